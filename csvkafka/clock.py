@@ -1,0 +1,50 @@
+"""Time, passed in: the simulator replaces it, and a wall clock that jumps cannot hurt a lease.
+
+`boottime()` drives leases (it goes on while the host is suspended), `monotonic()` drives timeouts,
+`wall()` only labels records and items.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What csvkafka asks of time; all values are seconds as floats."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never goes back; may stand still in suspend."""
+
+    def boottime(self) -> float:
+        """Seconds since boot, suspend included (CLOCK_BOOTTIME)."""
+
+    def wall(self) -> float:
+        """Unix time. Does not jump within a process: see `SystemClock`."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for `seconds`."""
+
+
+class SystemClock:
+    """The host's clocks. `wall()` is the wall clock at start plus monotonic time, so a step of the
+    wall clock (NTP, an operator) while a load runs does not reach record timestamps."""
+
+    def __init__(self) -> None:
+        self._wall_at_start = time.time() - time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def boottime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOTTIME else time.monotonic()
+
+    def wall(self) -> float:
+        return self._wall_at_start + time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+# macOS has no CLOCK_BOOTTIME; its monotonic clock is the nearest.
+_HAS_BOOTTIME = hasattr(time, "CLOCK_BOOTTIME")

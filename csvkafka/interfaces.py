@@ -1,0 +1,136 @@
+"""The seams: what the engine asks of the outside world. Adapters and fakes implement these.
+
+Each is small, and each method says what it may raise. Nothing here blocks for longer than its
+docstring says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from csvkafka.model import (
+    EncodedBlock,
+    Lane,
+    LaneTail,
+    ProduceOutcome,
+    ProducerIdentity,
+    SequencedBatch,
+    SourceIdentity,
+    Step,
+    TopicFacts,
+)
+
+
+class Source(Protocol):
+    """One CSV object, pinned to the version that `identify` saw."""
+
+    def identify(self) -> SourceIdentity:
+        """The object's identity now. Raises SourceNotFoundError, SourceReadError."""
+
+    def read(self, byte_offset: int) -> Iterator[bytes]:
+        """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
+
+        Goes on at the exact next byte after a lost connection. Raises SourceChangedError,
+        SourceNotFoundError, SourceReadError, SourceCorruptError."""
+
+
+AttributeValue = str | int | Mapping[str, "AttributeValue"] | Sequence["AttributeValue"]
+"""A value of a checkpoint item: strings, integers, and maps and lists of them."""
+
+Item = dict[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """One conditional update of the job's item. `expect` maps an attribute to the value it must
+    have, or to None: it must be absent."""
+
+    set: Mapping[str, AttributeValue]
+    remove: Sequence[str] = ()
+    expect: Mapping[str, AttributeValue | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A condition did not hold; `item` is what stands there (None: no item)."""
+
+    item: Item | None
+
+
+class ItemTable(Protocol):
+    """The one item of this job in the checkpoint table.
+
+    Each method blocks until DynamoDB answered or the retries are used up, and then raises
+    CheckpointError. A write may have been applied although it raised."""
+
+    def get(self) -> Item | None:
+        """The item by a consistent read; None if there is none."""
+
+    def put_new(self, item: Item) -> Refused | None:
+        """Creates the item if there is none; None: created."""
+
+    def update(self, change: ItemChange) -> Refused | None:
+        """Applies the change if the item exists and `change.expect` holds; None: applied."""
+
+
+class Cluster(Protocol):
+    """Questions to Kafka that a run asks outside its hot path. Each blocks, with a bounded time.
+
+    All raise SinkUnavailableError, SinkRefusedError."""
+
+    def describe_topic(self, topic: str) -> TopicFacts | None:
+        """Facts of the topic; None if it does not exist. Never creates it."""
+
+    def new_producer_identity(self) -> ProducerIdentity:
+        """A fresh producer id from the cluster (InitProducerId without a transactional id)."""
+
+    def end_offset(self, lane: Lane) -> int:
+        """The high watermark."""
+
+    def read_tail(self, lane: Lane, kafka_offset: int) -> LaneTail:
+        """Batches from the one that holds `kafka_offset` - 1 to the high watermark, headers only,
+        read_uncommitted. `kafka_offset` may be past the end or before the log's start."""
+
+    def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
+        """Values of up to the last `record_count` records, oldest first (adoption, F78)."""
+
+
+class Sink(Protocol):
+    """Carries sequenced batches to their partition leaders; decides nothing."""
+
+    def send(self, batches: Sequence[SequencedBatch]) -> None:
+        """Puts the batches on the wire, in order inside each lane; does not block. A batch that
+        cannot be sent now (no leader, no connection) comes back from `poll` as RETRIABLE."""
+
+    def poll(self, timeout_seconds: float) -> Sequence[ProduceOutcome]:
+        """Drives the network until there is an outcome, `wake` is called, or the time is up.
+        Each send of a batch yields exactly one outcome, in order inside each lane."""
+
+    def wake(self) -> None:
+        """Makes a `poll` in another thread return; callable from any thread."""
+
+    def close(self) -> None:
+        """Drops the connections. Outcomes not polled are lost."""
+
+
+class BlockFeed(Protocol):
+    """Encoded blocks in file order, prepared ahead of the loop."""
+
+    def take(self) -> EncodedBlock | None:
+        """The next block if it is ready, else None; raises what reading or encoding raised."""
+
+    @property
+    def exhausted(self) -> bool:
+        """All blocks were taken and the source has ended."""
+
+    def close(self) -> None:
+        """Ends the background work; blocks for at most a few seconds."""
+
+
+class Observer(Protocol):
+    """Learns each step of a run: progress for people, crash points for the harness."""
+
+    def report(self, step: Step, **facts: int) -> None:
+        """Called by the loop's thread (and the store's thread for CHECKPOINT_*); must be quick."""

@@ -1,0 +1,231 @@
+"""The values that travel between modules: frozen, slotted, picklable, without behaviour of their own.
+
+Words: a *row* is a CSV row, a *record* its Kafka record, a *batch* the records sent together. A *lane*
+is one ordered stream of our records: a partition of the topic, or of the dead-letter topic. A
+`row_count` counts data rows (the header is none); `source_line` of a row = rows before it + 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+SEQUENCE_MODULUS = 2**31
+"""Kafka's producer sequence numbers run from 0 to 2^31 - 1 and start over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the CSV is written. `delimiter` and `quotechar` are one ASCII character each;
+    `encoding` is any that Python knows and that leaves ASCII bytes alone."""
+
+    delimiter: str = ","
+    quotechar: str = '"'
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored bytes."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    version_id: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key`, the value of `_source_file`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A row boundary. `byte_offset` counts bytes of the (decompressed) stream before it,
+    `row_count` data rows before it. `Position(0, 0)` is the start of the object, header included."""
+
+    byte_offset: int
+    row_count: int
+
+
+START = Position(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole rows, as raw bytes of the source. `plain`: `str.split` would cut it right: no quote
+    character and no control character, every line ends with one newline and is not blank."""
+
+    data: bytes
+    start: Position
+    end: Position
+    plain: bool
+
+    @property
+    def row_count(self) -> int:
+        return self.end.row_count - self.start.row_count
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One partition that receives records of this job, in order."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """Records of one lane, ready but for producer id, epoch, base sequence and timestamp.
+
+    `lane` is an index into the job's lanes; `attributes` the batch header's attribute bits (the
+    codec); `records` the (compressed) records section of a record batch v2."""
+
+    lane: int
+    record_count: int
+    attributes: int
+    records: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """What a block became. `batches` are in order inside each lane. `rows_by_lane[i]` counts the
+    rows of lane i in this block, those included that were skipped as already in the topic."""
+
+    end: Position
+    rows_by_lane: tuple[int, ...]
+    batches: tuple[EncodedBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerIdentity:
+    """The job's one producer id and epoch, for life."""
+
+    producer_id: int
+    producer_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaneProgress:
+    """`next_sequence`: number of our records in the lane (not reduced mod 2^31), so the next one's
+    number; `next_kafka_offset`: the Kafka offset after our last one."""
+
+    next_sequence: int
+    next_kafka_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A durable point of progress: all rows before `position`, and no others, are in the topic as
+    far as `lanes` tell; `total_sent` counts records. `number` grows by one with each write."""
+
+    position: Position
+    total_sent: int
+    lanes: tuple[LaneProgress, ...]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """A batch as the log holds it. `last_sequence` and `base_sequence` are -1 if the writer is
+    not idempotent; `is_control` marks transaction markers."""
+
+    base_kafka_offset: int
+    last_kafka_offset: int
+    record_count: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    is_control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTail:
+    """A partition's end as read back: first offset still there, high watermark, and the batches
+    from the one that holds `checkpointed offset - 1` (if still there) to the high watermark."""
+
+    log_start_offset: int
+    end_offset: int
+    batches: Sequence[BatchHeader]
+
+
+class OutcomeKind(StrEnum):
+    """What became of one batch that was handed to the sink once."""
+
+    APPENDED = "appended"
+    DUPLICATE = "duplicate"  # the broker has it already
+    OUT_OF_ORDER = "out-of-order"  # OUT_OF_ORDER_SEQUENCE_NUMBER
+    RETRIABLE = "retriable"  # refused or unknown (connection lost): send the same bytes again
+    FATAL = "fatal"  # `error` says why; the run stops
+
+
+@dataclass(frozen=True, slots=True)
+class SequencedBatch:
+    """A batch with its final bytes. `ticket` names it in its lane and rises by one per batch;
+    `data` is a complete record batch v2; a resend has the same bytes."""
+
+    lane: int
+    ticket: int
+    record_count: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProduceOutcome:
+    """The sink's answer for one send of one batch. `base_kafka_offset` is -1 where unknown."""
+
+    lane: int
+    ticket: int
+    kind: OutcomeKind
+    base_kafka_offset: int = -1
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What the cluster says of a topic. `topic_id` is the cluster's UUID for this very topic as
+    text; `config` holds the topic's effective settings by Kafka's names."""
+
+    cluster_id: str
+    topic_id: str
+    partition_count: int
+    replication_factor: int
+    config: dict[str, str]
+
+
+class JobStatus(StrEnum):
+    """`status` of the checkpoint item, as documented."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+
+
+class Step(StrEnum):
+    """What a run reports to its observer, in the order in which a run meets them.
+
+    Users get progress from it; the harness kills there. A name in the past tense is reported
+    after the fact, `*-begins` before it."""
+
+    RUN_BEGINS = "run-begins"
+    ITEM_CREATED = "item-created"
+    LEASE_WAITED = "lease-waited"
+    LEASE_TAKEN = "lease-taken"
+    IDENTITY_OBTAINED = "identity-obtained"
+    IDENTITY_STORED = "identity-stored"
+    TAIL_SCAN_BEGINS = "tail-scan-begins"
+    TAIL_SCANNED = "tail-scanned"
+    SOURCE_OPENED = "source-opened"
+    BLOCK_TAKEN = "block-taken"
+    BATCH_SENT = "batch-sent"
+    BATCH_ACKNOWLEDGED = "batch-acknowledged"
+    BLOCK_ACKNOWLEDGED = "block-acknowledged"
+    CHECKPOINT_BEGINS = "checkpoint-begins"
+    CHECKPOINT_STORED = "checkpoint-stored"
+    LEASE_RENEWED = "lease-renewed"
+    SENDING_PAUSED = "sending-paused"
+    ALL_ACKNOWLEDGED = "all-acknowledged"
+    COMPLETED = "completed"
+    RELEASED = "released"
+    RESTARTED = "restarted"
