@@ -7,7 +7,7 @@ is one ordered stream of our records: a partition of the topic, or of the dead-l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,6 +97,48 @@ class EncodedBlock:
     end: Position
     rows_by_lane: tuple[int, ...]
     batches: tuple[EncodedBatch, ...]
+
+
+class BadRows(StrEnum):
+    """What becomes of a row wider or narrower than the header."""
+
+    STOP = "stop"  # MalformedRowError with its place
+    KEEP = "keep"  # as csv.DictReader: missing fields null, surplus fields a list under "null"
+    DEAD_LETTER = "dead-letter"  # to the dead-letter topic, raw, with its place in the headers
+
+
+class Routing(StrEnum):
+    """Which lane a row goes to."""
+
+    ONE_PARTITION = "one-partition"  # all to lane 0
+    KEY_CRC32 = "crc32"  # crc32(key) mod lanes, as librdkafka's `consistent`
+    KEY_MURMUR2 = "murmur2"  # positive murmur2(key) mod lanes, as Kafka's Java client
+
+
+Transform = Callable[[dict[str, object], int], Mapping[str, object]]
+"""Changes one row: (row with `_source_line` and `_source_file`, source_line) -> what is sent as
+JSON. Must be deterministic (a resume encodes rows again) and picklable for encode workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePlan:
+    """All that decides which bytes a block becomes; frozen for the life of a job.
+
+    `lane_count` data lanes, and one more (the last index) for dead letters if `bad_rows` says so.
+    `key_column` is the column whose value is the record key; None: null keys, lane 0.
+    `max_batch_bytes` bounds a batch on the wire, `block_bytes` the source bytes of a block."""
+
+    header: tuple[str, ...]
+    source_uri: str
+    dialect: Dialect = Dialect()
+    lane_count: int = 1
+    routing: Routing = Routing.ONE_PARTITION
+    key_column: str | None = None
+    compression: str = "gzip"
+    bad_rows: BadRows = BadRows.STOP
+    max_batch_bytes: int = 1_000_000
+    block_bytes: int = 262_144
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True, slots=True)
