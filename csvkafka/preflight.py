@@ -1,0 +1,154 @@
+"""Checks a topic's settings before the first row: what would break the promise, what weakens it.
+
+Pure. A setting that the cluster did not tell (no right to read it) is taken as Kafka's default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from csvkafka.errors import ConfigError
+from csvkafka.model import TopicFacts
+
+DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+"""`max.message.bytes` where nobody set it."""
+
+SMALLEST_BATCH_BYTES = 16_384
+"""Below this a batch holds so few rows that the load would crawl; Kafka's own `batch.size`."""
+
+BATCH_HEADER_SLACK_BYTES = 1_024
+"""Left between a batch and `max.message.bytes`."""
+
+SHORTEST_TIMESTAMP_LIMIT_MS = 600_000
+"""A resent batch keeps its timestamp, so it may be this old when the broker takes it."""
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the checks let pass: `max_batch_bytes` is how large a batch may be on the wire in this
+    topic, `warnings` are sentences for the log."""
+
+    max_batch_bytes: int
+    warnings: tuple[str, ...]
+
+
+def check_topic(topic: str, facts: TopicFacts, max_batch_bytes: int) -> Findings:
+    """Checks the topic for a load that wants batches of up to `max_batch_bytes`.
+
+    Raises ConfigError if the promise would break."""
+    config = facts.config
+    _check_cleanup(topic, config)
+    _check_timestamps(topic, config)
+    _check_replicas(topic, facts)
+    warnings = [
+        *_replica_warnings(topic, facts),
+        *_retention_warnings(topic, config),
+        *_compression_warnings(topic, config),
+    ]
+    return Findings(_fitting_batch_bytes(topic, config, max_batch_bytes), tuple(warnings))
+
+
+def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
+    """Raises ConfigError if the topic has no such partition."""
+    if not 0 <= partition < facts.partition_count:
+        raise ConfigError(
+            f"topic {topic} has {facts.partition_count} partitions (0 to "
+            f"{facts.partition_count - 1}), but partition {partition} is configured; choose one "
+            "that exists"
+        )
+
+
+def _check_cleanup(topic: str, config: dict[str, str]) -> None:
+    policy = config.get("cleanup.policy", "delete")
+    if "compact" in policy:
+        raise ConfigError(
+            f"topic {topic} has cleanup.policy={policy}: compaction removes rows with equal keys, "
+            "and refuses rows without one; set cleanup.policy=delete or choose another topic"
+        )
+
+
+def _check_timestamps(topic: str, config: dict[str, str]) -> None:
+    if config.get("message.timestamp.type", "CreateTime") == "LogAppendTime":
+        return  # the broker writes the timestamps, and checks none
+    for name in (
+        "message.timestamp.before.max.ms",
+        "message.timestamp.after.max.ms",
+        "message.timestamp.difference.max.ms",
+    ):
+        limit_ms = _number(config, name, None)
+        if limit_ms is not None and limit_ms < SHORTEST_TIMESTAMP_LIMIT_MS:
+            raise ConfigError(
+                f"topic {topic} has {name}={limit_ms}: a batch that is sent again after a broker "
+                f"failure could be refused for its timestamp; set at least "
+                f"{SHORTEST_TIMESTAMP_LIMIT_MS}, or message.timestamp.type=LogAppendTime"
+            )
+
+
+def _check_replicas(topic: str, facts: TopicFacts) -> None:
+    minimum = _number(facts.config, "min.insync.replicas", 1)
+    if minimum is not None and 0 < facts.replication_factor < minimum:
+        raise ConfigError(
+            f"topic {topic} has min.insync.replicas={minimum}, but only "
+            f"{facts.replication_factor} replicas: it takes no rows with acks=all; lower "
+            "min.insync.replicas or add replicas"
+        )
+
+
+def _fitting_batch_bytes(topic: str, config: dict[str, str], wanted: int) -> int:
+    limit = _number(config, "max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES)
+    fitting = (limit or DEFAULT_MAX_MESSAGE_BYTES) - BATCH_HEADER_SLACK_BYTES
+    if fitting < SMALLEST_BATCH_BYTES:
+        raise ConfigError(
+            f"topic {topic} has max.message.bytes={limit}; csvkafka needs at least "
+            f"{SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
+            f"{DEFAULT_MAX_MESSAGE_BYTES}): raise it"
+        )
+    return min(wanted, fitting)
+
+
+def _replica_warnings(topic: str, facts: TopicFacts) -> list[str]:
+    warnings = []
+    if facts.replication_factor == 1:
+        warnings.append(
+            f"topic {topic} has one replica: rows are lost with its disk; use a replication factor "
+            "of 3 with min.insync.replicas=2"
+        )
+    elif facts.replication_factor > 1 and facts.config.get("min.insync.replicas", "1") == "1":
+        warnings.append(
+            f"topic {topic} has min.insync.replicas=1: rows that only one broker acknowledged are "
+            "lost with it; set min.insync.replicas=2"
+        )
+    if facts.config.get("unclean.leader.election.enable", "false") == "true":
+        warnings.append(
+            f"topic {topic} has unclean.leader.election.enable=true: acknowledged rows may be lost "
+            "in an election; set it to false"
+        )
+    return warnings
+
+
+def _retention_warnings(topic: str, config: dict[str, str]) -> list[str]:
+    retention_ms = _number(config, "retention.ms", None)
+    if retention_ms is not None and 0 <= retention_ms < DAY_MS:
+        return [
+            f"topic {topic} has retention.ms={retention_ms}, less than a day: rows may be deleted "
+            "before they are read, and a job that rests longer cannot tell where it ended; raise it"
+        ]
+    return []
+
+
+def _compression_warnings(topic: str, config: dict[str, str]) -> list[str]:
+    compression = config.get("compression.type", "producer")
+    if compression != "producer":
+        return [
+            f"topic {topic} has compression.type={compression}: the broker compresses every batch "
+            "anew, which costs it time and may make a batch too large; set compression.type="
+            "producer"
+        ]
+    return []
+
+
+def _number(config: dict[str, str], name: str, default: int | None) -> int | None:
+    text = config.get(name)
+    return default if text is None else int(text)

@@ -1,0 +1,167 @@
+"""A Kafka broker on a loopback port that answers as a test tells it.
+
+Speaks the real protocol by kafka-python's schemas: ApiVersions, Metadata and Produce. For answers
+that a real broker cannot be made to give at will (throttling, lost answers, errors by name).
+"""
+
+from __future__ import annotations
+
+import io
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from kafka.protocol.metadata import (
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    MetadataRequest,
+    MetadataResponse,
+)
+from kafka.protocol.producer import ProduceRequest, ProduceResponse
+
+VERSIONS = {0: (3, 13), 3: (4, 13), 18: (0, 4)}
+_REQUESTS = {0: ProduceRequest, 3: MetadataRequest, 18: ApiVersionsRequest}
+
+DROP = object()
+"""Returned by `ScriptedBroker.answer`: close the connection instead of answering."""
+
+SILENCE = object()
+"""Returned by `ScriptedBroker.answer`: read the request, never answer."""
+
+
+@dataclass
+class ScriptedBroker:
+    """`answer(topic, partition, records)` decides each batch: an error code, 0 with the next
+    offset, DROP or SILENCE. `topics` maps a name to its UUID; each has 4 partitions, led here."""
+
+    port: int = 0
+    topics: dict[str, UUID] = field(default_factory=lambda: {"rows": uuid4()})
+    versions: dict[int, tuple[int, int]] = field(default_factory=lambda: dict(VERSIONS))
+    answer: Callable[[str, int, bytes], Any] = lambda _topic, _partition, _records: 0
+    throttle_ms: int = 0
+    produced: list[tuple[str, int, bytes]] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
+    metadata_count: int = 0
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def reply(self, api_key: int, version: int, body: bytes) -> Any:
+        request = _REQUESTS[api_key].decode(body, version=version)
+        if api_key == 18:
+            keys = [
+                ApiVersionsResponse.ApiVersion(api_key=key, min_version=low, max_version=high)
+                for key, (low, high) in self.versions.items()
+            ]
+            return ApiVersionsResponse(error_code=0, api_keys=keys)
+        if api_key == 3:
+            self.metadata_count += 1
+            return self._metadata(request)
+        return self._produce(request)
+
+    def _metadata(self, request: Any) -> Any:
+        topic_class = MetadataResponse.MetadataResponseTopic
+        topics = []
+        for asked in request.topics:
+            uuid = self.topics.get(asked.name)
+            partitions = [
+                topic_class.MetadataResponsePartition(
+                    error_code=0,
+                    partition_index=index,
+                    leader_id=1,
+                    replica_nodes=[1],
+                    isr_nodes=[1],
+                    offline_replicas=[],
+                )
+                for index in range(4 if uuid else 0)
+            ]
+            topics.append(
+                topic_class(
+                    error_code=0 if uuid else 3,
+                    name=asked.name,
+                    topic_id=uuid,
+                    is_internal=False,
+                    partitions=partitions,
+                )
+            )
+        broker = MetadataResponse.MetadataResponseBroker(
+            node_id=1, host="127.0.0.1", port=self.port, rack=None
+        )
+        return MetadataResponse(
+            brokers=[broker], cluster_id="scripted", controller_id=1, topics=topics, error_code=0
+        )
+
+    def _produce(self, request: Any) -> Any:
+        names = {uuid: name for name, uuid in self.topics.items()}
+        response_class = ProduceResponse.TopicProduceResponse
+        topics = []
+        self.requests.append(sum(len(topic.partition_data) for topic in request.topic_data))
+        for topic in request.topic_data:
+            name = topic.name or names.get(topic.topic_id)
+            answers = []
+            for partition in topic.partition_data:
+                records = bytes(partition.records)
+                code = 100 if name is None else self.answer(name, partition.index, records)
+                if code in (DROP, SILENCE):
+                    return code
+                offset = -1
+                if code == 0:
+                    self.produced.append((name, partition.index, records))
+                    offset = self.offsets.get((name, partition.index), 0)
+                    self.offsets[name, partition.index] = offset + 1
+                answers.append(
+                    response_class.PartitionProduceResponse(
+                        index=partition.index, error_code=code, base_offset=offset, record_errors=[]
+                    )
+                )
+            topics.append(
+                response_class(
+                    name=topic.name, topic_id=topic.topic_id, partition_responses=answers
+                )
+            )
+        return ProduceResponse(responses=topics, throttle_time_ms=self.throttle_ms)
+
+
+@contextmanager
+def scripted_broker() -> Iterator[ScriptedBroker]:
+    """A broker that listens until the block ends."""
+    broker = ScriptedBroker()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while header := self.rfile.read(4):
+                data = self.rfile.read(struct.unpack(">i", header)[0])
+                api_key, version, correlation_id = struct.unpack_from(">hhi", data)
+                stream = io.BytesIO(data)
+                _REQUESTS[api_key].parse_header(stream, version=version)
+                reply = broker.reply(api_key, version, stream.read())
+                if reply is DROP:
+                    return
+                if reply is not SILENCE:
+                    reply.API_VERSION = version
+                    reply.with_header(correlation_id=correlation_id)
+                    self.wfile.write(reply.encode(header=True, framed=True))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that leaves in the middle of a request is no error here."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        broker.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield broker
+        finally:
+            server.shutdown()
+            thread.join()
