@@ -116,24 +116,22 @@ class KafkaClient:
         Raises SinkUnavailableError with the servers and the last reason, SinkRefusedError."""
         deadline = time.monotonic() + self.settings.connect_timeout_ms / 1000
         reason: BaseException = kafka_errors.KafkaTimeoutError("no answer")
-        while True:
+        while time.monotonic() < deadline:
             for node_id in self._bootstrap_ids:
                 try:
                     self._run(self._bootstrap(node_id), deadline - time.monotonic())
                     return
-                except kafka_errors.NodeNotReadyError:
-                    continue
+                except (kafka_errors.NodeNotReadyError, kafka_errors.KafkaTimeoutError):
+                    continue  # in its backoff, or out of time: the reason is an earlier one
                 except kafka_errors.KafkaError as error:
                     reason = error
                 if (refused := codes.refusal(reason)) is not None:
                     raise refused from reason
-            if time.monotonic() >= deadline:
-                raise SinkUnavailableError(
-                    f"no Kafka broker could be reached at "
-                    f"{', '.join(self.settings.bootstrap_servers)} within "
-                    f"{self.settings.connect_timeout_ms / 1000:g} s; the last reason: {reason}"
-                ) from reason
             self.pause(min(RETRY_SECONDS, deadline - time.monotonic()))
+        raise SinkUnavailableError(
+            f"no Kafka broker could be reached at {', '.join(self.settings.bootstrap_servers)} "
+            f"within {self.settings.connect_timeout_ms / 1000:g} s; the last reason: {reason}"
+        ) from reason
 
     def connection(self, node_id: NodeId) -> KafkaConnection:
         """The connection to the node, begun if there is none; it may still be initializing.

@@ -1,0 +1,100 @@
+"""What the topic's settings may be, and what each message tells to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from csvkafka.errors import ConfigError
+from csvkafka.model import TopicFacts
+from csvkafka.preflight import Findings, check_partition, check_topic
+
+SOUND = {
+    "cleanup.policy": "delete",
+    "compression.type": "producer",
+    "max.message.bytes": "1048588",
+    "message.timestamp.after.max.ms": "3600000",
+    "message.timestamp.before.max.ms": "9223372036854775807",
+    "message.timestamp.type": "CreateTime",
+    "min.insync.replicas": "2",
+    "retention.ms": "604800000",
+    "unclean.leader.election.enable": "false",
+}
+
+
+def findings(replication_factor: int = 3, wanted: int = 1_000_000, **changed: str) -> Findings:
+    config = SOUND | {name.replace("_", "."): value for name, value in changed.items()}
+    return check_topic("rows", facts(config, replication_factor), wanted)
+
+
+def facts(config: dict[str, str], replication_factor: int = 3) -> TopicFacts:
+    return TopicFacts("cluster", "id", 4, replication_factor, config)
+
+
+def test_a_sound_topic_passes_without_a_word() -> None:
+    assert findings() == Findings(1_000_000, ())
+
+
+def test_settings_that_were_not_told_are_taken_as_kafkas_defaults() -> None:
+    assert check_topic("rows", facts({}), 2_000_000).max_batch_bytes == 1_047_564
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("cleanup_policy", "compact", "cleanup.policy=delete"),
+        ("cleanup_policy", "compact,delete", "cleanup.policy=delete"),
+        ("max_message_bytes", "1000", "max.message.bytes"),
+        ("message_timestamp_before_max_ms", "1000", "LogAppendTime"),
+        ("message_timestamp_after_max_ms", "1000", "LogAppendTime"),
+        ("message_timestamp_difference_max_ms", "1000", "LogAppendTime"),
+        ("min_insync_replicas", "4", "lower min.insync.replicas"),
+    ],
+)
+def test_a_setting_that_breaks_the_promise_is_refused(setting: str, value: str, told: str) -> None:
+    with pytest.raises(ConfigError, match="topic rows has") as refused:
+        findings(**{setting: value})
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("min_insync_replicas", "1", "set min.insync.replicas=2"),
+        ("unclean_leader_election_enable", "true", "set it to false"),
+        ("retention_ms", "3600000", "raise it"),
+        ("compression_type", "gzip", "compression.type=producer"),
+    ],
+)
+def test_a_setting_that_weakens_the_promise_is_a_warning(
+    setting: str, value: str, told: str
+) -> None:
+    (warning,) = findings(**{setting: value}).warnings
+    assert told in warning
+
+
+def test_one_replica_is_a_warning() -> None:
+    (warning,) = findings(replication_factor=1, min_insync_replicas="1").warnings
+    assert "one replica" in warning
+
+
+def test_infinite_retention_is_no_warning() -> None:
+    assert findings(retention_ms="-1").warnings == ()
+
+
+def test_the_brokers_timestamps_need_no_limits() -> None:
+    changed = {"message_timestamp_type": "LogAppendTime", "message_timestamp_before_max_ms": "1"}
+    assert findings(**changed).warnings == ()
+
+
+def test_batches_stay_below_the_topics_limit() -> None:
+    assert findings(max_message_bytes="500000").max_batch_bytes == 500_000 - 1_024
+
+
+@pytest.mark.parametrize("partition", [-1, 4])
+def test_a_partition_that_does_not_exist_is_refused(partition: int) -> None:
+    with pytest.raises(ConfigError, match="has 4 partitions"):
+        check_partition("rows", facts({}), partition)
+
+
+def test_a_partition_that_exists_passes() -> None:
+    check_partition("rows", facts({}), 3)
