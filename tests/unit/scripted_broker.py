@@ -1,7 +1,8 @@
 """A Kafka broker on a loopback port that answers as a test tells it.
 
-Speaks the real protocol by kafka-python's schemas: ApiVersions, Metadata and Produce. For answers
-that a real broker cannot be made to give at will (throttling, lost answers, errors by name).
+Speaks the real protocol by kafka-python's schemas: ApiVersions, Metadata, Produce, ListOffsets and
+Fetch. For answers that a real broker cannot be made to give at will (throttling, lost answers,
+damaged bytes, errors by name).
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+from kafka.protocol.consumer import (
+    FetchRequest,
+    FetchResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+)
 from kafka.protocol.metadata import (
     ApiVersionsRequest,
     ApiVersionsResponse,
@@ -24,8 +31,14 @@ from kafka.protocol.metadata import (
 )
 from kafka.protocol.producer import ProduceRequest, ProduceResponse
 
-VERSIONS = {0: (3, 13), 3: (4, 13), 18: (0, 4)}
-_REQUESTS = {0: ProduceRequest, 3: MetadataRequest, 18: ApiVersionsRequest}
+VERSIONS = {0: (3, 13), 1: (4, 12), 2: (1, 9), 3: (4, 13), 18: (0, 4)}
+_REQUESTS = {
+    0: ProduceRequest,
+    1: FetchRequest,
+    2: ListOffsetsRequest,
+    3: MetadataRequest,
+    18: ApiVersionsRequest,
+}
 
 DROP = object()
 """Returned by `ScriptedBroker.answer`: close the connection instead of answering."""
@@ -37,12 +50,16 @@ SILENCE = object()
 @dataclass
 class ScriptedBroker:
     """`answer(topic, partition, records)` decides each batch: an error code, 0 with the next
-    offset, DROP or SILENCE. `topics` maps a name to its UUID; each has 4 partitions, led here."""
+    offset, DROP or SILENCE. `topics` maps a name to its UUID; each has 4 partitions, led here.
+    `fetch(kafka_offset)` gives an error code or records; `bounds()` an error code, or the log's
+    start and its high watermark."""
 
     port: int = 0
     topics: dict[str, UUID] = field(default_factory=lambda: {"rows": uuid4()})
     versions: dict[int, tuple[int, int]] = field(default_factory=lambda: dict(VERSIONS))
     answer: Callable[[str, int, bytes], Any] = lambda _topic, _partition, _records: 0
+    fetch: Callable[[int], int | bytes] = lambda _kafka_offset: b""
+    bounds: Callable[[], int | tuple[int, int]] = lambda: (0, 0)
     throttle_ms: int = 0
     produced: list[tuple[str, int, bytes]] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
@@ -64,7 +81,39 @@ class ScriptedBroker:
         if api_key == 3:
             self.metadata_count += 1
             return self._metadata(request)
+        if api_key == 2:
+            return self._list_offsets(request)
+        if api_key == 1:
+            return self._fetch(request)
         return self._produce(request)
+
+    def _list_offsets(self, request: Any) -> Any:
+        (asked,) = request.topics
+        (partition,) = asked.partitions
+        bounds = self.bounds()
+        topic = ListOffsetsResponse.ListOffsetsTopicResponse
+        answer = topic.ListOffsetsPartitionResponse(
+            partition_index=partition.partition_index,
+            error_code=bounds if isinstance(bounds, int) else 0,
+            offset=-1 if isinstance(bounds, int) else bounds[partition.timestamp == -1],
+        )
+        return ListOffsetsResponse(topics=[topic(name=asked.name, partitions=[answer])])
+
+    def _fetch(self, request: Any) -> Any:
+        (asked,) = request.topics
+        (partition,) = asked.partitions
+        records = self.fetch(partition.fetch_offset)
+        topic = FetchResponse.FetchableTopicResponse
+        answer = topic.PartitionData(
+            partition_index=partition.partition,
+            error_code=records if isinstance(records, int) else 0,
+            high_watermark=0,
+            aborted_transactions=None,
+            records=b"" if isinstance(records, int) else records,
+        )
+        return FetchResponse(
+            error_code=0, session_id=0, responses=[topic(topic=asked.topic, partitions=[answer])]
+        )
 
     def _metadata(self, request: Any) -> Any:
         topic_class = MetadataResponse.MetadataResponseTopic
