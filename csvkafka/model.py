@@ -55,8 +55,9 @@ START = Position(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole rows, as raw bytes of the source. `plain`: `str.split` would cut it right: no quote
-    character and no control character, every line ends with one newline and is not blank."""
+    """Whole rows, as raw bytes of the source. `plain`: `split` cuts it right, and no character in
+    it needs an escape in JSON. No line is blank, and all end with LF, or all with CRLF; either no
+    field is quoted, or all are, and then the quotes stand only around the fields."""
 
     data: bytes
     start: Position

@@ -1,0 +1,148 @@
+"""What a row of a CSV is, in bytes: the one place that knows how Python's `csv` reads the source.
+
+The rows of an object are, by definition, those of
+
+    csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), ...)
+
+with the module's field size limit lifted. So a physical line ends with LF, CRLF or a lone CR, a
+line without any character is no row, and a quoted field may hold line ends. Row ends are found in
+bytes: that is right in every encoding in which an ASCII byte always stands for its ASCII character,
+and `source_codec` refuses the others.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import accumulate, chain
+from typing import Protocol
+
+from csvkafka.errors import ConfigError, SourceCorruptError
+from csvkafka.model import Dialect
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+
+
+@lru_cache(maxsize=64)
+def source_codec(encoding: str) -> str:
+    """Python's name of the codec that decodes the source's rows.
+
+    Raises ConfigError for a name that Python does not know, and for an encoding in which an ASCII
+    byte can be part of another character (UTF-16, Shift JIS, GBK, ...): a newline byte would not
+    always be a newline there, and no position in the file could be told."""
+    try:
+        info = codecs.lookup(encoding)
+    except LookupError as error:
+        raise ConfigError(
+            f"Python knows no encoding {encoding!r}; give a name such as utf-8 or cp1252"
+        ) from error
+    if info.name in ("utf-8", "utf-8-sig"):
+        return "utf-8"
+    if not _leaves_ascii_alone(info.name):
+        raise ConfigError(
+            f"encoding {encoding!r} is not supported: in it a byte below 128 does not always stand "
+            "for its ASCII character, so line ends cannot be told; convert the file to UTF-8"
+        )
+    return info.name
+
+
+# What ISO 2022, Python's own escapes and IDNA make of plain ASCII.
+_ESCAPE_SEQUENCES = ("\x1b$B0!\x1b(B", "\\n\\u0041", "xn--bcher-kva")
+
+
+def _leaves_ascii_alone(codec: str) -> bool:
+    """Whether ASCII bytes decode to themselves wherever they stand, and nothing else to ASCII."""
+    if _decoded(bytes(range(128)), codec) != "".join(map(chr, range(128))):
+        return False
+    if any(_decoded(probe.encode(), codec) != probe for probe in _ESCAPE_SEQUENCES):
+        return False
+    for lead in range(128, 256):
+        alone = _decoded(bytes([lead]), codec)
+        if alone is not None and any(character < "\x80" for character in alone):
+            return False
+        for ascii_byte in range(128):
+            pair = _decoded(bytes([lead, ascii_byte]), codec)
+            if pair is not None and (len(pair) < 2 or pair[-1] != chr(ascii_byte)):
+                return False
+    return True
+
+
+def _decoded(data: bytes, codec: str) -> str | None:
+    """`data` as text; None if it is none in that codec, or the codec is no text encoding."""
+    try:
+        return data.decode(codec)
+    except (UnicodeError, LookupError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def check_dialect(dialect: Dialect) -> None:
+    """Raises ConfigError unless delimiter and quotechar are two different ASCII characters that can
+    be told from line ends, and the encoding is one that `source_codec` takes."""
+    source_codec(dialect.encoding)
+    for name, value in (("delimiter", dialect.delimiter), ("quote character", dialect.quotechar)):
+        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
+            raise ConfigError(
+                f"the {name} must be one ASCII character and no line end, not {value!r}"
+            )
+    if dialect.delimiter == dialect.quotechar:
+        raise ConfigError(f"delimiter and quote character are both {dialect.delimiter!r}")
+
+
+def decode(data: bytes, dialect: Dialect, byte_offset: int, source_uri: str) -> str:
+    """The text of whole rows that begin at `byte_offset` of the source.
+
+    Raises SourceCorruptError with the offset of the first byte that the encoding does not have."""
+    codec = source_codec(dialect.encoding)
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError as error:
+        raise SourceCorruptError(
+            f"byte {byte_offset + error.start} of {source_uri} is not valid {codec}: "
+            f"{error.reason}; set the CSV encoding, or repair the file"
+        ) from error
+
+
+class CsvRows(Protocol):
+    """What `csv.reader` returns."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+def parse_rows(text: str, dialect: Dialect) -> CsvRows:
+    """An iterator over the rows of `text`, blank lines as empty lists; `line_num` is the number of
+    physical lines read so far. A quoted field that is open at the end is closed there."""
+    return _reader(io.StringIO(text, newline=""), dialect)
+
+
+def _reader(lines: Iterable[str], dialect: Dialect) -> CsvRows:
+    # The limit is one per process, 128 KiB by default; fields of many MB are legitimate.
+    csv.field_size_limit(sys.maxsize)
+    return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quotechar)
+
+
+def row_ends(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bool]]:
+    """For each complete row and each blank line of `data`, which begins at a row's start: the
+    number of bytes up to its end, and whether it is a row.
+
+    A row whose quote is open at the end of `data` is left out; a last row without a line end
+    counts as complete."""
+    line_ends = list(accumulate(map(len, data.splitlines(keepends=True))))
+    # latin-1 maps each byte to one character, so this cannot fail and keeps ASCII what it is.
+    lines = io.StringIO(data.decode("latin-1"), newline="")
+    # If a quote is open at the end, the row takes the extra line too, and gives itself away.
+    reader = _reader(chain(lines, ("\n",)), dialect)
+    line_count = len(line_ends)
+    for row in reader:
+        if reader.line_num > line_count:
+            return
+        yield line_ends[reader.line_num - 1], bool(row)
