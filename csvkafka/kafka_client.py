@@ -141,7 +141,11 @@ class KafkaClient:
         attempts = self._attempts.get(node_id)
         if attempts is not None and time.monotonic() < attempts.not_before:
             raise kafka_errors.NodeNotReadyError(f"node {node_id}: {attempts.error}")
-        connection = self._manager.get_connection(node_id, refresh_metadata_on_err=False)
+        try:
+            connection = self._manager.get_connection(node_id, refresh_metadata_on_err=False)
+        except kafka_errors.NodeNotReadyError as error:
+            reason = "in its backoff" if attempts is None else attempts.error
+            raise kafka_errors.NodeNotReadyError(f"node {node_id}: {reason}") from error
         if connection is not self._seen.get(node_id):
             self._seen[node_id] = connection
             connection.init_future.add_callback(lambda _: self._attempts.pop(node_id, None))

@@ -261,11 +261,7 @@ class KafkaSink:
                 error = SinkUnavailableError("the broker's answer leaves the partition out")
                 self._settle(flight, OutcomeKind.RETRIABLE, error)
                 continue
-            code = answer.error_code
-            kind, reason = codes.produce_outcome(code, lane, answer.error_message)
-            if code in codes.TOPIC_MAY_BE_ANOTHER:
-                for other in self._links.values():
-                    other.verified = False
+            kind, reason = codes.produce_outcome(answer.error_code, lane, answer.error_message)
             self._settle(flight, kind, reason, answer.base_offset)
 
     def _unanswered(
@@ -286,6 +282,7 @@ class KafkaSink:
         """Records a flight's outcome, and hands out all that are next in line in its lane."""
         state = self._lanes[flight.batch.lane]
         if kind is OutcomeKind.RETRIABLE:
+            # So the next send waits until the topic's leaders, and its id, were read again.
             self._client.forget_leader(state.lane)
             if state.lane.topic in self._changed:
                 kind, error = OutcomeKind.FATAL, self._changed[state.lane.topic]

@@ -51,6 +51,7 @@ SILENCE = object()
 class ScriptedBroker:
     """`answer(topic, partition, records)` decides each batch: an error code, 0 with the next
     offset, DROP or SILENCE. `topics` maps a name to its UUID; each has 4 partitions, led here.
+    `leaders` says otherwise, and `peers` where the other brokers are.
     `fetch(kafka_offset)` gives an error code or records; `bounds()` an error code, or the log's
     start and its high watermark."""
 
@@ -58,6 +59,9 @@ class ScriptedBroker:
     topics: dict[str, UUID] = field(default_factory=lambda: {"rows": uuid4()})
     versions: dict[int, tuple[int, int]] = field(default_factory=lambda: dict(VERSIONS))
     answer: Callable[[str, int, bytes], Any] = lambda _topic, _partition, _records: 0
+    node_id: int = 1
+    leaders: dict[int, int] = field(default_factory=dict)
+    peers: list[ScriptedBroker] = field(default_factory=list)
     fetch: Callable[[int], int | bytes] = lambda _kafka_offset: b""
     bounds: Callable[[], int | tuple[int, int]] = lambda: (0, 0)
     throttle_ms: int = 0
@@ -124,7 +128,7 @@ class ScriptedBroker:
                 topic_class.MetadataResponsePartition(
                     error_code=0,
                     partition_index=index,
-                    leader_id=1,
+                    leader_id=self.leaders.get(index, self.node_id),
                     replica_nodes=[1],
                     isr_nodes=[1],
                     offline_replicas=[],
@@ -140,11 +144,14 @@ class ScriptedBroker:
                     partitions=partitions,
                 )
             )
-        broker = MetadataResponse.MetadataResponseBroker(
-            node_id=1, host="127.0.0.1", port=self.port, rack=None
-        )
+        brokers = [
+            MetadataResponse.MetadataResponseBroker(
+                node_id=broker.node_id, host="127.0.0.1", port=broker.port, rack=None
+            )
+            for broker in (self, *self.peers)
+        ]
         return MetadataResponse(
-            brokers=[broker], cluster_id="scripted", controller_id=1, topics=topics, error_code=0
+            brokers=brokers, cluster_id="scripted", controller_id=1, topics=topics, error_code=0
         )
 
     def _produce(self, request: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from kafka.errors import NodeNotReadyError
 
 from csvkafka.errors import SinkRefusedError, SinkUnavailableError
 from csvkafka.kafka_client import KafkaClient, KafkaSettings
@@ -163,3 +164,30 @@ def test_a_client_may_be_closed_twice(broker: ScriptedBroker, clients: list[Kafk
     client.connect()
     client.close()
     client.close()
+
+
+def test_a_node_that_fails_after_the_tcp_connect_is_left_alone_for_a_moment(
+    clients: list[KafkaClient],
+) -> None:
+    """kafka-python forgets its backoff once a TCP connection stands."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hang_up() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+
+    thread = threading.Thread(target=hang_up, daemon=True)
+    thread.start()
+    client = client_of(
+        clients, f"127.0.0.1:{listener.getsockname()[1]}", reconnect_backoff_ms=1_000
+    )
+    connection = client.connection("bootstrap-0")
+    deadline = time.monotonic() + 5
+    while not connection.closed and time.monotonic() < deadline:
+        client.poll(0.1)
+    client.poll(0.0)
+    thread.join()
+    listener.close()
+    with pytest.raises(NodeNotReadyError):
+        client.connection("bootstrap-0")

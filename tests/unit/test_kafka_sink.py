@@ -275,3 +275,71 @@ def test_no_broker_is_retriable_and_recovers(broker: ScriptedBroker) -> None:
                 break
         assert outcome is not None
         assert outcome.kind is OutcomeKind.APPENDED
+
+
+def test_nothing_is_sent_behind_a_batch_that_failed(broker: ScriptedBroker) -> None:
+    """A broker that lost our id's state would take the later batch and refuse the earlier one."""
+    release = threading.Event()
+
+    def answer(_topic: str, _partition: int, records: bytes) -> int:
+        if records.startswith(b"0/0"):
+            broker.throttle_ms = 200  # so that batch 3 has to wait behind 1 and 2
+            return 0
+        broker.throttle_ms = 0
+        if records.startswith(b"0/1"):
+            return 6
+        release.wait(DEADLINE_SECONDS)
+        return 0
+
+    broker.answer = answer
+    with sink_for(broker) as sink:
+        sink.send([batch(0), batch(1), batch(2)])
+        first = outcomes_of(sink, 2)
+        sink.send([batch(3)])
+        assert list(sink.poll(0.5)) == [], "batch 3 waits for the answer to batch 2"
+        release.set()
+        last = outcomes_of(sink, 2)
+    assert [(o.ticket, o.kind) for o in first + last] == [
+        (0, OutcomeKind.APPENDED),
+        (1, OutcomeKind.RETRIABLE),
+        (2, OutcomeKind.APPENDED),
+        (3, OutcomeKind.RETRIABLE),
+    ]
+    assert [data[:3] for _, _, data in broker.produced] == [b"0/0", b"0/2"]
+
+
+def test_a_new_leader_gets_nothing_before_the_former_one_has_answered(
+    broker: ScriptedBroker,
+) -> None:
+    release = threading.Event()
+
+    def held(_topic: str, _partition: int, _records: bytes) -> int:
+        release.wait(DEADLINE_SECONDS)
+        return 0
+
+    with scripted_broker() as other:
+        other.node_id = 2
+        other.topics = broker.topics
+        broker.peers, other.peers = [other], [broker]
+        broker.leaders = other.leaders = {1: 2}
+        with sink_for(broker) as sink:
+            broker.answer = held
+            sink.send([batch(0, 0)])
+            assert list(sink.poll(0.1)) == []
+            broker.leaders[0] = 2
+            other.answer = lambda *_: 6  # makes the sink read the metadata again
+            sink.send([batch(0, 1)])
+            outcomes_of(sink, 1)
+            other.answer = lambda *_: 0
+            sink.send([batch(1, 1)])
+            outcomes_of(sink, 1)
+            sink.send([batch(1, 0)])
+            assert list(sink.poll(0.3)) == []
+            assert ("rows", 0) not in other.offsets
+            release.set()
+            outcomes = outcomes_of(sink, 2)
+    assert [(o.lane, o.ticket, o.kind) for o in outcomes] == [
+        (0, 0, OutcomeKind.APPENDED),
+        (0, 1, OutcomeKind.APPENDED),
+    ]
+    assert other.offsets["rows", 0] == 1
