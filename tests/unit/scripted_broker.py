@@ -1,8 +1,8 @@
 """A Kafka broker on a loopback port that answers as a test tells it.
 
-Speaks the real protocol by kafka-python's schemas: ApiVersions, Metadata, Produce, ListOffsets and
-Fetch. For answers that a real broker cannot be made to give at will (throttling, lost answers,
-damaged bytes, errors by name).
+Speaks the real protocol by kafka-python's schemas: ApiVersions, SASL PLAIN, Metadata, Produce,
+ListOffsets and Fetch. For answers that a real broker cannot be made to give at will (throttling,
+lost answers, damaged bytes, errors by name).
 """
 
 from __future__ import annotations
@@ -30,14 +30,30 @@ from kafka.protocol.metadata import (
     MetadataResponse,
 )
 from kafka.protocol.producer import ProduceRequest, ProduceResponse
+from kafka.protocol.sasl import (
+    SaslAuthenticateRequest,
+    SaslAuthenticateResponse,
+    SaslHandshakeRequest,
+    SaslHandshakeResponse,
+)
 
-VERSIONS = {0: (3, 13), 1: (4, 12), 2: (1, 9), 3: (4, 13), 18: (0, 4)}
+VERSIONS = {
+    0: (3, 13),
+    1: (4, 12),
+    2: (1, 9),
+    3: (4, 13),
+    17: (0, 1),
+    18: (0, 4),
+    36: (0, 2),
+}
 _REQUESTS = {
     0: ProduceRequest,
     1: FetchRequest,
     2: ListOffsetsRequest,
     3: MetadataRequest,
+    17: SaslHandshakeRequest,
     18: ApiVersionsRequest,
+    36: SaslAuthenticateRequest,
 }
 
 DROP = object()
@@ -52,6 +68,7 @@ class ScriptedBroker:
     """`answer(topic, partition, records)` decides each batch: an error code, 0 with the next
     offset, DROP or SILENCE. `topics` maps a name to its UUID; each has 4 partitions, led here.
     `leaders` says otherwise, and `peers` where the other brokers are.
+    `authenticate()` decides each SASL PLAIN authentication by an error code.
     `fetch(kafka_offset)` gives an error code or records; `bounds()` an error code, or the log's
     start and its high watermark."""
 
@@ -64,6 +81,8 @@ class ScriptedBroker:
     peers: list[ScriptedBroker] = field(default_factory=list)
     fetch: Callable[[int], int | bytes] = lambda _kafka_offset: b""
     bounds: Callable[[], int | tuple[int, int]] = lambda: (0, 0)
+    authenticate: Callable[[], int] = lambda: 0
+    session_lifetime_ms: int = 0
     throttle_ms: int = 0
     produced: list[tuple[str, int, bytes]] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
@@ -85,6 +104,15 @@ class ScriptedBroker:
         if api_key == 3:
             self.metadata_count += 1
             return self._metadata(request)
+        if api_key == 17:
+            return SaslHandshakeResponse(error_code=0, mechanisms=["PLAIN"])
+        if api_key == 36:
+            return SaslAuthenticateResponse(
+                error_code=self.authenticate(),
+                error_message=None,
+                auth_bytes=b"",
+                session_lifetime_ms=self.session_lifetime_ms,
+            )
         if api_key == 2:
             return self._list_offsets(request)
         if api_key == 1:

@@ -191,3 +191,22 @@ def test_a_node_that_fails_after_the_tcp_connect_is_left_alone_for_a_moment(
     listener.close()
     with pytest.raises(NodeNotReadyError):
         client.connection("bootstrap-0")
+
+
+def test_a_wrong_password_at_the_start_is_refused_at_once(
+    broker: ScriptedBroker, clients: list[KafkaClient]
+) -> None:
+    broker.authenticate = lambda: 58
+    client = client_of(
+        clients,
+        broker.address,
+        security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism="PLAIN",
+        sasl_plain_username="loader",
+        sasl_plain_password="secret",
+    )
+    begun = time.monotonic()
+    with pytest.raises(SinkRefusedError, match="password") as refused:
+        client.connect()
+    assert "secret" not in str(refused.value)
+    assert time.monotonic() - begun < 5

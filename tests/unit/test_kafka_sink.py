@@ -44,6 +44,15 @@ def sink_for(broker: ScriptedBroker, **settings: Any) -> Iterator[KafkaSink]:
         client.close()
 
 
+SASL = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_mechanism": "PLAIN",
+    "sasl_plain_username": "loader",
+    "sasl_plain_password": "secret",
+}
+AUTHENTICATION_FAILED = 58
+
+
 def batch(ticket: int, lane: int = 0, size: int = 10) -> SequencedBatch:
     return SequencedBatch(lane, ticket, 1, f"{lane}/{ticket}/".encode().ljust(size, b"."))
 
@@ -343,3 +352,65 @@ def test_a_new_leader_gets_nothing_before_the_former_one_has_answered(
         (0, 1, OutcomeKind.APPENDED),
     ]
     assert other.offsets["rows", 0] == 1
+
+
+def lose_the_connection(broker: ScriptedBroker, sink: KafkaSink) -> None:
+    broker.answer = lambda *_: DROP
+    sink.send([batch(0)])
+    assert kinds(outcomes_of(sink, 1)) == [OutcomeKind.RETRIABLE]
+    broker.answer = lambda *_: 0
+
+
+def last_kind(sink: KafkaSink) -> OutcomeKind:
+    """Sends a batch until the answer is not RETRIABLE."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        sink.send([batch(0)])
+        (outcome,) = outcomes_of(sink, 1)
+        if outcome.kind is not OutcomeKind.RETRIABLE:
+            assert outcome.error is None or isinstance(outcome.error, SinkRefusedError)
+            return outcome.kind
+        sink.poll(0.05)
+    raise AssertionError("still RETRIABLE")
+
+
+def test_an_authentication_that_fails_once_while_running_is_tried_again(
+    broker: ScriptedBroker,
+) -> None:
+    """F47: a token that ran out just now."""
+    with sink_for(broker, **SASL) as sink:
+        sink.send([batch(0)])
+        outcomes_of(sink, 1)
+        answers = iter([AUTHENTICATION_FAILED])
+        broker.authenticate = lambda: next(answers, 0)
+        lose_the_connection(broker, sink)
+        assert last_kind(sink) is OutcomeKind.APPENDED
+
+
+def test_an_authentication_that_keeps_failing_while_running_is_fatal(
+    broker: ScriptedBroker,
+) -> None:
+    with sink_for(broker, **SASL) as sink:
+        sink.send([batch(0)])
+        outcomes_of(sink, 1)
+        broker.authenticate = lambda: AUTHENTICATION_FAILED
+        lose_the_connection(broker, sink)
+        assert last_kind(sink) is OutcomeKind.FATAL
+
+
+def test_a_session_that_must_authenticate_again_loses_nothing(broker: ScriptedBroker) -> None:
+    """F47: `connections.max.reauth.ms`."""
+    authenticated: list[int] = []
+    broker.session_lifetime_ms = 1_000
+    broker.authenticate = lambda: authenticated.append(1) or 0
+    with sink_for(broker, **SASL) as sink:
+        ticket = 0
+        begun_with = len(authenticated)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(authenticated) < begun_with + 3 and time.monotonic() < deadline:
+            sink.send([batch(ticket), batch(ticket + 1)])
+            assert kinds(outcomes_of(sink, 2)) == [OutcomeKind.APPENDED] * 2
+            ticket += 2
+            sink.poll(0.01)
+    assert len(authenticated) >= begun_with + 3
+    assert [int(data[2:].split(b"/")[0]) for _, _, data in broker.produced] == list(range(ticket))
