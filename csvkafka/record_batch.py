@@ -2,9 +2,9 @@
 
 Writing is in two steps, because a batch's place in the job is known late: `frame_records` makes the
 records section (then compressed), and `seal` puts the header before it, with producer identity,
-sequence number and timestamp. Reading (`whole_batches`, `read_headers`, `iterate_records`) takes the
-raw bytes of a fetch response, verifies checksums, and also knows the message sets of versions 0 and 1
-well enough to count and show what other writers have left in a topic.
+sequence number and timestamp. Reading (`whole_batches`, `read_headers`, `iterate_records`) takes
+the raw bytes of a fetch response, verifies checksums, and also knows the messages of versions 0 and
+1 well enough to show what other writers have left in a topic.
 """
 
 from __future__ import annotations
