@@ -9,7 +9,6 @@ damaged answer is read again.
 from __future__ import annotations
 
 import logging
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from kafka.protocol.consumer import FetchRequest, IsolationLevel
-from kafka.record.default_records import DefaultRecordBatch
 
 from csvkafka import kafka_codes as codes
 from csvkafka.errors import SinkUnavailableError
 from csvkafka.kafka_client import RETRY_SECONDS, KafkaClient
 from csvkafka.model import BatchHeader, Lane, LaneTail
+from csvkafka.record_batch import CorruptBatchError, iterate_records, read_headers, whole_batches
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +30,12 @@ FETCH_BYTES = 4 << 20
 
 FETCH_WAIT_MS = 500
 
-_MAGIC = 2
-_HEADER_BYTES = 61
-_LENGTH_AT = 8
-_BYTES_BEFORE_LENGTH_COUNTS = 12
-
 T = TypeVar("T")
 OffsetOf = Callable[[Lane], int]
 
 
 class _LogMovedError(Exception):
     """The log's bounds are not what they were when the reading began."""
-
-
-class _DamagedError(Exception):
-    """The bytes that came are not what the broker stores."""
 
 
 class TailReader:
@@ -67,7 +57,7 @@ class TailReader:
 
         def read(start: int, end: int) -> LaneTail:
             batches = self._batches(max(start, kafka_offset - 1), end)
-            return LaneTail(start, end, [_header(batch) for batch in batches])
+            return LaneTail(start, end, [header for header, _ in batches])
 
         return self._within_bounds(read)
 
@@ -80,14 +70,23 @@ class TailReader:
                 # Transaction markers take offsets too, so it may take a longer look back.
                 first = max(start, end - span)
                 values: deque[bytes] = deque(maxlen=record_count)
-                for batch in self._batches(first, end):
-                    if not batch.is_control_batch:
-                        values.extend(record.value or b"" for record in batch)
+                for header, batch in self._batches(first, end):
+                    if not header.is_control:
+                        values.extend(self._values(batch))
                 if len(values) == record_count or first == start:
                     return list(values)
                 span *= 2
 
         return self._within_bounds(read)
+
+    def _values(self, batch: memoryview) -> list[bytes]:
+        try:
+            return [record.value or b"" for record in iterate_records(batch)]
+        except CorruptBatchError as error:
+            raise SinkUnavailableError(
+                f"a batch of partition {self._lane.partition} of topic {self._lane.topic} cannot "
+                f"be read, though its checksum fits: {error}"
+            ) from error
 
     def _within_bounds(self, read: Callable[[int, int], T]) -> T:
         """Reads between the log's start and its high watermark, again if the start moves past us
@@ -102,7 +101,7 @@ class TailReader:
                     raise SinkUnavailableError(f"{error}; run again") from error
                 self._client.pause(RETRY_SECONDS)
 
-    def _batches(self, first: int, end: int) -> Iterator[DefaultRecordBatch]:
+    def _batches(self, first: int, end: int) -> Iterator[tuple[BatchHeader, memoryview]]:
         """The batches from the one that holds Kafka offset `first` to the one before `end`."""
         deadline = self._deadline()
         position = first
@@ -110,14 +109,16 @@ class TailReader:
         while position < end:
             begun_at = position
             try:
-                for batch in _intact_batches(self._fetch(position)):
-                    if batch.base_offset > position and gap_seen != (position, batch.base_offset):
-                        gap_seen = (position, batch.base_offset)
-                        raise _DamagedError(f"nothing up to Kafka offset {batch.base_offset}")
-                    if batch.last_offset >= position and batch.base_offset < end:
-                        position = batch.last_offset + 1
-                        yield batch
-            except _DamagedError as error:
+                for batch in whole_batches(self._fetch(position)):
+                    (header,) = read_headers(batch)
+                    base, last = header.base_kafka_offset, header.last_kafka_offset
+                    if base > position and gap_seen != (position, base):
+                        gap_seen = (position, base)
+                        raise CorruptBatchError(f"there is nothing before Kafka offset {base}")
+                    if last >= position and base < end:
+                        position = last + 1
+                        yield header, batch
+            except CorruptBatchError as error:
                 log.warning(
                     "Partition %d of topic %s came damaged after Kafka offset %d (%s); it is read "
                     "again",
@@ -176,33 +177,3 @@ class TailReader:
 def _only_partition(response: Any) -> Any:
     """The partition's answer; the response itself (it has an `error_code` too) if it is empty."""
     return response.responses[0].partitions[0] if response.responses else response
-
-
-def _intact_batches(records: bytes) -> Iterator[DefaultRecordBatch]:
-    """The whole batches; a last one may be cut off by the size limit. Raises _DamagedError."""
-    view = memoryview(records)
-    at = 0
-    while at + _HEADER_BYTES <= len(view):
-        (length,) = struct.unpack_from(">i", view, at + _LENGTH_AT)
-        size = _BYTES_BEFORE_LENGTH_COUNTS + length
-        if size < _HEADER_BYTES:
-            raise _DamagedError(f"a batch of {size} bytes")
-        if at + size > len(view):
-            return
-        batch = DefaultRecordBatch(view[at : at + size])
-        if batch.magic != _MAGIC or not batch.validate_crc():
-            raise _DamagedError("the checksum does not fit")
-        yield batch
-        at += size
-
-
-def _header(batch: DefaultRecordBatch) -> BatchHeader:
-    return BatchHeader(
-        base_kafka_offset=batch.base_offset,
-        last_kafka_offset=batch.last_offset,
-        record_count=batch.records_count,
-        producer_id=batch.producer_id,
-        producer_epoch=batch.producer_epoch,
-        base_sequence=batch.base_sequence,
-        is_control=batch.is_control_batch,
-    )
