@@ -1,0 +1,242 @@
+"""AWS clients with every setting said out loud, and what an AWS error means.
+
+Promises: no call through these clients waits without a limit; a missing region or missing
+credentials is one clear ConfigError; boto3 is imported only when a client is made, because it is
+most of the program's start-up time.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from csvkafka.errors import ConfigError
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_s3.client import S3Client
+
+
+class FailureKind(StrEnum):
+    """What an error of the AWS SDK means to us."""
+
+    TRANSIENT = "transient"  # throttled, unreachable, timed out, or the service's own fault
+    NOT_FOUND = "not found"
+    DENIED = "denied"
+    CREDENTIALS = "credentials"  # expired, unknown or missing
+    CHANGED = "changed"  # a precondition failed
+    OTHER = "other"
+
+
+_CREDENTIAL_CODES = frozenset(
+    (
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    )
+)
+_TRANSIENT_CODES = frozenset(
+    (
+        "InternalError",
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    )
+)
+_KIND_BY_HTTP_STATUS = {
+    403: FailureKind.DENIED,
+    404: FailureKind.NOT_FOUND,
+    405: FailureKind.NOT_FOUND,  # S3: the version asked for is a delete marker
+    408: FailureKind.TRANSIENT,
+    412: FailureKind.CHANGED,
+    416: FailureKind.CHANGED,
+    429: FailureKind.TRANSIENT,
+}
+_KIND_BY_CODE = {
+    **dict.fromkeys(_CREDENTIAL_CODES, FailureKind.CREDENTIALS),
+    **dict.fromkeys(_TRANSIENT_CODES, FailureKind.TRANSIENT),
+    "AccessDeniedException": FailureKind.DENIED,
+    "InvalidObjectState": FailureKind.OTHER,  # archived, although the status is 403
+    "ResourceNotFoundException": FailureKind.NOT_FOUND,
+}
+
+
+def vendor_errors() -> tuple[type[Exception], ...]:
+    """All that a call of an AWS client, or a read of a response's body, may raise."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
+
+    return (ClientError, BotoCoreError, HTTPError, OSError)
+
+
+def failure_kind(error: Exception) -> FailureKind:
+    """What `error`, one of `vendor_errors`, means."""
+    from botocore import exceptions
+    from urllib3.exceptions import HTTPError
+
+    if isinstance(error, exceptions.ClientError):
+        kind = _KIND_BY_CODE.get(error_code(error))
+        if kind is None:
+            http_status = http_status_of(error)
+            at_fault = FailureKind.TRANSIENT if http_status >= 500 else FailureKind.OTHER
+            kind = _KIND_BY_HTTP_STATUS.get(http_status, at_fault)
+        return kind
+    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+        return FailureKind.CREDENTIALS
+    transient = (
+        exceptions.HTTPClientError,
+        exceptions.CredentialRetrievalError,
+        exceptions.MetadataRetrievalError,
+        exceptions.IncompleteReadError,
+        exceptions.ResponseStreamingError,
+        HTTPError,
+        OSError,
+    )
+    return FailureKind.TRANSIENT if isinstance(error, transient) else FailureKind.OTHER
+
+
+def error_code(error: Exception) -> str:
+    """AWS's code of the error, such as `SlowDown`; empty if the error did not come from AWS."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def http_status_of(error: Exception) -> int:
+    """The HTTP status of AWS's answer; 0 if there was none."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def describe(error: Exception) -> str:
+    """The cause in a few words: code, HTTP status and AWS's message, or the exception."""
+    code = error_code(error)
+    if not code:
+        return f"{type(error).__name__}: {error}"
+    response: dict[str, Any] = getattr(error, "response", {})
+    message = response["Error"].get("Message", "")
+    return f"{code} (HTTP {http_status_of(error)}) {message}".rstrip()
+
+
+def endpoint_of(client: S3Client | DynamoDBClient) -> str:
+    """Where the client sends its requests, for messages: `https://… (region eu-west-1)`."""
+    return f"{client.meta.endpoint_url} (region {client.meta.region_name})"
+
+
+CREDENTIALS_ADVICE = (
+    "renew them (a role is renewed by itself; static keys and session tokens are not), check the "
+    "host's clock, and run the same command again"
+)
+
+
+def s3_client(
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    connect_timeout_seconds: float = 5.0,
+    read_timeout_seconds: float = 20.0,
+    max_attempts: int = 3,
+) -> S3Client:
+    """A client for S3, path-style where the endpoint is not Amazon's own.
+
+    Endpoint, region and credentials that are not given come from the usual places of boto3
+    (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, profiles, roles).
+    `read_timeout_seconds` bounds the wait for the next byte, `max_attempts` counts the first try.
+    Raises ConfigError if region or credentials are missing.
+    """
+    # Ranges carry no checksum of their own; asking for one only invites a false alarm.
+    settings = _settings(
+        connect_timeout_seconds,
+        read_timeout_seconds,
+        max_attempts,
+        response_checksum_validation="when_required",
+    )
+    client: S3Client = _client("s3", settings, endpoint_url, region_name)
+    if "amazonaws.com" not in (urlsplit(client.meta.endpoint_url).hostname or ""):
+        from botocore.config import Config
+
+        settings = settings.merge(Config(s3={"addressing_style": "path"}))
+        client = _client("s3", settings, endpoint_url, region_name)
+    return client
+
+
+def dynamodb_client(
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    call_seconds: float = 15.0,
+) -> DynamoDBClient:
+    """A client for DynamoDB whose calls end after about `call_seconds`, retries included.
+
+    Three tries; the SDK sleeps at most 1 s and 2 s between them, the rest is shared by the tries.
+    Places of endpoint, region and credentials as for `s3_client` (AWS_ENDPOINT_URL_DYNAMODB).
+    Raises ConfigError if region or credentials are missing.
+    """
+    attempts = 3
+    try_seconds = max(call_seconds - 3.0, 0.3) / attempts
+    settings = _settings(try_seconds / 3, try_seconds * 2 / 3, attempts)
+    client: DynamoDBClient = _client("dynamodb", settings, endpoint_url, region_name)
+    return client
+
+
+def _settings(
+    connect_timeout_seconds: float, read_timeout_seconds: float, max_attempts: int, **more: Any
+) -> Config:
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=connect_timeout_seconds,
+        read_timeout=read_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": max_attempts},
+        tcp_keepalive=True,
+        **more,
+    )
+
+
+def _client(
+    service: str, settings: Config, endpoint_url: str | None, region_name: str | None
+) -> Any:
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = boto3.session.Session(region_name=region_name)
+        # ECS sets AWS_REGION, which boto3 does not read.
+        region_name = session.region_name or os.environ.get("AWS_REGION")
+        if not region_name:
+            raise ConfigError(
+                f"no AWS region for {service}: set AWS_REGION, or `region` in the AWS profile"
+            )
+        if session.get_credentials() is None:
+            raise ConfigError(
+                f"no AWS credentials for {service}: give the task or instance a role, or set "
+                "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        client: Any = session.client(
+            service,
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+            config=settings,
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"cannot make an AWS client for {service}: {error}") from error
+    return client

@@ -1,0 +1,299 @@
+"""An S3 server that misbehaves on request, for what no emulator shows.
+
+It serves HEAD and GET of objects put into it, over real sockets on loopback, and answers the next
+requests with the faults that a test scripts: refusals, bodies cut by FIN or RST, silence, ignored
+or wrong ranges. If-Match, Range and versionId are honoured unless a fault says otherwise.
+
+    with FakeS3() as s3:
+        s3.put("bucket", "data.csv", b"a,b\\n1,2\\n")
+        s3.script("GET", CutBody(after_bytes=3), Refuse(503, "SlowDown"))
+        ...  # read with a client whose endpoint is s3.endpoint_url
+        assert [request.range for request in s3.requests] == [...]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answers with an error: `Refuse(503, "SlowDown")`."""
+
+    http_status: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutBody:
+    """Promises the whole body, sends `after_bytes` of it, and ends by FIN, or by RST."""
+
+    after_bytes: int
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Sends `after_bytes` of the body, then nothing more, until `FakeS3.close`."""
+
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRange:
+    """Answers 200 with the whole body, whatever range was asked for; may be cut as well."""
+
+    cut_after_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftRange:
+    """Answers 206 with a range that begins `by_bytes` later than the one asked for."""
+
+    by_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTotal:
+    """Answers 206 with the bytes asked for, but another total size in Content-Range."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlipByte:
+    """Flips one bit of the byte at `byte_offset` of the object."""
+
+    byte_offset: int
+
+
+Fault = Refuse | CutBody | Stall | IgnoreRange | ShiftRange | OtherTotal | FlipByte
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object as the server holds it. `etag` has its quotes."""
+
+    body: bytes
+    etag: str
+    version_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Request:
+    """One request as it arrived; empty strings where a header was not sent."""
+
+    method: str
+    bucket: str
+    key: str
+    range: str
+    if_match: str
+    version_id: str
+
+
+class FakeS3:
+    """The server; listens from construction (or `with`) to `close` on a free port of loopback."""
+
+    def __init__(self) -> None:
+        self.requests: list[S3Request] = []
+        """Each request since the start, in order."""
+        self._objects: dict[tuple[str, str, str], StoredObject] = {}
+        self._scripted: dict[str, deque[Fault | None]] = {"GET": deque(), "HEAD": deque()}
+        self._always: dict[str, Fault | None] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler, self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def __enter__(self) -> FakeS3:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def endpoint_url(self) -> str:
+        """For a client's `endpoint_url`; path-style addressing only."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        version_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """Stores an object, over the one that may be there; older versions stay readable by
+        their version id. Returns the ETag."""
+        etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+        stored = StoredObject(body, etag, version_id, headers or {})
+        with self._lock:
+            self._objects[bucket, key, ""] = stored
+            if version_id is not None:
+                self._objects[bucket, key, version_id] = stored
+        return etag
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Removes the object and its versions."""
+        with self._lock:
+            for place in [place for place in self._objects if place[:2] == (bucket, key)]:
+                del self._objects[place]
+
+    def script(self, method: str, *faults: Fault | None) -> None:
+        """The next requests of `method` meet these faults, one each; None: answered well."""
+        with self._lock:
+            self._scripted[method].extend(faults)
+
+    def always(self, method: str, fault: Fault | None) -> None:
+        """Each request of `method` beyond the script meets this fault; None ends that."""
+        with self._lock:
+            self._always[method] = fault
+
+    def close(self) -> None:
+        """Ends the server and all its connections."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _take(self, request: S3Request) -> tuple[StoredObject | None, Fault | None]:
+        with self._lock:
+            self.requests.append(request)
+            stored = self._objects.get((request.bucket, request.key, request.version_id))
+            scripted = self._scripted[request.method]
+            fault = scripted.popleft() if scripted else self._always.get(request.method)
+        return stored, fault
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], fake: FakeS3
+    ) -> None:
+        super().__init__(address, handler)
+        self.fake = fake
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test reads `FakeS3.requests`."""
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        bucket, _, key = unquote(url.path).lstrip("/").partition("/")
+        request = S3Request(
+            method=self.command,
+            bucket=bucket,
+            key=key,
+            range=self.headers.get("Range", ""),
+            if_match=self.headers.get("If-Match", ""),
+            version_id=parse_qs(url.query).get("versionId", [""])[0],
+        )
+        stored, fault = self.server.fake._take(request)
+        if isinstance(fault, Refuse):
+            self._refuse(fault.http_status, fault.code)
+        elif stored is None:
+            self._refuse(404, "NoSuchVersion" if request.version_id else "NoSuchKey")
+        elif request.if_match and request.if_match != stored.etag:
+            self._refuse(412, "PreconditionFailed")
+        else:
+            self._serve(stored, request.range, fault)
+
+    def _refuse(self, http_status: int, code: str) -> None:
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
+            f"<Message>{code}, as scripted</Message></Error>"
+        ).encode()
+        self.send_response(http_status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def _serve(self, stored: StoredObject, wanted: str, fault: Fault | None) -> None:
+        size = len(stored.body)
+        first, last = 0, size - 1
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
+        ranged = match is not None and not isinstance(fault, IgnoreRange)
+        if match is not None and ranged:
+            first = int(match[1]) + (fault.by_bytes if isinstance(fault, ShiftRange) else 0)
+            last = min(int(match[2] or last), last)
+            if first > last:
+                self._refuse(416, "InvalidRange")
+                return
+        body = stored.body[first : last + 1]
+        if isinstance(fault, FlipByte) and first <= fault.byte_offset <= last:
+            place = fault.byte_offset - first
+            body = body[:place] + bytes((body[place] ^ 1,)) + body[place + 1 :]
+        self.send_response(206 if ranged else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", stored.etag)
+        self.send_header("Accept-Ranges", "bytes")
+        if stored.version_id is not None:
+            self.send_header("x-amz-version-id", stored.version_id)
+        for name, value in stored.headers.items():
+            self.send_header(name, value)
+        if ranged:
+            total = fault.total if isinstance(fault, OtherTotal) else size
+            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
+        self.end_headers()
+        if self.command == "GET":
+            self._send_body(body, fault)
+
+    def _send_body(self, body: bytes, fault: Fault | None) -> None:
+        match fault:
+            case CutBody(after_bytes, reset):
+                self._cut(body[:after_bytes], reset)
+            case IgnoreRange(int(after_bytes)):
+                self._cut(body[:after_bytes], reset=False)
+            case Stall(after_bytes):
+                self.wfile.write(body[:after_bytes])
+                self.server.fake._closing.wait()
+                self.close_connection = True
+            case _:
+                self._write(body)
+
+    def _cut(self, body: bytes, reset: bool) -> None:
+        self._write(body)
+        self.close_connection = True
+        if reset:
+            # Lingering for zero seconds makes the last close, that of `rfile`, send RST.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+
+    def _write(self, body: bytes) -> None:
+        try:
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True  # the client left, which it may
