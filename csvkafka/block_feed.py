@@ -50,6 +50,7 @@ class ThreadedBlockFeed:
         depth: int = DEPTH,
         executor: Executor | None = None,
         max_row_bytes: int = MAX_ROW_BYTES,
+        close_seconds: float = CLOSE_SECONDS,
     ) -> None:
         self._open_chunks = open_chunks
         self._start = start
@@ -57,6 +58,7 @@ class ThreadedBlockFeed:
         self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
         self._wake = wake
         self._max_row_bytes = max_row_bytes
+        self._close_seconds = close_seconds
         self._room = threading.Semaphore(depth)
         self._ahead: deque[Future[EncodedBlock]] = deque()
         self._ended = False
@@ -86,14 +88,14 @@ class ThreadedBlockFeed:
         return self._ended and not self._ahead
 
     def close(self) -> None:
-        """Ends the background work, without waiting for a read that hangs; blocks for at most
-        `CLOSE_SECONDS`. Blocks that were not taken are lost."""
+        """Ends the background work; waits for at most `close_seconds` for a read to return, and
+        leaves one that hangs behind. Blocks that were not taken are lost."""
         self._closed.set()
         self._room.release()
         if self._owns_executor:
             self._executor.shutdown(wait=False, cancel_futures=True)
         if threading.current_thread() is not self._reader:
-            self._reader.join(CLOSE_SECONDS)
+            self._reader.join(self._close_seconds)
         if self._reader.is_alive():
             log.debug("the reader of %s still waits for the source", self._plan.source_uri)
 

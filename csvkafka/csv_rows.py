@@ -50,12 +50,14 @@ def source_codec(encoding: str) -> str:
     return info.name
 
 
-# What ISO 2022, Python's own escapes and IDNA make of plain ASCII.
-_ESCAPE_SEQUENCES = ("\x1b$B0!\x1b(B", "\\n\\u0041", "xn--bcher-kva")
+# Plain ASCII that ISO 2022 and IDNA read as something else.
+_ESCAPE_SEQUENCES = ("\x1b$B0!\x1b(B", "xn--bcher-kva")
 
 
 def _leaves_ascii_alone(codec: str) -> bool:
     """Whether ASCII bytes decode to themselves wherever they stand, and nothing else to ASCII."""
+    if codec.replace("_", "-").endswith("unicode-escape"):
+        return False  # needs no further look, and would warn at the next one
     if _decoded(bytes(range(128)), codec) != "".join(map(chr, range(128))):
         return False
     if any(_decoded(probe.encode(), codec) != probe for probe in _ESCAPE_SEQUENCES):

@@ -47,8 +47,9 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     that makes a batch above `plan.max_batch_bytes` alone, ConfigError as `check_plan` does."""
     prepared = _prepared(plan)
     if lane_total(plan) == 1:
-        # No need to look at the rows that are left out.
         first = min(skip[0], block.row_count) if skip else 0
+        if first == block.row_count:
+            return EncodedBlock(block.end, (block.row_count,), ())
         rows = prepared.rows.encode(block, first)
         lanes = [_LaneRecords(rows.values, rows.keys, None, range(first, block.row_count))]
         rows_by_lane: tuple[int, ...] = (block.row_count,)
