@@ -160,11 +160,12 @@ def _batches(
 
 
 def _too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
-    ends = [0]
-    ends += (end for end, is_row in row_ends(block.data, plan.dialect) if is_row)
+    ends = list(row_ends(block.data, plan.dialect))
+    starts = [0, *(end for end, _ in ends)]
+    row_starts = [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
     return RecordTooLargeError(
         f"row {block.start.row_count + row_index + 1} at byte "
-        f"{block.start.byte_offset + ends[row_index]} of {plan.source_uri} makes a batch of {size} "
+        f"{block.start.byte_offset + row_starts[row_index]} of {plan.source_uri} makes a batch of {size} "
         f"bytes, the limit is {plan.max_batch_bytes}: raise the topic's max.message.bytes, and the "
         "loader's batch limit with it"
     )

@@ -10,12 +10,11 @@ from typing import Any
 
 from csvkafka.model import Dialect
 
-csv.field_size_limit(sys.maxsize)
-
 DEFAULT = Dialect()
 
 
 def _text(data: bytes, dialect: Dialect) -> io.TextIOWrapper:
+    csv.field_size_limit(sys.maxsize)
     encoding = "utf-8-sig" if dialect.encoding == "utf-8" else dialect.encoding
     return io.TextIOWrapper(io.BytesIO(data), encoding=encoding, newline="")
 
