@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from csvkafka.errors import ConfigError
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from botocore.config import Config
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_s3.client import S3Client
@@ -170,12 +171,13 @@ def s3_client(
         max_attempts,
         response_checksum_validation="when_required",
     )
-    client: S3Client = _client("s3", settings, endpoint_url, region_name)
+    session = _session("s3", region_name)
+    client: S3Client = _client(session, "s3", settings, endpoint_url)
     if "amazonaws.com" not in (urlsplit(client.meta.endpoint_url).hostname or ""):
         from botocore.config import Config
 
         settings = settings.merge(Config(s3={"addressing_style": "path"}))
-        client = _client("s3", settings, endpoint_url, region_name)
+        client = _client(session, "s3", settings, endpoint_url)
     return client
 
 
@@ -194,7 +196,8 @@ def dynamodb_client(
     attempts = 3
     try_seconds = max(call_seconds - 3.0, 0.3) / attempts
     settings = _settings(try_seconds / 3, try_seconds * 2 / 3, attempts)
-    client: DynamoDBClient = _client("dynamodb", settings, endpoint_url, region_name)
+    session = _session("dynamodb", region_name)
+    client: DynamoDBClient = _client(session, "dynamodb", settings, endpoint_url)
     return client
 
 
@@ -212,31 +215,35 @@ def _settings(
     )
 
 
-def _client(
-    service: str, settings: Config, endpoint_url: str | None, region_name: str | None
-) -> Any:
+def _session(service: str, region_name: str | None) -> Session:
     import boto3
     from botocore.exceptions import BotoCoreError
 
     try:
         session = boto3.session.Session(region_name=region_name)
-        # ECS sets AWS_REGION, which boto3 does not read.
-        region_name = session.region_name or os.environ.get("AWS_REGION")
-        if not region_name:
-            raise ConfigError(
-                f"no AWS region for {service}: set AWS_REGION, or `region` in the AWS profile"
-            )
-        if session.get_credentials() is None:
-            raise ConfigError(
-                f"no AWS credentials for {service}: give the task or instance a role, or set "
-                "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
-        client: Any = session.client(
-            service,
-            region_name=region_name,
-            endpoint_url=endpoint_url,
-            config=settings,
+        if session.region_name is None and "AWS_REGION" in os.environ:
+            # ECS sets AWS_REGION, which boto3 does not read.
+            session = boto3.session.Session(region_name=os.environ["AWS_REGION"])
+        has_credentials = session.get_credentials() is not None
+    except BotoCoreError as error:
+        raise ConfigError(f"cannot set up AWS access for {service}: {error}") from error
+    if not session.region_name:
+        raise ConfigError(
+            f"no AWS region for {service}: set AWS_REGION, or `region` in the AWS profile"
         )
+    if not has_credentials:
+        raise ConfigError(
+            f"no AWS credentials for {service}: give the task or instance a role, or set "
+            "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return session
+
+
+def _client(session: Session, service: str, settings: Config, endpoint_url: str | None) -> Any:
+    from botocore.exceptions import BotoCoreError
+
+    make_client: Any = session.client
+    try:
+        return make_client(service, endpoint_url=endpoint_url, config=settings)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"cannot make an AWS client for {service}: {error}") from error
-    return client

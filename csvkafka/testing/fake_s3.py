@@ -17,12 +17,14 @@ import hashlib
 import re
 import socket
 import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
@@ -168,6 +170,15 @@ class FakeS3:
         with self._lock:
             self._always[method] = fault
 
+    def reset(self) -> None:
+        """Forgets objects, requests and faults."""
+        with self._lock:
+            self.requests.clear()
+            self._objects.clear()
+            self._always.clear()
+            for scripted in self._scripted.values():
+                scripted.clear()
+
     def close(self) -> None:
         """Ends the server and all its connections."""
         self._closing.set()
@@ -192,6 +203,11 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, handler)
         self.fake = fake
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """As usual, but for clients that left: they may."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -281,19 +297,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.fake._closing.wait()
                 self.close_connection = True
             case _:
-                self._write(body)
+                self.wfile.write(body)
 
     def _cut(self, body: bytes, reset: bool) -> None:
-        self._write(body)
+        self.wfile.write(body)
         self.close_connection = True
         if reset:
             # Lingering for zero seconds makes the last close, that of `rfile`, send RST.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.connection.close()
-
-    def _write(self, body: bytes) -> None:
-        try:
-            self.wfile.write(body)
-        except OSError:
-            self.close_connection = True  # the client left, which it may

@@ -1,0 +1,88 @@
+"""CheckpointManager, the documented API over a job's item, for programs of one's own.
+
+It reads and writes the documented attributes and no others. `CSVToKafkaProcessor.process()` takes
+table, job and client from it, but reads and writes the item under conditions of its own
+(`job_ledger`): an item that belongs to such a job cannot be overwritten from here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from csvkafka.clock import SystemClock
+from csvkafka.dynamodb_item import KEY, DynamoDbItem, to_attribute
+from csvkafka.errors import CsvKafkaError
+from csvkafka.interfaces import Item
+from csvkafka.model import JobStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointManager:
+    """Progress of the job `job_id` in the DynamoDB table `table_name`."""
+
+    def __init__(
+        self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
+    ) -> None:
+        """Touches neither network nor credentials; a client is made when first needed."""
+        self.table_name = table_name
+        self.job_id = job_id
+        self.item = DynamoDbItem(table_name, job_id, client=client)
+        """The job's item, for conditional reads and writes."""
+
+    def get_last_processed_line(self) -> int:
+        """Number of rows processed so far; 0 if there is no checkpoint, and on any error.
+
+        Loading from row 1 because a read failed repeats the file: `process()` does not use this."""
+        try:
+            item = self.item.get() or {}
+            last_line = item.get("last_line", 0)
+            if not isinstance(last_line, int):
+                raise ValueError(f"last_line is {last_line!r}")
+        except (CsvKafkaError, ValueError) as error:
+            log.warning("No checkpoint of job %s, taken as a new job: %s", self.job_id, error)
+            return 0
+        return last_line
+
+    def update_checkpoint(self, line_number: int, total_sent: int) -> None:
+        """Stores that `line_number` rows were processed and `total_sent` records sent.
+
+        Raises botocore's ClientError if it could not be stored, or if the item belongs to a job
+        of `CSVToKafkaProcessor.process()`; ConfigError if region or credentials are missing."""
+        self._store(line_number, total_sent, JobStatus.IN_PROGRESS)
+
+    def mark_complete(self, total_lines: int) -> None:
+        """Stores that the job is done, all `total_lines` rows sent. Raises as the update does."""
+        self._store(total_lines, total_lines, JobStatus.COMPLETED)
+
+    def _store(self, line_number: int, total_sent: int, status: JobStatus) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        values: Item = {
+            "last_line": line_number,
+            "total_sent": total_sent,
+            "timestamp": int(SystemClock().wall()),
+            "status": str(status),
+        }
+        foreign = ("producer_id", "fencing_token")
+        try:
+            self.item.client.update_item(
+                TableName=self.table_name,
+                Key={KEY: to_attribute(self.job_id)},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                ConditionExpression=" AND ".join(
+                    f"attribute_not_exists(#{name})" for name in foreign
+                ),
+                ExpressionAttributeNames={f"#{name}": name for name in (*values, *foreign)},
+                ExpressionAttributeValues={
+                    f":{name}": to_attribute(value) for name, value in values.items()
+                },
+            )
+        except BotoCoreError as error:
+            # Documented is ClientError, and whoever catches it means an unreachable table too.
+            answer: Any = {"Error": {"Code": type(error).__name__, "Message": str(error)}}
+            raise ClientError(answer, "UpdateItem") from error
