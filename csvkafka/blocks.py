@@ -20,6 +20,7 @@ from csvkafka.csv_rows import (
     check_dialect,
     decode,
     parse_rows,
+    quotes_around_fields,
     row_ends,
     source_codec,
 )
@@ -211,38 +212,32 @@ def _plainness(lines: bytes, rules: _CutRules) -> bool | None:
         newline = b"\r\n"
         if not lines.count(b"\r") == lines.count(newline) == line_count:
             return None
+    if line_count == 0 or newline + newline in lines:
+        return None
+    not_plain = rules.not_plain
     if rules.quote in lines:
-        if not _every_field_is_quoted(lines, line_count, newline, rules):
+        around_fields = quotes_around_fields(rules.dialect, delimiters_inside=True)
+        if not _every_field_is_quoted(lines, newline, rules) and not around_fields.fullmatch(lines):
             return None
         not_plain = rules.not_plain_quoted
-    else:
-        if line_count == 0 or newline + newline in lines:
-            return None
-        not_plain = rules.not_plain
     not_plain = not_plain if newline == b"\n" else not_plain.replace(b"\r", b"")
     return len(lines.translate(None, not_plain)) == len(lines)
 
 
-def _every_field_is_quoted(lines: bytes, line_count: int, newline: bytes, rules: _CutRules) -> bool:
+def _every_field_is_quoted(lines: bytes, newline: bytes, rules: _CutRules) -> bool:
     """Whether `lines` is nothing but quoted fields without quotes or line ends in them.
 
-    Each quote must be the opening one of `lines`, the closing one, or belong to exactly one `","`
-    or `"<newline>"`. The fields between them then hold no quote, and all is as the csv module reads
-    it. Where two such separators would share a quote, the counts say nothing: the answer is no."""
+    That is what `quotes_around_fields` would find too, but a pattern is slow where quotes are many.
+    Here each quote must be the first or the last one, or be used up by one `"<newline>"` or `","`,
+    from left to right; what is left are the fields."""
     quote, delimiter = rules.quote, rules.delimiter
-    may_share_a_quote = (
-        lines.startswith((quote + delimiter, quote + newline))
-        or newline + quote + delimiter in lines
-        or delimiter + quote + newline in lines
-        or newline + quote + newline in lines
-    )
-    return (
-        not may_share_a_quote
-        and lines.startswith(quote)
-        and lines.endswith(quote + newline)
-        and lines.count(quote + newline + quote) == line_count - 1
-        and lines.count(quote) == 2 * (lines.count(quote + delimiter + quote) + line_count)
-    )
+    if not (lines.startswith(quote) and lines.endswith(quote + newline)):
+        return False
+    fields = lines[1 : -1 - len(newline)]
+    # NUL keeps apart what a removed separator stood between.
+    for separator in (quote + newline + quote, quote + delimiter + quote):
+        fields = fields.replace(separator, b"\0")
+    return len(lines) > 1 + len(newline) and quote not in fields and b"\n" not in fields
 
 
 def _trimmed(lines: bytes, rules: _CutRules) -> tuple[bytes, int]:

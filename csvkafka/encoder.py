@@ -163,9 +163,10 @@ def _too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> Rec
     ends = list(row_ends(block.data, plan.dialect))
     starts = [0, *(end for end, _ in ends)]
     row_starts = [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
+    number = block.start.row_count + row_index + 1
+    byte_offset = block.start.byte_offset + row_starts[row_index]
     return RecordTooLargeError(
-        f"row {block.start.row_count + row_index + 1} at byte "
-        f"{block.start.byte_offset + row_starts[row_index]} of {plan.source_uri} makes a batch of {size} "
-        f"bytes, the limit is {plan.max_batch_bytes}: raise the topic's max.message.bytes, and the "
+        f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
+        f"the limit is {plan.max_batch_bytes}: raise the topic's max.message.bytes, and the "
         "loader's batch limit with it"
     )

@@ -55,9 +55,9 @@ START = Position(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole rows, as raw bytes of the source. `plain`: `split` cuts it right, and no character in
-    it needs an escape in JSON. No line is blank, and all end with LF, or all with CRLF; either no
-    field is quoted, or all are, and then the quotes stand only around the fields."""
+    """Whole rows, as raw bytes of the source. `plain`: each line is one row, none is blank, all end
+    with LF or all with CRLF, quotes stand only around whole fields, and no character of a field
+    needs an escape in JSON."""
 
     data: bytes
     start: Position

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from csvkafka.csv_rows import decode, parse_rows
+from csvkafka.csv_rows import decode, parse_rows, quotes_around_fields
 from csvkafka.errors import ConfigError, MalformedRowError
 from csvkafka.model import BadRows, Block, EncodePlan
 from csvkafka.record_batch import RecordHeaders
@@ -54,6 +54,7 @@ class RowEncoder:
         self._template = self._make_template()
         self._quote = plan.dialect.quotechar.encode()
         self._delimiter = plan.dialect.delimiter.encode()
+        self._no_delimiter_in_quotes = quotes_around_fields(plan.dialect, delimiters_inside=False)
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
@@ -87,6 +88,8 @@ class RowEncoder:
         if template is None:
             return None
         lines, between_fields = self._split_lines(block)
+        if len(lines) != block.row_count:
+            return None
         del lines[:first]
         first_number = block.start.row_count + first + 1
         # A row of another width than the header's does not fit the template: TypeError.
@@ -109,22 +112,34 @@ class RowEncoder:
         return RowRecords(values, keys)
 
     def _split_lines(self, block: Block) -> tuple[list[bytes], bytes]:
-        """The lines of a plain block in UTF-8, and what stands between their fields. Of quoted
-        fields, the quotes at both ends of the line are gone, those between fields are not."""
+        """The lines of a plain block in UTF-8, and what stands between their fields; a split there
+        gives fields without quotes, if each line has as many fields as the header."""
         data = block.data
         if not data.isascii():
             text = decode(data, self._plan.dialect, block.start.byte_offset, self._plan.source_uri)
             data = text.encode()
         newline = b"\r\n" if data.endswith(b"\r\n") else b"\n"
-        if data.startswith(self._quote):
-            quote = self._quote
+        quote, delimiter = self._quote, self._delimiter
+        bare = data.translate(None, quote)
+        quote_count = len(data) - len(bare)
+        if quote_count == 2 * len(self._names) * block.row_count and quote_count:
+            # If each line splits into fields as it should, this has used up every quote.
             lines = data[1 : -1 - len(newline)].split(quote + newline + quote)
-            between_fields = quote + self._delimiter + quote
+            delimiter = quote + delimiter + quote
         else:
-            lines = data[: -len(newline)].split(newline)
-            between_fields = self._delimiter
-        self._check_row_count(block, len(lines))
-        return lines, between_fields
+            if quote_count and not self._no_delimiter_in_quotes.fullmatch(data):
+                bare, delimiter = self._redelimited(data)
+            lines = bare[: -len(newline)].split(newline)
+        return lines, delimiter
+
+    def _redelimited(self, data: bytes) -> tuple[bytes, bytes]:
+        """`data` without its quotes, and a control character in the place of each delimiter that
+        stands outside of them; a plain block holds no other control characters."""
+        delimiter = b"\x1f" if self._delimiter != b"\x1f" else b"\x1e"
+        pieces = data.split(self._quote)  # by turns outside of quotes and inside
+        outside = b"\0".join(pieces[::2]).replace(self._delimiter, delimiter)
+        pieces[::2] = outside.split(b"\0")
+        return b"".join(pieces), delimiter
 
     # -- the reference way ---------------------------------------------------------------------
 

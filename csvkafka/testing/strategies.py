@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 HOSTILE_PIECES = (
     *(",", '"', "\n", "\r", "\r\n", "a", "b7", "é", "😀", "\ufeff", " ", "\\", "\t", "\0", "\x85"),
     *('""', '","', '"\n"', '"\r\n"', '"a"', '\n",', ',"\n', "\n\n", "a,b\n", '"a","b"\n'),
-    *("%", "\u2028"),
+    *("%", "\u2028", '"a,b"', ',"b"', '"b",'),
 )
 """What the bytes of `hostile_csvs` are made of: all that a cutter of rows may stumble over."""
 

@@ -86,6 +86,8 @@ def test_record_as_an_example() -> None:
     keyed=st.booleans(),
 )
 @example(data=b'a,b\n"1","2"\n"3","4"\n', block_bytes=300, first=1, keyed=True)
+@example(data=b'a,b\n1,"2"\n"3,3",4\n', block_bytes=300, first=0, keyed=True)
+@example(data=b'a\n"",\n""\n', block_bytes=300, first=0, keyed=False)
 @example(data=b"a,b\r\n1,2\r\n3,4\r\n", block_bytes=300, first=0, keyed=True)
 def test_plain_way_and_reference_way_are_equal(
     data: bytes, block_bytes: int, first: int, keyed: bool
@@ -102,7 +104,7 @@ def test_plain_way_and_reference_way_are_equal(
 
 
 def test_plain_way_is_taken_for_plain_blocks() -> None:
-    for data in (b"a,b\n1,2\n", b"a,b\r\n1,2\r\n", b'a,b\n"1","2"\n'):
+    for data in (b"a,b\n1,2\n", b"a,b\r\n1,2\r\n", b'a,b\n"1","2"\n', b'a,b\n1,"2,2"\n3,4\n'):
         plan = plan_for(data)
         (block,) = blocks_of(data, plan)
         assert RowEncoder(plan).encode_plain(block) is not None

@@ -1,7 +1,7 @@
 """Bugs that other loaders of CSV files have had, each as a file that ours reads right.
 
-Each file is cut at every possible block size and resumed at every block's end; `csv.DictReader` over
-the whole file says what must come out.
+Each file is cut at every possible block size and resumed at every block's end; `csv.DictReader`
+over the whole file says what must come out.
 """
 
 from __future__ import annotations

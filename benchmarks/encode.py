@@ -1,0 +1,82 @@
+"""Processor time per row of each stage between the source's chunks and the socket.
+
+    python benchmarks/encode.py FILE.csv [--codec gzip] [--quote-all] [--rows 300000]
+
+Prints microseconds of processor time per row; the best of three passes of each stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from csvkafka.blocks import cut_blocks, read_header
+from csvkafka.encoder import encode_block
+from csvkafka.model import START, Dialect, EncodePlan, ProducerIdentity
+from csvkafka.record_batch import compress, frame_records, seal
+from csvkafka.row_json import RowEncoder
+
+CHUNK_BYTES = 1 << 20
+T = TypeVar("T")
+
+
+def best(stage: Callable[[], T]) -> tuple[T, float]:
+    """The result of `stage` and the least processor time of three calls, in seconds."""
+    seconds = []
+    for _ in range(3):
+        begun = time.process_time()
+        result = stage()
+        seconds.append(time.process_time() - begun)
+    return result, min(seconds)
+
+
+def quoted(data: bytes) -> bytes:
+    """The same table with every field in quotes."""
+    text = io.StringIO(newline="")
+    rows = csv.reader(io.StringIO(data.decode(), newline=""))
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--codec", default="gzip")
+    parser.add_argument("--quote-all", action="store_true")
+    parser.add_argument("--rows", type=int, default=300_000)
+    options = parser.parse_args()
+    with options.file.open("rb") as file:
+        data = b"".join(itertools.islice(file, options.rows + 1))
+    if options.quote_all:
+        data = quoted(data)
+    chunks = [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)]
+    names = read_header(chunks, Dialect()).names
+    plan = EncodePlan(names, "s3://bucket/key.csv", compression=options.codec)
+    rows = RowEncoder(plan)
+
+    blocks, cut = best(lambda: list(cut_blocks(chunks, START, plan)))
+    values, parse = best(lambda: [rows.encode(block).values for block in blocks])
+    sections, frame = best(lambda: [frame_records(v) for v in values])
+    _, pack = best(lambda: [compress(options.codec, section) for section in sections])
+    encoded, whole = best(lambda: [encode_block(block, plan) for block in blocks])
+    batches = [batch for block in encoded for batch in block.batches]
+    _, stamp = best(lambda: [seal(batch, ProducerIdentity(1, 0), 0, 0) for batch in batches])
+
+    count = blocks[-1].end.row_count
+    plain = sum(block.plain for block in blocks)
+    print(f"{count} rows of {len(data) / count:.0f} bytes, {len(names)} columns; ", end="")
+    print(f"{len(blocks)} blocks, {plain} of them plain; ", end="")
+    print(f"{sum(len(b.records) for b in batches) / count:.1f} bytes per row on the wire")
+    stages = {"cut": cut, "JSON": parse, "frame": frame, options.codec: pack, "seal": stamp}
+    for name, seconds in {**stages, "in all": cut + whole + stamp}.items():
+        print(f"{name:>8} {seconds / count * 1e6:6.3f} µs/row")
+
+
+if __name__ == "__main__":
+    main()
