@@ -28,6 +28,7 @@ class FaultyGateway:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 gateway._answer(self, upstream_port)

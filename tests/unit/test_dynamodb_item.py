@@ -215,7 +215,6 @@ def test_a_lost_reply_is_told_by_the_item_in_the_refusal(
     ("status", "code"),
     [
         (400, "ProvisionedThroughputExceededException"),
-        (400, "ThrottlingException"),
         (500, "InternalServerError"),
     ],
 )
@@ -294,6 +293,14 @@ def test_a_table_with_another_key_is_refused(client: Any, key: list[tuple[str, s
             DynamoDbItem("other", "job", client=client).check()
     finally:
         client.delete_table(TableName="other")
+
+
+def test_a_table_that_may_not_be_created_names_the_permission(
+    client: Any, gateway: FaultyGateway
+) -> None:
+    gateway.script((400, "AccessDeniedException"))
+    with pytest.raises(CheckpointError, match="dynamodb:CreateTable"):
+        create_table(TABLE, client)
 
 
 def test_a_missing_table_is_a_checkpoint_error(client: Any) -> None:

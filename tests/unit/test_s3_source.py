@@ -120,6 +120,7 @@ def test_an_empty_object_is_an_empty_stream(s3: FakeS3, source: SourceMaker) -> 
     s3.put("bucket", "data.csv.gz", b"")
     assert list(source().read(0)) == []
     assert list(source("data.csv.gz").read(0)) == []
+    assert list(source(compression=Compression.GZIP).read(0)) == []
 
 
 def test_keys_that_look_like_parts_of_a_uri_are_read_as_they_are(
