@@ -10,6 +10,7 @@ anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, what
 from __future__ import annotations
 
 import gzip
+import logging
 import re
 from collections.abc import Iterator
 from enum import StrEnum
@@ -31,6 +32,8 @@ from csvkafka.retry import Patience
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+log = logging.getLogger(__name__)
 
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 131_072
@@ -93,6 +96,8 @@ class S3Source:
             except aws.vendor_errors() as error:
                 if aws.failure_kind(error) is not FailureKind.TRANSIENT or not patience.wait():
                     raise self._refusal(error, "HEAD") from error
+                cause = aws.describe(error)
+                log.warning("HEAD of s3://%s/%s again: %s", self._bucket, self._key, cause)
         version_id = head.get("VersionId")
         identity = SourceIdentity(
             bucket=self._bucket,
@@ -280,8 +285,11 @@ class _PinnedObject:
         first = int(request["Range"].removeprefix("bytes=").removesuffix("-"))
         fault, self.body_fault = self.body_fault, None
         while True:
-            if fault is not None and not self.patience.wait():
-                raise self._refusal(fault, f"GET from byte {first}") from fault
+            if fault is not None:
+                if not self.patience.wait():
+                    raise self._refusal(fault, f"GET from byte {first}") from fault
+                uri, cause = self._identity.uri, aws.describe(fault)
+                log.warning("%s goes on at byte %d after: %s", uri, first, cause)
             try:
                 return self._get(first)
             except aws.vendor_errors() as error:

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from csvkafka import aws
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.interfaces import Item, ItemChange, Refused
+from tests.integration.aws_server import aws_server
 from tests.unit.aws_environment import set_aws_environment
 
 TABLE = f"checkpoints-{uuid.uuid4()}"
@@ -22,17 +22,11 @@ WORKERS = 8
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            set_aws_environment(monkeypatch)
-            dynamodb = aws.dynamodb_client(endpoint_url=f"http://{host}:{port}")
-            create_table(TABLE, dynamodb)
-            yield dynamodb
-    finally:
-        server.stop()
+    with aws_server() as endpoint_url, pytest.MonkeyPatch.context() as monkeypatch:
+        set_aws_environment(monkeypatch)
+        dynamodb = aws.dynamodb_client(endpoint_url=endpoint_url)
+        create_table(TABLE, dynamodb)
+        yield dynamodb
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from csvkafka import aws
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
 from csvkafka.s3_source import S3Source
+from tests.integration.aws_server import aws_server
 from tests.unit.aws_environment import set_aws_environment
 
 BODY = random.Random(2).randbytes(5_000_011)
@@ -21,15 +21,9 @@ BODY = random.Random(2).randbytes(5_000_011)
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            set_aws_environment(monkeypatch)
-            yield aws.s3_client(endpoint_url=f"http://{host}:{port}")
-    finally:
-        server.stop()
+    with aws_server() as endpoint_url, pytest.MonkeyPatch.context() as monkeypatch:
+        set_aws_environment(monkeypatch)
+        yield aws.s3_client(endpoint_url=endpoint_url)
 
 
 @pytest.fixture

@@ -168,6 +168,18 @@ def test_asks_only_for_what_is_missing_after_a_short_body(s3: FakeS3, source: So
     assert gets(s3) == [f"bytes=100-{last_byte()}", f"bytes=300100-{last_byte()}"]
 
 
+def test_each_new_try_is_logged_with_its_cause(
+    s3: FakeS3, source: SourceMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.script("HEAD", Refuse(503, "SlowDown"))
+    s3.script("GET", CutBody(after_bytes=300_000))
+    list(source().read(100))
+    ours = [record for record in caplog.records if record.name == "csvkafka.s3_source"]
+    assert [record.levelname for record in ours] == ["WARNING", "WARNING"]
+    assert "HTTP 503" in ours[0].getMessage()
+    assert "at byte 300100 after: " in ours[1].getMessage()
+
+
 def test_a_connection_that_breaks_every_few_bytes_still_gets_there(
     s3: FakeS3, source: SourceMaker
 ) -> None:
