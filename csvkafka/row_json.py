@@ -122,8 +122,12 @@ class RowEncoder:
         quote, delimiter = self._quote, self._delimiter
         bare = data.translate(None, quote)
         quote_count = len(data) - len(bare)
-        if quote_count == 2 * len(self._names) * block.row_count and quote_count:
-            # If each line splits into fields as it should, this has used up every quote.
+        if (
+            quote_count == 2 * len(self._names) * block.row_count
+            and data.startswith(quote)
+            and data.endswith(quote + newline)
+        ):
+            # If there are as many lines and fields as there should be, every quote is used up.
             lines = data[1 : -1 - len(newline)].split(quote + newline + quote)
             delimiter = quote + delimiter + quote
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -173,7 +174,8 @@ def test_close_does_not_wait_for_a_read_that_hangs() -> None:
     closed.set()
 
 
-def test_close_ends_the_threads_and_closes_the_source() -> None:
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(1)])
+def test_close_ends_the_threads_and_closes_the_source(executor: Executor | None) -> None:
     closed = threading.Event()
 
     def chunks(_: int) -> Iterator[bytes]:
@@ -184,9 +186,13 @@ def test_close_ends_the_threads_and_closes_the_source() -> None:
         finally:
             closed.set()
 
+    if executor is not None:
+        executor.submit(int).result()  # its thread is there from now on
     before = threading.active_count()
-    feed = ThreadedBlockFeed(chunks, START, PLAN)
+    feed = ThreadedBlockFeed(chunks, START, PLAN, executor=executor)
     wait_until(lambda: feed.take())
     feed.close()
     assert closed.wait(DEADLINE_SECONDS)
     wait_until(lambda: threading.active_count() <= before)
+    if executor is not None:
+        assert executor.submit(int).result() == 0

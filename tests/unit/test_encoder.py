@@ -87,6 +87,8 @@ def test_record_as_an_example() -> None:
 )
 @example(data=b'a,b\n"1","2"\n"3","4"\n', block_bytes=300, first=1, keyed=True)
 @example(data=b'a,b\n1,"2"\n"3,3",4\n', block_bytes=300, first=0, keyed=True)
+@example(data=b'a,b\n,"a","b"\n', block_bytes=300, first=0, keyed=False)
+@example(data=b'a,b\n"a","b",\n', block_bytes=300, first=0, keyed=False)
 @example(data=b'a\n"",\n""\n', block_bytes=300, first=0, keyed=False)
 @example(data=b"a,b\r\n1,2\r\n3,4\r\n", block_bytes=300, first=0, keyed=True)
 def test_plain_way_and_reference_way_are_equal(
