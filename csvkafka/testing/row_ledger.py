@@ -1,0 +1,197 @@
+"""The checker's memory: which rows of the source have had a record, and what the others should say.
+
+Two ledgers, one question: which row is this record, and is it its first? `LineLedger` trusts the
+record's line number and holds only rows that are late or missing; `ContentLedger` is for records
+without a line number, and holds a digest of every row.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import blake2b
+
+Fields = Mapping[str, object]
+"""The fields of a record or a row, without the metadata that a loader adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRow:
+    """What a record of the row must hold. `key` None: not judged here. `partition` -1: any."""
+
+    fields: Fields
+    key: bytes | None = None
+    partition: int = -1
+
+
+class Found(Enum):
+    """What a record turned out to be."""
+
+    FIRST = auto()
+    TORN = auto()  # the first, but its content is not the row's
+    REPEATED = auto()
+    NO_SUCH_ROW = auto()
+
+
+Rows = Iterator[ExpectedRow | None]
+"""The rows of the source in order; None for a row that should not be in this topic."""
+
+
+def digest(fields: Fields, key: bytes | None) -> int:
+    """64 bits of the content; the order of the fields does not matter."""
+    text = json.dumps(fields, sort_keys=True, default=repr)
+    content = text.encode("utf-8", "surrogatepass") + b"\0" + (b"-" if key is None else b"+" + key)
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big")
+
+
+class LineLedger:
+    """Rows found by their source line. Walks the source along with the records.
+
+    Memory: nothing for a row whose record comes in its turn; 21 bytes for each row that is skipped
+    over (late, missing, or not for this topic), so 21 MB for a million."""
+
+    def __init__(self, rows: Rows, judges_keys: bool) -> None:
+        self._rows = rows
+        self._judges_keys = judges_keys
+        self._next_line = 1
+        self._ended = False
+        self._skipped_lines = array("Q")
+        self._skipped_digests = array("Q")
+        self._skipped_partitions = array("i")
+        self._skipped_states = bytearray()
+        self.row_count = 0
+        """Rows of this topic that were met so far; all after `missing` has ended."""
+
+    _MISSING, _FOUND, _ABSENT = range(3)
+
+    def take(self, line: int, fields: Fields, key: bytes | None) -> Found:
+        """Notes a record that says it is row `line`."""
+        if line < self._next_line:
+            return self._take_skipped(line, fields, key)
+        while not self._ended:
+            expected = self._pull()
+            if self._ended:
+                break
+            if self._next_line <= line:
+                self._skip(expected)
+                continue
+            if expected is None:
+                self._skip(expected)
+                return Found.NO_SUCH_ROW
+            same = expected.fields == fields and (not self._judges_keys or expected.key == key)
+            return Found.FIRST if same else Found.TORN
+        return Found.NO_SUCH_ROW
+
+    def _pull(self) -> ExpectedRow | None:
+        try:
+            expected = next(self._rows)
+        except StopIteration:
+            self._ended = True
+            return None
+        self._next_line += 1
+        if expected is not None:
+            self.row_count += 1
+        return expected
+
+    def _skip(self, expected: ExpectedRow | None) -> None:
+        self._skipped_lines.append(self._next_line - 1)
+        if expected is None:
+            self._skipped_digests.append(0)
+            self._skipped_partitions.append(-1)
+            self._skipped_states.append(self._ABSENT)
+        else:
+            key = expected.key if self._judges_keys else None
+            self._skipped_digests.append(digest(expected.fields, key))
+            self._skipped_partitions.append(expected.partition)
+            self._skipped_states.append(self._MISSING)
+
+    def _take_skipped(self, line: int, fields: Fields, key: bytes | None) -> Found:
+        if line < 1:
+            return Found.NO_SUCH_ROW
+        index = bisect_left(self._skipped_lines, line)
+        if index == len(self._skipped_lines) or self._skipped_lines[index] != line:
+            return Found.REPEATED
+        state = self._skipped_states[index]
+        if state != self._MISSING:
+            return Found.REPEATED if state == self._FOUND else Found.NO_SUCH_ROW
+        self._skipped_states[index] = self._FOUND
+        same = self._skipped_digests[index] == digest(fields, key if self._judges_keys else None)
+        return Found.FIRST if same else Found.TORN
+
+    def missing(self) -> Iterator[tuple[int, int]]:
+        """The rows that had no record, rising, each with its partition (-1: unknown); reads the
+        source to its end."""
+        for index, state in enumerate(self._skipped_states):
+            if state == self._MISSING:
+                yield self._skipped_lines[index], self._skipped_partitions[index]
+        while True:
+            expected = self._pull()
+            if self._ended:
+                return
+            if expected is not None:
+                yield self._next_line - 1, expected.partition
+
+
+class ContentLedger:
+    """Rows found by their content, for records without a line number. Reads the whole source first.
+
+    How many rows are lost or surplus is exact. Equal rows are told apart only by their order, so
+    where some are lost or surplus, which of them is a guess, and so is their order.
+
+    Memory: about 150 bytes for each row, 150 MB for a million."""
+
+    def __init__(self, rows: Rows, judges_keys: bool) -> None:
+        self._judges_keys = judges_keys
+        self._unseen: dict[int, int | deque[int]] = {}
+        """Digest -> the line that has it; -line once it was found; a deque where several have."""
+        self._partitions = array("i")
+        self.row_count = 0
+        for line, expected in enumerate(rows, 1):
+            self._partitions.append(-1 if expected is None else expected.partition)
+            if expected is None:
+                continue
+            self.row_count += 1
+            content = digest(expected.fields, expected.key if judges_keys else None)
+            known = self._unseen.setdefault(content, line)
+            if known != line:
+                if isinstance(known, deque):
+                    known.append(line)
+                else:
+                    self._unseen[content] = deque((known, line))
+
+    def take(self, fields: Fields, key: bytes | None, after_line: int) -> tuple[Found, int | None]:
+        """Notes a record; of several equal rows it is the first unseen one after `after_line`,
+        else the first unseen one. Gives its line, if there is exactly one or it is new."""
+        content = digest(fields, key if self._judges_keys else None)
+        lines = self._unseen.get(content)
+        if lines is None:
+            return Found.NO_SUCH_ROW, None
+        if isinstance(lines, int):
+            if lines < 0:
+                return Found.REPEATED, -lines
+            self._unseen[content] = -lines
+            return Found.FIRST, lines
+        if not lines:
+            return Found.REPEATED, None
+        if lines[0] > after_line or lines[-1] <= after_line:
+            return Found.FIRST, lines.popleft()
+        index = bisect_left(lines, after_line + 1)
+        line = lines[index]
+        del lines[index]
+        return Found.FIRST, line
+
+    def missing(self) -> Iterator[tuple[int, int]]:
+        """The rows that had no record, rising, each with its partition (-1: unknown)."""
+        unseen = array("Q")
+        for lines in self._unseen.values():
+            if isinstance(lines, deque):
+                unseen.extend(lines)
+            elif lines > 0:
+                unseen.append(lines)
+        for line in sorted(unseen):
+            yield line, self._partitions[line - 1]
