@@ -1,0 +1,1 @@
+"""The embedded stack: a real Kafka, S3 and DynamoDB from pip packages alone (`csvkafka[local]`)."""

@@ -1,0 +1,272 @@
+"""Real Apache Kafka brokers (KRaft) on loopback: one node, or a quorum of three.
+
+Each node is broker and controller. A broker that was killed is started again on the same port and
+the same data. A broker counts as ready when it says that it has started, which it does once the
+controller lets it serve.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
+
+from csvkafka.errors import StackError
+from csvkafka.local.java import java_command
+from csvkafka.local.ports import LOOPBACK, ReservedPort
+from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
+
+START_TIMEOUT_SECONDS = 90.0
+STOP_TIMEOUT_SECONDS = 60.0
+
+_STARTED_MARK = b"Kafka Server started"
+_PORT_TAKEN_MARK = "Address already in use"
+_START_TRIES = 3
+_FORMAT_HEAP_MEGABYTES = 128
+
+
+def kafka_uuid() -> str:
+    """A new random UUID in Kafka's spelling (URL-safe base64, 22 characters)."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+class Broker:
+    """One node of the cluster. Its folder holds its log file, settings and data."""
+
+    def __init__(
+        self,
+        node_id: int,
+        folder: Path,
+        guardian: Guardian,
+        class_path: str,
+        heap_megabytes: int,
+        new_port: Callable[[], ReservedPort],
+    ) -> None:
+        self.node_id = node_id
+        self.folder = folder
+        self.log = folder / "broker.log"
+        self.directory_id = kafka_uuid()
+        self._guardian = guardian
+        self._class_path = class_path
+        self._heap_megabytes = heap_megabytes
+        self._ports = (new_port(), new_port())
+        self._process: GuardedProcess | None = None
+        self._log_start = 0
+        (folder / "tmp").mkdir(parents=True)
+
+    @property
+    def address(self) -> str:
+        """`host:port` that clients use."""
+        return f"{LOOPBACK}:{self._ports[0].number}"
+
+    @property
+    def controller_address(self) -> str:
+        """`host:port` that the quorum uses."""
+        return f"{LOOPBACK}:{self._ports[1].number}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the JVM. Raises: StackError, if it was never started."""
+        return self._running().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the JVM is there (a paused one is)."""
+        return self._process is not None and self._process.return_code() is None
+
+    def format(self, settings: Mapping[str, str], cluster_id: str, voters: str) -> GuardedProcess:
+        """Writes the settings and starts to format the data folder with Kafka's StorageTool."""
+        properties = self.folder / "server.properties"
+        properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
+        arguments += ["--initial-controllers", voters]
+        return self._spawn("kafka.tools.StorageTool", arguments, _FORMAT_HEAP_MEGABYTES, "error")
+
+    def launch(self) -> None:
+        """Starts the JVM and does not wait. Raises: StackError, if it runs already."""
+        if self.is_running:
+            raise StackError(f"broker {self.node_id} is running; kill or terminate it first")
+        self._log_start = self.log.stat().st_size
+        self._process = self._spawn(
+            "kafka.Kafka", [str(self.folder / "server.properties")], self._heap_megabytes, "info"
+        )
+
+    def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
+        """Returns when the broker serves. Raises: StackError with the end of its log."""
+        process = self._running()
+        ready = wait_until(lambda: self._says_started() or not self.is_running, timeout_seconds)
+        if not ready or not self._says_started():
+            why = f"is not ready after {timeout_seconds:.0f} s" if not ready else "ended"
+            raise StackError(f"broker {self.node_id} {why}; its log ends:\n{log_tail(process.log)}")
+
+    def start(self) -> None:
+        """Starts it (again) on the same port and data; returns when it serves."""
+        self.launch()
+        self.wait_until_ready()
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the process is gone."""
+        self._running().kill()
+
+    def terminate(self) -> None:
+        """SIGTERM, a controlled shutdown; returns when the process is gone."""
+        process = self._running()
+        process.send_signal(SIGTERM)
+        if not process.wait(STOP_TIMEOUT_SECONDS):
+            raise StackError(
+                f"broker {self.node_id} did not end within {STOP_TIMEOUT_SECONDS:.0f} s of "
+                f"SIGTERM; its log ends:\n{log_tail(self.log)}"
+            )
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._running().send_signal(SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT, after `pause`."""
+        self._running().send_signal(SIGCONT)
+
+    def close(self) -> None:
+        """Ends the process if it runs, and gives its ports back."""
+        if self.is_running:
+            self.kill()
+        self.release_ports()
+
+    def release_ports(self) -> None:
+        """Gives its ports back; for a broker whose process is gone."""
+        for port in self._ports:
+            port.release()
+
+    def _running(self) -> GuardedProcess:
+        if self._process is None:
+            raise StackError(f"broker {self.node_id} was never started")
+        return self._process
+
+    def _says_started(self) -> bool:
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return _STARTED_MARK in log.read()
+
+    def _spawn(
+        self, main_class: str, arguments: list[str], heap_megabytes: int, log_level: str
+    ) -> GuardedProcess:
+        command = java_command(
+            self._class_path,
+            main_class,
+            arguments,
+            heap_megabytes=heap_megabytes,
+            temporary_folder=self.folder / "tmp",
+            log_level=log_level,
+        )
+        return self._guardian.spawn(command, self.log)
+
+
+class BrokerCluster:
+    """One or three brokers that form a cluster of their own.
+
+    `properties` are Kafka's own server properties; they go before those chosen here.
+    `heap_megabytes` is each broker's -Xmx; a JVM takes some 150 MB besides.
+    """
+
+    def __init__(
+        self,
+        guardian: Guardian,
+        class_path: str,
+        broker_count: int,
+        properties: Mapping[str, str],
+        heap_megabytes: int,
+        new_port: Callable[[], ReservedPort] = ReservedPort,
+    ) -> None:
+        self._guardian = guardian
+        self._class_path = class_path
+        self._broker_count = broker_count
+        self._properties = properties
+        self._heap_megabytes = heap_megabytes
+        self._new_port = new_port
+        self.brokers: tuple[Broker, ...] = ()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port,…` of all brokers, running or not."""
+        return ",".join(broker.address for broker in self.brokers)
+
+    def start(self) -> None:
+        """Formats and starts all brokers; returns when each serves.
+
+        A port that somebody took between choosing and listening costs another try with new ports.
+        Raises: StackError with the end of a broker's log."""
+        for attempt in range(_START_TRIES):
+            self.brokers = tuple(
+                self._new_broker(node_id, attempt) for node_id in range(1, self._broker_count + 1)
+            )
+            try:
+                self._start_brokers()
+            except StackError as error:
+                for broker in self.brokers:
+                    broker.close()
+                if _PORT_TAKEN_MARK not in str(error) or attempt == _START_TRIES - 1:
+                    raise
+            else:
+                return
+
+    def _new_broker(self, node_id: int, attempt: int) -> Broker:
+        folder = self._guardian.folder / f"broker-{node_id}-{attempt}"
+        return Broker(
+            node_id, folder, self._guardian, self._class_path, self._heap_megabytes, self._new_port
+        )
+
+    def _start_brokers(self) -> None:
+        cluster_id = kafka_uuid()
+        voters = ",".join(
+            f"{broker.node_id}@{broker.controller_address}:{broker.directory_id}"
+            for broker in self.brokers
+        )
+        formats = [
+            broker.format(self._settings(broker), cluster_id, voters) for broker in self.brokers
+        ]
+        for formatting in formats:
+            ended = formatting.wait(START_TIMEOUT_SECONDS)
+            if not ended or formatting.return_code() != 0:
+                raise StackError(
+                    "Kafka's StorageTool could not format a data folder; it said:\n"
+                    + log_tail(formatting.log)
+                )
+        for broker in self.brokers:
+            broker.launch()
+        for broker in self.brokers:
+            broker.wait_until_ready()
+
+    def _settings(self, broker: Broker) -> dict[str, str]:
+        copies = str(self._broker_count)
+        in_sync = str(min(2, self._broker_count))
+        return {
+            "node.id": str(broker.node_id),
+            "process.roles": "broker,controller",
+            "listeners": f"PLAINTEXT://{broker.address},CONTROLLER://{broker.controller_address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.bootstrap.servers": ",".join(
+                other.controller_address for other in self.brokers
+            ),
+            "log.dirs": str(broker.folder / "data"),
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": copies,
+            "offsets.topic.replication.factor": copies,
+            "offsets.topic.num.partitions": "3",
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": in_sync,
+            "transaction.state.log.num.partitions": "3",
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": in_sync,
+            "share.coordinator.state.topic.num.partitions": "3",
+            "group.initial.rebalance.delay.ms": "0",
+            # A killed broker's place is free after this time, not after Kafka's 9 s.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            **self._properties,
+        }

