@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
@@ -22,9 +22,9 @@ START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 60.0
 
 _STARTED_MARK = b"Kafka Server started"
-_PORT_TAKEN_MARK = "Address already in use"
+_PORT_TAKEN_MARK = b"Address already in use"
 _START_TRIES = 3
-_FORMAT_HEAP_MEGABYTES = 128
+_FORMAT_JVM_OPTIONS = ("-Xmx128m", "-XX:TieredStopAtLevel=1")
 
 
 def kafka_uuid() -> str:
@@ -44,7 +44,7 @@ class Broker:
         folder: Path,
         guardian: Guardian,
         class_path: str,
-        heap_megabytes: int,
+        jvm_options: Sequence[str],
         new_port: Callable[[], ReservedPort],
     ) -> None:
         self.node_id = node_id
@@ -53,7 +53,7 @@ class Broker:
         self.directory_id = kafka_uuid()
         self._guardian = guardian
         self._class_path = class_path
-        self._heap_megabytes = heap_megabytes
+        self._jvm_options = jvm_options
         self._ports = (new_port(), new_port())
         self._process: GuardedProcess | None = None
         self._log_start = 0
@@ -85,7 +85,7 @@ class Broker:
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
         arguments += ["--initial-controllers", voters]
-        return self._spawn("kafka.tools.StorageTool", arguments, _FORMAT_HEAP_MEGABYTES, "error")
+        return self._spawn("kafka.tools.StorageTool", arguments, _FORMAT_JVM_OPTIONS, "error")
 
     def launch(self) -> None:
         """Starts the JVM and does not wait. Raises: StackError, if it runs already."""
@@ -93,14 +93,14 @@ class Broker:
             raise StackError(f"broker {self.node_id} is running; kill or terminate it first")
         self._log_start = self.log.stat().st_size
         self._process = self._spawn(
-            "kafka.Kafka", [str(self.folder / "server.properties")], self._heap_megabytes, "info"
+            "kafka.Kafka", [str(self.folder / "server.properties")], self._jvm_options, "info"
         )
 
     def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Returns when the broker serves. Raises: StackError with the end of its log."""
         process = self._running()
-        ready = wait_until(lambda: self._says_started() or not self.is_running, timeout_seconds)
-        if not ready or not self._says_started():
+        ready = wait_until(lambda: self.says(_STARTED_MARK) or not self.is_running, timeout_seconds)
+        if not ready or not self.says(_STARTED_MARK):
             why = f"is not ready after {timeout_seconds:.0f} s" if not ready else "ended"
             raise StackError(f"broker {self.node_id} {why}; its log ends:\n{log_tail(process.log)}")
 
@@ -147,19 +147,20 @@ class Broker:
             raise StackError(f"broker {self.node_id} was never started")
         return self._process
 
-    def _says_started(self) -> bool:
+    def says(self, text: bytes) -> bool:
+        """Whether the text is in what the newest process wrote to the log."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
-            return _STARTED_MARK in log.read()
+            return text in log.read()
 
     def _spawn(
-        self, main_class: str, arguments: list[str], heap_megabytes: int, log_level: str
+        self, main_class: str, arguments: list[str], jvm_options: Sequence[str], log_level: str
     ) -> GuardedProcess:
         command = java_command(
             self._class_path,
             main_class,
             arguments,
-            heap_megabytes=heap_megabytes,
+            jvm_options=jvm_options,
             temporary_folder=self.folder / "tmp",
             log_level=log_level,
         )
@@ -170,7 +171,7 @@ class BrokerCluster:
     """One or three brokers that form a cluster of their own.
 
     `properties` are Kafka's own server properties; they go before those chosen here.
-    `heap_megabytes` is each broker's -Xmx; a JVM takes some 150 MB besides.
+    `jvm_options` go to each broker's JVM.
     """
 
     def __init__(
@@ -179,14 +180,14 @@ class BrokerCluster:
         class_path: str,
         broker_count: int,
         properties: Mapping[str, str],
-        heap_megabytes: int,
+        jvm_options: Sequence[str],
         new_port: Callable[[], ReservedPort] = ReservedPort,
     ) -> None:
         self._guardian = guardian
         self._class_path = class_path
         self._broker_count = broker_count
         self._properties = properties
-        self._heap_megabytes = heap_megabytes
+        self._jvm_options = jvm_options
         self._new_port = new_port
         self.brokers: tuple[Broker, ...] = ()
 
@@ -206,10 +207,11 @@ class BrokerCluster:
             )
             try:
                 self._start_brokers()
-            except StackError as error:
+            except StackError:
                 for broker in self.brokers:
                     broker.close()
-                if _PORT_TAKEN_MARK not in str(error) or attempt == _START_TRIES - 1:
+                port_was_taken = any(broker.says(_PORT_TAKEN_MARK) for broker in self.brokers)
+                if not port_was_taken or attempt == _START_TRIES - 1:
                     raise
             else:
                 return
@@ -217,7 +219,7 @@ class BrokerCluster:
     def _new_broker(self, node_id: int, attempt: int) -> Broker:
         folder = self._guardian.folder / f"broker-{node_id}-{attempt}"
         return Broker(
-            node_id, folder, self._guardian, self._class_path, self._heap_megabytes, self._new_port
+            node_id, folder, self._guardian, self._class_path, self._jvm_options, self._new_port
         )
 
     def _start_brokers(self) -> None:

@@ -7,7 +7,7 @@ every server is killed and the folder is removed. The servers are its own childr
 moment in which one runs that it does not know; on Linux they also die with it.
 
 Protocol: one JSON object a line on standard input, one answer a line on standard output. The first
-answer, unasked, names the folder.
+answer, unasked, names the folder. An answer carries its request's id.
 """
 
 from __future__ import annotations
@@ -92,11 +92,12 @@ def _serve(parent_pid: int, requests: BinaryIO, answers: BinaryIO, servers: _Ser
         line = requests.readline()
         if not line:
             return
+        request = json.loads(line)
         try:
-            answer = servers.answer(json.loads(line))
+            answer = servers.answer(request)
         except OSError as error:
             answer = {"error": str(error)}
-        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.write(json.dumps({"id": request["id"], **answer}).encode() + b"\n")
 
 
 def _stop(signal_number: int, _frame: object) -> None:
@@ -113,7 +114,7 @@ def main() -> None:
             open(0, "rb", buffering=0) as requests,
             open(1, "wb", buffering=0) as answers,
         ):
-            answers.write(json.dumps({"folder": folder}).encode() + b"\n")
+            answers.write(json.dumps({"id": 0, "folder": folder}).encode() + b"\n")
             _serve(int(sys.argv[1]), requests, answers, servers)
     except BrokenPipeError:
         pass

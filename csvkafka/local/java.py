@@ -26,7 +26,7 @@ def java_command(
     main_class: str,
     arguments: Sequence[str],
     *,
-    heap_megabytes: int,
+    jvm_options: Sequence[str],
     temporary_folder: Path,
     log_level: str,
 ) -> list[str]:
@@ -37,7 +37,6 @@ def java_command(
     """
     return [
         str(java_home() / "bin" / "java"),
-        f"-Xmx{heap_megabytes}m",
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
         "-XX:+ExitOnOutOfMemoryError",
@@ -47,6 +46,7 @@ def java_command(
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
         f"-Dorg.slf4j.simpleLogger.defaultLogLevel={log_level}",
+        *jvm_options,
         "-cp",
         class_path,
         main_class,

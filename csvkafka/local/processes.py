@@ -6,6 +6,8 @@ whatever way, SIGKILL included, the guardian kills every server and removes the 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -82,7 +84,8 @@ class Guardian:
             cwd="/",
             start_new_session=True,
         )
-        self.folder = Path(self._answer()["folder"])
+        self._requests = itertools.count(1)
+        self.folder = Path(self._answer(0)["folder"])
 
     @property
     def pid(self) -> int:
@@ -103,29 +106,33 @@ class Guardian:
         """One request, one answer. Raises: StackError, if the guardian is gone or refuses."""
         with self._lock:
             assert self._process.stdin is not None
+            request_id = next(self._requests)
+            line = json.dumps({"id": request_id, **request}).encode() + b"\n"
             try:
-                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.write(line)
                 self._process.stdin.flush()
             except (OSError, ValueError) as error:
                 raise StackError("the stack is closed; start a new one") from error
-            answer = self._answer()
+            answer = self._answer(request_id)
         if "error" in answer:
             raise StackError(f"cannot {request['action']} a server of the stack: {answer['error']}")
         return answer
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, request_id: int) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise StackError("the stack's guardian process has ended; start a new stack")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        # An exception between a request and its answer (a signal's) leaves the answer unread.
+        for line in self._process.stdout:
+            answer: dict[str, Any] = json.loads(line)
+            if answer["id"] == request_id:
+                return answer
+        raise StackError("the stack's guardian process has ended; start a new stack")
 
     def close(self) -> None:
         """Kills every server and removes the folder; returns when that is done."""
         with self._lock:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
             self._process.wait(_CLOSE_SECONDS)
             self._process.stdout.close()
