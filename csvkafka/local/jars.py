@@ -83,17 +83,17 @@ class JarFolder:
 
     def complete(self) -> Path:
         """Verifies, and fetches what is missing. Costs a stat of each jar when all is there."""
-        if not self._is_verified():
-            try:
+        try:
+            if not self._is_verified():
                 self._folder.mkdir(parents=True, exist_ok=True)
                 with _only_one(self._folder / "lock"):
                     if not self._is_verified():
                         self._fill()
-            except OSError as error:
-                raise StackError(
-                    f"the cache folder {self._folder} cannot be written ({error}); "
-                    f"set {CACHE_VARIABLE} to a folder that can"
-                ) from error
+        except OSError as error:
+            raise StackError(
+                f"the cache folder {self._folder} cannot be used ({error}); "
+                f"set {CACHE_VARIABLE} to a folder that can be written"
+            ) from error
         return self._folder
 
     def _fingerprint(self) -> str:

@@ -240,13 +240,13 @@ class EmbeddedStack:
             log_level="error",
         )
         process = guardian.spawn(command, folder / "output")
-        if not process.wait(timeout_seconds):
+        in_time = process.wait(timeout_seconds)
+        if not in_time:
             process.kill()
-        if process.return_code() != 0:
-            raise StackError(
-                f"{main_class} ended with {process.return_code()} (-9: it took longer than "
-                f"{timeout_seconds:.0f} s); it printed:\n{log_tail(process.log)}"
-            )
+        code = process.return_code()
+        if code != 0:
+            why = f"ended with {code}" if in_time else f"took longer than {timeout_seconds} s"
+            raise StackError(f"{main_class} {why}; it printed:\n{log_tail(process.log)}")
         return process.log.read_text("utf-8", "replace")
 
 
