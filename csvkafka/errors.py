@@ -1,30 +1,31 @@
 """Every error that csvkafka raises on purpose; a message says what, where, and what to do.
 
     CsvKafkaError
-    ├── ConfigError                  a setting is missing, malformed, or would break the promise
-    │   ├── ConfigChangedError       the job was begun with other settings
-    │   ├── SourceChangedError       the object is not the one that the job was begun with
-    │   └── TopicChangedError        the topic (or cluster) is not the one that the job was begun with
-    ├── SourceError                  the CSV object
-    │   ├── SourceNotFoundError      no such bucket, object or version
-    │   ├── SourceReadError          S3 refused, or failed for longer than we retry
-    │   ├── SourceCorruptError       the bytes are not what they should be (checksum, gzip, encoding)
-    │   └── MalformedRowError        a row does not fit its header, or a quote is never closed
-    ├── RecordTooLargeError          one row is larger than the topic takes
-    ├── CheckpointError              the checkpoint table cannot be read or written, or the item is unusable
-    │   └── FencedError              another worker owns the job now
-    ├── SinkError                    Kafka
-    │   ├── SinkUnavailableError     no broker answered at the start
-    │   ├── SinkRefusedError         authentication, authorization or TLS
-    │   ├── DeliveryError            nothing was acknowledged for longer than the watchdog allows
-    │   └── SequenceError            the broker and we disagree on what was sent
-    ├── RecoveryError                the topic tail contradicts the checkpoint
-    │   ├── TopicTruncatedError      the log ends before, or holds other records at, the checkpoint
-    │   ├── TailGapError             rows of ours are missing inside the tail
-    │   └── TailDeletedError         retention removed all that could tell where the rows end
-    └── StackError                   the local stack or the harness cannot be started or used
+    ├── ConfigError                a setting is missing, malformed, or would break the promise
+    │   ├── ConfigChangedError     the job was begun with other settings
+    │   ├── SourceChangedError     the object is not the job's
+    │   └── TopicChangedError      topic or cluster is not the job's
+    ├── SourceError                the CSV object
+    │   ├── SourceNotFoundError    no such bucket, object or version
+    │   ├── SourceReadError        S3 refused, or failed for longer than we retry
+    │   ├── SourceCorruptError     the bytes are damaged (checksum, gzip, encoding)
+    │   └── MalformedRowError      a row does not fit its header, or a quote is never closed
+    ├── RecordTooLargeError        one row is larger than the topic takes
+    ├── CheckpointError            the checkpoint table fails, or the item is unusable
+    │   └── FencedError            another worker owns the job now
+    ├── SinkError                  Kafka
+    │   ├── SinkUnavailableError   no broker answered at the start
+    │   ├── SinkRefusedError       authentication, authorization or TLS
+    │   ├── DeliveryError          nothing was acknowledged for longer than the watchdog allows
+    │   └── SequenceError          the broker and we disagree on what was sent
+    ├── RecoveryError              the topic tail contradicts the checkpoint
+    │   ├── TopicTruncatedError    the log ends before, or holds other records at, the checkpoint
+    │   ├── TailGapError           rows of ours are missing inside the tail
+    │   └── TailDeletedError       retention removed all that could tell where the rows end
+    ├── StackError                 the local stack or the harness cannot be started or used
+    └── StoppedError               a signal asked to stop; what was acknowledged is stored
 
-`retriable` says whether the same command may succeed when it is just run again, with nothing changed.
+`retriable` says whether the same command may succeed when it is just run again.
 `exit_code` is the process's exit code; it is 1 for each (documented), signals end with 143 or 130.
 """
 
@@ -37,7 +38,7 @@ class CsvKafkaError(Exception):
     """Base of all errors that csvkafka raises on purpose."""
 
     retriable: ClassVar[bool] = False
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(CsvKafkaError):
@@ -136,3 +137,14 @@ class TailDeletedError(RecoveryError):
 
 class StackError(CsvKafkaError):
     """The local stack or the harness cannot be started or used."""
+
+
+class StoppedError(CsvKafkaError):
+    """SIGTERM or SIGINT asked to stop; `exit_code` is 128 + the signal's number (143, 130)."""
+
+    retriable = True
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}; the same command goes on from here")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number

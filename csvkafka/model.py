@@ -1,8 +1,8 @@
-"""The values that travel between modules: frozen, slotted, picklable, without behaviour of their own.
+"""The values that travel between modules: frozen, slotted, picklable, without behaviour.
 
-Words: a *row* is a CSV row, a *record* its Kafka record, a *batch* the records sent together. A *lane*
-is one ordered stream of our records: a partition of the topic, or of the dead-letter topic. A
-`row_count` counts data rows (the header is none); `source_line` of a row = rows before it + 1.
+Words: a *row* is a CSV row, a *record* its Kafka record, a *batch* the records sent together. A
+*lane* is one ordered stream of our records: a partition of the topic, or of the dead-letter topic.
+A `row_count` counts data rows (the header is none); `source_line` of a row = rows before it + 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored bytes."""
+    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored "
+    "bytes."""
 
     bucket: str
     key: str
@@ -44,7 +45,8 @@ class SourceIdentity:
 @dataclass(frozen=True, slots=True)
 class Position:
     """A row boundary. `byte_offset` counts bytes of the (decompressed) stream before it,
-    `row_count` data rows before it. `Position(0, 0)` is the start of the object, header included."""
+    `row_count` data rows before it. `Position(0, 0)` is the start of the object, header
+    included."""
 
     byte_offset: int
     row_count: int

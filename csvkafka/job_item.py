@@ -1,0 +1,240 @@
+"""The job's item in the checkpoint table as values: what is stored, and how it is written down.
+
+The documented attributes (`job_id`, `last_line`, `total_sent`, `timestamp`, `status`) stand beside
+those that exactly-once needs; the table is in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from csvkafka.errors import CheckpointError
+from csvkafka.interfaces import AttributeValue, Item
+from csvkafka.model import (
+    Checkpoint,
+    JobStatus,
+    Lane,
+    LaneProgress,
+    Position,
+    ProducerIdentity,
+    SourceIdentity,
+)
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition:
+    """What a job is, fixed when its item is created; every later run must say the same.
+
+    `configuration` maps the name of each setting that decides what is written where to its value;
+    `partition_count` is the topic's at creation and stays the one that routes rows."""
+
+    source: SourceIdentity
+    configuration: Mapping[str, str]
+    cluster_id: str
+    topic_ids: Mapping[str, str]
+    partition_count: int
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """The lease as stored. `owner` is None when it was released; `seconds` is its length."""
+
+    owner: str | None
+    token: int
+    counter: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """The item, decoded. `identity` and `checkpoint` are None until step 3 has stored them."""
+
+    source: SourceIdentity
+    configuration: Mapping[str, str]
+    cluster_id: str
+    topic_ids: Mapping[str, str]
+    partition_count: int
+    status: JobStatus
+    timestamp: int
+    started_at: int
+    lease: LeaseState
+    identity: ProducerIdentity | None
+    position: Position
+    total_sent: int
+    checkpoint_number: int
+    lanes: Mapping[str, LaneProgress]
+
+    def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
+        """The stored progress in the order of `lanes`. Raises CheckpointError if one is missing."""
+        try:
+            progress = tuple(self.lanes[lane_name(lane)] for lane in lanes)
+        except KeyError as error:
+            raise _unusable(f"has no progress of partition {error}") from error
+        return Checkpoint(self.position, self.total_sent, progress, self.checkpoint_number)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentedJob:
+    """An item that another implementation wrote: documented attributes only."""
+
+    last_line: int
+    total_sent: int
+    status: JobStatus
+
+
+def lane_name(lane: Lane) -> str:
+    """The lane's key in the item: `topic/partition`."""
+    return f"{lane.topic}/{lane.partition}"
+
+
+def new_item(job_id: str, definition: JobDefinition, lease_seconds: float, now: int) -> Item:
+    """The item of a job of which nothing was done yet."""
+    return {
+        "job_id": job_id,
+        "last_line": 0,
+        "total_sent": 0,
+        "timestamp": now,
+        "status": JobStatus.IN_PROGRESS.value,
+        **definition_attributes(definition),
+        "started_at": now,
+        "byte_offset": 0,
+        "checkpoint_number": 0,
+        "fencing_token": 0,
+        "lease_counter": 0,
+        "lease_milliseconds": round(lease_seconds * 1000),
+    }
+
+
+def definition_attributes(definition: JobDefinition) -> Item:
+    """The attributes that say what the job is."""
+    source = definition.source
+    stored_source: dict[str, AttributeValue] = {
+        "bucket": source.bucket,
+        "key": source.key,
+        "etag": source.etag,
+        "size": source.size,
+    }
+    if source.version_id is not None:
+        stored_source["version_id"] = source.version_id
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "source": stored_source,
+        "configuration": dict(definition.configuration),
+        "cluster_id": definition.cluster_id,
+        "topic_ids": dict(definition.topic_ids),
+        "partition_count": definition.partition_count,
+    }
+
+
+def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: int) -> Item:
+    """The attributes that one checkpoint write sets."""
+    return {
+        "last_line": checkpoint.position.row_count,
+        "total_sent": checkpoint.total_sent,
+        "timestamp": now,
+        "byte_offset": checkpoint.position.byte_offset,
+        "partitions": {
+            lane_name(lane): [progress.next_sequence, progress.next_kafka_offset]
+            for lane, progress in zip(lanes, checkpoint.lanes, strict=True)
+        },
+        "checkpoint_number": checkpoint.number,
+    }
+
+
+def is_documented_only(item: Item) -> bool:
+    """The item was written by another implementation of the documented table."""
+    return "schema_version" not in item and "producer_id" not in item
+
+
+def decode_documented(item: Item) -> DocumentedJob:
+    """Reads an item with the documented attributes only. Raises CheckpointError."""
+    try:
+        return DocumentedJob(
+            last_line=_integer(item, "last_line"),
+            total_sent=_integer(item, "total_sent"),
+            status=JobStatus(str(item.get("status", JobStatus.IN_PROGRESS.value))),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _unusable(f"cannot be read: {error}") from error
+
+
+def decode(item: Item) -> StoredJob:
+    """Reads an item that csvkafka wrote. Raises CheckpointError if it cannot be used."""
+    version = item.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise _unusable(f"has schema_version {version}, this csvkafka knows {SCHEMA_VERSION}")
+    try:
+        stored = _decode(item)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _unusable(f"cannot be read: {error!r}") from error
+    # A gzip object's byte_offset counts decompressed bytes, so it has no bound here.
+    if min(stored.position.byte_offset, stored.position.row_count, stored.total_sent) < 0:
+        raise _unusable("holds a negative position")
+    return stored
+
+
+def decode_lease(item: Item) -> LeaseState:
+    """The lease attributes alone."""
+    return LeaseState(
+        owner=str(item["lease_owner"]) if "lease_owner" in item else None,
+        token=_integer(item, "fencing_token"),
+        counter=_integer(item, "lease_counter"),
+        seconds=_integer(item, "lease_milliseconds") / 1000,
+    )
+
+
+def _decode(item: Item) -> StoredJob:
+    source = cast(Mapping[str, AttributeValue], item["source"])
+    version_id = source.get("version_id")
+    identity = None
+    lanes: dict[str, LaneProgress] = {}
+    if "producer_id" in item:
+        identity = ProducerIdentity(_integer(item, "producer_id"), _integer(item, "producer_epoch"))
+        stored_lanes = cast(Mapping[str, list[int]], item["partitions"])
+        lanes = {name: LaneProgress(int(n), int(o)) for name, (n, o) in stored_lanes.items()}
+    return StoredJob(
+        source=SourceIdentity(
+            bucket=str(source["bucket"]),
+            key=str(source["key"]),
+            etag=str(source["etag"]),
+            size=_integer(source, "size"),
+            version_id=None if version_id is None else str(version_id),
+        ),
+        configuration=_texts(item, "configuration"),
+        cluster_id=str(item["cluster_id"]),
+        topic_ids=_texts(item, "topic_ids"),
+        partition_count=_integer(item, "partition_count"),
+        status=JobStatus(str(item["status"])),
+        timestamp=_integer(item, "timestamp"),
+        started_at=_integer(item, "started_at"),
+        lease=decode_lease(item),
+        identity=identity,
+        position=Position(_integer(item, "byte_offset"), _integer(item, "last_line")),
+        total_sent=_integer(item, "total_sent"),
+        checkpoint_number=_integer(item, "checkpoint_number"),
+        lanes=lanes,
+    )
+
+
+def _integer(item: Mapping[str, AttributeValue], name: str) -> int:
+    value = item[name]
+    if not isinstance(value, int):
+        raise TypeError(f"{name} is no whole number: {value!r}")
+    return value
+
+
+def _texts(item: Item, name: str) -> Mapping[str, str]:
+    value = cast(Mapping[str, AttributeValue], item[name])
+    return {key: str(text) for key, text in value.items()}
+
+
+def _unusable(what: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint item {what}; it was damaged or written by something else. Restore it from "
+        "a backup, or load under a new job id into a clean topic."
+    )

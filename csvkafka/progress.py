@@ -1,0 +1,136 @@
+"""The acknowledged prefix: which blocks are in the topic, and the newest checkpoint that says so.
+
+Pure. Blocks are added in file order, acknowledgements come in order inside each lane; a block
+counts when it and every block before it is acknowledged, so a checkpoint never passes an
+unacknowledged row.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from csvkafka.errors import SequenceError
+from csvkafka.model import Checkpoint, EncodedBlock, LaneProgress, Position
+
+
+class RescanNeeded(Exception):
+    """What the broker answered does not fit what we believe: read the topic tails again (step "
+    "4)."""
+
+
+class _PendingBlock:
+    """A block on its way: how many of its batches are unacknowledged, and where lanes stand."""
+
+    __slots__ = ("end", "kafka_offsets", "next_sequences", "outstanding")
+
+    def __init__(self, end: Position, next_sequences: list[int], outstanding: int) -> None:
+        self.end = end
+        self.next_sequences = next_sequences
+        self.outstanding = outstanding
+        self.kafka_offsets: dict[int, int] = {}
+
+
+class Progress:
+    """Tracks blocks from hand-over to acknowledgement.
+
+    `start` is the stored checkpoint that the run goes on from; `tails[lane]` is where the lane
+    really ends, read back from the topic: never before `start`. While the blocks are still inside
+    what the tails hold, no checkpoint is offered, because only a tail's end has a known Kafka
+    offset. Memory: some hundred bytes for each block on its way."""
+
+    def __init__(self, start: Checkpoint, tails: Sequence[LaneProgress]) -> None:
+        self._start = start
+        self._tails = tuple(tails)
+        self._added = [lane.next_sequence for lane in start.lanes]
+        self._kafka_offsets = [lane.next_kafka_offset for lane in tails]
+        self._pending: deque[_PendingBlock] = deque()
+        self._awaited: list[deque[_PendingBlock]] = [deque() for _ in tails]
+        self._newest: Checkpoint = start
+
+    @property
+    def skip(self) -> tuple[int, ...]:
+        """Rows of each lane, from the start checkpoint on, that the topic already holds."""
+        return tuple(
+            tail.next_sequence - lane.next_sequence
+            for tail, lane in zip(self._tails, self._start.lanes, strict=True)
+        )
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest point that may be stored (`number` is the start's: the store counts)."""
+        return self._newest
+
+    @property
+    def all_acknowledged(self) -> bool:
+        """No block is on its way."""
+        return not self._pending
+
+    def add(self, block: EncodedBlock) -> None:
+        """The block is handed over; its batches will be acknowledged in order in each lane."""
+        for lane, rows in enumerate(block.rows_by_lane):
+            self._added[lane] += rows
+        pending = _PendingBlock(block.end, self._added.copy(), len(block.batches))
+        self._pending.append(pending)
+        for batch in block.batches:
+            self._awaited[batch.lane].append(pending)
+        self._advance()
+
+    def acknowledge(self, lane: int, base_kafka_offset: int, record_count: int) -> int:
+        """The lane's lowest unacknowledged batch is in the topic; returns how many blocks that
+        completed.
+
+        Raises RescanNeeded if the offset is unknown (-1) or does not rise: then only the topic
+        itself can tell where the lane ends."""
+        pending = self._awaited[lane].popleft()
+        floor = pending.kafka_offsets.get(lane, self._kafka_offsets[lane])
+        if base_kafka_offset < floor:
+            raise RescanNeeded(
+                f"lane {lane} was acknowledged at Kafka offset {base_kafka_offset}, expected "
+                f"{floor} or more"
+            )
+        after = base_kafka_offset + record_count
+        pending.kafka_offsets[lane] = after
+        # A later batch of the lane must not be judged by an older floor.
+        self._kafka_offsets[lane] = after
+        pending.outstanding -= 1
+        return self._advance()
+
+    def finish(self) -> None:
+        """The source has ended and all is handed over. Raises SequenceError if the topic holds
+        more rows of this job than the source has."""
+        for lane, (added, tail) in enumerate(zip(self._added, self._tails, strict=True)):
+            if added < tail.next_sequence:
+                raise SequenceError(
+                    f"the topic holds {tail.next_sequence} records of this job in lane {lane}, "
+                    f"but the source gives only {added}; the source or the job's settings are not "
+                    "those that wrote them. Load under a new job id into a clean topic."
+                )
+
+    def _advance(self) -> int:
+        completed = 0
+        while self._pending and self._pending[0].outstanding == 0:
+            block = self._pending.popleft()
+            completed += 1
+            self._offer(block)
+        return completed
+
+    def _offer(self, block: _PendingBlock) -> None:
+        reached = zip(block.next_sequences, self._tails, strict=True)
+        if any(sequence < tail.next_sequence for sequence, tail in reached):
+            return
+        lanes = []
+        for lane, sequence in enumerate(block.next_sequences):
+            # The block's own acknowledgement if it had one; else the lane has not moved since the
+            # last completed block, whose offset the newest checkpoint (or the tail) knows.
+            known = self._newest if self._newest is not self._start else None
+            fallback = known.lanes[lane] if known else self._tails[lane]
+            offset = block.kafka_offsets.get(lane, fallback.next_kafka_offset)
+            lanes.append(LaneProgress(sequence, offset))
+        sent = sum(block.next_sequences) - sum(lane.next_sequence for lane in self._start.lanes)
+        self._newest = Checkpoint(
+            position=block.end,
+            total_sent=self._start.total_sent + sent,
+            lanes=tuple(lanes),
+            number=self._start.number,
+        )
