@@ -1,0 +1,157 @@
+"""Every setting of a load: its environment variable, default, and what it means.
+
+The one table from which the environment, the command line's options and the docs are made. An
+option's name follows from its variable: `KAFKA_TOPIC` is `--kafka-topic`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from csvkafka.model import BadRows
+
+
+class Kind(StrEnum):
+    """What a setting's text must be."""
+
+    TEXT = "text"
+    COUNT = "count"  # a whole number, at least `minimum`
+    SECONDS = "seconds"  # a positive number
+    FLAG = "flag"  # true or false
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `default` is text as in the environment; None: there is none. `secret` values
+    are never shown. `choices` bound the text, if there are any."""
+
+    variable: str
+    help: str
+    kind: Kind = Kind.TEXT
+    default: str | None = None
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    secret: bool = False
+
+    @property
+    def option(self) -> str:
+        """The command line's option: `KAFKA_TOPIC` -> `--kafka-topic`."""
+        return "--" + self.variable.lower().replace("_", "-")
+
+
+SOURCE = (
+    Setting("S3_BUCKET", "S3 bucket of the CSV object.", required=True),
+    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
+    Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
+    Setting(
+        "SOURCE_COMPRESSION",
+        "How the object is stored; auto: gzip if the key ends in .gz or Content-Encoding says so.",
+        default="auto",
+        choices=("auto", "none", "gzip"),
+    ),
+    Setting("CSV_DELIMITER", "Character between fields; \\t is a tab.", default=","),
+    Setting("CSV_QUOTECHAR", "Character around quoted fields.", default='"'),
+    Setting("CSV_ENCODING", "Encoding of the CSV; a byte order mark is dropped.", default="utf-8"),
+    Setting(
+        "ON_BAD_ROW",
+        "A row wider or narrower than the header: stop the load, keep it as csv.DictReader would, "
+        "or send it to DEAD_LETTER_TOPIC.",
+        default=BadRows.STOP.value,
+        choices=tuple(choice.value for choice in BadRows),
+    ),
+)
+
+SINK = (
+    Setting("KAFKA_BOOTSTRAP_SERVERS", "Brokers as host:port,host:port.", required=True),
+    Setting("KAFKA_TOPIC", "Topic that gets the rows; it must exist.", required=True),
+    Setting(
+        "KAFKA_PARTITION",
+        "Partition that gets all rows (default: 0, or all partitions by KEY_COLUMN).",
+        kind=Kind.COUNT,
+    ),
+    Setting("KEY_COLUMN", "Column whose value is the record key and chooses the partition."),
+    Setting(
+        "PARTITIONER",
+        "How a key chooses its partition: as Kafka's Java client, or as librdkafka's `consistent`.",
+        default="murmur2",
+        choices=("murmur2", "crc32"),
+    ),
+    Setting("DEAD_LETTER_TOPIC", "Topic for bad rows; they go to its partition 0."),
+    Setting(
+        "KAFKA_COMPRESSION_TYPE",
+        "Codec of the record batches.",
+        default="gzip",
+        choices=("gzip", "zstd", "lz4", "snappy", "none"),
+    ),
+    Setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        "How to talk to the brokers.",
+        default="PLAINTEXT",
+        choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    ),
+    Setting("KAFKA_SASL_MECHANISM", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."),
+    Setting("KAFKA_SASL_PLAIN_USERNAME", "User name for SASL."),
+    Setting("KAFKA_SASL_PLAIN_PASSWORD", "Password for SASL.", secret=True),
+    Setting("KAFKA_SSL_CAFILE", "Certificates to trust, as a PEM file."),
+    Setting("KAFKA_SSL_CERTFILE", "Our certificate, as a PEM file."),
+    Setting("KAFKA_SSL_KEYFILE", "Our private key, as a PEM file."),
+    Setting("KAFKA_SSL_PASSWORD", "Password of the private key.", secret=True),
+    Setting(
+        "KAFKA_SSL_CHECK_HOSTNAME",
+        "Whether the broker's certificate must carry its host name.",
+        kind=Kind.FLAG,
+        default="true",
+    ),
+    Setting(
+        "KAFKA_AWS_MSK_IAM",
+        "Authenticate to Amazon MSK by IAM (needs csvkafka[msk], SASL_SSL, AWS_REGION).",
+        kind=Kind.FLAG,
+        default="false",
+    ),
+)
+
+JOB = (
+    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True),
+    Setting("JOB_ID", "Name of the job: one for each file.", default="csv-job-1"),
+    Setting(
+        "CREATE_TABLE", "Create the checkpoint table if it is missing.", Kind.FLAG, default="false"
+    ),
+    Setting(
+        "CHECKPOINT_INTERVAL",
+        "Rows between checkpoints, at most five checkpoints a second.",
+        kind=Kind.COUNT,
+        default="10000",
+        minimum=1,
+    ),
+    Setting(
+        "LEASE_SECONDS",
+        "How long a job rests after its worker vanished without a trace, before another takes it.",
+        kind=Kind.SECONDS,
+        default="10",
+    ),
+    Setting(
+        "WATCHDOG_SECONDS",
+        "Stop if Kafka acknowledges nothing for so long.",
+        kind=Kind.SECONDS,
+        default="120",
+    ),
+    Setting(
+        "ENCODE_WORKERS",
+        "Processes that encode rows beside the loader; 0: threads of its own.",
+        kind=Kind.COUNT,
+        default="0",
+    ),
+    Setting("TRANSFORM", "Function that changes each row, as module:function."),
+    Setting(
+        "ACCEPT_DELETED_TAIL",
+        "Your word that nothing was sent after the last checkpoint, where retention has removed "
+        "all that could tell.",
+        kind=Kind.FLAG,
+        default="false",
+    ),
+)
+
+SETTINGS = (*SOURCE, *SINK, *JOB)
+"""All settings of a load. AWS region, credentials and endpoints are the usual ones of boto3."""
