@@ -22,6 +22,7 @@
     │   ├── TopicTruncatedError    the log ends before, or holds other records at, the checkpoint
     │   ├── TailGapError           rows of ours are missing inside the tail
     │   └── TailDeletedError       retention removed all that could tell where the rows end
+    ├── EncodeWorkerError          a process that encodes rows ended
     ├── StackError                 the local stack or the harness cannot be started or used
     └── StoppedError               a signal asked to stop; what was acknowledged is stored
 
@@ -133,6 +134,12 @@ class TailGapError(RecoveryError):
 
 class TailDeletedError(RecoveryError):
     """Retention removed every batch that could tell where our rows end."""
+
+
+class EncodeWorkerError(CsvKafkaError):
+    """A process that encodes rows ended, most likely killed."""
+
+    retriable = True
 
 
 class StackError(CsvKafkaError):

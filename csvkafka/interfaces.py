@@ -6,7 +6,7 @@ docstring says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,8 +29,9 @@ class Source(Protocol):
     def identify(self) -> SourceIdentity:
         """The object's identity now. Raises SourceNotFoundError, SourceReadError."""
 
-    def read(self, byte_offset: int) -> Iterator[bytes]:
-        """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
+        """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty. May be
+        closed before its end.
 
         Goes on at the exact next byte after a lost connection. Raises SourceChangedError,
         SourceNotFoundError, SourceReadError, SourceCorruptError."""

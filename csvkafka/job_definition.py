@@ -155,7 +155,7 @@ def define(
 
 
 def check_same_job(
-    stored: StoredJob, now: JobDefinition, facts: Mapping[str, TopicFacts], *, gzipped: bool
+    stored: StoredJob, now: JobDefinition, facts: Mapping[str, TopicFacts]
 ) -> list[str]:
     """Compares what the item says with what this run would do; returns warnings.
 
@@ -165,7 +165,7 @@ def check_same_job(
     _check_source(job_id, stored.source, now.source)
     _check_configuration(job_id, stored.configuration, now.configuration)
     _check_topics(job_id, stored, now)
-    if not gzipped and stored.position.byte_offset > now.source.size:
+    if not now.source.is_gzip and stored.position.byte_offset > now.source.size:
         raise CheckpointError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "

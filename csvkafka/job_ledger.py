@@ -69,6 +69,8 @@ class JobLedger:
         self._token = 0
         self._counter = 0
         self._number = 0
+        self.holds_lease = False
+        """We have taken the lease and neither released it nor completed the job."""
         self.lease_valid_until = 0.0
         """Until when (boottime) rows may be sent: a write under our token that succeeded had begun
         less than `lease_seconds` before."""
@@ -128,8 +130,15 @@ class JobLedger:
             refused = self._take_once(lease)
             if refused is None or self._taken_before(refused):
                 self._number = stored.checkpoint_number
+                self.holds_lease = True
                 return stored
             stored = self._decode_or_lost(refused.item)
+
+    def read_mine(self) -> StoredJob:
+        """The item now, of which we are the owner. Raises FencedError, ItemLostError."""
+        stored = self._decode_mine(Refused(self._table.get()))
+        self._number = stored.checkpoint_number
+        return stored
 
     def store_identity(
         self, identity: ProducerIdentity, checkpoint: Checkpoint, lanes: tuple[Lane, ...]
@@ -186,6 +195,7 @@ class JobLedger:
         if refused is None:
             self._number = number
             self._extend(begun_at)
+            self.holds_lease = not (completed or release)
             return Stored(numbered, ended=completed or release)
         return self._settle_refused_commit(refused, numbered, lanes)
 
@@ -210,6 +220,7 @@ class JobLedger:
         )
         if refused is not None and not self._released_by_us(refused):
             self._decode_mine(refused)
+        self.holds_lease = False
 
     # -- conditions and refusals ---------------------------------------------------------------
 
@@ -271,6 +282,7 @@ class JobLedger:
         if stored.checkpoint_number != numbered.number:
             raise self._lost()
         self._number = numbered.number
+        self.holds_lease = not ended
         return Stored(stored.checkpoint_for(lanes), ended)
 
     def _released_by_us(self, refused: Refused) -> bool:

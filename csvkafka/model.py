@@ -27,14 +27,15 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored "
-    "bytes."""
+    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored
+    bytes. `is_gzip`: what is read is the decompressed stream, whose length nothing tells."""
 
     bucket: str
     key: str
     etag: str
     size: int
     version_id: str | None = None
+    is_gzip: bool = False
 
     @property
     def uri(self) -> str:

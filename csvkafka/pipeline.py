@@ -178,8 +178,10 @@ class Pipeline:
                 acknowledged.lane, acknowledged.base_kafka_offset, acknowledged.record_count
             )
             if completed_blocks:
-                rows = self._progress.checkpoint.position.row_count
-                self._observer.report(Step.BLOCK_ACKNOWLEDGED, rows=rows)
+                reached = self._progress.checkpoint.position
+                self._observer.report(
+                    Step.BLOCK_ACKNOWLEDGED, rows=reached.row_count, bytes=reached.byte_offset
+                )
         return moved
 
     def _poll_seconds(self, more: bool) -> float:
@@ -269,6 +271,7 @@ class Pipeline:
         self._observer.report(
             Step.CHECKPOINT_STORED,
             rows=stored.checkpoint.position.row_count,
+            bytes=stored.checkpoint.position.byte_offset,
             sent=stored.checkpoint.total_sent,
         )
         return stored

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gzip
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
 
@@ -79,7 +79,6 @@ class S3Source:
         self._chunk_bytes = chunk_bytes
         self._give_up_seconds = give_up_seconds
         self._clock = clock or SystemClock()
-        self._content_encoding = ""
 
     def identify(self) -> SourceIdentity:
         """The object's identity now, by HEAD.
@@ -99,14 +98,15 @@ class S3Source:
                 cause = aws.describe(error)
                 log.warning("HEAD of s3://%s/%s again: %s", self._bucket, self._key, cause)
         version_id = head.get("VersionId")
+        size, encoding = head["ContentLength"], head.get("ContentEncoding", "").lower()
         identity = SourceIdentity(
             bucket=self._bucket,
             key=self._key,
             etag=head["ETag"],
-            size=head["ContentLength"],
+            size=size,
             version_id=None if version_id == "null" else version_id,
+            is_gzip=self._is_gzip(size, encoding),
         )
-        self._content_encoding = head.get("ContentEncoding", "").lower()
         before = self._pinned or identity
         if (identity.etag, identity.size) != (before.etag, before.size):
             raise SourceChangedError(
@@ -117,7 +117,7 @@ class S3Source:
         self._pinned = identity
         return identity
 
-    def read(self, byte_offset: int) -> Iterator[bytes]:
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
         Pins the object as `identify` does. A gzip object has no way in but its start: it is
@@ -125,7 +125,7 @@ class S3Source:
         Raises as `identify`, and SourceChangedError, SourceCorruptError.
         """
         identity = self.identify()
-        gzipped = self._is_gzip(identity.size)
+        gzipped = identity.is_gzip
         chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
         position = 0 if gzipped else byte_offset
         for chunk in chunks:
@@ -155,10 +155,10 @@ class S3Source:
                 "what was loaded is kept, run the same command again"
             )
 
-    def _is_gzip(self, size: int) -> bool:
+    def _is_gzip(self, size: int, content_encoding: str) -> bool:
         if size == 0 or self._compression is not Compression.AUTO:
             return size > 0 and self._compression is Compression.GZIP
-        return self._key.lower().endswith(".gz") or self._content_encoding == "gzip"
+        return self._key.lower().endswith(".gz") or content_encoding == "gzip"
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         if byte_offset >= identity.size:
