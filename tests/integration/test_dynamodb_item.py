@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,20 +13,16 @@ from csvkafka import aws
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.interfaces import Item, ItemChange, Refused
-from tests.integration.aws_server import aws_server
-from tests.unit.aws_environment import set_aws_environment
 
 TABLE = f"checkpoints-{uuid.uuid4()}"
 WORKERS = 8
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with aws_server() as endpoint_url, pytest.MonkeyPatch.context() as monkeypatch:
-        set_aws_environment(monkeypatch)
-        dynamodb = aws.dynamodb_client(endpoint_url=endpoint_url)
-        create_table(TABLE, dynamodb)
-        yield dynamodb
+def client(aws_endpoint_url: str) -> Any:
+    dynamodb = aws.dynamodb_client(endpoint_url=aws_endpoint_url)
+    create_table(TABLE, dynamodb)
+    return dynamodb
 
 
 @pytest.fixture

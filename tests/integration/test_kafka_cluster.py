@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
@@ -13,6 +12,7 @@ from csvkafka.kafka_client import KafkaClient
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_probe import probe_sequence_enforcement
 from csvkafka.kafka_sink import KafkaSink
+from csvkafka.local.broker import Broker
 from csvkafka.model import Lane, ProducerIdentity
 from csvkafka.preflight import check_topic
 from tests.integration.kafka_rows import (
@@ -159,11 +159,11 @@ def test_a_tail_begins_at_the_log_start_after_records_were_deleted(kafka: str) -
     assert (beyond.end_offset, list(beyond.batches)) == (15, [])
 
 
-def test_questions_outlast_a_restart_of_the_broker(kafka_of_my_own: Any) -> None:
+def test_questions_outlast_a_restart_of_the_broker(kafka_of_my_own: Broker) -> None:
     """F29."""
     broker = kafka_of_my_own
-    topic = create_topic(broker.bootstrap_servers)
-    with connected(broker.bootstrap_servers) as client:
+    topic = create_topic(broker.address)
+    with connected(broker.address) as client:
         cluster = KafkaCluster(client)
         lane, ours = Lane(topic, 0), cluster.new_producer_identity()
         write(client, topic, ours, range(5))

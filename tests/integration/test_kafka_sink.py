@@ -15,6 +15,7 @@ from csvkafka.errors import SinkUnavailableError, TopicChangedError
 from csvkafka.kafka_client import KafkaClient, KafkaSettings
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_sink import KafkaSink
+from csvkafka.local.broker import Broker
 from csvkafka.model import Lane, OutcomeKind
 from tests.integration.kafka_rows import (
     LaneWriter,
@@ -88,11 +89,13 @@ def test_a_batch_larger_than_the_topic_takes_is_fatal_and_names_the_setting(kafk
     assert "max.message.bytes" in str(outcome.error)
 
 
-def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(kafka_of_my_own: Any) -> None:
+def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(
+    kafka_of_my_own: Broker,
+) -> None:
     """F28."""
     broker = kafka_of_my_own
-    topic = create_topic(broker.bootstrap_servers)
-    with connected(broker.bootstrap_servers) as client:
+    topic = create_topic(broker.address)
+    with connected(broker.address) as client:
         sink, writer = open_sink(client, topic)
         outcomes_of(sink, [writer.batch(0, 5)])
         broker.kill()
@@ -102,15 +105,15 @@ def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(kafka_of_m
         broker.start()
         outcomes = send_until_answered(sink, batches)
     assert [outcome.base_kafka_offset for outcome in outcomes] == [5, 10, 15]
-    assert values_in(broker.bootstrap_servers, topic) == rows(20)
+    assert values_in(broker.address, topic) == rows(20)
 
 
-def test_a_stopped_broker_past_the_request_timeout_repeats_nothing(kafka_of_my_own: Any) -> None:
+def test_a_stopped_broker_past_the_request_timeout_repeats_nothing(kafka_of_my_own: Broker) -> None:
     """F39: what lay in the stopped broker's socket is appended when it goes on; the resend is
     known."""
     broker = kafka_of_my_own
-    topic = create_topic(broker.bootstrap_servers)
-    with connected(broker.bootstrap_servers, request_timeout_ms=1_000) as client:
+    topic = create_topic(broker.address)
+    with connected(broker.address, request_timeout_ms=1_000) as client:
         sink, writer = open_sink(client, topic)
         outcomes_of(sink, [writer.batch(0, 5)])
         broker.pause()
@@ -122,7 +125,7 @@ def test_a_stopped_broker_past_the_request_timeout_repeats_nothing(kafka_of_my_o
         outcomes = send_until_answered(sink, batches)
         timer.join()
     assert [outcome.base_kafka_offset for outcome in outcomes] == [5, 10]
-    assert values_in(broker.bootstrap_servers, topic) == rows(15)
+    assert values_in(broker.address, topic) == rows(15)
 
 
 def test_a_topic_deleted_and_created_again_stops_the_job(kafka: str) -> None:

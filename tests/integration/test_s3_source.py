@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import random
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,13 @@ import pytest
 from csvkafka import aws
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
 from csvkafka.s3_source import S3Source
-from tests.integration.aws_server import aws_server
-from tests.unit.aws_environment import set_aws_environment
 
 BODY = random.Random(2).randbytes(5_000_011)
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with aws_server() as endpoint_url, pytest.MonkeyPatch.context() as monkeypatch:
-        set_aws_environment(monkeypatch)
-        yield aws.s3_client(endpoint_url=endpoint_url)
+def client(aws_endpoint_url: str) -> Any:
+    return aws.s3_client(endpoint_url=aws_endpoint_url)
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""Servers for the integration tests: the session's own, and a broker that a test may harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from csvkafka.local.broker import Broker
+from csvkafka.local.stack import EmbeddedStack
+from tests.unit.aws_environment import set_aws_environment
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: EmbeddedStack) -> str:
+    """`host:port` of the session's broker, which all tests share: leave it running."""
+    return stack.bootstrap_servers
+
+
+@pytest.fixture
+def kafka_of_my_own() -> Iterator[Broker]:
+    """A broker of this test alone, to be killed, paused and started again."""
+    with EmbeddedStack() as stack:
+        yield stack.brokers[0]
+
+
+@pytest.fixture(scope="module")
+def aws_endpoint_url(stack: EmbeddedStack) -> Iterator[str]:
+    """Where S3 and DynamoDB answer, with credentials in the environment and nothing of the host's
+    own AWS settings."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_aws_environment(monkeypatch)
+        yield stack.aws_endpoint_url
