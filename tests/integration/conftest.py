@@ -8,6 +8,7 @@ import pytest
 
 from csvkafka.local.broker import Broker
 from csvkafka.local.stack import EmbeddedStack
+from tests.integration.loads import LoadPlace
 from tests.unit.aws_environment import set_aws_environment
 
 
@@ -31,3 +32,12 @@ def aws_endpoint_url(stack: EmbeddedStack) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         set_aws_environment(monkeypatch)
         yield stack.aws_endpoint_url
+
+
+@pytest.fixture
+def place(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> LoadPlace:
+    """Bucket, topic (one partition), table and job of this test alone; AWS points at the stack."""
+    set_aws_environment(monkeypatch)
+    for name, value in stack.environment().items():
+        monkeypatch.setenv(name, value)
+    return LoadPlace(stack)
