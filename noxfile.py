@@ -1,0 +1,64 @@
+"""Single tasks for developers: `nox -s recovery -- --kills 50`. The whole suite is `tox`."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "unit", "integration", "recovery"]
+nox.options.reuse_venv = "yes"
+
+
+def run_tests(session: nox.Session, folder: str) -> None:
+    session.install("--editable", ".[testing]")
+    session.run("pytest", folder, *session.posargs)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Tests of single modules: seconds, no network."""
+    run_tests(session, "tests/unit")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Tests on a real broker, S3 and DynamoDB."""
+    run_tests(session, "tests/integration")
+
+
+@nox.session
+def recovery(session: nox.Session) -> None:
+    """Kills, pauses and cuts; what follows `--` goes to pytest."""
+    run_tests(session, "tests/recovery")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, import layers."""
+    session.install("--editable", ".[lint,testing]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """A load of a million rows that is killed on the way, and the verdict."""
+    session.install("--editable", ".[local]")
+    session.run("csvkafka", "demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The loader's speed beside that of Kafka's own producer."""
+    session.install("--editable", ".[testing]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The wheel and the sdist, into dist/, after the checks of both."""
+    session.install("build>=1.3", "pytest>=8.3", "pytest-timeout>=2.3")
+    session.run("pytest", "tests/package", *session.posargs)
+    session.run("python", "-m", "build", "--outdir", "dist")

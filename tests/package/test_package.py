@@ -1,0 +1,92 @@
+"""The wheel and the sdist: the same bytes from any folder, whole, and usable without extras."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+A_MOMENT = "1735689600"  # 2025-01-01T00:00:00Z
+
+
+def build(source: Path, destination: Path) -> dict[str, str]:
+    """Builds both from the folder; the name and SHA-256 of each."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--sdist", "--wheel", "--outdir", destination, source],
+        check=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": A_MOMENT},
+    )
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in destination.iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    destination = tmp_path_factory.mktemp("dist")
+    build(ROOT, destination)
+    return destination
+
+
+@pytest.fixture(scope="module")
+def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a clean environment that holds the wheel, without extras."""
+    folder = tmp_path_factory.mktemp("clean") / "venv"
+    venv.create(folder, with_pip=True)
+    (wheel,) = distributions.glob("*.whl")
+    subprocess.run([folder / "bin" / "pip", "install", "--quiet", wheel], check=True)
+    return folder / "bin"
+
+
+def output(*command: str | Path, folder: Path) -> str:
+    return subprocess.run(command, check=True, cwd=folder, stdout=subprocess.PIPE, text=True).stdout
+
+
+def test_the_sdist_builds_the_same_bytes_in_another_folder(
+    distributions: Path, tmp_path: Path
+) -> None:
+    """So it is complete, and neither time, folder nor git decide what is built."""
+    (sdist,) = distributions.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    for path in unpacked.rglob("*"):
+        os.utime(path)
+    first = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in distributions.iterdir()
+    }
+    assert build(unpacked, tmp_path / "dist") == first
+    assert len(first) == 2
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(installed: Path, tmp_path: Path) -> None:
+    tracked = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "csvkafka").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    listed = output(installed / "pip", "show", "--files", "csvkafka", folder=tmp_path)
+    files = {line.strip() for line in listed.split("Files:\n")[1].splitlines()}
+    of_package = {name for name in files if not name.startswith(("csvkafka-", "../"))}
+    assert {name for name in of_package if "__pycache__" not in name} == tracked
+
+
+def test_the_package_is_imported_without_any_extra(installed: Path, tmp_path: Path) -> None:
+    code = "import csvkafka, csvkafka.__main__; print(csvkafka.__file__)"
+    place = output(installed / "python", "-c", code, folder=tmp_path)
+    assert place.startswith(str(installed.parent))
+
+
+def test_the_command_line_runs_without_any_extra(installed: Path, tmp_path: Path) -> None:
+    version = output(
+        installed / "python", "-c", "import csvkafka as c; print(c.__version__)", folder=tmp_path
+    )
+    assert version.strip() in output(installed / "csvkafka", "--version", folder=tmp_path)
+    assert "load" in output(installed / "csvkafka", "--help", folder=tmp_path)
