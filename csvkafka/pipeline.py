@@ -16,7 +16,7 @@ from csvkafka.clock import Clock
 from csvkafka.errors import CheckpointError, DeliveryError, FencedError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.job_ledger import ItemLostError, JobLedger, Stored
-from csvkafka.model import Checkpoint, Lane, Step
+from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
 from csvkafka.progress import Progress, RescanNeeded
 from csvkafka.sequencer import Sequencer
 
@@ -88,6 +88,7 @@ class Pipeline:
         self._renew_at = ledger.lease_valid_until - ledger.lease_seconds * 2 / 3
         self._moved_at = clock.monotonic()
         self._paused = False
+        self._feed_error: Exception | None = None
 
     def run(self) -> None:
         """Loads to the end of the source; see the class. On return the item says COMPLETED."""
@@ -109,13 +110,15 @@ class Pipeline:
             raise
 
     def _run(self) -> None:
-        while not self._feed.exhausted or not self._progress.all_acknowledged:
+        while self._may_take_more or not self._progress.all_acknowledged:
             self._raise_if_stopped()
             more = self._fill_window()
             self._send_due()
             acknowledged = self._collect(self._poll_seconds(more))
             self._tend_store()
             self._watch(acknowledged)
+        if self._feed_error is not None:
+            raise self._feed_error
         self._progress.finish()
         self._observer.report(
             Step.ALL_ACKNOWLEDGED, rows=self._progress.checkpoint.position.row_count
@@ -127,8 +130,11 @@ class Pipeline:
     def _fill_window(self) -> bool:
         """Hands over blocks while the window has room; True if there was one."""
         moved = False
-        while self._sequencer.unacknowledged_bytes < self._settings.window_bytes:
-            block = self._feed.take()
+        while (
+            self._may_take_more
+            and self._sequencer.unacknowledged_bytes < self._settings.window_bytes
+        ):
+            block = self._take_block()
             if block is None:
                 break
             moved = True
@@ -137,6 +143,19 @@ class Pipeline:
                 self._sequencer.enqueue(batch)
             self._progress.add(block)
         return moved
+
+    @property
+    def _may_take_more(self) -> bool:
+        return self._feed_error is None and not self._feed.exhausted
+
+    def _take_block(self) -> EncodedBlock | None:
+        """The next block, if it is ready. An error of the feed ends the run only when all rows
+        before it are acknowledged."""
+        try:
+            return self._feed.take()
+        except Exception as error:  # noqa: BLE001 - raised at the end of the loop
+            self._feed_error = error
+            return None
 
     def _send_due(self) -> None:
         """Sends what the sequencer allows, if the lease allows it (rule 6)."""
