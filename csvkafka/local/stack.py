@@ -12,37 +12,30 @@ running or on disk, except the cache of jars.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import boto3
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from csvkafka.errors import StackError
-from csvkafka.local.aws import CREDENTIALS, REGION, AwsServer
+from csvkafka.local.aws import AwsServer
+from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker, BrokerCluster
 from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.java import java_command, java_home
-from csvkafka.local.processes import Guardian, log_tail, wait_until
+from csvkafka.local.processes import Guardian, log_tail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _Part = TypeVar("_Part")
 
-_TOPIC_TIMEOUT_SECONDS = 60.0
 _TOOL_TIMEOUT_SECONDS = 600.0
 _TOOL_JVM_OPTIONS = ("-Xmx512m",)
 
 BROKER_JVM_OPTIONS = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
 
 
-class EmbeddedStack:
+class EmbeddedStack(Stack):
     """One or three Kafka brokers, and one server for S3 and DynamoDB.
 
     `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
@@ -156,67 +149,6 @@ class EmbeddedStack:
             "CLASSPATH": self._class_path,
         }
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at."""
-        return boto3.client(
-            service,
-            endpoint_url=self.aws_endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=CREDENTIALS,
-            aws_secret_access_key=CREDENTIALS,
-        )
-
-    def create_topic(
-        self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
-    ) -> None:
-        """Creates a topic, replicated to every broker; returns when each partition has a leader.
-
-        Raises: StackError, if Kafka refuses."""
-        topic = NewTopic(name, partitions, self.broker_count, topic_configs=dict(config or {}))
-        client = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
-        try:
-            with _refusals(f"topic {name} cannot be created"):
-                client.create_topics([topic])
-            if not wait_until(
-                lambda: _led_partitions(client, name) == partitions, _TOPIC_TIMEOUT_SECONDS
-            ):
-                raise StackError(f"topic {name} has no leader for some of its partitions")
-        finally:
-            client.close()
-
-    def create_bucket(self, name: str, *, versioned: bool = False) -> None:
-        """Creates an S3 bucket. Raises: StackError, if S3 refuses."""
-        client = self.client("s3")
-        with _refusals(f"bucket {name} cannot be created"):
-            client.create_bucket(Bucket=name)
-            if versioned:
-                client.put_bucket_versioning(
-                    Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-                )
-
-    def put_object(self, bucket: str, key: str, body: bytes | Path) -> None:
-        """Stores bytes, or a file of any size (uploaded in parts), under the key.
-
-        Raises: StackError, if S3 refuses."""
-        client = self.client("s3")
-        with _refusals(f"s3://{bucket}/{key} cannot be stored"):
-            if isinstance(body, bytes):
-                client.put_object(Bucket=bucket, Key=key, Body=body)
-            else:
-                client.upload_file(str(body), bucket, key)
-
-    def create_table(self, name: str = "csv-kafka-checkpoint") -> None:
-        """Creates a checkpoint table as documented: on-demand, key `job_id` (String).
-
-        Raises: StackError, if DynamoDB refuses."""
-        with _refusals(f"table {name} cannot be created"):
-            self.client("dynamodb").create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
-            )
-
     def kafka_tool(
         self,
         main_class: str,
@@ -254,16 +186,3 @@ def _started(part: _Part | None) -> _Part:
     if part is None:
         raise StackError("the stack is not running; use it inside `with`, or call start()")
     return part
-
-
-@contextmanager
-def _refusals(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (KafkaError, Boto3Error, BotoCoreError, ClientError) as error:
-        raise StackError(f"{what}: {error}") from error
-
-
-def _led_partitions(client: KafkaAdminClient, topic: str) -> int:
-    described = client.describe_topics([topic])[0]
-    return sum(partition["leader_id"] >= 0 for partition in described.get("partitions", []))

@@ -1,4 +1,4 @@
-"""The container images that csvkafka's tests and its compose file use: the one place of their names.
+"""The images that csvkafka's tests and compose file use: the one place of their names.
 
 Each name can be replaced by an environment variable, e.g. to take a mirror's. The job's image and
 `docker/compose.yaml` repeat them as defaults; a test holds them equal.

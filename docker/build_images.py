@@ -1,0 +1,85 @@
+"""Makes every image that the tests need be there: `nox -s images` runs it.
+
+The images of the stack and the base image are kept if they are there, else pulled, else (where no
+registry answers) built as look-alikes from Debian packages, pip packages and jars. The job's image
+is always built; without changes that costs a second. Run it as often as you like.
+
+    --no-pull         build what is missing without asking a registry
+    --job-only        build the job's image alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import subprocess
+import sys
+import time
+
+import engine
+from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
+
+from csvkafka import __version__
+from csvkafka.testing import images
+
+SOURCE_LABEL = "org.opencontainers.image.source"
+
+
+def provide(recipe: LookAlike, *, pull: bool) -> str:
+    """Makes the image of the recipe be there; returns what was done."""
+    name = recipe.image.name
+    built = engine.image_label(name, engine.LOOK_ALIKE_LABEL)
+    if built == recipe.fingerprint() or (built == "" and engine.image_exists(name)):
+        return "is there"
+    if pull and not built and engine.run(["pull", "--quiet", name], check=False) == 0:
+        return "pulled"
+    build_look_alike(recipe)
+    return "built as a look-alike"
+
+
+def build_job() -> None:
+    """Builds the job's image, tagged with its name and with csvkafka's version."""
+    name = images.JOB.name
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    arguments = {
+        "PYTHON_IMAGE": images.PYTHON.name,
+        "VERSION": __version__,
+        "REVISION": _git("rev-parse", "HEAD"),
+        "CREATED": _git("log", "-1", "--format=%cI") or created,
+    }
+    tags = [name, f"{name.rpartition(':')[0] or name}:{__version__}"]
+    engine.build(engine.ROOT, engine.ROOT / "docker" / "Dockerfile", tags, arguments)
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(engine.ROOT), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def main() -> None:
+    """Provides the images one after the other and says what each took."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--no-pull", action="store_true")
+    parser.add_argument("--job-only", action="store_true")
+    options = parser.parse_args()
+    engine.check()
+    for recipe in () if options.job_only else LOOK_ALIKES:
+        if not recipe.is_needed():
+            continue
+        begin = time.monotonic()
+        done = provide(recipe, pull=not options.no_pull)
+        print(f"{recipe.image.name}: {done} ({time.monotonic() - begin:.1f} s)", flush=True)
+    begin = time.monotonic()
+    build_job()
+    size = engine.image_size(images.JOB.name) / 1e6
+    print(f"{images.JOB.name}: built, {size:.0f} MB ({time.monotonic() - begin:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except engine.EngineError as error:
+        sys.exit(f"images: {error}")

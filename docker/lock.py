@@ -1,0 +1,36 @@
+"""Writes the lock files of the images anew: every package by version and hash, for their Python.
+
+Run as `python docker/lock.py` (`nox -s lock`), with `uv` on the path, after a range in
+`pyproject.toml` has changed, or to take newer releases.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON_VERSION = "3.13"
+EXTRAS = ("zstd", "lz4", "snappy", "msk")
+LOCALSTACK = "docker/look_alikes/localstack"
+LOCKS = {
+    "docker/requirements.lock": "pyproject.toml",
+    "docker/build-requirements.lock": "docker/build-requirements.in",
+    f"{LOCALSTACK}/requirements.lock": f"{LOCALSTACK}/requirements.in",
+}
+HEADER = "# Written by docker/lock.py. Linux, Python {version}.\n"
+
+
+def lock(target: str, source: str) -> None:
+    """Resolves the source and writes the target."""
+    extras = [f"--extra={extra}" for extra in EXTRAS] if source == "pyproject.toml" else []
+    command = ["uv", "pip", "compile", "--quiet", "--upgrade", "--generate-hashes"]
+    command += ["--python-version", PYTHON_VERSION, "--python-platform", "linux"]
+    command += ["--no-header", "--no-annotate", "--strip-extras", *extras, source]
+    locked = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    (ROOT / target).write_text(HEADER.format(version=PYTHON_VERSION) + locked)
+
+
+if __name__ == "__main__":
+    for target, source in LOCKS.items():
+        lock(target, source)
