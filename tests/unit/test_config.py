@@ -1,0 +1,123 @@
+"""Settings from the environment: defaults, and one error that names all that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from csvkafka.config import LoadConfig, kafka_settings
+from csvkafka.errors import ConfigError
+from csvkafka.model import BadRows, Routing
+from csvkafka.settings import SETTINGS
+
+REQUIRED = {
+    "S3_BUCKET": "my-data-bucket",
+    "S3_KEY": "exports/data.csv",
+    "KAFKA_BOOTSTRAP_SERVERS": "b-1.msk.com:9092, b-2.msk.com:9092",
+    "KAFKA_TOPIC": "csv-import",
+    "DYNAMODB_TABLE": "csv-kafka-checkpoint",
+}
+
+
+def config(**more: str) -> LoadConfig:
+    return LoadConfig.from_settings({**REQUIRED, **more})
+
+
+def error(**more: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config(**more)
+    return str(caught.value)
+
+
+def test_the_documented_variables_are_enough() -> None:
+    given = config()
+    assert given.s3_bucket == "my-data-bucket"
+    assert given.kafka.bootstrap_servers == ("b-1.msk.com:9092", "b-2.msk.com:9092")
+    assert given.spec.job_id == "csv-job-1"
+    assert given.checkpoint_interval == 10_000
+    assert given.spec.compression == "gzip"
+    assert given.spec.bad_rows is BadRows.STOP
+    assert given.spec.routing is Routing.ONE_PARTITION
+
+
+def test_all_missing_variables_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        LoadConfig.from_settings({})
+    for name in REQUIRED:
+        assert f"{name} (or --{name.lower().replace('_', '-')}) is missing" in str(caught.value)
+
+
+def test_an_empty_variable_counts_as_missing() -> None:
+    assert "S3_KEY (or --s3-key) is missing" in error(S3_KEY="")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("CHECKPOINT_INTERVAL", "0", "a whole number of at least 1, not '0'"),
+        ("CHECKPOINT_INTERVAL", "many", "a whole number of at least 1, not 'many'"),
+        ("KAFKA_PARTITION", "-1", "a whole number of at least 0"),
+        ("LEASE_SECONDS", "0", "a number of seconds above 0"),
+        ("WATCHDOG_SECONDS", "nan", "a number of seconds above 0"),
+        ("WATCHDOG_SECONDS", "inf", "a number of seconds above 0"),
+        ("CREATE_TABLE", "perhaps", "true or false"),
+        ("ON_BAD_ROW", "skip", "one of stop, keep, dead-letter"),
+        ("KAFKA_COMPRESSION_TYPE", "brotli", "one of gzip, zstd, lz4, snappy, none"),
+    ],
+)
+def test_a_malformed_value_is_named_with_what_it_must_be(
+    variable: str, text: str, said: str
+) -> None:
+    message = error(**{variable: text})
+    assert variable in message
+    assert said in message
+
+
+def test_a_secret_is_never_shown() -> None:
+    more = {
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_PLAIN_USERNAME": "loader",
+        "KAFKA_SASL_PLAIN_PASSWORD": "open-sesame",
+    }
+    assert "open-sesame" not in repr(config(**more))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ON_BAD_ROW": "dead-letter"},
+        {"DEAD_LETTER_TOPIC": "dead"},
+        {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": "csv-import"},
+        {"TRANSFORM": "no.such.module:function"},
+        {"TRANSFORM": "json"},
+        {"TRANSFORM": "json:no_such_name"},
+        {"TRANSFORM": "sys:path"},
+        {"KAFKA_SASL_MECHANISM": "PLAIN"},
+        {"KAFKA_AWS_MSK_IAM": "true"},
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(more: dict[str, str]) -> None:
+    assert error(**more)
+
+
+def test_a_key_column_sends_to_all_partitions_and_a_partition_to_one() -> None:
+    assert config(KEY_COLUMN="id").spec.routing is Routing.KEY_MURMUR2
+    assert config(KEY_COLUMN="id", PARTITIONER="crc32").spec.routing is Routing.KEY_CRC32
+    one = config(KEY_COLUMN="id", KAFKA_PARTITION="2").spec
+    assert one.routing is Routing.ONE_PARTITION
+    assert [lane.partition for lane in one.lanes(8)] == [2]
+
+
+def test_a_tab_can_be_written_as_backslash_t() -> None:
+    assert config(CSV_DELIMITER="\\t").spec.dialect.delimiter == "\t"
+
+
+def test_kafka_can_be_reached_without_naming_a_topic() -> None:
+    servers = kafka_settings({"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"}).bootstrap_servers
+    assert servers == ("localhost:9092",)
+
+
+def test_each_setting_has_a_default_that_is_allowed() -> None:
+    for setting in SETTINGS:
+        if setting.default is not None and setting.choices:
+            assert setting.default in setting.choices, setting.variable

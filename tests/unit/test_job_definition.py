@@ -1,0 +1,155 @@
+"""What makes a job the same job: each difference has an error of its own, in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from csvkafka.errors import (
+    CheckpointError,
+    ConfigChangedError,
+    ConfigError,
+    CsvKafkaError,
+    SourceChangedError,
+    TopicChangedError,
+)
+from csvkafka.job_definition import JobSpec, check_same_job, define
+from csvkafka.job_item import JobDefinition, StoredJob, decode, new_item
+from csvkafka.model import BadRows, Dialect, Lane, Position, SourceIdentity, TopicFacts
+
+SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
+HEADER = ("id", "name")
+FACTS = {"rows": TopicFacts("cluster", "topic-id", 4, 3, {})}
+SPEC = JobSpec("job", "rows")
+KEYED = JobSpec("job", "rows", key_column="id")
+
+
+def definition(spec: JobSpec = SPEC, source: SourceIdentity = SOURCE) -> JobDefinition:
+    return define(spec, source, HEADER, FACTS, 4)
+
+
+def stored(of: JobDefinition | None = None) -> StoredJob:
+    """The item of the job as it would be read back."""
+    return decode(new_item("job", of or definition(), 10.0, 1_700_000_000))
+
+
+def refused(kind: type[CsvKafkaError], item: StoredJob, now: JobDefinition) -> str:
+    with pytest.raises(kind) as caught:
+        check_same_job(item, now, FACTS)
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+def test_the_same_job_passes_without_a_word() -> None:
+    assert check_same_job(stored(), definition(), FACTS) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"job_id": "other"},
+        {"topic": "rows", "partition": 1},
+        {"key_column": "name"},
+        {"dialect": Dialect(delimiter=";")},
+        {"dialect": Dialect(encoding="latin-1")},
+        {"bad_rows": BadRows.KEEP},
+        {"source_compression": "gzip"},
+        {"transform": dict},
+        {"one_by_one": True},
+        {"block_bytes": 1000},
+        {"max_batch_bytes": 20_000},
+    ],
+)
+def test_each_setting_that_decides_what_is_written_where_is_part_of_the_job(
+    changed: dict[str, object],
+) -> None:
+    other = define(replace(SPEC, **changed), SOURCE, HEADER, FACTS, 4)  # type: ignore[arg-type]
+    assert "then" in refused(ConfigChangedError, stored(), other)
+
+
+def test_columns_are_part_of_the_job() -> None:
+    other = define(SPEC, SOURCE, ("id", "title"), FACTS, 4)
+    assert "columns" in refused(ConfigChangedError, stored(), other)
+
+
+def test_an_item_copied_to_another_job_id_is_refused() -> None:
+    other = definition(replace(SPEC, job_id="copy"))
+    assert "JOB_ID 'job' then, 'copy' now" in refused(ConfigChangedError, stored(), other)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"etag": '"new"'}, {"size": 999}, {"key": "other.csv"}, {"bucket": "b"}]
+)
+def test_another_object_is_refused(changed: dict[str, object]) -> None:
+    other = definition(source=replace(SOURCE, **changed))  # type: ignore[arg-type]
+    refused(SourceChangedError, stored(), other)
+
+
+def test_a_changed_object_in_a_versioned_bucket_can_be_gone_on_with_by_its_version() -> None:
+    item = stored(definition(source=replace(SOURCE, version_id="v1")))
+    other = definition(source=replace(SOURCE, etag='"new"', version_id="v2"))
+    assert "S3_VERSION_ID=v1" in refused(SourceChangedError, item, other)
+
+
+def test_another_version_id_of_the_same_bytes_is_the_same_object() -> None:
+    item = stored(definition(source=replace(SOURCE, version_id="v1")))
+    now = definition(source=replace(SOURCE, version_id="v2"))
+    assert check_same_job(item, now, FACTS) == []
+
+
+def test_another_cluster_or_topic_id_is_refused() -> None:
+    refused(TopicChangedError, stored(), replace(definition(), cluster_id="other"))
+    refused(TopicChangedError, stored(), replace(definition(), topic_ids={"rows": "new-id"}))
+
+
+def test_the_source_is_compared_before_settings_and_settings_before_the_topic() -> None:
+    both = replace(
+        definition(replace(SPEC, key_column="id"), replace(SOURCE, etag='"new"')), cluster_id="x"
+    )
+    refused(SourceChangedError, stored(), both)
+    refused(ConfigChangedError, stored(), replace(both, source=SOURCE))
+
+
+def test_a_position_beyond_the_source_is_refused_unless_it_is_gzip() -> None:
+    item = replace(stored(), position=Position(1001, 7))
+    assert "byte 1001" in refused(CheckpointError, item, definition())
+    gzipped = definition(source=replace(SOURCE, is_gzip=True))
+    assert check_same_job(item, gzipped, FACTS) == []
+
+
+def test_fewer_partitions_are_refused_and_more_are_a_warning_where_rows_have_keys() -> None:
+    keyed = definition(KEYED)
+    more = {"rows": replace(FACTS["rows"], partition_count=6)}
+    fewer = {"rows": replace(FACTS["rows"], partition_count=2)}
+    (warning,) = check_same_job(stored(keyed), keyed, more)
+    assert "6 partitions" in warning
+    assert check_same_job(stored(), definition(), more) == []
+    with pytest.raises(TopicChangedError, match="2 partitions"):
+        check_same_job(stored(keyed), keyed, fewer)
+
+
+def test_the_stored_partition_count_routes_rows() -> None:
+    assert len(define(KEYED, SOURCE, HEADER, FACTS, 4).lanes) == 4
+    assert len(define(KEYED, SOURCE, HEADER, FACTS, 2).lanes) == 2
+
+
+def test_dead_letters_are_the_last_lane() -> None:
+    spec = replace(SPEC, bad_rows=BadRows.DEAD_LETTER, dead_letter_topic="dead")
+    assert spec.lanes(4) == (Lane("rows", 0), Lane("dead", 0))
+    plan = spec.plan(HEADER, SOURCE.uri, spec.lanes(4), 1000)
+    assert plan.lane_count == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"job_id": ""},
+        {"topic": ""},
+        {"dead_letter_topic": "dead"},
+        {"bad_rows": BadRows.DEAD_LETTER},
+    ],
+)
+def test_a_spec_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        replace(SPEC, **wrong)  # type: ignore[arg-type]
