@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from csvkafka.local.broker import Broker
 from csvkafka.local.stack import EmbeddedStack
+from tests.integration.flights import flights_csv
 from tests.integration.loads import LoadPlace
 from tests.unit.aws_environment import set_aws_environment
 
@@ -41,3 +43,9 @@ def place(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> LoadPlace:
     for name, value in stack.environment().items():
         monkeypatch.setenv(name, value)
     return LoadPlace(stack)
+
+
+@pytest.fixture(scope="session")
+def flights() -> Path:
+    """flights.csv: 336,776 real rows."""
+    return flights_csv()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-import tarfile
 import venv
 from pathlib import Path
 
@@ -54,8 +54,7 @@ def test_the_sdist_builds_the_same_bytes_in_another_folder(
 ) -> None:
     """So it is complete, and neither time, folder nor git decide what is built."""
     (sdist,) = distributions.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(sdist, tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     for path in unpacked.rglob("*"):
         os.utime(path)
