@@ -1,0 +1,9 @@
+"""Transforms that tests name by `module:function`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def shout(row: dict[str, object], _: int) -> Mapping[str, object]:
+    return {**row, "name": f"{row['name']}!".upper()}
