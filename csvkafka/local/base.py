@@ -36,6 +36,11 @@ class Stack(ABC):
 
     @property
     @abstractmethod
+    def brokers(self) -> tuple[Any, ...]:
+        """The brokers, each to be killed, terminated, paused, resumed and started again."""
+
+    @property
+    @abstractmethod
     def aws_endpoint_url(self) -> str:
         """Where S3 and DynamoDB answer."""
 

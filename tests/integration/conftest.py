@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from csvkafka.local.broker import Broker
-from csvkafka.local.stack import EmbeddedStack
+from csvkafka.local.base import Stack
 from tests.integration.flights import flights_csv
 from tests.integration.loads import LoadPlace
 from tests.unit.aws_environment import set_aws_environment
 
 
 @pytest.fixture(scope="session")
-def kafka(stack: EmbeddedStack) -> str:
+def kafka(stack: Stack) -> str:
     """`host:port` of the session's broker, which all tests share: leave it running."""
     return stack.bootstrap_servers
 
 
 @pytest.fixture
-def kafka_of_my_own() -> Iterator[Broker]:
+def kafka_of_my_own(new_stack: Callable[[], AbstractContextManager[Stack]]) -> Iterator[Any]:
     """A broker of this test alone, to be killed, paused and started again."""
-    with EmbeddedStack() as stack:
+    with new_stack() as stack:
         yield stack.brokers[0]
 
 
 @pytest.fixture(scope="module")
-def aws_endpoint_url(stack: EmbeddedStack) -> Iterator[str]:
+def aws_endpoint_url(stack: Stack) -> Iterator[str]:
     """Where S3 and DynamoDB answer, with credentials in the environment and nothing of the host's
     own AWS settings."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -37,7 +38,7 @@ def aws_endpoint_url(stack: EmbeddedStack) -> Iterator[str]:
 
 
 @pytest.fixture
-def place(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> LoadPlace:
+def place(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> LoadPlace:
     """Bucket, topic (one partition), table and job of this test alone; AWS points at the stack."""
     set_aws_environment(monkeypatch)
     for name, value in stack.environment().items():

@@ -12,7 +12,7 @@ from csvkafka.config import LoadConfig
 from csvkafka.dynamodb_item import DynamoDbItem
 from csvkafka.interfaces import Item
 from csvkafka.job import JobResult
-from csvkafka.local.stack import EmbeddedStack
+from csvkafka.local.base import Stack
 from csvkafka.processor import run_load
 from tests.integration.kafka_rows import values_in
 
@@ -25,7 +25,7 @@ def _name(prefix: str) -> str:
 class LoadPlace:
     """Where one test loads. Its topic, bucket and table exist; the object is `put` by the test."""
 
-    stack: EmbeddedStack
+    stack: Stack
     partition_count: int = 1
     topic_config: Mapping[str, str] | None = None
     key: str = "exports/data.csv"

@@ -29,6 +29,13 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
+def stack() -> Iterator[EmbeddedStack]:
+    """The embedded stack, on whatever the other modules run."""
+    with EmbeddedStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def other_stack() -> Iterator[EmbeddedStack]:
     """A stack of this module's own, whose servers may be killed."""
     with EmbeddedStack(properties={"message.max.bytes": "2222222"}) as running:
