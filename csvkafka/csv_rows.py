@@ -139,12 +139,13 @@ def quotes_around_fields(dialect: Dialect, *, delimiters_inside: bool) -> re.Pat
     fields hold neither quotes nor line ends, and delimiters only if `delimiters_inside`.
 
     As the first quote opens a field, and each later one is seen from outside of quotes, that is how
-    the csv module reads them too. Takes linear time: nothing is tried twice."""
+    the csv module reads them too. Takes linear time: a line can be matched in one way only."""
     quote = re.escape(dialect.quotechar.encode())
     delimiter = re.escape(dialect.delimiter.encode())
     inside = rb"[^%b\n]" % quote if delimiters_inside else rb"[^%b\n%b]" % (quote, delimiter)
+    # The group's own repeat is not possessive: such a one matches too much in Debian 12's Python.
     return re.compile(
-        rb"(?:[^%b]*+(?<![^%b\n])%b%b*+%b(?=%b|\r?\n))*+[^%b]*+"
+        rb"(?:[^%b]*+(?<![^%b\n])%b%b*+%b(?=%b|\r?\n))*[^%b]*+"
         % (quote, delimiter, quote, inside, quote, delimiter, quote)
     )
 
