@@ -54,7 +54,7 @@ class Broker:
         self._guardian = guardian
         self._class_path = class_path
         self._jvm_options = jvm_options
-        self._ports = (new_port(), new_port())
+        self._ports = (new_port(), new_port(), new_port(), new_port())
         self._process: GuardedProcess | None = None
         self._log_start = 0
         (folder / "tmp").mkdir(parents=True)
@@ -68,6 +68,16 @@ class Broker:
     def controller_address(self) -> str:
         """`host:port` that the quorum uses."""
         return f"{LOOPBACK}:{self._ports[1].number}"
+
+    @property
+    def proxied_address(self) -> str:
+        """`host:port` of a second listener, for a proxy; it sends clients to `proxy_address`."""
+        return f"{LOOPBACK}:{self._ports[2].number}"
+
+    @property
+    def proxy_address(self) -> str:
+        """`host:port` where nobody listens until a test puts a proxy before `proxied_address`."""
+        return f"{LOOPBACK}:{self._ports[3].number}"
 
     @property
     def pid(self) -> int:
@@ -249,8 +259,11 @@ class BrokerCluster:
         return {
             "node.id": str(broker.node_id),
             "process.roles": "broker,controller",
-            "listeners": f"PLAINTEXT://{broker.address},CONTROLLER://{broker.controller_address}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"PLAINTEXT://{broker.address},CONTROLLER://{broker.controller_address},"
+            f"PROXIED://{broker.proxied_address}",
+            "advertised.listeners": f"PLAINTEXT://{broker.address},PROXIED://{broker.proxy_address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+            "PROXIED:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": ",".join(
                 other.controller_address for other in self.brokers

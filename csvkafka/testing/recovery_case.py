@@ -1,0 +1,269 @@
+"""One load under faults: a source, a topic, a table and a job id of its own, and the judgement.
+
+    with RecoveryCase(stack, CsvSpec(row_count=5_000)) as case:
+        case.kill_at(Step.BATCH_ACKNOWLEDGED, nth=3)
+        case.run()
+        case.assert_once()
+
+`assert_once` holds the topic against the source by the checker, for readers of both isolation
+levels, and the checkpoint item: at the end, and as it was observed all along.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from csvkafka.config import LoadConfig
+from csvkafka.local.base import Stack
+from csvkafka.model import Step
+from csvkafka.testing.checker import read_rows
+from csvkafka.testing.crash_point import CrashPoint
+from csvkafka.testing.csv_files import CsvSpec, write_csv
+from csvkafka.testing.history import History
+from csvkafka.testing.job_view import JobView, JobWatch
+from csvkafka.testing.supervisor import EXIT_TIMEOUT_SECONDS, Incarnation, Supervisor
+from csvkafka.testing.topic_reader import Isolation
+from csvkafka.testing.verdict import Verdict
+from csvkafka.testing.verify import Scope, judge_load
+
+BUCKET = "recovery"
+TABLE = "recovery-checkpoints"
+KILLED = -9
+
+SMALL_FILE = CsvSpec(
+    row_count=5_000,
+    quoted_fraction=0.05,
+    newline_fraction=0.02,
+    unicode_fraction=0.05,
+    hostile_fraction=0.02,
+)
+"""Enough rows for some 60 blocks of `BLOCK_BYTES`; quoted newlines and Unicode among them."""
+
+BLOCK_BYTES = 8_192
+PACE_SECONDS = 0.015
+CHECKPOINT_INTERVAL = 200
+
+
+class RecoveryCase:
+    """A job that has not begun, with a source given by a spec or as bytes.
+
+    `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
+    workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
+    many steps (see `worker.py`). Not `exclusive`: others write to the topic too."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        source: CsvSpec | bytes = SMALL_FILE,
+        *,
+        partitions: int = 1,
+        topic_config: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        exclusive: bool = True,
+        block_bytes: int = BLOCK_BYTES,
+        pace_seconds: float = PACE_SECONDS,
+    ) -> None:
+        self.stack = stack
+        self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
+        self.row_count = sum(1 for _ in read_rows(io.BytesIO(self.source)))
+        name = uuid4().hex[:12]
+        self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
+        self.partitions = partitions
+        self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
+        self.exclusive = exclusive
+        self.history = History()
+        stack.create_topic(self.topic, partitions, topic_config)
+        self._put_source()
+        self.settings = {
+            "S3_BUCKET": BUCKET,
+            "S3_KEY": self.key,
+            "KAFKA_TOPIC": self.topic,
+            "DYNAMODB_TABLE": TABLE,
+            "JOB_ID": self.job_id,
+            "CHECKPOINT_INTERVAL": str(CHECKPOINT_INTERVAL),
+            **(settings or {}),
+        }
+        self.view = JobView(stack, TABLE, self.job_id, self.topic, partitions)
+        self._watch = JobWatch(self.view, self.history)
+        self.supervisor = Supervisor(self.history)
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key` of the source."""
+        return f"s3://{BUCKET}/{self.key}"
+
+    def __enter__(self) -> Self:
+        self._watch.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._watch.__exit__(kind, error, traceback)
+        finally:
+            self.supervisor.close()
+            self.view.close()
+
+    def _put_source(self) -> None:
+        s3, dynamodb = self.stack.client("s3"), self.stack.client("dynamodb")
+        if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            self.stack.create_bucket(BUCKET, versioned=True)
+        if TABLE not in dynamodb.list_tables()["TableNames"]:
+            self.stack.create_table(TABLE)
+        self.stack.put_object(BUCKET, self.key, self.source)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def start(
+        self,
+        *crash: CrashPoint,
+        settings: Mapping[str, str] | None = None,
+        pace_seconds: float | None = None,
+        block_bytes: int | None = None,
+    ) -> Incarnation:
+        """Starts a worker and does not wait. `settings` go over the case's own."""
+        return self.supervisor.start_worker(
+            {**self.stack.environment(), **self.settings, **(settings or {})},
+            crash=crash,
+            pace_seconds=self.pace_seconds if pace_seconds is None else pace_seconds,
+            block_bytes=self.block_bytes if block_bytes is None else block_bytes,
+        )
+
+    def run(
+        self,
+        *,
+        exit_code: int = 0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
+        settings: Mapping[str, str] | None = None,
+        pace_seconds: float = 0.0,
+        block_bytes: int | None = None,
+    ) -> Incarnation:
+        """Runs a worker to its end, which must have that exit code."""
+        worker = self.start(settings=settings, pace_seconds=pace_seconds, block_bytes=block_bytes)
+        return self.ends(worker, exit_code, timeout_seconds)
+
+    def ends(
+        self,
+        worker: Incarnation,
+        exit_code: int = 0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
+    ) -> Incarnation:
+        """Waits for the worker's end, which must have that exit code."""
+        code = worker.wait(timeout_seconds)
+        assert code == exit_code, (
+            f"{worker} ended with {code}, not {exit_code}; it said:\n{worker.output()}"
+        )
+        return worker
+
+    def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:
+        """Runs a worker that is killed at the step; see `CrashPoint`. It must get there."""
+        worker = self.start(CrashPoint(step, nth, from_rows))
+        self.ends(worker, KILLED)
+        self._watch.observe()
+        return worker
+
+    def refused(
+        self,
+        error: str,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> Incarnation:
+        """Runs a worker that must be refused (REFUSE): exit 1, that error, no row sent, and
+        progress, source and producer id in the item as before."""
+        before, records = self.item(), self.view.record_count()
+        worker = self.run(exit_code=1, settings=settings, timeout_seconds=timeout_seconds)
+        self.assert_error(worker, error)
+        assert not worker.steps(Step.BATCH_SENT), "a refused worker sent rows"
+        assert self.view.record_count() == records, "a refused worker appended to the topic"
+        assert _progress(self.view.item()) == _progress(before), "a refused worker changed the item"
+        return worker
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    def item(self) -> dict[str, Any] | None:
+        """The checkpoint item now."""
+        return self.view.item()
+
+    def verdict(
+        self, isolation: Isolation = Isolation.READ_UNCOMMITTED, *, complete: bool = True
+    ) -> Verdict:
+        """The checker's answer for readers of that isolation level."""
+        return judge_load(
+            LoadConfig.from_settings({**self.stack.environment(), **self.settings}),
+            Scope(isolation, exclusive=self.exclusive, complete=complete),
+            source=io.BytesIO(self.source),
+            checkpoints=self._watch.observations,
+        )
+
+    def assert_once(self, total_sent: int | None = None) -> None:
+        """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,
+        has no lease owner, and was never ahead of the topic nor behind its own past."""
+        self._watch.observe()
+        for isolation in Isolation:
+            verdict = self.verdict(isolation)
+            assert verdict.is_clean, f"{isolation}: {verdict}\n{self.story()}"
+            assert verdict.row_count == self.row_count
+        item = self.item()
+        assert item is not None, "the checkpoint item is gone"
+        seen = {name: item.get(name) for name in ("status", "last_line", "total_sent")}
+        due = {
+            "status": "COMPLETED",
+            "last_line": self.row_count,
+            "total_sent": self.row_count if total_sent is None else total_sent,
+        }
+        assert seen == due, f"the item says {seen}, due is {due}"
+        assert "lease_owner" not in item, "a completed job still has a lease owner"
+
+    def assert_stopped(self, worker: Incarnation, error: str | None = None) -> None:
+        """STOP: a prefix without gaps in each partition, none twice; the item covers what was
+        acknowledged, is IN_PROGRESS, and the lease is released."""
+        if error is not None:
+            self.assert_error(worker, error)
+        self.assert_prefix()
+        item = self.item()
+        assert item is not None
+        assert item["status"] == "IN_PROGRESS"
+        assert "lease_owner" not in item, "the lease was not released"
+        acknowledged = [line.reached for line in worker.steps(Step.BLOCK_ACKNOWLEDGED)]
+        assert item["last_line"] >= max(acknowledged, default=0), "acknowledged rows not stored"
+
+    def assert_prefix(self) -> None:
+        """The topic holds a prefix without gaps in each partition, and no row twice."""
+        self._watch.observe()
+        for isolation in Isolation:
+            verdict = self.verdict(isolation, complete=False)
+            assert verdict.is_clean, f"{isolation}: {verdict}\n{self.story()}"
+
+    def assert_error(self, worker: Incarnation, error: str) -> None:
+        """The worker's log names the error, with a message behind it."""
+        pattern = rf"ERROR - {error}Error: .{{20,}}"
+        assert re.search(pattern, worker.output()), f"no {error}Error in:\n{worker.output()}"
+
+    def assert_midway(self) -> None:
+        """The topic holds some rows, not all: the crash was in the middle."""
+        count = self.view.record_count()
+        assert 0 < count < self.row_count, f"{count} of {self.row_count} rows: not mid-way"
+
+    def story(self) -> str:
+        """The history without its steps, for messages."""
+        lines = [line for line in self.history.lines() if '"event": "step"' not in line]
+        return "\n".join(lines[-60:])
+
+
+def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a refused worker must leave as it is."""
+    names = (
+        *("last_line", "total_sent", "byte_offset", "partitions"),
+        *("source", "producer_id", "status"),
+    )
+    return {name: (item or {}).get(name) for name in names}
