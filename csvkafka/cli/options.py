@@ -1,0 +1,100 @@
+"""Options made from the table of settings: each is an option and an environment variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS
+from csvkafka.settings import JOB, SINK, SOURCE, Kind, Setting
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+_TITLES = {
+    setting.variable: title
+    for title, settings in (
+        ("Source: the CSV object", SOURCE),
+        ("Sink: the Kafka topic", SINK),
+        ("Job: the checkpoint, and how to work", JOB),
+    )
+    for setting in settings
+}
+_METAVARS = {Kind.COUNT: "NUMBER", Kind.SECONDS: "SECONDS"}
+
+
+class SettingsCommand(click.Command):
+    """A command whose help shows the settings' options by what they are about."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = _TITLES.get(parameter.name or "", "Options")
+                records.setdefault(title, []).append(record)
+        for title, rows in records.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def setting_options(settings: Iterable[Setting]) -> Callable[[Command], Command]:
+    """Adds an option for each setting. The command gets them as keyword arguments by the names of
+    their variables: the text given, None where the option was not given (see `values_given`).
+
+    Texts are checked by `csvkafka.config`, wherever they come from, and all at once."""
+
+    def decorate(command: Command) -> Command:
+        for setting in reversed(tuple(settings)):
+            command = _option(setting)(command)
+        return command
+
+    return decorate
+
+
+def values_given(options: Mapping[str, str | bool | None]) -> dict[str, str]:
+    """The environment with the options that were given laid over it."""
+    texts = {
+        variable: value if isinstance(value, str) else str(value).lower()
+        for variable, value in options.items()
+        if value is not None
+    }
+    return {**os.environ, **texts}
+
+
+def log_level_option(command: Command) -> Command:
+    """Adds `--log-level`."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS, case_sensitive=False),
+        envvar=LOG_LEVEL_VARIABLE,
+        default="INFO",
+        show_default=True,
+        show_envvar=True,
+        help="Least severe log lines to show; DEBUG shows tracebacks too.",
+    )(command)
+
+
+def _option(setting: Setting) -> Callable[[Command], Command]:
+    name = setting.option
+    if setting.kind is Kind.FLAG:
+        return click.option(
+            f"{name}/--no-{name[2:]}", setting.variable, default=None, help=_help(setting)
+        )
+    metavar = "|".join(setting.choices) if setting.choices else _METAVARS.get(setting.kind, "TEXT")
+    return click.option(name, setting.variable, metavar=metavar, help=_help(setting))
+
+
+def _help(setting: Setting) -> str:
+    facts = [f"env var: {setting.variable}"]
+    if setting.required:
+        facts.append("required")
+    elif setting.default is not None:
+        facts.append(f"default: {setting.default}")
+    help_text = setting.help
+    if setting.secret:
+        help_text += " Better given by its variable: other users can see a command line."
+    return f"{help_text}  [{'; '.join(facts)}]"

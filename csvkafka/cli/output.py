@@ -1,0 +1,69 @@
+"""What commands say: error lines, numbers for people."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+
+import click
+
+from csvkafka.errors import StoppedError
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def report_error(error: Exception | str) -> None:
+    """One line on stderr: what a user can do something about."""
+    word = "stopped" if isinstance(error, StoppedError) else "error"
+    text = " ".join(str(error).split())
+    with contextlib.suppress(OSError):
+        click.echo(f"csvkafka: {word}: {text}", err=True)
+
+
+def report_defect(error: Exception) -> None:
+    """What is no user's mistake: a line, and the traceback if the log is at DEBUG."""
+    report_error(
+        f"this is a defect of csvkafka, please report it: {type(error).__name__}: {error} "
+        "(--log-level DEBUG shows where)"
+    )
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        with contextlib.suppress(OSError):
+            traceback.print_exception(error, file=sys.stderr)
+
+
+def is_terminal() -> bool:
+    """Somebody watches stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def count_text(number: float) -> str:
+    """`1,234,567`."""
+    return f"{number:,.0f}"
+
+
+def bytes_text(size: float) -> str:
+    """`1.23 GB`; powers of 1,000."""
+    unit = 0
+    while size >= 999.5 and unit < len(_UNITS) - 1:
+        size /= 1000
+        unit += 1
+    return f"{size:.3g} {_UNITS[unit]}" if unit else f"{size:.0f} {_UNITS[0]}"
+
+
+def duration_text(seconds: float) -> str:
+    """`3.2 s`, `4 min 05 s`, `2 h 07 min`, `3 d 04 h`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    for unit, name, below, below_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= unit:
+            return f"{whole // unit} {name} {whole % unit // below:02d} {below_name}"
+    return f"{whole // 60} min {whole % 60:02d} s"
+
+
+def time_text(unix_seconds: float) -> str:
+    """`2026-01-16 10:30:45 UTC`."""
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
