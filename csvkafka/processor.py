@@ -32,6 +32,7 @@ from csvkafka.kafka_client import KafkaClient
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_sink import KafkaSink
 from csvkafka.load_log import LoadLog
+from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS, configure_logging, let_go_of_output
 from csvkafka.model import EncodePlan, Lane, Position, Transform
 from csvkafka.owner import this_incarnation
 from csvkafka.pipeline import PipelineSettings
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 log = logging.getLogger(__name__)
-
-LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-LOG_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 CONFIRMATION_SECONDS = 30
 
@@ -318,20 +316,16 @@ def _make_producer(config: LoadConfig) -> KafkaProducer:
     )
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Logs to stdout in the documented format."""
-    logging.raiseExceptions = False  # a log that cannot be written must not disturb the load
-    logging.basicConfig(
-        level=level, format=LOG_FORMAT, datefmt=LOG_DATE_FORMAT, stream=sys.stdout, force=True
-    )
-    # What the client's own log says at these levels, csvkafka says again in its own words.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
-
-
 def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130."""
-    configure_logging(os.environ.get("LOG_LEVEL", "INFO").upper())
+    level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
+    configure_logging(level if level in LOG_LEVELS else "INFO")
+    code = _run_main()
+    let_go_of_output()
+    sys.exit(code)
+
+
+def _run_main() -> int:
     try:
         with StopSignals() as signals:
             config = LoadConfig.from_settings(os.environ)
@@ -347,7 +341,8 @@ def main() -> None:
             processor.process(stop_signal=signals.requested)
     except CsvKafkaError as error:
         log.error("%s: %s", type(error).__name__, error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except Exception:
         log.exception("This is a defect of csvkafka; please report it with this log")
-        sys.exit(1)
+        return 1
+    return 0

@@ -268,3 +268,23 @@ def test_a_job_of_ours_cannot_be_overwritten_by_checkpoint_manager(place: LoadPl
     place.load()
     with pytest.raises(ClientError):
         CheckpointManager(place.table, place.job_id).update_checkpoint(1, 1)
+
+
+def test_f93_output_that_cannot_be_written_never_stops_the_load(
+    place: LoadPlace, tmp_path: Path
+) -> None:
+    place.put(rows(1000))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as broken_pipe:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "csvkafka"],
+            env={**os.environ, **place.settings()},
+            cwd=tmp_path,
+            stdout=broken_pipe,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert place.lines() == list(range(1, 1001))
