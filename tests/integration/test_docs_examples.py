@@ -1,8 +1,8 @@
-"""The Python examples of the documentation run as they stand.
+"""The Python examples of the documentation run.
 
-They find what `csvkafka local` exports: a stack, a bucket that holds the CSV, a topic, and a table,
-by the variables of the loader. A document's examples run one after another as one program; one that
-is a test (`def test_`) is run by pytest.
+The documentation's example names stand for a bucket that holds a CSV, a topic and a table, which
+the loader's variables name too. A document's examples run one after another as one program; one
+that is a test (`def test_`) is run by pytest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,19 @@ from tests.integration.loads import LoadPlace
 from tests.unit.markdown import blocks, documents, name_of
 
 WITH_EXAMPLES = [document for document in documents() if blocks(document, "python")]
+
+
+def with_real_names(text: str, place: LoadPlace) -> str:
+    names = {
+        "my-data-bucket": place.bucket,
+        "csv-import": place.topic,
+        "csv-kafka-checkpoint": place.table,
+        "localhost:9092": place.stack.bootstrap_servers,
+        "b-1.msk.com:9092,b-2.msk.com:9092": place.stack.bootstrap_servers,
+    }
+    for example, real in names.items():
+        text = text.replace(example, real)
+    return text
 
 
 def run(*arguments: str, folder: Path, place: LoadPlace) -> None:
@@ -39,14 +52,15 @@ def test_examples_run(document: Path, place: LoadPlace, tmp_path: Path) -> None:
     place.put(b"id,name\n1,Ada\n2,Grace\n")
     program = ""
     for block in blocks(document, "python"):
-        if "def test_" in block.text:
+        text = with_real_names(block.text, place)
+        if "def test_" in text:
             test = tmp_path / f"test_line_{block.line}.py"
-            test.write_text(block.text)
+            test.write_text(text)
             run("-m", "pytest", "-q", test.name, folder=tmp_path, place=place)
         else:
             # Blank lines before it, so that a traceback names the document's own lines.
             program = program.ljust(len(program) + block.line - 1 - program.count("\n"), "\n")
-            program += block.text
+            program += text
     if program:
         example = tmp_path / f"{document.stem}.py"
         example.write_text(program)
