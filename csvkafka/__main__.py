@@ -1,6 +1,22 @@
 """`python -m csvkafka`: the documented `main()`, with all settings from the environment."""
 
-from csvkafka.processor import main
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
 
 if __name__ == "__main__":
+    # The imports take a while. Until `main` has its own handlers nothing has been begun, and to
+    # process 1 of a container a signal without a handler is not even delivered.
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop_signal, _end_at_once)
+
+    from csvkafka.processor import main
+
     main()
