@@ -54,7 +54,8 @@ class RecoveryCase:
 
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
-    many steps (see `worker.py`). Not `exclusive`: others write to the topic too."""
+    many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
+    to the topic too."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class RecoveryCase:
         exclusive: bool = True,
         block_bytes: int = BLOCK_BYTES,
         pace_seconds: float = PACE_SECONDS,
+        kafka_limits: Mapping[str, int] | None = None,
     ) -> None:
         self.stack = stack
         self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
@@ -75,6 +77,7 @@ class RecoveryCase:
         self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
+        self.kafka_limits = dict(kafka_limits or {})
         self.exclusive = exclusive
         self.history = History()
         stack.create_topic(self.topic, partitions, topic_config)
@@ -136,6 +139,7 @@ class RecoveryCase:
             crash=crash,
             pace_seconds=self.pace_seconds if pace_seconds is None else pace_seconds,
             block_bytes=self.block_bytes if block_bytes is None else block_bytes,
+            kafka_limits=self.kafka_limits,
         )
 
     def run(

@@ -79,6 +79,10 @@ class Incarnation:
         assert code is not None
         return code
 
+    def lives_for(self, seconds: float) -> bool:
+        """Whether it still lives after so long; returns at once when it has ended."""
+        return not wait_until(lambda: self.return_code is not None, seconds)
+
     def wait_for_step(
         self,
         step: Step,
@@ -168,6 +172,7 @@ class Supervisor:
         crash: Sequence[CrashPoint] = (),
         pace_seconds: float = 0.0,
         block_bytes: int | None = None,
+        kafka_limits: Mapping[str, int] | None = None,
     ) -> Incarnation:
         """Starts csvkafka's worker; see `worker.py` for what the arguments do."""
         steps = self.folder / f"steps-{len(self.incarnations) + 1}"
@@ -179,6 +184,8 @@ class Supervisor:
             command += ["--pace", str(pace_seconds)]
         if block_bytes is not None:
             command += ["--block-bytes", str(block_bytes)]
+        for name, value in (kafka_limits or {}).items():
+            command += ["--kafka", f"{name}={value}"]
         return self.start(command, environment, steps)
 
     def close(self) -> None:

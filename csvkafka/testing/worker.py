@@ -6,7 +6,8 @@ Settings come from the environment, exit codes and log are the product's. The lo
 test switch: the observer that gives users progress writes each step to FILE, and at the crash point
 sends this process a signal, so that not one instruction more is run. `--pace` makes the observer
 rest at each acknowledgement, so that a small file takes long enough to be killed in;
-`--block-bytes` cuts it into more blocks.
+`--block-bytes` cuts it into more blocks; `--kafka request_timeout_ms=3000` shortens a time limit of
+`KafkaSettings`, so that a test need not wait for it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from csvkafka.config import LoadConfig
 from csvkafka.errors import CsvKafkaError
@@ -66,7 +68,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crash", type=CrashPoint.parse, action="append", default=[])
     parser.add_argument("--pace", type=float, default=0.0, help="seconds at each acknowledgement")
     parser.add_argument("--block-bytes", type=int, help="source bytes of a block")
+    parser.add_argument("--kafka", action="append", default=[], help="limit=milliseconds")
     return parser.parse_args()
+
+
+def _config(arguments: argparse.Namespace) -> LoadConfig:
+    config = LoadConfig.from_settings(os.environ)
+    if arguments.block_bytes is not None:
+        config = replace(config, spec=replace(config.spec, block_bytes=arguments.block_bytes))
+    limits: dict[str, Any] = {}
+    for limit in arguments.kafka:
+        name, _, milliseconds = limit.partition("=")
+        limits[name] = int(milliseconds)
+    return replace(config, kafka=replace(config.kafka, **limits))
 
 
 def main() -> None:
@@ -76,12 +90,7 @@ def main() -> None:
     observer = CrashingObserver(StepLogWriter(arguments.steps), arguments.crash, arguments.pace)
     try:
         with StopSignals() as signals:
-            config = LoadConfig.from_settings(os.environ)
-            if arguments.block_bytes is not None:
-                config = replace(
-                    config, spec=replace(config.spec, block_bytes=arguments.block_bytes)
-                )
-            run_load(config, observer=observer, stop_signal=signals.requested)
+            run_load(_config(arguments), observer=observer, stop_signal=signals.requested)
     except CsvKafkaError as error:
         log.error("%s: %s", type(error).__name__, error)
         sys.exit(error.exit_code)

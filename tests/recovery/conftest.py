@@ -1,0 +1,42 @@
+"""Servers that a test may harm; the session's own stack must stay as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from csvkafka.local.base import Stack
+from csvkafka.testing.proxy import Proxy
+
+NewStack = Callable[..., AbstractContextManager[Stack]]
+
+
+@pytest.fixture(scope="module")
+def harmed_stack(new_stack: NewStack) -> Iterator[Stack]:
+    """A stack of this module alone, whose one broker is killed and paused; leave it running."""
+    with new_stack() as running:
+        yield running
+
+
+@pytest.fixture
+def dynamodb_proxy(stack: Stack) -> Iterator[Proxy]:
+    """A proxy before the session's DynamoDB: AWS_ENDPOINT_URL_DYNAMODB is its `url`."""
+    with Proxy(stack.aws_endpoint_url.removeprefix("http://")) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def s3_proxy(stack: Stack) -> Iterator[Proxy]:
+    """A proxy before the session's S3: AWS_ENDPOINT_URL_S3 is its `url`."""
+    with Proxy(stack.aws_endpoint_url.removeprefix("http://")) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def kafka_proxy(stack: Stack) -> Iterator[Proxy]:
+    """A proxy before the session's broker: KAFKA_BOOTSTRAP_SERVERS is its `address`."""
+    broker = stack.brokers[0]  # type: ignore[attr-defined]
+    with Proxy(broker.proxied_address, broker.proxy_address) as proxy:
+        yield proxy

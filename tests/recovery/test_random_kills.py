@@ -1,0 +1,59 @@
+"""SIGKILL at random moments (F11): `--kills N` in all, twenty in a load, `--seed` to replay."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from csvkafka.testing.csv_files import CsvSpec
+from csvkafka.testing.recovery_case import KILLED, RecoveryCase
+
+KILLS_IN_A_LOAD = 20
+PACE_SECONDS = 0.06
+"""So slow that no load ends before its kills: 450 blocks take 27 s, 20 incarnations load 18 s."""
+
+ROW_COUNT = 30_000
+
+
+def a_file(chance: random.Random) -> CsvSpec:
+    return CsvSpec(
+        row_count=ROW_COUNT,
+        seed=chance.randrange(1 << 32),
+        quoted_fraction=chance.choice([0.0, 0.05, 0.3]),
+        newline_fraction=chance.choice([0.0, 0.02]),
+        unicode_fraction=chance.choice([0.0, 0.1]),
+        hostile_fraction=chance.choice([0.0, 0.02]),
+        line_end=chance.choice(["\n", "\r\n"]),
+        byte_order_mark=chance.random() < 0.3,
+        final_line_end=chance.random() < 0.7,
+    )
+
+
+def kill_at_random(case: RecoveryCase, chance: random.Random, kills: int) -> None:
+    """Kills so many incarnations, each after some time of its life; none may end before."""
+    covered = [0]
+    for _ in range(kills):
+        worker = case.start(pace_seconds=PACE_SECONDS)
+        worker.lives_for(chance.uniform(0.2, 2.5))
+        assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
+        covered.append(case.view.last_line())
+    assert covered == sorted(covered)
+    assert covered[-1] < case.row_count
+
+
+@pytest.mark.timeout(0)  # --kills decides
+def test_f11_killed_at_random(
+    recovery_case: Callable[..., RecoveryCase], kills: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    while kills > 0:
+        case = recovery_case(a_file(chance), block_bytes=4_096)
+        now = min(kills, KILLS_IN_A_LOAD)
+        kill_at_random(case, chance, now)
+        if now == KILLS_IN_A_LOAD:
+            case.assert_midway()
+        case.run()
+        case.assert_once()
+        kills -= now
