@@ -106,6 +106,7 @@ def failure_kind(error: Exception) -> FailureKind:
         return FailureKind.CREDENTIALS
     transient = (
         exceptions.HTTPClientError,
+        exceptions.ConnectionError,  # no name, no route, refused
         exceptions.CredentialRetrievalError,
         exceptions.MetadataRetrievalError,
         exceptions.IncompleteReadError,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -44,6 +45,22 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class InterruptibleClock(SystemClock):
+    """The host's clocks; `interrupt` is called several times in each second of sleep, and ends it
+    by raising."""
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        super().__init__()
+        self._interrupt = interrupt
+
+    def sleep(self, seconds: float) -> None:
+        until = self.monotonic() + seconds
+        self._interrupt()
+        while (remaining := until - self.monotonic()) > 0:
+            super().sleep(min(remaining, 0.2))
+            self._interrupt()
 
 
 # macOS has no CLOCK_BOOTTIME; its monotonic clock is the nearest.

@@ -7,11 +7,10 @@ belongs to one thread; only `wake` may be called from another. No request ever c
 
 from __future__ import annotations
 
-import base64
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from kafka.protocol.metadata import MetadataRequest
 
 from csvkafka import kafka_codes as codes
 from csvkafka.errors import SinkRefusedError, SinkUnavailableError
+from csvkafka.kafka_metadata import TopicMetadata, topic_metadata
 from csvkafka.kafka_settings import KafkaSettings
 from csvkafka.model import Lane
 
@@ -42,19 +42,8 @@ failures in a row are an answer."""
 
 RETRY_SECONDS = 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class TopicMetadata:
-    """A topic as a broker described it. `error_code` other than 0: the rest is empty. `topic_id`
-    is Kafka's text for the UUID, empty before Kafka 2.8. `leaders` maps a partition to its
-    leader's node id, or -1."""
-
-    name: str
-    error_code: int
-    uuid: UUID | None = None
-    topic_id: str = ""
-    leaders: dict[int, int] = field(default_factory=dict)
-    replication_factor: int = 0
+INTERRUPT_SECONDS = 0.2
+"""A blocking call looks this often whether it is to go on."""
 
 
 @dataclass(slots=True)
@@ -69,10 +58,15 @@ class _Attempts:
 class KafkaClient:
     """Connections, metadata and blocking questions; see the module for its rules.
 
-    Raises ConfigError if the settings name files or packages that cannot be used."""
+    `interrupt` is called several times a second while a question waits for its answer; what it
+    raises ends the waiting. Raises ConfigError if the settings name files or packages that cannot
+    be used."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(
+        self, settings: KafkaSettings, interrupt: Callable[[], None] = lambda: None
+    ) -> None:
         self.settings = settings
+        self._interrupt = interrupt
         # No warning about slow steps: the first name lookup is one, and blocks by its nature.
         self._net = NetworkSelector(client_id=settings.client_id, slow_task_threshold_secs=0)
         self._manager = KafkaConnectionManager(self._net, **settings.connection_config())
@@ -95,7 +89,8 @@ class KafkaClient:
         """Waits while the network goes on."""
         until = time.monotonic() + seconds
         while (remaining := until - time.monotonic()) > 0:
-            self.poll(remaining)
+            self._interrupt()
+            self.poll(min(remaining, INTERRUPT_SECONDS))
 
     def wake(self) -> None:
         """Makes a `poll` in another thread return; callable from any thread."""
@@ -114,6 +109,7 @@ class KafkaClient:
         """Reads the cluster's metadata and reaches one of its brokers, within `connect_timeout_ms`.
 
         Raises SinkUnavailableError with the servers and the last reason, SinkRefusedError."""
+        log.debug("connecting to Kafka at %s", ", ".join(self.settings.bootstrap_servers))
         deadline = time.monotonic() + self.settings.connect_timeout_ms / 1000
         reason: BaseException = kafka_errors.KafkaTimeoutError("no answer")
         while time.monotonic() < deadline:
@@ -246,7 +242,7 @@ class KafkaClient:
         self._manager.cluster.update_metadata(response)
         self.cluster_id = response.cluster_id or ""
         for topic in response.topics:
-            self.topics[topic.name] = _topic_metadata(topic)
+            self.topics[topic.name] = topic_metadata(topic)
 
     def _any_node(self) -> NodeId:
         """The node that is likeliest to answer soon: the least busy one, connected ones first;
@@ -362,28 +358,15 @@ class KafkaClient:
             raise SinkUnavailableError(f"Kafka did not answer: {error}") from error
 
     def _run(self, question: Coroutine[Any, Any, Any], timeout_seconds: float) -> Any:
+        deadline = time.monotonic() + max(0.0, timeout_seconds)
         future = self._net.call_soon_with_future(question)
-        self._net.poll(timeout_ms=max(0.0, timeout_seconds) * 1000, future=future)
+        remaining = timeout_seconds
+        while not future.is_done and remaining > 0:
+            self._net.poll(timeout_ms=min(remaining, INTERRUPT_SECONDS) * 1000, future=future)
+            self._interrupt()
+            remaining = deadline - time.monotonic()
         if not future.is_done:
             raise kafka_errors.KafkaTimeoutError(f"no answer within {timeout_seconds:g} s")
         if future.exception is not None:
             raise future.exception
         return future.value
-
-
-def _topic_metadata(topic: Any) -> TopicMetadata:
-    if topic.error_code != codes.NO_ERROR:
-        return TopicMetadata(topic.name, topic.error_code)
-    replicas = [len(partition.replica_nodes) for partition in topic.partitions]
-    text = ""
-    if topic.topic_id is not None:
-        # As Kafka's tools print it.
-        text = base64.urlsafe_b64encode(topic.topic_id.bytes).rstrip(b"=").decode("ascii")
-    return TopicMetadata(
-        name=topic.name,
-        error_code=codes.NO_ERROR,
-        uuid=topic.topic_id,
-        topic_id=text,
-        leaders={partition.partition_index: partition.leader_id for partition in topic.partitions},
-        replication_factor=min(replicas, default=0),
-    )

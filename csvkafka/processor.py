@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from csvkafka import aws
 from csvkafka.block_feed import ThreadedBlockFeed
 from csvkafka.checkpoint import CheckpointManager
-from csvkafka.clock import Clock, SystemClock
+from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config import LoadConfig
 from csvkafka.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.encode_workers import start_encode_workers
-from csvkafka.errors import CsvKafkaError, EncodeWorkerError
+from csvkafka.errors import CsvKafkaError, EncodeWorkerError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.job import Job, JobParts, JobResult
 from csvkafka.job_ledger import JobLedger
@@ -72,6 +72,12 @@ def run_load(
     item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
     if config.create_table and create_table(config.dynamodb_table, item.client):
         log.info("Created the checkpoint table %s", config.dynamodb_table)
+
+    def interrupt() -> None:
+        signal_number = stop_signal()
+        if signal_number is not None:
+            raise StoppedError(signal_number)
+
     clock = SystemClock()
     source = S3Source(
         config.s3_bucket,
@@ -79,10 +85,10 @@ def run_load(
         client=s3_client,
         version_id=config.s3_version_id,
         compression=Compression(spec.source_compression),
-        clock=clock,
+        clock=InterruptibleClock(interrupt),
     )
     with (
-        _kafka_client(config) as client,
+        _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
         StoreThread() as store,
     ):
@@ -122,8 +128,8 @@ def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
 
 
 @contextmanager
-def _kafka_client(config: LoadConfig) -> Iterator[KafkaClient]:
-    client = KafkaClient(config.kafka)
+def _kafka_client(config: LoadConfig, interrupt: Callable[[], None]) -> Iterator[KafkaClient]:
+    client = KafkaClient(config.kafka, interrupt)
     try:
         client.connect()
         yield client

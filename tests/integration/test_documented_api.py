@@ -276,7 +276,7 @@ def test_f93_output_that_cannot_be_written_never_stops_the_load(
     place.put(rows(1000))
     reader, writer = os.pipe()
     os.close(reader)
-    with open(writer, "wb") as broken_pipe:
+    with os.fdopen(writer, "wb") as broken_pipe:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "csvkafka"],
             env={**os.environ, **place.settings()},
