@@ -9,9 +9,8 @@ kafka-python's murmur2 and zlib's crc32. Both read as streams, in bounded memory
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -27,6 +26,7 @@ from csvkafka.job_definition import JobSpec
 from csvkafka.job_item import decode, decode_documented, is_documented_only
 from csvkafka.model import BadRows, JobStatus, Routing, SourceIdentity
 from csvkafka.s3_source import Compression, S3Source
+from csvkafka.testing.byte_stream import stream_of
 from csvkafka.testing.checker import (
     CheckpointObservation,
     Expectation,
@@ -159,28 +159,6 @@ def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Ex
         ignore_foreign=not scope.exclusive,
         complete=scope.complete,
     )
-
-
-def stream_of(chunks: Iterable[bytes]) -> BinaryIO:
-    """The chunks as one binary stream."""
-    return io.BufferedReader(_ChunkStream(iter(chunks)), 1 << 20)
-
-
-class _ChunkStream(io.RawIOBase):
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
 
 
 class _Counted:

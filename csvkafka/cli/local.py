@@ -1,0 +1,54 @@
+"""`csvkafka local`: Kafka, S3 and DynamoDB on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+EPILOG = """
+\b
+Examples:
+  csvkafka local --bucket data --table csv-kafka-checkpoint --topic csv-import
+  csvkafka local --brokers 3 --topic rows --partitions 6
+
+It prints `export` lines; paste them into another shell, and boto3, csvkafka and Kafka's tools (by
+CLASSPATH) go there. What it holds is gone when it stops, however it stops. The first start on a
+machine fetches 45 MB of jars. Needs csvkafka[local].
+"""
+
+
+@click.command("local", epilog=EPILOG)
+@click.option(
+    "--brokers",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    show_default=True,
+    help="Kafka brokers; topics are replicated to all.",
+)
+@click.option("--bucket", metavar="NAME", help="Create this S3 bucket (versioned).")
+@click.option("--table", metavar="NAME", help="Create this checkpoint table.")
+@click.option("--topic", metavar="NAME", help="Create this topic.")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Partitions of the topic.",
+)
+def command(
+    brokers: str, bucket: str | None, table: str | None, topic: str | None, partitions: int
+) -> int:
+    """Starts Kafka, S3 and DynamoDB on this machine and prints the exports that point there."""
+    from csvkafka.local.run import run_local
+
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    run_local(
+        int(brokers),
+        echo=click.echo,
+        bucket=bucket,
+        table=table,
+        topic=topic,
+        partition_count=partitions,
+    )
+    return 0

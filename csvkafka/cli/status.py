@@ -1,0 +1,213 @@
+"""`csvkafka status`: a job's item in the checkpoint table, in human words or as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from csvkafka import owner as owners
+from csvkafka.cli.options import setting_options, values_given
+from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
+from csvkafka.cli.progress_facts import reads_gzip
+from csvkafka.errors import CheckpointError, ConfigError
+from csvkafka.interfaces import Item
+from csvkafka.job_item import StoredJob, decode, decode_documented, is_documented_only
+from csvkafka.model import JobStatus
+from csvkafka.settings import JOB
+
+EPILOG = """
+\b
+Examples:
+  csvkafka status data-2026-01 --dynamodb-table csv-kafka-checkpoint
+  csvkafka status --json | jq .percent       table and job from the environment
+  csvkafka status data-2026-01 --watch       a line every 2 seconds until it is complete
+
+Region, credentials and endpoint are those of boto3. Exit codes: 0 shown, 1 there is no such job or
+the table cannot be read.
+"""
+
+WATCH_SECONDS = 2.0
+
+_TABLE = tuple(setting for setting in JOB if setting.variable == "DYNAMODB_TABLE")
+
+
+@click.command("status", epilog=EPILOG)
+@click.argument("job_id", metavar="[JOB]", envvar="JOB_ID", default="csv-job-1")
+@setting_options(_TABLE)
+@click.option("--json", "as_json", is_flag=True, help="The item and what follows from it, as JSON.")
+@click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
+def command(job_id: str, as_json: bool, watch: bool, **options: Any) -> int:
+    """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
+    from csvkafka.dynamodb_item import DynamoDbItem
+
+    table = values_given(options).get("DYNAMODB_TABLE")
+    if not table:
+        raise ConfigError("DYNAMODB_TABLE (or --dynamodb-table) is missing")
+    item = DynamoDbItem(table, job_id)
+    if watch:
+        _watch(item, table, job_id)
+        return 0
+    view = JobView(job_id, _found(item.get(), table, job_id))
+    if as_json:
+        click.echo(json.dumps(view.to_json(), indent=2, ensure_ascii=False))
+        return 0
+    for name, text in view.lines(time.time()):
+        click.echo(f"{name:<12}{text}")
+    return 0
+
+
+def _found(item: Item | None, table: str, job_id: str) -> Item:
+    if item is None:
+        raise CheckpointError(
+            f"table {table} has no item of job {job_id}: it was never begun, or under "
+            "another JOB_ID"
+        )
+    return item
+
+
+def _watch(item: Any, table: str, job_id: str) -> None:
+    """Rates are between two looks, by this host's clock."""
+    before: tuple[float, int] | None = None
+    while True:
+        view = JobView(job_id, _found(item.get(), table, job_id))
+        now = time.monotonic()
+        facts = [f"{view.status}", f"{count_text(view.rows)} rows"]
+        if view.percent is not None:
+            facts.append(f"{view.percent:.1f} %")
+        if before is not None:
+            facts.append(f"{count_text((view.rows - before[1]) / (now - before[0]))} rows/s")
+        click.echo(f"{time.strftime('%H:%M:%S')}  {'  '.join(facts)}")
+        if view.status is JobStatus.COMPLETED:
+            return
+        before = now, view.rows
+        time.sleep(WATCH_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What an item says, csvkafka's own or one with the documented attributes alone."""
+
+    job_id: str
+    item: Item
+
+    @property
+    def stored(self) -> StoredJob | None:
+        """The item, decoded; None for one of another implementation. Raises CheckpointError."""
+        return None if is_documented_only(self.item) else decode(self.item)
+
+    @property
+    def status(self) -> JobStatus:
+        stored = self.stored
+        return decode_documented(self.item).status if stored is None else stored.status
+
+    @property
+    def rows(self) -> int:
+        """Rows that the checkpoint covers."""
+        stored = self.stored
+        return (
+            decode_documented(self.item).last_line if stored is None else stored.position.row_count
+        )
+
+    @property
+    def records_sent(self) -> int:
+        stored = self.stored
+        return decode_documented(self.item).total_sent if stored is None else stored.total_sent
+
+    @property
+    def percent(self) -> float | None:
+        """Of the source's bytes; None where that cannot be known: an item of another
+        implementation, a gzip object."""
+        stored = self.stored
+        if self.status is JobStatus.COMPLETED:
+            return 100.0
+        if stored is None or self._is_gzip(stored) or not stored.source.size:
+            return None
+        return 100 * stored.position.byte_offset / stored.source.size
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """The average between the job's beginning and its last checkpoint, rests included, by whole
+        seconds; None where that is no more than a second, or not known."""
+        stored = self.stored
+        seconds = 0 if stored is None else stored.timestamp - stored.started_at
+        return self.rows / seconds if seconds > 1 else None
+
+    def lines(self, now: float) -> Iterator[tuple[str, str]]:
+        """The item in human words, as of `now` (Unix time)."""
+        stored = self.stored
+        yield "job", f"{self.job_id}  {self.status}"
+        if stored is not None:
+            source = stored.source
+            version = f", version {source.version_id}" if source.version_id else ""
+            yield "source", f"{source.uri}  {bytes_text(source.size)}, ETag {source.etag}{version}"
+            for topic in stored.topic_ids:
+                yield "topic", f"{topic}  {_partitions(stored, topic)}"
+        yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} records sent)"
+        if stored is not None:
+            yield "bytes", self._bytes(stored)
+        rate = self.rows_per_second
+        if rate is not None and stored is not None:
+            seconds = duration_text(stored.timestamp - stored.started_at)
+            yield "rate", f"{count_text(rate)} rows/s on average over {seconds}, rests included"
+        elif stored is not None:
+            yield "rate", "not known: the job's beginning and its checkpoint are a second apart"
+        timestamp = self.item.get("timestamp")
+        if isinstance(timestamp, int):
+            ago = duration_text(max(0.0, now - timestamp))
+            yield "checkpoint", f"{time_text(timestamp)}, {ago} ago"
+        yield "owner", self._owner(stored)
+
+    def to_json(self) -> dict[str, object]:
+        """All that is known; `item` is the item as it stands in the table."""
+        stored = self.stored
+        owner = None if stored is None else stored.lease.owner
+        return {
+            "job_id": self.job_id,
+            "status": self.status.value,
+            "rows": self.rows,
+            "records_sent": self.records_sent,
+            "percent": self.percent,
+            "rows_per_second": self.rows_per_second,
+            "owner": None if owner is None else owners.describe(owner),
+            "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
+            "item": self.item,
+        }
+
+    def _is_gzip(self, stored: StoredJob) -> bool:
+        # An item does not say that its object is gzip because of its Content-Encoding.
+        is_gzip = reads_gzip(stored.configuration.get("SOURCE_COMPRESSION", ""), stored.source.key)
+        return is_gzip or stored.position.byte_offset > stored.source.size
+
+    def _bytes(self, stored: StoredJob) -> str:
+        done = bytes_text(stored.position.byte_offset)
+        if self._is_gzip(stored):
+            return f"{done} decompressed (of a gzip object, so nobody knows of how many)"
+        percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
+        return f"{done} of {bytes_text(stored.source.size)}{percent}"
+
+    def _owner(self, stored: StoredJob | None) -> str:
+        if stored is None:
+            return "not known: the item was written by another implementation"
+        owner = stored.lease.owner
+        if owner is None:
+            return "nobody"
+        if owners.is_known_dead(owner):
+            return f"{owners.describe(owner)}, which is gone: the next start goes on at once"
+        return (
+            f"{owners.describe(owner)}; should it vanish, another may take over after "
+            f"{duration_text(stored.lease.seconds)}"
+        )
+
+
+def _partitions(stored: StoredJob, topic: str) -> str:
+    """The partitions of ours in the topic; none before the first row was sent."""
+    numbers = [name.rpartition("/")[2] for name in stored.lanes if name.rpartition("/")[0] == topic]
+    if not numbers:
+        return f"{stored.partition_count} partitions in the topic, none used yet"
+    shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"
+    return f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
