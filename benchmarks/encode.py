@@ -1,6 +1,6 @@
 """Processor time per row of each stage between the source's chunks and the socket.
 
-    python benchmarks/encode.py FILE.csv [--codec gzip] [--quote-all] [--rows 300000]
+    python -m benchmarks.encode FILE.csv [--codec gzip] [--quote-all] [--rows 300000]
 
 Prints microseconds of processor time per row; the best of three passes of each stage.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import io
 import itertools
 import time
@@ -17,10 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.encoder import encode_block
+from csvkafka.encoder import encode_block, encode_reference
 from csvkafka.model import START, Dialect, EncodePlan, ProducerIdentity
-from csvkafka.record_batch import compress, frame_records, seal
-from csvkafka.row_json import RowEncoder
+from csvkafka.record_batch import compress, seal
 
 CHUNK_BYTES = 1 << 20
 T = TypeVar("T")
@@ -58,24 +58,28 @@ def main() -> None:
     chunks = [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)]
     names = read_header(chunks, Dialect()).names
     plan = EncodePlan(names, "s3://bucket/key.csv", compression=options.codec)
-    rows = RowEncoder(plan)
+    # Cut for the codec, so not bounded without it.
+    plain = dataclasses.replace(plan, compression="none", max_batch_bytes=1 << 30)
 
     blocks, cut = best(lambda: list(cut_blocks(chunks, START, plan)))
-    values, parse = best(lambda: [rows.encode(block).values for block in blocks])
-    sections, frame = best(lambda: [frame_records(v) for v in values])
+    framed, frame = best(lambda: [encode_block(block, plain) for block in blocks])
+    sections = [batch.records for block in framed for batch in block.batches]
     _, pack = best(lambda: [compress(options.codec, section) for section in sections])
     encoded, whole = best(lambda: [encode_block(block, plan) for block in blocks])
     batches = [batch for block in encoded for batch in block.batches]
     _, stamp = best(lambda: [seal(batch, ProducerIdentity(1, 0), 0, 0) for batch in batches])
+    _, reference = best(lambda: [encode_reference(block, plain) for block in blocks[:8]])
 
     count = blocks[-1].end.row_count
-    plain = sum(block.plain for block in blocks)
+    plain_blocks = sum(block.plain for block in blocks)
     print(f"{count} rows of {len(data) / count:.0f} bytes, {len(names)} columns; ", end="")
-    print(f"{len(blocks)} blocks, {plain} of them plain; ", end="")
+    print(f"{len(blocks)} blocks, {plain_blocks} of them plain; ", end="")
     print(f"{sum(len(b.records) for b in batches) / count:.1f} bytes per row on the wire")
-    stages = {"cut": cut, "JSON": parse, "frame": frame, options.codec: pack, "seal": stamp}
+    stages = {"cut": cut, "JSON and framing": frame, options.codec: pack, "seal": stamp}
     for name, seconds in {**stages, "in all": cut + whole + stamp}.items():
-        print(f"{name:>8} {seconds / count * 1e6:6.3f} µs/row")
+        print(f"{name:>30} {seconds / count * 1e6:6.3f} µs/row")
+    name = "JSON and framing, row by row"
+    print(f"{name:>30} {reference / blocks[7].end.row_count * 1e6:6.3f} µs/row")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ COMPRESSIBLE_FACTOR = 3
 """JSON of CSV rows repeats the column names: each codec shrinks it to a third, most far more."""
 
 _FIRST_WINDOW_BYTES = 64 * 1024
-_CONTROL_BYTES = bytes(range(32))
+_ALL_BYTES = bytes(range(256))
+_CONTROL_BYTES = _ALL_BYTES[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ class _CutRules:
     delimiter: bytes
     not_plain: bytes
     not_plain_quoted: bytes
+    letters: bytes
+    skeletons: tuple[bytes, ...]
 
     @classmethod
     def of(cls, plan: EncodePlan) -> _CutRules:
@@ -180,11 +183,23 @@ class _CutRules:
             delimiter=delimiter,
             not_plain=not_plain,
             not_plain_quoted=escaped.replace(quote, b""),
+            letters=_ALL_BYTES.translate(None, _CONTROL_BYTES + b'"\\' + quote + delimiter),
+            skeletons=_row_skeletons(len(plan.header), quote, delimiter),
         )
 
     def fits(self, size: int, rows: int) -> bool:
         """Whether so many rows of so many bytes in all make a batch of the size that we want."""
         return size + rows * self.row_overhead_bytes <= self.max_encoded_bytes
+
+
+def _row_skeletons(width: int, quote: bytes, delimiter: bytes) -> tuple[bytes, ...]:
+    """What is left of a row without its letters if no field is quoted, and if every one is; with
+    either line end. Not for one column: there a blank line would look like a row."""
+    if width < 2:
+        return ()
+    unquoted = delimiter * (width - 1)
+    quoted = delimiter.join([quote + quote] * width)
+    return tuple(row + newline for row in (unquoted, quoted) for newline in (b"\n", b"\r\n"))
 
 
 def _row_overhead_bytes(plan: EncodePlan) -> int:
@@ -198,10 +213,28 @@ def _cut(window: _Window, rules: _CutRules) -> tuple[bytes, int, bool]:
     ends within `block_bytes`. The window begins with a row."""
     ahead = window.peek(rules.block_bytes)
     lines = ahead[: ahead.rfind(b"\n") + 1]
+    rows = _regular_rows(lines, rules)
+    if rows:
+        return *_trimmed(lines, rows, rules), True
     plain = _plainness(lines, rules)
     if plain is not None:
-        return *_trimmed(lines, rules), plain
+        return *_trimmed(lines, lines.count(b"\n"), rules), plain
     return *_cut_rows(ahead, window.ends_within(rules.block_bytes), rules), False
+
+
+def _regular_rows(lines: bytes, rules: _CutRules) -> int:
+    """The number of rows in `lines` if they all have the header's width and the same skeleton: then
+    each line is one row, and no character of a field needs an escape in JSON. 0: not known.
+
+    With a quoted skeleton, two quotes stand between each separator and the next. However the csv
+    module takes them (as the field's own, or as text in one that does not begin with a quote), it
+    is outside of quotes again at the separator. One pass and one comparison tell all of it."""
+    skeleton = lines.translate(None, rules.letters)
+    for row in rules.skeletons:
+        if skeleton.startswith(row):
+            count = len(skeleton) // len(row)
+            return count if skeleton == row * count else 0
+    return 0
 
 
 def _plainness(lines: bytes, rules: _CutRules) -> bool | None:
@@ -240,9 +273,8 @@ def _every_field_is_quoted(lines: bytes, newline: bytes, rules: _CutRules) -> bo
     return len(lines) > 1 + len(newline) and quote not in fields and b"\n" not in fields
 
 
-def _trimmed(lines: bytes, rules: _CutRules) -> tuple[bytes, int]:
-    """As many of `lines`, each a row, as fit, at least one; and their number."""
-    rows = lines.count(b"\n")
+def _trimmed(lines: bytes, rows: int, rules: _CutRules) -> tuple[bytes, int]:
+    """As many of `lines`, each one of `rows`, as fit, at least one; and their number."""
     while rows > 1 and not rules.fits(len(lines), rows):
         encoded_size = len(lines) + rows * rules.row_overhead_bytes
         size = len(lines) * rules.max_encoded_bytes // encoded_size

@@ -2,7 +2,7 @@
 
 `encode_block` is a pure function of its (picklable) arguments: the same block makes the same
 records in the same batches, whoever encodes it and whenever. How a row becomes a record is in
-`row_json`.
+`row_json` and, for most blocks, in `plain_rows`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from csvkafka.csv_rows import check_dialect, row_ends
 from csvkafka.errors import ConfigError, RecordTooLargeError
 from csvkafka.model import BadRows, Block, EncodedBatch, EncodedBlock, EncodePlan, Routing
 from csvkafka.partitioning import crc32_lane, murmur2_lane
+from csvkafka.plain_rows import PlainLines, PlainRows
 from csvkafka.record_batch import (
     BATCH_OVERHEAD_BYTES,
     RecordHeaders,
@@ -45,31 +46,81 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     Raises MalformedRowError for a row wider or narrower than the header if the plan says STOP,
     SourceCorruptError for bytes that the encoding does not have, RecordTooLargeError for a row
     that makes a batch above `plan.max_batch_bytes` alone, ConfigError as `check_plan` does."""
+    if lane_total(plan) == 1 and skip and skip[0] >= block.row_count:
+        return EncodedBlock(block.end, (block.row_count,), ())
+    encoded = encode_plain(block, plan, skip)
+    return encode_reference(block, plan, skip) if encoded is None else encoded
+
+
+def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock | None:
+    """As `encode_block`, the plain way; None if the block does not fit it."""
+    prepared = _prepared(plan)
+    rows = prepared.plain
+    if rows is None or not block.plain or (any(skip) and lane_total(plan) > 1):
+        return None
+    first = skip[0] if skip else 0
+    lines = rows.lines(block, first)
+    if lines is None:
+        return None
+
+    def frame(begin: int, end: int) -> bytes:
+        return rows.frame(lines.part(begin, end))
+
+    try:
+        if plan.key_column is not None:
+            return _encode_keyed(block, plan, prepared, rows, lines)
+        lane = _LaneRecords(0, range(first, block.row_count), frame)
+        batches = _batches(block, plan, prepared.attributes, lane) if lane.row_indexes else []
+    except ValueError:
+        return None  # a row has another width
+    rows_by_lane = (block.row_count, *[0] * (lane_total(plan) - 1))
+    return EncodedBlock(block.end, rows_by_lane, tuple(batches))
+
+
+def _encode_keyed(
+    block: Block, plan: EncodePlan, prepared: _Prepared, rows: PlainRows, lines: PlainLines
+) -> EncodedBlock | None:
+    """None if a batch is too large: the reference way divides it."""
+    batches: list[EncodedBatch] = []
+    rows_by_lane = [0] * lane_total(plan)
+    # Only a lane that is alone skips rows on this way.
+    rows_by_lane[0] = block.row_count - len(lines.lines)
+    lanes = rows.frame_keyed(lines, prepared.lane_of, plan.lane_count)
+    for lane, (count, section) in enumerate(lanes):
+        rows_by_lane[lane] += count
+        if count:
+            records = compress(plan.compression, section)
+            if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
+                return None
+            batches.append(EncodedBatch(lane, count, prepared.attributes, records))
+    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches))
+
+
+def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
+    """As `encode_block`, for any block."""
     prepared = _prepared(plan)
     if lane_total(plan) == 1:
-        first = min(skip[0], block.row_count) if skip else 0
-        if first == block.row_count:
-            return EncodedBlock(block.end, (block.row_count,), ())
+        first = skip[0] if skip else 0
         rows = prepared.rows.encode(block, first)
-        lanes = [_LaneRecords(rows.values, rows.keys, None, range(first, block.row_count))]
+        lanes = [_framed(0, rows.values, rows.keys, None, range(first, block.row_count))]
         rows_by_lane: tuple[int, ...] = (block.row_count,)
     else:
-        lanes = _routed(prepared.rows.encode(block), prepared)
-        rows_by_lane = tuple(len(lane.values) for lane in lanes)
-        for index, count in enumerate(skip):
-            lanes[index] = lanes[index].part(count, rows_by_lane[index])
+        indexes, lanes = _routed(prepared.rows.encode(block), prepared, skip)
+        rows_by_lane = tuple(map(len, indexes))
     batches: list[EncodedBatch] = []
-    for index, lane in enumerate(lanes):
-        if lane.values:
-            batches += _batches(block, plan, prepared.attributes, index, lane)
+    for lane in lanes:
+        if lane.row_indexes:
+            batches += _batches(block, plan, prepared.attributes, lane)
     return EncodedBlock(block.end, rows_by_lane, tuple(batches))
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What follows from a plan alone. `lane_of` is None if all data rows go to lane 0."""
+    """What follows from a plan alone. `plain` is None if no block can go the plain way; `lane_of`,
+    if all data rows go to lane 0."""
 
     rows: RowEncoder
+    plain: PlainRows | None
     attributes: int
     lane_count: int
     lane_total: int
@@ -88,6 +139,7 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     }[plan.routing]
     return _Prepared(
         rows=RowEncoder(plan),
+        plain=PlainRows(plan) if PlainRows.fits(plan) else None,
         attributes=codec_attributes(plan.compression),
         lane_count=plan.lane_count,
         lane_total=lane_total(plan),
@@ -97,25 +149,35 @@ def _prepared(plan: EncodePlan) -> _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _LaneRecords:
-    """Records of one lane in a block; `keys` and `headers` are None where no record has any.
-    `row_indexes` says which rows of the block they are; 0 is the first."""
+    """Records of one lane in a block. `row_indexes` says which rows of the block they are, 0 is the
+    first; `frame(begin, end)` makes the records section of some of them."""
 
-    values: list[bytes]
-    keys: list[bytes | None] | None
-    headers: list[RecordHeaders] | None
+    lane: int
     row_indexes: Sequence[int]
+    frame: Callable[[int, int], bytes]
 
-    def part(self, first: int, end: int) -> _LaneRecords:
-        return _LaneRecords(
-            self.values[first:end],
-            None if self.keys is None else self.keys[first:end],
-            None if self.headers is None else self.headers[first:end],
-            self.row_indexes[first:end],
+
+def _framed(
+    lane: int,
+    values: list[bytes],
+    keys: list[bytes | None] | None,
+    headers: list[RecordHeaders] | None,
+    row_indexes: Sequence[int],
+) -> _LaneRecords:
+    def frame(begin: int, end: int) -> bytes:
+        return frame_records(
+            values[begin:end],
+            None if keys is None else keys[begin:end],
+            None if headers is None else headers[begin:end],
         )
 
+    return _LaneRecords(lane, row_indexes, frame)
 
-def _routed(rows: RowRecords, prepared: _Prepared) -> list[_LaneRecords]:
-    """The rows' records by lane, dead letters last."""
+
+def _routed(
+    rows: RowRecords, prepared: _Prepared, skip: Sequence[int]
+) -> tuple[list[list[int]], list[_LaneRecords]]:
+    """Which rows go to which lane, and their records without those to skip; dead letters last."""
     lane_of, lane_count = prepared.lane_of, prepared.lane_count
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
     for index in range(len(rows.values)):
@@ -129,33 +191,40 @@ def _routed(rows: RowRecords, prepared: _Prepared) -> list[_LaneRecords]:
         indexes[lane].append(index)
     lanes = []
     for lane, of_lane in enumerate(indexes):
+        sent = of_lane[skip[lane] :] if lane < len(skip) else of_lane
         is_data = lane < lane_count
         lanes.append(
-            _LaneRecords(
-                [rows.values[index] for index in of_lane],
-                [rows.keys[index] for index in of_lane] if rows.keys and is_data else None,
-                None if is_data else [rows.dead_letters[index] for index in of_lane],
-                of_lane,
+            _framed(
+                lane,
+                [rows.values[index] for index in sent],
+                [rows.keys[index] for index in sent] if rows.keys and is_data else None,
+                None if is_data else [rows.dead_letters[index] for index in sent],
+                sent,
             )
         )
-    return lanes
+    return indexes, lanes
 
 
 def _batches(
-    block: Block, plan: EncodePlan, attributes: int, lane_index: int, lane: _LaneRecords
+    block: Block,
+    plan: EncodePlan,
+    attributes: int,
+    lane: _LaneRecords,
+    begin: int = 0,
+    end: int | None = None,
 ) -> list[EncodedBatch]:
     """The lane's records as one batch, or, while that is too large, as two halves of it."""
-    count = len(lane.values)
-    records = compress(plan.compression, frame_records(lane.values, lane.keys, lane.headers))
+    end = len(lane.row_indexes) if end is None else end
+    records = compress(plan.compression, lane.frame(begin, end))
     size = BATCH_OVERHEAD_BYTES + len(records)
     if size <= plan.max_batch_bytes:
-        return [EncodedBatch(lane_index, count, attributes, records)]
-    if count == 1:
-        raise _too_large(block, plan, lane.row_indexes[0], size)
+        return [EncodedBatch(lane.lane, end - begin, attributes, records)]
+    if end - begin == 1:
+        raise _too_large(block, plan, lane.row_indexes[begin], size)
+    middle = (begin + end) // 2
     return [
-        batch
-        for part in (lane.part(0, count // 2), lane.part(count // 2, count))
-        for batch in _batches(block, plan, attributes, lane_index, part)
+        *_batches(block, plan, attributes, lane, begin, middle),
+        *_batches(block, plan, attributes, lane, middle, end),
     ]
 
 

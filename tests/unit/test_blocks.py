@@ -130,6 +130,19 @@ def test_every_short_text_that_looks_fully_quoted_is_read_as_dictreader_does() -
             assert read == [json.loads(value) for value in csv_oracle.row_values(data, URI)]
 
 
+def test_every_short_text_of_two_columns_is_read_as_dictreader_does() -> None:
+    for newline in ("\n", "\r\n"):
+        texts = ("".join(t) for size in range(7) for t in itertools.product('",\na', repeat=size))
+        for text in texts:
+            data = f"a,b\n{text}\n".replace("\n", newline).encode()
+            if csv_oracle.quote_is_open_at_end(data):
+                continue
+            plan = EncodePlan(("a", "b"), URI, compression="none", bad_rows=BadRows.KEEP)
+            blocks = list(cut_blocks([data], START, plan))
+            read = [value for block in blocks for value in values_of(encode_block(block, plan))]
+            assert read == csv_oracle.row_values(data, URI), data
+
+
 # -- plain blocks ------------------------------------------------------------------------------
 
 

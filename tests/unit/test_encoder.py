@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafka_murmur2
 
 from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.encoder import check_plan, encode_block
+from csvkafka.encoder import (
+    check_plan,
+    encode_block,
+    encode_plain,
+    encode_reference,
+    lane_total,
+)
 from csvkafka.errors import (
     ConfigError,
     MalformedRowError,
@@ -25,7 +31,6 @@ from csvkafka.errors import (
 )
 from csvkafka.model import START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.partitioning import murmur2
-from csvkafka.row_json import RowEncoder
 from csvkafka.testing.strategies import csv_files, hostile_csvs
 from tests.unit import csv_oracle
 from tests.unit.encoded import records_of, values_of
@@ -82,34 +87,63 @@ def test_record_as_an_example() -> None:
 @given(
     data=st.one_of(csv_files().map(lambda file: file.data), hostile_csvs()),
     block_bytes=st.integers(1, 300),
-    first=st.integers(0, 3),
-    keyed=st.booleans(),
+    skip=st.lists(st.integers(0, 3), max_size=2),
+    lanes=st.integers(0, 3),
+    bad_rows=st.sampled_from(BadRows),
+    max_batch_bytes=st.sampled_from((200, 400, 1_000_000)),
 )
-@example(data=b'a,b\n"1","2"\n"3","4"\n', block_bytes=300, first=1, keyed=True)
-@example(data=b'a,b\n1,"2"\n"3,3",4\n', block_bytes=300, first=0, keyed=True)
-@example(data=b'a,b\n,"a","b"\n', block_bytes=300, first=0, keyed=False)
-@example(data=b'a,b\n"a","b",\n', block_bytes=300, first=0, keyed=False)
-@example(data=b'a\n"",\n""\n', block_bytes=300, first=0, keyed=False)
-@example(data=b"a,b\r\n1,2\r\n3,4\r\n", block_bytes=300, first=0, keyed=True)
+@example(b'a,b\n"1","2"\n"3","4"\n', 300, [1], 1, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n1,"2"\n"3,3",4\n', 300, [], 1, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n,"a","b"\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n"a","b",\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a\n"",\n""\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a,b\na"",""\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b"a,b\r\n1,2\r\n3,4\r\n", 300, [], 2, BadRows.DEAD_LETTER, 1_000_000)
+@example(b"a,b\n" + b"1,2\n" * 70, 300, [2], 0, BadRows.STOP, 1_000_000)
+@example(b"a,b\n" + b"1,2\n" * 12, 300, [], 3, BadRows.STOP, 200)
 def test_plain_way_and_reference_way_are_equal(
-    data: bytes, block_bytes: int, first: int, keyed: bool
+    data: bytes,
+    block_bytes: int,
+    skip: list[int],
+    lanes: int,
+    bad_rows: BadRows,
+    max_batch_bytes: int,
 ) -> None:
+    """No `lanes`: without keys."""
     assume(not csv_oracle.quote_is_open_at_end(data))
-    plan = plan_for(data, block_bytes=block_bytes, bad_rows=BadRows.KEEP)
-    if keyed and plan.header:
-        plan = dataclasses.replace(plan, key_column=plan.header[0])
-    rows = RowEncoder(plan)
-    for block in blocks_of(data, plan):
-        plain = rows.encode_plain(block, first) if block.plain else None
+    plan = plan_for(data, block_bytes=block_bytes, bad_rows=bad_rows)
+    plan = dataclasses.replace(plan, max_batch_bytes=max_batch_bytes)
+    if lanes and plan.header:
+        routing = Routing.KEY_MURMUR2 if lanes > 1 else Routing.ONE_PARTITION
+        plan = dataclasses.replace(
+            plan, key_column=plan.header[0], lane_count=lanes, routing=routing
+        )
+    skip = skip[: lane_total(plan)]
+    for block in blocks_of(data, dataclasses.replace(plan, max_batch_bytes=1_000_000)):
+        try:
+            plain = encode_plain(block, plan, skip)
+        except RecordTooLargeError:
+            with pytest.raises(RecordTooLargeError):
+                encode_reference(block, plan, skip)
+            continue
         if plain is not None:
-            assert plain == rows.encode_reference(block, first)
+            assert plain == encode_reference(block, plan, skip)
+
+
+def test_offset_deltas_and_row_numbers_of_every_size_are_framed_alike() -> None:
+    data = b"a,b\n" + b"1,2\n" * 20_000
+    for key_column in (None, "b"):
+        plan = plan_for(data, key_column=key_column, block_bytes=1 << 20, max_batch_bytes=1 << 24)
+        (block,) = blocks_of(data, plan)
+        assert block.row_count == 20_000
+        assert encode_plain(block, plan) == encode_reference(block, plan)
 
 
 def test_plain_way_is_taken_for_plain_blocks() -> None:
     for data in (b"a,b\n1,2\n", b"a,b\r\n1,2\r\n", b'a,b\n"1","2"\n', b'a,b\n1,"2,2"\n3,4\n'):
         plan = plan_for(data)
         (block,) = blocks_of(data, plan)
-        assert RowEncoder(plan).encode_plain(block) is not None
+        assert encode_plain(block, plan) is not None
 
 
 def test_invalid_utf8_in_a_plain_block_is_refused_with_its_byte() -> None:

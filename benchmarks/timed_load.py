@@ -1,0 +1,51 @@
+"""One load by csvkafka that says when each of its steps was first met, since the process began.
+
+Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; the last
+line that it prints is JSON: {step: seconds}. With `DIE_AT_ROW` it ends by SIGKILL once so many rows
+are acknowledged.
+"""
+
+import json
+import os
+import signal
+import time
+
+from benchmarks.measure import BEGUN_AT
+from csvkafka.config import LoadConfig
+from csvkafka.model import Step
+from csvkafka.processor import configure_logging, run_load
+
+
+class _Timeline:
+    def __init__(self, die_at_row: int | None) -> None:
+        self.first: dict[str, float] = {}
+        self.count: dict[str, int] = {}
+        self._begun = float(os.environ[BEGUN_AT])
+        self._die_at_row = die_at_row
+
+    def report(self, step: Step, **facts: int) -> None:
+        self.count[step.value] = self.count.get(step.value, 0) + 1
+        if step.value not in self.first:
+            self.first[step.value] = time.monotonic() - self._begun
+        if (
+            self._die_at_row is not None
+            and step is Step.BLOCK_ACKNOWLEDGED
+            and facts["rows"] >= self._die_at_row
+        ):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Loads and prints the timeline."""
+    configure_logging(os.environ.get("LOG_LEVEL", "WARNING"))
+    die_at_row = os.environ.get("DIE_AT_ROW")
+    timeline = _Timeline(int(die_at_row) if die_at_row else None)
+    result = run_load(LoadConfig.from_settings(os.environ), observer=timeline)
+    print(
+        json.dumps({"rows": result.row_count, "first": timeline.first, "count": timeline.count}),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
