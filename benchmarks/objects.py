@@ -72,6 +72,7 @@ def _load(folder: Path, key: str) -> RepeatedRows | None:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     folder: Path
 
     def do_HEAD(self) -> None:

@@ -1,19 +1,24 @@
 """One load by csvkafka that says when each of its steps was first met, since the process began.
 
-Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; the last
-line that it prints is JSON: {step: seconds}. With `DIE_AT_ROW` it ends by SIGKILL once so many rows
-are acknowledged.
+Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; it starts
+as `python -m csvkafka` does, and the last line that it prints is JSON. With `DIE_AT_ROW` it ends by
+SIGKILL once so many rows are acknowledged.
 """
 
-import json
-import os
-import signal
-import time
+from csvkafka.collector import spare_long_lived_objects
 
-from benchmarks.measure import BEGUN_AT
-from csvkafka.config import LoadConfig
-from csvkafka.model import Step
-from csvkafka.processor import configure_logging, run_load
+spare_long_lived_objects()
+
+import json  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import time  # noqa: E402
+
+from benchmarks.measure import BEGUN_AT  # noqa: E402
+from csvkafka.config import LoadConfig  # noqa: E402
+from csvkafka.logs import configure_logging  # noqa: E402
+from csvkafka.model import Step  # noqa: E402
+from csvkafka.processor import run_load  # noqa: E402
 
 
 class _Timeline:
@@ -37,7 +42,7 @@ class _Timeline:
 
 def main() -> None:
     """Loads and prints the timeline."""
-    configure_logging(os.environ.get("LOG_LEVEL", "WARNING"))
+    configure_logging(os.environ.get("LOG_LEVEL", "ERROR"))
     die_at_row = os.environ.get("DIE_AT_ROW")
     timeline = _Timeline(int(die_at_row) if die_at_row else None)
     result = run_load(LoadConfig.from_settings(os.environ), observer=timeline)

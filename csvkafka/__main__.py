@@ -6,6 +6,8 @@ import os
 import signal
 from types import FrameType
 
+from csvkafka.collector import spare_long_lived_objects
+
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
     os._exit(128 + number)
@@ -17,6 +19,7 @@ if __name__ == "__main__":
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop_signal, _end_at_once)
 
+    spare_long_lived_objects()
     from csvkafka.processor import main
 
     main()
