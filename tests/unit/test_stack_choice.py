@@ -10,7 +10,6 @@ from csvkafka.errors import StackError
 from csvkafka.testing.external_stack import ExternalStack
 from csvkafka.testing.stack_choice import choose_stack, open_stack
 
-
 pytest_plugins = ["pytester"]
 
 
