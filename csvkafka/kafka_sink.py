@@ -96,6 +96,10 @@ class KafkaSink:
         for batch in batches:
             self._lanes[batch.lane].waiting.append(batch)
         self._pump()
+        # kafka-python writes in the second of two cycles. Until then the bytes lie in a buffer of
+        # ours: a worker that is suspended now would write them on waking, whoever owns the job.
+        for _ in range(2):
+            self._client.poll(0.0)
 
     def poll(self, timeout_seconds: float) -> Sequence[ProduceOutcome]:
         """Drives the network until there is an outcome, `wake` is called, or the time is up."""

@@ -108,6 +108,11 @@ class JobWatch:
         """All so far, in the order of their times."""
         return list(self._observations)
 
+    def forget(self) -> None:
+        """Drops all observations so far: the item was replaced on purpose."""
+        with self._observe_one_at_a_time:
+            self._observations.clear()
+
     def observe(self) -> None:
         """One more observation, now. Raises KafkaError, or an error of botocore."""
         with self._observe_one_at_a_time:

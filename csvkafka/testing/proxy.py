@@ -113,6 +113,18 @@ class Proxy:
         for injected in self._in_force():
             injected.lift()
 
+    def wait_until_idle(self, timeout_seconds: float = 30.0) -> None:
+        """Returns when no connection stands any more: what was held for dead clients has arrived.
+
+        Raises StackError."""
+
+        def idle() -> bool:
+            with self._lock:
+                return not self._connections
+
+        if not wait_until(idle, timeout_seconds):
+            raise StackError(f"connections still stand after {timeout_seconds:g} s")
+
     def reset_connections(self) -> None:
         """RST to both sides of every connection that stands."""
         with self._lock:

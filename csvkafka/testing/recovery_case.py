@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -168,6 +169,19 @@ class RecoveryCase:
         )
         return worker
 
+    def start_paused_at(
+        self,
+        step: Step,
+        nth: int = 1,
+        from_rows: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> Incarnation:
+        """Starts a worker that stops itself (SIGSTOP) at the step; returns when it is there."""
+        point = CrashPoint(step, nth, from_rows, signal.SIGSTOP)
+        worker = self.start(point, settings=settings)
+        worker.wait_for_step(step, nth, from_rows)
+        return worker
+
     def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:
         """Runs a worker that is killed at the step; see `CrashPoint`. It must get there."""
         worker = self.start(CrashPoint(step, nth, from_rows))
@@ -197,6 +211,12 @@ class RecoveryCase:
     def item(self) -> dict[str, Any] | None:
         """The checkpoint item now."""
         return self.view.item()
+
+    def restore_item(self, attributes: Mapping[str, Any]) -> None:
+        """Puts an item (DynamoDB's form) in the place of the job's; what was observed before is
+        forgotten, as the checkpoint may go back."""
+        self._watch.forget()
+        self.stack.client("dynamodb").put_item(TableName=TABLE, Item=dict(attributes))
 
     def verdict(
         self, isolation: Isolation = Isolation.READ_UNCOMMITTED, *, complete: bool = True
@@ -257,6 +277,11 @@ class RecoveryCase:
         """The topic holds some rows, not all: the crash was in the middle."""
         count = self.view.record_count()
         assert 0 < count < self.row_count, f"{count} of {self.row_count} rows: not mid-way"
+
+    def assert_unfinished(self, worker: Incarnation) -> None:
+        """The worker has begun to send and is not through: what happens now meets it mid-way."""
+        acknowledged = [line.reached for line in worker.steps(Step.BATCH_ACKNOWLEDGED)]
+        assert 0 < max(acknowledged, default=0) < self.row_count, "the worker is not mid-way"
 
     def story(self) -> str:
         """The history without its steps, for messages."""

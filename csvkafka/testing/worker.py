@@ -26,8 +26,9 @@ from typing import Any
 
 from csvkafka.config import LoadConfig
 from csvkafka.errors import CsvKafkaError
+from csvkafka.logs import LOG_LEVEL_VARIABLE, configure_logging
 from csvkafka.model import Step
-from csvkafka.processor import configure_logging, run_load
+from csvkafka.processor import run_load
 from csvkafka.signals import StopSignals
 from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.step_log import StepLogWriter
@@ -86,7 +87,7 @@ def _config(arguments: argparse.Namespace) -> LoadConfig:
 def main() -> None:
     """Loads, and dies where it was told to."""
     arguments = _arguments()
-    configure_logging(os.environ.get("LOG_LEVEL", "INFO").upper())
+    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper())
     observer = CrashingObserver(StepLogWriter(arguments.steps), arguments.crash, arguments.pace)
     try:
         with StopSignals() as signals:

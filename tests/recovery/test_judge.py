@@ -1,0 +1,116 @@
+"""Loaders that are not ours, judged from outside; and ours beside them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from csvkafka.local.base import Stack
+from csvkafka.testing.checker import AnomalyKind
+from csvkafka.testing.history import History
+from csvkafka.testing.judge import judge
+from csvkafka.testing.judge_plan import DEFAULT_FILE, JudgePlan
+from csvkafka.testing.judgement import Judgement
+from csvkafka.testing.loader_command import LoaderCommand
+from csvkafka.testing.topic_reader import Isolation
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PYTHON = f"{sys.executable} -P"
+ARGUMENTS = "{bucket} {key} {bootstrap_servers} {topic} {folder}/progress"
+
+
+def judged(stack: Stack, command: str, rows: int, **options: object) -> Judgement:
+    variables = options.pop("variables", ())
+    plan = JudgePlan(
+        LoaderCommand.parse(command, variables),  # type: ignore[arg-type]
+        replace(DEFAULT_FILE, row_count=rows),
+        **options,  # type: ignore[arg-type]
+    )
+    return judge(plan, stack)
+
+
+def anomalies(judgement: Judgement) -> dict[Isolation, set[AnomalyKind]]:
+    return {level: {a.kind for a in v.anomalies} for level, v in judgement.verdicts.items()}
+
+
+def for_all(kinds: set[AnomalyKind]) -> dict[Isolation, set[AnomalyKind]]:
+    return {level: set(kinds) for level in Isolation}
+
+
+def test_the_literal_loader_repeats_rows_after_a_kill(stack: Stack) -> None:
+    judgement = judged(
+        stack,
+        f"{PYTHON} {EXAMPLES}/literal_loader.py",
+        rows=2_000,
+        kills=2,
+        variables=("CHECKPOINT_INTERVAL=300",),
+    )
+    assert anomalies(judgement) == for_all({AnomalyKind.DUPLICATE_ROW})
+    assert judgement.kills == 2
+    assert judgement.problems == ()
+    assert not judgement.is_clean
+    for verdict in judgement.verdicts.values():
+        assert verdict.count(AnomalyKind.DUPLICATE_ROW) == judgement.rows_repeated
+    # A kill repeats what came after the last checkpoint, and no row before it; one row at most
+    # was sent and is not counted as such in the checkpoint.
+    assert 0 < judgement.rows_repeated <= 2 * 300
+
+
+def test_the_checkpoint_file_loader_repeats_rows(stack: Stack) -> None:
+    command = f"{PYTHON} {EXAMPLES}/checkpoint_file_loader.py {ARGUMENTS}"
+    judgement = judged(stack, command, rows=20_000, kills=3, run_again=True)
+    for kinds in anomalies(judgement).values():
+        assert AnomalyKind.DUPLICATE_ROW in kinds
+    assert judgement.kills >= 1
+    # It removes its file in the end, so that another run loads all once more.
+    assert judgement.lives[-1].rows_repeated == 20_000
+
+
+def test_csvkafka_is_clean_under_kills_and_a_zombie(stack: Stack) -> None:
+    history = History()
+    plan = JudgePlan(
+        LoaderCommand.parse(f"{PYTHON} -m csvkafka", ("LEASE_SECONDS=2",)),
+        replace(DEFAULT_FILE, row_count=200_000),
+        kills=3,
+        pauses=1,
+        run_again=True,
+    )
+    judgement = judge(plan, stack, history=history)
+    assert anomalies(judgement) == for_all(set())
+    assert judgement.problems == ()
+    assert judgement.is_clean
+    assert (judgement.kills, judgement.pauses) == (3, 1)
+    assert judgement.rows_repeated == 0
+    assert sum(life.rows_new for life in judgement.lives) == 200_000
+    assert any(life.end == "paused, then woken, exit 1" for life in judgement.lives)
+    assert (judgement.lives[-1].rows_new, judgement.lives[-1].end) == (0, "exit 0")
+    assert len(history.events("incarnation-started")) == len(judgement.lives)
+    assert max(event.facts["last_line"] for event in history.events("checkpoint")) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("false", r"ended with an error 3 times in a row without a new record \(exit 1\)"),
+        ("sleep 1000", r"hangs: no new record and no end for 2 s, with 0 records"),
+        ("true", "ended without a single record"),
+    ],
+)
+def test_a_loader_that_gets_nowhere_is_no_pass(stack: Stack, command: str, problem: str) -> None:
+    judgement = judged(stack, command, rows=10, kills=1, stall_seconds=2.0)
+    assert not judgement.is_clean
+    (said,) = judgement.problems
+    assert judgement.verdicts[Isolation.READ_COMMITTED].count(AnomalyKind.LOST_ROW) == 10
+    assert re.search(problem, said)
+
+
+def test_a_loader_that_no_strike_hit_has_proven_nothing(stack: Stack) -> None:
+    judgement = judged(stack, f"{PYTHON} -m csvkafka", rows=5, kills=2)
+    assert anomalies(judgement) == for_all(set())
+    assert not judgement.is_clean
+    (problem,) = judgement.problems
+    assert problem.startswith("0 of 2 planned kills and pauses hit the loader")
