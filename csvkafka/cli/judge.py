@@ -1,0 +1,248 @@
+"""`csvkafka judge`: any loader, killed and resumed on a real stack, and its topic compared."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from csvkafka.cli.output import bytes_text, count_text, duration_text, is_terminal
+from csvkafka.errors import ConfigError
+from csvkafka.testing.csv_files import PRESETS
+from csvkafka.testing.stack_choice import KINDS
+
+if TYPE_CHECKING:
+    from csvkafka.testing.history import History
+    from csvkafka.testing.judge_plan import JudgePlan, JudgeView
+    from csvkafka.testing.judgement import Judgement
+    from csvkafka.testing.loader_command import LoaderCommand
+
+EPILOG = """
+\b
+Examples:
+  csvkafka judge --command 'python my_loader.py'
+  csvkafka judge --command 'python my_loader.py' --kills 10 --seed 7 --report verdict.html
+  csvkafka judge --command './load {bucket} {key} {bootstrap_servers} {topic}' --rows 200000
+  csvkafka judge --command 'java -jar load.jar' --env STATE_FILE={folder}/state --pauses 2
+
+The loader gets S3_BUCKET, S3_KEY, KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC, DYNAMODB_TABLE, JOB_ID, and
+AWS_* for the stack; or placeholders in its arguments: {bucket} {key} {bootstrap_servers} {topic}
+{table} {job_id} {endpoint_url}, and {folder}, an empty folder that outlives its kills.
+
+Exit codes: 0 every row once and in order, 1 anything else, 2 the command line is wrong.
+"""
+
+
+@click.command("judge", epilog=EPILOG)
+@click.option("--command", "command_line", required=True, help="The loader, as a shell splits it.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Its own variables.")
+@click.option(
+    "--rows", type=click.IntRange(1), default=50_000, show_default=True, help="Rows of the CSV."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default=None,
+    help="What the CSV looks like, as in csvkafka generate (default: some of each quirk).",
+)
+@click.option(
+    "--kills", type=click.IntRange(0), default=5, show_default=True, help="How often SIGKILL."
+)
+@click.option(
+    "--pauses",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How often SIGSTOP, a second one beside it, and SIGCONT.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Decides the file's content and when the loader is struck.",
+)
+@click.option(
+    "--partitions", type=click.IntRange(1), default=1, show_default=True, help="Of the topic."
+)
+@click.option(
+    "--identify-by",
+    type=click.Choice(["line", "content"]),
+    default="line",
+    show_default=True,
+    help="How a record tells its row: _source_line and _source_file, or its fields alone.",
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["both", "read_uncommitted", "read_committed"]),
+    default="both",
+    show_default=True,
+    help="Which readers must see every row once.",
+)
+@click.option("--run-again", is_flag=True, help="Once it is done, run it again: nothing is new.")
+@click.option(
+    "--stall-seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="Without a new record for so long it hangs.",
+)
+@click.option(
+    "--stack",
+    type=click.Choice(KINDS),
+    default="embedded",
+    show_default=True,
+    help="Where Kafka, S3 and DynamoDB come from.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON on stdout.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page too.")
+@click.option("--plain", is_flag=True, help="Lines only, on a terminal too.")
+def command(
+    command_line: str,
+    variables: tuple[str, ...],
+    rows: int,
+    preset: str | None,
+    kills: int,
+    pauses: int,
+    seed: int,
+    partitions: int,
+    identify_by: str,
+    isolation: str,
+    run_again: bool,
+    stall_seconds: float,
+    stack: str,
+    as_json: bool,
+    report: Path | None,
+    plain: bool,
+) -> int:
+    """Judges any loader: does it bring every row of a CSV into the topic once and in order, however
+    often it is killed?
+
+    Starts Kafka, S3 and DynamoDB on this machine, makes a CSV, runs the loader, kills it by what is
+    visible from outside (rows in the topic, writes to the table, time), runs it again until it is
+    done, and compares every record with every row. Nothing is asked of the loader.
+    """
+    from csvkafka.testing.checker import IdentifyBy
+    from csvkafka.testing.csv_files import preset as preset_spec
+    from csvkafka.testing.judge_plan import DEFAULT_FILE, JudgePlan
+    from csvkafka.testing.topic_reader import Isolation
+
+    plan = JudgePlan(
+        _loader(command_line, variables),
+        preset_spec(preset, rows, seed) if preset else replace(DEFAULT_FILE, row_count=rows),
+        kills=kills,
+        pauses=pauses,
+        seed=seed,
+        partitions=partitions,
+        stall_seconds=stall_seconds,
+        run_again=run_again,
+        isolations=tuple(Isolation) if isolation == "both" else (Isolation(isolation),),
+        identify_by=IdentifyBy(identify_by),
+    )
+    plan = replace(plan, csv=replace(plan.csv, seed=seed))
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    judgement, history = _judged(plan, stack, plain, as_json)
+    if report is not None:
+        from csvkafka.testing.report import judgement_page, write_page
+
+        write_page(report, judgement_page(judgement, history))
+    if as_json:
+        click.echo(json.dumps(judgement.to_json(), indent=2))
+    else:
+        for line in _summary(judgement):
+            click.echo(line)
+        if report is not None:
+            click.echo(f"report: {report}")
+    return 0 if judgement.is_clean else 1
+
+
+def _loader(command_line: str, variables: tuple[str, ...]) -> LoaderCommand:
+    from csvkafka.testing.loader_command import LoaderCommand
+
+    try:
+        return LoaderCommand.parse(command_line, variables)
+    except ConfigError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
+
+
+def _judged(plan: JudgePlan, stack: str, plain: bool, as_json: bool) -> tuple[Judgement, History]:
+    from csvkafka.testing.history import History
+    from csvkafka.testing.judge import judge
+    from csvkafka.testing.stack_choice import choose_stack, open_stack
+
+    choice = choose_stack(stack, os.environ)
+    begun_at = time.monotonic()
+    with _view(plain or as_json, as_json) as view:
+        view.phase("starting Kafka, S3 and DynamoDB", 0)
+        with open_stack(choice.kind) as running:
+            view.say(
+                f"Kafka {running.bootstrap_servers}, S3 and DynamoDB {running.aws_endpoint_url}: "
+                f"started in {duration_text(time.monotonic() - begun_at)}"
+            )
+            history = History()
+            return judge(plan, running, view=view, history=history), history
+
+
+def _view(plain: bool, to_stderr: bool) -> AbstractContextManager[JudgeView]:
+    if plain or not is_terminal():
+        return nullcontext(JudgeLines(to_stderr))
+    from csvkafka.cli.bar import Bar
+
+    return Bar()
+
+
+class JudgeLines:
+    """The judgement as plain lines; on stderr where stdout is for JSON."""
+
+    def __init__(self, to_stderr: bool) -> None:
+        self._to_stderr = to_stderr
+
+    def phase(self, text: str, total: int) -> None:
+        """See `judge.JudgeView`."""
+        self.say(f"{text}: {count_text(total)} rows ..." if total else f"{text} ...")
+
+    def reached(self, done: int) -> None:
+        """Plain lines do not move."""
+
+    def say(self, text: str) -> None:
+        """A fact worth a line."""
+        click.echo(text, err=self._to_stderr)
+
+
+def _summary(judgement: Judgement) -> list[str]:
+    lines = [
+        "",
+        f"file     {count_text(judgement.row_count)} rows, {bytes_text(judgement.source_bytes)}, "
+        f"seed {judgement.seed}",
+        f"struck   {judgement.kills} times killed, {judgement.pauses} times paused",
+        f"speed    {count_text(judgement.rows_per_second)} rows/s over "
+        f"{duration_text(judgement.load_seconds)}, {len(judgement.lives)} process starts included",
+        "",
+        "incarnation  end                                 new rows  repeated    took",
+    ]
+    lines += [
+        f"{life.number:11}  {life.end:32}  {count_text(life.rows_new):>10}"
+        f"{count_text(life.rows_repeated):>10}  {duration_text(life.seconds):>6}"
+        for life in judgement.lives
+    ]
+    lines.append("")
+    for isolation, verdict in judgement.verdicts.items():
+        first, *rest = str(verdict).splitlines()
+        lines += [f"{isolation} readers: {first}", *rest]
+    lines += [f"problem: {problem}" for problem in judgement.problems]
+    lines += [f"note: {note}" for note in judgement.notes]
+    lines.append("")
+    if judgement.is_clean:
+        lines.append("CLEAN: every row is there once and in order.")
+    else:
+        names = {str(a.kind) for v in judgement.verdicts.values() for a in v.anomalies}
+        what = ", ".join(sorted(names)) or "not proven"
+        lines.append(f"NOT CLEAN: {what}; {count_text(judgement.rows_repeated)} rows sent again.")
+    return lines

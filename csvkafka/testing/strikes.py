@@ -1,0 +1,91 @@
+"""When a loader that is not ours is killed or paused: by what is visible from outside, from a seed.
+
+A strike waits until the topic holds so many rows, and then, by its kind, for nothing more, for the
+next write to the job's item, or for some time: so kills fall into the middle of a batch, right
+behind a checkpoint, and anywhere.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+LONGEST_DELAY_SECONDS = 0.2
+WRITE_PATIENCE_SECONDS = 0.5
+"""A loader that does not write to the table is struck when no write came for so long."""
+
+
+class Action(StrEnum):
+    """What is done to the loader."""
+
+    KILL = "kill"  # SIGKILL, then run again
+    PAUSE = "pause"  # SIGSTOP; a second one takes over; SIGCONT while that works
+
+
+class Trigger(StrEnum):
+    """What a strike waits for, once the topic holds its rows."""
+
+    ROWS = "rows"
+    WRITE = "write"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One planned kill or pause, from `from_rows` records in the topic on."""
+
+    action: Action
+    trigger: Trigger
+    from_rows: int
+    delay_seconds: float = 0.0
+
+    def __str__(self) -> str:
+        then = {
+            Trigger.ROWS: "",
+            Trigger.WRITE: ", at the next write to the table",
+            Trigger.TIME: f", {self.delay_seconds * 1000:.0f} ms later",
+        }[self.trigger]
+        return f"{self.action} from {self.from_rows:,} rows on{then}"
+
+
+def plan_strikes(row_count: int, kills: int, pauses: int, seed: int) -> list[Strike]:
+    """Kills and pauses spread over the file, in the order of their rows."""
+    chance = random.Random(seed)
+    actions = [Action.KILL] * kills + [Action.PAUSE] * pauses
+    chance.shuffle(actions)
+    share = row_count / (len(actions) + 1)
+    return [
+        Strike(
+            action,
+            chance.choice(list(Trigger)),
+            max(1, round(share * (number + chance.uniform(-0.4, 0.4)))),
+            chance.uniform(0.0, LONGEST_DELAY_SECONDS),
+        )
+        for number, action in enumerate(actions, 1)
+    ]
+
+
+class StrikeWatch:
+    """Tells when one strike is due in the life of one incarnation."""
+
+    def __init__(self, strike: Strike) -> None:
+        self.strike = strike
+        self._reached_at: float | None = None
+        self._writes_before = 0
+
+    def is_due(self, now: float, record_count: int, new_records: int, writes: int) -> bool:
+        """`writes` counts the changes of the item that were seen so far. An incarnation is struck
+        after its first new record at the earliest: so each shows what its resume repeats."""
+        if record_count < self.strike.from_rows or new_records == 0:
+            return False
+        if self._reached_at is None:
+            self._reached_at, self._writes_before = now, writes
+        waited = now - self._reached_at
+        match self.strike.trigger:
+            case Trigger.ROWS:
+                return True
+            case Trigger.WRITE:
+                return writes > self._writes_before or waited >= WRITE_PATIENCE_SECONDS
+            case Trigger.TIME:
+                return waited >= self.strike.delay_seconds
