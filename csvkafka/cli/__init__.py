@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import click
 
 from csvkafka import __version__
-from csvkafka.cli.output import let_go_of_output, report_defect, report_error
+from csvkafka.cli.output import let_go_of_output, report_error, report_unexpected
+from csvkafka.collector import spare_long_lived_objects
 from csvkafka.errors import CsvKafkaError
 
 COMMANDS = {
@@ -22,6 +23,7 @@ COMMANDS = {
     "verify": "Compare a job's topic with its source: each row once, in order?",
     "doctor": "Check source, table, topic and broker before a load.",
     "demo": "Watch a load survive kill -9, on a stack of its own, and be judged.",
+    "judge": "Kill and resume any loader on a stack of its own, and compare its topic.",
     "local": "Start Kafka, S3 and DynamoDB on this machine, until Ctrl-C.",
     "generate": "Make a CSV of any size: to a file, stdout or S3.",
 }
@@ -82,6 +84,7 @@ def csvkafka(context: click.Context) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and ends the process with its exit code."""
+    spare_long_lived_objects()
     code = _run(arguments)
     let_go_of_output()
     sys.exit(code)
@@ -109,5 +112,5 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         return 1  # whoever read our output has gone, and there is nobody to tell
     except Exception as error:  # noqa: BLE001 - the process ends here
-        report_defect(error)
+        report_unexpected(error)
         return 1

@@ -90,6 +90,7 @@ class Doctor:
         self._source: SourceIdentity | None = None
         self._header: Header | None = None
         self._facts: dict[str, TopicFacts] = {}
+        self._table_is_to_come = False
 
     def checks(self, probe_topic: str | None) -> Iterator[Check]:
         """All checks, in the order in which a load needs them."""
@@ -141,6 +142,7 @@ class Doctor:
             item.get()
         except CheckpointError:
             if self._config.create_table and self._is_missing(item):
+                self._table_is_to_come = True
                 yield Check(Level.OK, "table", f"{name} is missing and will be created")
                 return
             raise
@@ -257,7 +259,9 @@ class Doctor:
         if self._source is None or self._header is None or set(facts) != set(spec.topics):
             yield Check(Level.SKIPPED, "job", "cannot be compared before the rest is right")
             return
-        item = DynamoDbItem(self._config.dynamodb_table, spec.job_id).get()
+        item = None
+        if not self._table_is_to_come:
+            item = DynamoDbItem(self._config.dynamodb_table, spec.job_id).get()
         if item is None:
             yield Check(Level.OK, "job", f"{spec.job_id} is new")
         elif is_documented_only(item):

@@ -24,11 +24,14 @@ def report_error(error: Exception | str) -> None:
         click.echo(f"csvkafka: {word}: {text}", err=True)
 
 
-def report_defect(error: Exception) -> None:
-    """What is no user's mistake: a line, and the traceback if the log is at DEBUG."""
+def report_unexpected(error: Exception) -> None:
+    """What none of our errors foresaw: a line, and the traceback if the log is at DEBUG.
+
+    It is a defect of ours, unless a note tells in which code of the user's it came about."""
+    notes = getattr(error, "__notes__", None)
+    where = ", ".join(notes) if notes else "this is a defect of csvkafka, please report it"
     report_error(
-        f"this is a defect of csvkafka, please report it: {type(error).__name__}: {error} "
-        "(--log-level DEBUG shows where)"
+        f"{type(error).__name__}: {error}: {where} (--log-level DEBUG shows the traceback)"
     )
     if logging.getLogger().isEnabledFor(logging.DEBUG):
         with contextlib.suppress(OSError):

@@ -44,9 +44,10 @@ def upload(chunks: Iterable[bytes], uri: str) -> None:
     client = aws.s3_client()
     from boto3.exceptions import Boto3Error
 
+    refusals: tuple[type[Exception], ...] = (*aws.vendor_errors(), Boto3Error)
     try:
         client.upload_fileobj(stream_of(chunks), bucket, key)
-    except (*aws.vendor_errors(), Boto3Error) as error:
+    except refusals as error:
         raise StackError(
             f"cannot write {uri} at {aws.endpoint_of(client)}: {aws.describe(error)}"
         ) from error

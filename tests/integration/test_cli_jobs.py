@@ -1,0 +1,278 @@
+"""`csvkafka status`, `verify`, `doctor` and `generate`, run as users run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from kafka import KafkaProducer
+
+from csvkafka.testing.csv_files import preset, write_csv
+from tests.integration.command_line import run_csvkafka, run_on_terminal
+from tests.integration.loads import LoadPlace
+
+ROWS = b'id,name\n1,a\n2,"b\nb"\n3,c\n'
+
+
+def plant(place: LoadPlace, *values: bytes) -> None:
+    producer = KafkaProducer(bootstrap_servers=place.stack.bootstrap_servers)
+    for value in values:
+        producer.send(place.topic, value=value, partition=0).get(timeout=30)
+    producer.close()
+
+
+def record(place: LoadPlace, line: int, **fields: str) -> bytes:
+    meta = {"_source_line": line, "_source_file": f"s3://{place.bucket}/{place.key}"}
+    return json.dumps({**fields, **meta}).encode()
+
+
+def put_item(place: LoadPlace, **attributes: dict[str, str]) -> None:
+    item = {"job_id": {"S": place.job_id}, **attributes}
+    place.stack.client("dynamodb").put_item(TableName=place.table, Item=item)
+
+
+def change_item(place: LoadPlace, name: str, value: dict[str, str]) -> None:
+    place.stack.client("dynamodb").update_item(
+        TableName=place.table,
+        Key={"job_id": {"S": place.job_id}},
+        UpdateExpression="SET #name = :value",
+        ExpressionAttributeNames={"#name": name},
+        ExpressionAttributeValues={":value": value},
+    )
+
+
+class TestStatus:
+    def status(self, place: LoadPlace, *more: str) -> subprocess.CompletedProcess[str]:
+        return run_csvkafka("status", place.job_id, "--dynamodb-table", place.table, *more)
+
+    def test_a_complete_job_in_human_words(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        result = self.status(place)
+        assert (result.returncode, result.stderr) == (0, "")
+        for text in (
+            rf"job +{place.job_id}  COMPLETED",
+            rf"source +s3://{place.bucket}/{place.key}  {len(ROWS)} bytes, ETag .+",
+            rf"topic +{place.topic}  partition 0",
+            r"rows +3  \(3 records sent\)",
+            rf"bytes +{len(ROWS)} bytes of {len(ROWS)} bytes  \(100.0 %\)",
+            r"owner +nobody",
+        ):
+            assert re.search(text, result.stdout), text
+
+    def test_json_has_the_item_and_what_follows(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        change_item(
+            place, "started_at", {"N": str(int(str((place.item() or {})["timestamp"])) - 3)}
+        )
+        shown = json.loads(self.status(place, "--json").stdout)
+        assert shown["item"] == place.item()
+        assert (shown["status"], shown["rows"], shown["percent"]) == ("COMPLETED", 3, 100.0)
+        assert shown["rows_per_second"] == 1.0
+        assert shown["owner"] is None
+
+    def test_the_owner_and_whether_it_is_gone(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        change_item(place, "status", {"S": "IN_PROGRESS"})
+        change_item(place, "byte_offset", {"N": "12"})
+        code = "from csvkafka.owner import this_incarnation as i; print(i())"
+        gone = subprocess.run(
+            [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        change_item(place, "lease_owner", {"S": gone})
+        result = self.status(place)
+        assert re.search(r"owner +process \d+ on host .+, which is gone", result.stdout)
+        assert f"({100 * 12 / len(ROWS):.1f} %)" in result.stdout
+        from csvkafka.owner import this_incarnation
+
+        change_item(place, "lease_owner", {"S": this_incarnation()})
+        result = self.status(place)
+        assert re.search(rf"owner +process {os.getpid()} on host .+; should it", result.stdout)
+
+    def test_an_item_of_another_implementation(self, place: LoadPlace) -> None:
+        put_item(
+            place,
+            last_line={"N": "50000"},
+            total_sent={"N": "50000"},
+            timestamp={"N": "1705420800"},
+            status={"S": "IN_PROGRESS"},
+        )
+        result = self.status(place)
+        assert result.returncode == 0
+        assert re.search(r"rows +50,000  \(50,000 records sent\)", result.stdout)
+        assert "2024-01-16 16:00:00 UTC" in result.stdout
+        assert "another implementation" in result.stdout
+        shown = json.loads(self.status(place, "--json").stdout)
+        assert (shown["rows"], shown["percent"], shown["owner"]) == (50_000, None, None)
+
+    def test_no_item_and_no_table(self, place: LoadPlace) -> None:
+        result = self.status(place)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert f"table {place.table} has no item of job {place.job_id}" in result.stderr
+        result = run_csvkafka("status", "job", settings={"DYNAMODB_TABLE": "no-such-table"})
+        assert result.returncode == 1
+        assert "csvkafka: error: cannot use checkpoint table no-such-table" in result.stderr
+
+    def test_watch_ends_when_the_job_is_complete(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        result = self.status(place, "--watch")
+        assert result.returncode == 0
+        assert re.fullmatch(r"\d\d:\d\d:\d\d  COMPLETED  3 rows  100.0 %\n", result.stdout)
+
+
+class TestVerify:
+    def test_a_clean_job(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        result = run_csvkafka("verify", "--isolation", "both", settings=place.settings())
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.count("clean: 3 records, 3 of 3 rows") == 2
+
+    def test_anomalies_are_named_with_their_places(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        plant(place, record(place, 2, id="2", name="b\nb"), record(place, 9, id="9", name="x"))
+        result = run_csvkafka("verify", "--json", settings=place.settings())
+        assert result.returncode == 1
+        verdict = json.loads(result.stdout)["read_uncommitted"]
+        assert verdict["is_clean"] is False
+        found = {anomaly["kind"]: anomaly for anomaly in verdict["anomalies"]}
+        assert set(found) == {"duplicate-row", "phantom-row"}
+        assert found["duplicate-row"]["places"][0]["kafka_offset"] == 3
+        human = run_csvkafka("verify", settings=place.settings())
+        assert human.returncode == 1
+        assert "NOT CLEAN" in human.stdout
+        assert "duplicate-row x 1, first at partition 0, Kafka offset 3" in human.stdout
+
+    def test_rows_that_are_not_there(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        plant(place, record(place, 1, id="1", name="a"), record(place, 3, id="3", name="torn"))
+        put_item(place, last_line={"N": "3"}, total_sent={"N": "3"}, status={"S": "COMPLETED"})
+        result = run_csvkafka("verify", settings=place.settings())
+        assert result.returncode == 1
+        for text in ("lost-row x 1", "torn-row x 1", "checkpoint-ahead x 1"):
+            assert text in result.stdout
+
+    def test_a_load_that_is_still_to_go_on_is_no_anomaly(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        plant(place, record(place, 1, id="1", name="a"))
+        put_item(place, last_line={"N": "1"}, total_sent={"N": "1"})
+        result = run_csvkafka("verify", settings=place.settings())
+        assert result.returncode == 0
+        assert "not complete" in result.stdout
+
+    def test_what_cannot_be_judged_is_neither_clean_nor_an_anomaly(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        missing = run_csvkafka("verify", settings=place.settings(KAFKA_TOPIC="no-such-topic"))
+        assert (missing.returncode, missing.stdout) == (2, "")
+        assert missing.stderr.startswith("csvkafka: error: topic no-such-topic does not exist")
+        assert run_csvkafka("verify", "--nonsense").returncode == 2
+        assert run_csvkafka("verify", settings={"S3_BUCKET": ""}).returncode == 2
+
+    def test_progress_is_shown_on_a_terminal(self, place: LoadPlace) -> None:
+        place.put(b"".join(write_csv(preset("plain", 60_000))))
+        place.load()
+        code, shown = run_on_terminal("verify", settings=place.settings())
+        assert code == 0
+        assert re.search(r"judging, as read_uncommitted readers see it.* \d+%", shown)
+        assert "clean: 60000 records" in shown
+
+
+class TestDoctor:
+    def doctor(
+        self, place: LoadPlace, *arguments: str, **settings: str
+    ) -> tuple[int, dict[str, list[str]]]:
+        """Exit code, and what the lines say by their level."""
+        result = run_csvkafka("doctor", *arguments, settings=place.settings(**settings))
+        assert result.stderr == ""
+        lines: dict[str, list[str]] = {}
+        for line in result.stdout.splitlines():
+            level, _, text = line.partition(" ")
+            lines.setdefault(level, []).append(" ".join(text.split()))
+        return result.returncode, lines
+
+    def test_all_is_well_and_nothing_was_changed(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        code, lines = self.doctor(place)
+        assert code == 0
+        assert "FAIL" not in lines
+        said = "\n".join(lines["ok"])
+        for text in ("header of 2 columns", "conditional writes", "is new", "gives producer ids"):
+            assert text in said
+        assert any("sequence" in line for line in lines["skipped"])
+        assert any("one replica" in line for line in lines["warning"])
+        assert place.stack.client("dynamodb").scan(TableName=place.table)["Items"] == []
+        assert place.records() == []
+
+    def test_the_broker_is_probed_on_request(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.stack.create_topic(scratch := f"{place.topic}-scratch")
+        code, lines = self.doctor(place, "--probe-topic", scratch)
+        assert code == 0
+        assert "sequence the broker refuses repeated sequence numbers" in lines["ok"]
+        assert place.records() == []
+
+    def test_each_part_is_examined_whatever_fails(self, place: LoadPlace) -> None:
+        place.stack.create_topic(compacted := f"{place.topic}-c", 1, {"cleanup.policy": "compact"})
+        code, lines = self.doctor(place, KAFKA_TOPIC=compacted, DYNAMODB_TABLE="no-such-table")
+        assert code == 1
+        failed = [line.partition(" ")[0] for line in lines["FAIL"]]
+        assert failed == ["source", "table", "topic"]
+        assert "cleanup.policy=compact" in lines["FAIL"][2]
+
+    @pytest.mark.parametrize(
+        ("settings", "complaint"),
+        [
+            ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
+            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' is not in the header"),
+            ({"KAFKA_TOPIC": "no-such-topic"}, "no-such-topic does not exist"),
+        ],
+    )
+    def test_settings_that_a_load_would_refuse(
+        self, place: LoadPlace, settings: dict[str, str], complaint: str
+    ) -> None:
+        place.put(ROWS)
+        code, lines = self.doctor(place, **settings)
+        assert code == 1
+        assert any(complaint in line for line in lines["FAIL"])
+
+    def test_a_table_that_the_load_would_create(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        missing = f"{place.table}-new"
+        code, lines = self.doctor(place, DYNAMODB_TABLE=missing, CREATE_TABLE="true")
+        assert f"table {missing} is missing and will be created" in lines["ok"]
+        assert code == 0
+
+    def test_another_file_under_the_same_job(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        code, lines = self.doctor(place)
+        assert code == 0
+        assert any("the same job: COMPLETED, 3 rows" in line for line in lines["ok"])
+        place.put(ROWS + b"4,d\n")
+        code, lines = self.doctor(place)
+        assert code == 1
+        assert any("has changed since job" in line for line in lines["FAIL"])
+
+
+class TestGenerate:
+    def test_to_s3_as_a_stream(self, place: LoadPlace) -> None:
+        uri = f"s3://{place.bucket}/{place.key}"
+        result = run_csvkafka(
+            "generate", "--rows", "200000", "--seed", "5", "--preset", "quoted", uri
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        body = place.stack.client("s3").get_object(Bucket=place.bucket, Key=place.key)["Body"]
+        assert body.read() == b"".join(write_csv(preset("quoted", 200_000, seed=5)))
+
+    def test_a_bucket_that_does_not_exist(self, place: LoadPlace) -> None:
+        result = run_csvkafka("generate", f"s3://{place.bucket}-no/data.csv")
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"csvkafka: error: cannot write s3://{place.bucket}-no/")
