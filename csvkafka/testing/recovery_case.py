@@ -56,7 +56,7 @@ class RecoveryCase:
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
     many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
-    to the topic too."""
+    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip)."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class RecoveryCase:
         block_bytes: int = BLOCK_BYTES,
         pace_seconds: float = PACE_SECONDS,
         kafka_limits: Mapping[str, int] | None = None,
+        stored: bytes | None = None,
     ) -> None:
         self.stack = stack
         self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
@@ -82,7 +83,7 @@ class RecoveryCase:
         self.exclusive = exclusive
         self.history = History()
         stack.create_topic(self.topic, partitions, topic_config)
-        self._put_source()
+        self._put_source(self.source if stored is None else stored)
         self.settings = {
             "S3_BUCKET": BUCKET,
             "S3_KEY": self.key,
@@ -117,13 +118,13 @@ class RecoveryCase:
             self.supervisor.close()
             self.view.close()
 
-    def _put_source(self) -> None:
+    def _put_source(self, stored: bytes) -> None:
         s3, dynamodb = self.stack.client("s3"), self.stack.client("dynamodb")
         if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
             self.stack.create_bucket(BUCKET, versioned=True)
         if TABLE not in dynamodb.list_tables()["TableNames"]:
             self.stack.create_table(TABLE)
-        self.stack.put_object(BUCKET, self.key, self.source)
+        self.stack.put_object(BUCKET, self.key, stored)
 
     # -- workers -------------------------------------------------------------------------------
 
