@@ -28,8 +28,10 @@ def integration(session: nox.Session) -> None:
 
 @nox.session
 def recovery(session: nox.Session) -> None:
-    """Kills, pauses and cuts; what follows `--` goes to pytest."""
-    run_tests(session, "tests/recovery")
+    """Kills, pauses and cuts; what follows `--` goes to pytest. The page is in reports/."""
+    session.install("--editable", ".[testing]")
+    report = "--csvkafka-report=reports/recovery.html"
+    session.run("pytest", "tests/recovery", report, *session.posargs)
 
 
 @nox.session

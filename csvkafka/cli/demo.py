@@ -15,6 +15,7 @@ from csvkafka.cli.output import bytes_text, count_text, duration_text, is_termin
 
 if TYPE_CHECKING:
     from csvkafka.testing.demo import DemoResult, DemoView
+    from csvkafka.testing.history import History
 
 EPILOG = """
 \b
@@ -47,8 +48,9 @@ Exit codes: 0 every row once and in order, 1 anything is wrong.
     show_default=True,
     help="Decides the file's content and the places of the kills.",
 )
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page too.")
 @click.option("--plain", is_flag=True, help="Lines only, on a terminal too.")
-def command(rows: int, kills: int, seed: int, plain: bool) -> int:
+def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) -> int:
     """Loads a CSV into a real Kafka broker, kills the loader on the way, and judges the topic.
 
     Starts Kafka, S3 and DynamoDB on this machine (needs csvkafka[local]), makes a CSV with quoted
@@ -57,6 +59,7 @@ def command(rows: int, kills: int, seed: int, plain: bool) -> int:
     """
     from csvkafka.local.stack import EmbeddedStack
     from csvkafka.testing.demo import DemoPlan, run_demo
+    from csvkafka.testing.history import History
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     plan = DemoPlan(rows, kills, seed)
@@ -69,10 +72,29 @@ def command(rows: int, kills: int, seed: int, plain: bool) -> int:
                 f"Kafka {stack.bootstrap_servers}, S3 and DynamoDB {stack.aws_endpoint_url}: "
                 f"started in {duration_text(seconds)}"
             )
-            result = run_demo(plan, stack, view, Path(folder))
+            history = None if report is None else History()
+            result = run_demo(plan, stack, view, Path(folder), history)
     for line in _summary(result, time.monotonic() - begun_at):
         click.echo(line)
+    if report is not None and history is not None:
+        _write_report(report, result, history)
     return 0 if result.is_clean else 1
+
+
+def _write_report(path: Path, result: DemoResult, history: History) -> None:
+    from csvkafka.testing.report import verdict_page, write_page
+
+    plan = result.plan
+    page = verdict_page(
+        "A load that was killed on the way",
+        f"csvkafka demo --rows {plan.row_count} --kills {plan.kills} --seed {plan.seed}",
+        history,
+        plan.row_count,
+        result.verdicts,
+        (("rows/s", count_text(result.rows_per_second), False),),
+    )
+    write_page(path, page)
+    click.echo(f"report: {path}")
 
 
 def _view(plain: bool) -> AbstractContextManager[DemoView]:

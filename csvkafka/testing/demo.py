@@ -14,7 +14,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +30,8 @@ from csvkafka.model import Lane
 from csvkafka.settings import SETTINGS
 from csvkafka.testing.checker import AnomalyKind, Verdict
 from csvkafka.testing.csv_files import CsvSpec, write_csv
+from csvkafka.testing.history import History
+from csvkafka.testing.job_view import JobView, JobWatch
 from csvkafka.testing.topic_reader import Isolation
 from csvkafka.testing.verify import Scope, judge_load
 
@@ -148,8 +151,11 @@ class DemoResult:
         )
 
 
-def run_demo(plan: DemoPlan, stack: Stack, view: DemoView, folder: Path) -> DemoResult:
-    """Runs the demo on a fresh stack; the file and the loader's log are put into `folder`.
+def run_demo(
+    plan: DemoPlan, stack: Stack, view: DemoView, folder: Path, history: History | None = None
+) -> DemoResult:
+    """Runs the demo on a fresh stack; the file and the loader's log are put into `folder`. With a
+    `history`, the checkpoint is watched too, for a report.
 
     Raises StackError if the loader fails or stands still."""
     csv_file = folder / "data.csv"
@@ -167,8 +173,11 @@ def run_demo(plan: DemoPlan, stack: Stack, view: DemoView, folder: Path) -> Demo
     guardian = Guardian()
     try:
         client.connect()
-        loader = _Loader(guardian, {**stack.environment(), **settings}, folder / "loader.log")
-        lives = _load(plan, loader, KafkaCluster(client), view)
+        loader = _Loader(
+            guardian, {**stack.environment(), **settings}, folder / "loader.log", history
+        )
+        with nullcontext() if history is None else _watched(stack, history):
+            lives = _load(plan, loader, KafkaCluster(client), view)
     finally:
         guardian.close()
         client.close()
@@ -195,11 +204,30 @@ def _make_source(plan: DemoPlan, stack: Stack, view: DemoView, csv_file: Path) -
     stack.create_topic(TOPIC)
 
 
+@contextmanager
+def _watched(stack: Stack, history: History) -> Iterator[None]:
+    view = JobView(stack, TABLE, "demo", TOPIC, 1)
+    try:
+        with JobWatch(view, history, LOOK_SECONDS) as watch:
+            yield
+            watch.observe()
+    finally:
+        view.close()
+
+
 class _Loader:
     """Starts the loader as its users do, in a folder that is not the source tree."""
 
-    def __init__(self, guardian: Guardian, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        guardian: Guardian,
+        environment: Mapping[str, str],
+        log: Path,
+        history: History | None,
+    ) -> None:
         self._guardian = guardian
+        self._history = history or History()
+        self._started = 0
         self._environment = environment
         self._log = log
         self._log_bytes = 0
@@ -207,7 +235,18 @@ class _Loader:
     def start(self) -> GuardedProcess:
         self._log_bytes = self._log.stat().st_size if self._log.exists() else 0
         command = [sys.executable, "-P", "-m", "csvkafka"]
-        return self._guardian.spawn(command, self._log, _child_environment(self._environment))
+        process = self._guardian.spawn(command, self._log, _child_environment(self._environment))
+        self._started += 1
+        self._history.record(
+            "incarnation-started", incarnation=self._started, pid=process.pid, command=command
+        )
+        return process
+
+    def ended(self, return_code: int) -> None:
+        """Notes the end of the newest incarnation."""
+        self._history.record(
+            "incarnation-ended", incarnation=self._started, return_code=return_code
+        )
 
     def started_from(self) -> int | None:
         """What the incarnation's log says."""
@@ -255,6 +294,7 @@ def _live(loader: _Loader, cluster: KafkaCluster, view: DemoView, kill_at: int |
         time.sleep(LOOK_SECONDS)
         code = process.return_code()
     seconds = time.monotonic() - begun_at
+    loader.ended(code)
     if code not in (0, -signal.SIGKILL):
         raise StackError(f"the loader ended with {code}; its log ends:\n{loader.log_tail()}")
     return Life(

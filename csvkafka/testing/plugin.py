@@ -15,12 +15,13 @@ import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.testing.recovery_fixtures import add_options, kills, recovery_case, seed
+from csvkafka.testing.report_plugin import pytest_terminal_summary
 from csvkafka.testing.stack_choice import KINDS, VARIABLE, StackChoice, choose_stack, open_stack
 
 if TYPE_CHECKING:
     from csvkafka.local.base import Stack
 
-__all__ = ["kills", "new_stack", "recovery_case", "seed", "stack"]
+__all__ = ["kills", "new_stack", "pytest_terminal_summary", "recovery_case", "seed", "stack"]
 
 _CHOICE = pytest.StashKey[StackChoice]()
 _FIXTURES = frozenset(("stack", "new_stack"))

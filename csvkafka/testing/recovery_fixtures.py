@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from csvkafka.testing import report_plugin
+
 if TYPE_CHECKING:
     from csvkafka.local.base import Stack
     from csvkafka.testing.recovery_case import RecoveryCase
 
 
 def add_options(group: pytest.OptionGroup) -> None:
-    """Adds `--kills` and `--seed`."""
+    """Adds `--kills`, `--seed` and `--csvkafka-report`."""
+    report_plugin.add_option(group)
     group.addoption(
         "--kills", type=int, default=20, help="how often a random-kill test kills (default: 20)"
     )
@@ -28,7 +31,9 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 
 @pytest.fixture
-def recovery_case(stack: Stack) -> Iterator[Callable[..., RecoveryCase]]:
+def recovery_case(
+    stack: Stack, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., RecoveryCase]]:
     """Makes a `RecoveryCase` on the session's stack; its arguments are those of the class, and
     `stack=` takes another one. Workers that still live are killed at the end of the test."""
     from csvkafka.testing.recovery_case import RecoveryCase
@@ -37,7 +42,9 @@ def recovery_case(stack: Stack) -> Iterator[Callable[..., RecoveryCase]]:
 
         def new_case(*arguments: Any, **options: Any) -> RecoveryCase:
             case_stack = options.pop("stack", stack)
-            return cases.enter_context(RecoveryCase(case_stack, *arguments, **options))
+            case = cases.enter_context(RecoveryCase(case_stack, *arguments, **options))
+            report_plugin.remember(request, case)
+            return case
 
         yield new_case
 
