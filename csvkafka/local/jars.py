@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ _TRIES = 3
 _TIMEOUT_SECONDS = 60
 _DOWNLOADS_AT_ONCE = 8
 _VERIFIED = "verified"
+_CERTIFICATE_VARIABLE = "REQUESTS_CA_BUNDLE"
+_CERTIFICATE_VARIABLES = frozenset((_CERTIFICATE_VARIABLE, "CURL_CA_BUNDLE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class JarFolder:
             stamp.replace(self._folder / _VERIFIED)
 
     def _fetch(self, wanted: Sequence[Jar], downloads: Path) -> None:
-        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as executor:
+        with _certificates_of_this_machine(), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as executor:
             for jar, path in zip(
                 wanted, executor.map(lambda jar: fetch(jar, downloads), wanted), strict=True
             ):
@@ -136,6 +139,23 @@ def _only_one(lock_path: Path) -> Iterator[None]:
     with lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _certificates_of_this_machine() -> Iterator[None]:
+    """Lets jgo trust what Python itself and pip trust here, an organisation's own authority too.
+
+    The library below jgo brings a list of its own, and can be told of another by its variable only.
+    """
+    machine = ssl.get_default_verify_paths().cafile
+    if machine is None or not _CERTIFICATE_VARIABLES.isdisjoint(os.environ):
+        yield
+        return
+    os.environ[_CERTIFICATE_VARIABLE] = machine
+    try:
+        yield
+    finally:
+        del os.environ[_CERTIFICATE_VARIABLE]
 
 
 def _sha256(path: Path) -> str:

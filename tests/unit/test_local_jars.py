@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from csvkafka.errors import StackError
 from csvkafka.local.jars import Jar, JarFolder, cache_directory, read_lock
@@ -191,3 +199,43 @@ def test_every_jar_of_the_lock_file_is_pinned() -> None:
     assert "org.apache.kafka:kafka-tools:4.3.1" in {jar.coordinates for jar in jars}
     assert len({jar.file_name for jar in jars}) == len(jars)
     assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in jars)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 and its key, in one file, that only its own reader trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "csvkafka test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "own.pem"
+    path.write_bytes(certificate.public_bytes(pem) + private)
+    return path
+
+
+def test_an_authority_that_the_machine_trusts_is_trusted(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = self_signed(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(own)
+    repository.server.socket = context.wrap_socket(repository.server.socket, server_side=True)
+    monkeypatch.setenv("CSVKAFKA_MAVEN_REPOSITORY", repository.url.replace("http:", "https:"))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    JarFolder(tmp_path / "jars", JARS).complete()
+    assert names_in(tmp_path / "jars") == {jar.file_name for jar in JARS}
+    assert "REQUESTS_CA_BUNDLE" not in os.environ
