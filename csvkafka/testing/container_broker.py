@@ -41,6 +41,16 @@ class ContainerBroker(ContainerServer):
         """`host:port` for brokers and containers in the network."""
         return f"{self.plan.alias}:{_INTERNAL_PORT}"
 
+    @property
+    def proxied_address(self) -> str:
+        """`host:port` of a second listener, for a proxy; it sends clients to `proxy_address`."""
+        return self.address_at(1)
+
+    @property
+    def proxy_address(self) -> str:
+        """`host:port` where nobody listens until a test puts a proxy before `proxied_address`."""
+        return self.address_at(2)
+
     def launch(self) -> None:
         """Starts the container and does not wait. Raises: StackError, if it runs already."""
         self._starts = self.log().count(_STARTED_MARK) if self._container is not None else 0
@@ -92,11 +102,17 @@ def new_cluster(
     tmpfs = {DATA_FOLDER: f"size={tmpfs_size},uid=1000,mode=755"} if tmpfs_size else {}
 
     def broker(node_id: int, name: str) -> ContainerBroker:
-        def environment(port: int) -> dict[str, str]:
-            return {**_node_settings(node_id, name, port), **shared}
+        def environment(ports: Sequence[int]) -> dict[str, str]:
+            return {**_node_settings(node_id, name, ports), **shared}
 
         plan = ContainerPlan(
-            images.KAFKA.name, name, environment, tmpfs=tmpfs, memory_limit=memory_limit
+            images.KAFKA.name,
+            name,
+            environment,
+            port_count=3,
+            published_count=2,
+            tmpfs=tmpfs,
+            memory_limit=memory_limit,
         )
         return ContainerBroker(node_id, plan, network)
 
@@ -109,15 +125,17 @@ def variable_of(server_property: str) -> str:
     return f"KAFKA_{escaped.upper()}"
 
 
-def _node_settings(node_id: int, name: str, port: int) -> dict[str, str]:
+def _node_settings(node_id: int, name: str, ports: Sequence[int]) -> dict[str, str]:
+    port, proxied_port, proxy_port = ports
     return {
         "KAFKA_NODE_ID": str(node_id),
         "KAFKA_LISTENERS": (
             f"HOST://0.0.0.0:{port},INTERNAL://0.0.0.0:{_INTERNAL_PORT},"
-            f"CONTROLLER://0.0.0.0:{_CONTROLLER_PORT}"
+            f"CONTROLLER://0.0.0.0:{_CONTROLLER_PORT},PROXIED://0.0.0.0:{proxied_port}"
         ),
         "KAFKA_ADVERTISED_LISTENERS": (
-            f"HOST://{LOOPBACK}:{port},INTERNAL://{name}:{_INTERNAL_PORT}"
+            f"HOST://{LOOPBACK}:{port},INTERNAL://{name}:{_INTERNAL_PORT},"
+            f"PROXIED://{LOOPBACK}:{proxy_port}"
         ),
     }
 
@@ -132,7 +150,7 @@ def _cluster_settings(names: Mapping[int, str]) -> dict[str, str]:
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "INTERNAL",
         "listener.security.protocol.map": (
-            "HOST:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            "HOST:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT"
         ),
         "log.dirs": DATA_FOLDER,
         "auto.create.topics.enable": "false",

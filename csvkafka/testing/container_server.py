@@ -6,7 +6,7 @@ that clients were given stay valid. Its port is chosen first and stays reserved 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,13 +30,16 @@ _PORT_TAKEN_MARKS = ("port is already allocated", "address already in use")
 class ContainerPlan:
     """What a container is made of.
 
-    `environment` gets the port on the host, where the server is to listen too if `port` is None;
-    else it listens at `port`. `tmpfs` maps paths to options, e.g. {"/data": "size=64m"}."""
+    `port_count` ports of the host are reserved, and `environment` gets them. The server is to
+    listen at the first `published_count` of them, by the same numbers (the first: or at `port`).
+    `tmpfs` maps paths to options, e.g. {"/data": "size=64m"}."""
 
     image: str
     alias: str
-    environment: Callable[[int], Mapping[str, str]]
+    environment: Callable[[Sequence[int]], Mapping[str, str]]
     port: int | None = None
+    port_count: int = 1
+    published_count: int = 1
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     memory_limit: str | None = None
 
@@ -47,18 +50,29 @@ class ContainerServer:
     def __init__(self, plan: ContainerPlan, network: Network) -> None:
         self.plan = plan
         self._network = network
-        self._reserved = ReservedPort()
+        self._reserved = self._reserve()
         self._container: Any = None
 
+    def _reserve(self) -> tuple[ReservedPort, ...]:
+        return tuple(ReservedPort() for _ in range(self.plan.port_count))
+
+    def _release(self) -> None:
+        for port in self._reserved:
+            port.release()
+
     @property
-    def port(self) -> int:
-        """Its port on this host's loopback address."""
-        return self._reserved.number
+    def ports(self) -> tuple[int, ...]:
+        """Its ports on this host's loopback address."""
+        return tuple(port.number for port in self._reserved)
 
     @property
     def address(self) -> str:
         """`host:port` for clients on this host."""
-        return f"{LOOPBACK}:{self.port}"
+        return self.address_at(0)
+
+    def address_at(self, place: int) -> str:
+        """`host:port` of one of its ports."""
+        return f"{LOOPBACK}:{self.ports[place]}"
 
     @property
     def container(self) -> Any:
@@ -91,16 +105,20 @@ class ContainerServer:
             except APIError as error:
                 port_is_taken = any(mark in str(error) for mark in _PORT_TAKEN_MARKS)
                 if remaining and port_is_taken:
-                    self._reserved.release()
-                    self._reserved = ReservedPort()
+                    self._release()
+                    self._reserved = self._reserve()
                     continue
                 raise StackError(f"{self.plan.alias} cannot be started: {error}") from error
 
     def _create(self) -> Any:
         plan = self.plan
-        made = DockerContainer(plan.image, env=dict(plan.environment(self.port)))
+        made = DockerContainer(plan.image, env=dict(plan.environment(self.ports)))
         made.with_network(self._network).with_network_aliases(plan.alias)
-        made.ports = {str(plan.port or self.port): (LOOPBACK, self.port)}
+        published = self.ports[: plan.published_count]
+        inside = (plan.port or published[0], *published[1:])
+        made.ports = {
+            str(there): (LOOPBACK, here) for there, here in zip(inside, published, strict=True)
+        }
         made.tmpfs = dict(plan.tmpfs)
         made.with_kwargs(labels=labels(), hostname=plan.alias, mem_limit=plan.memory_limit)
         try:
@@ -160,7 +178,7 @@ class ContainerServer:
         if self._container is not None:
             remove_container(self._container)
             self._container = None
-        self._reserved.release()
+        self._release()
 
     def _state(self) -> dict[str, Any]:
         try:
