@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import click
 
 from csvkafka.errors import StoppedError
+from csvkafka.logs import LOG_LEVEL_VARIABLE
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -25,15 +26,16 @@ def report_error(error: Exception | str) -> None:
 
 
 def report_unexpected(error: Exception) -> None:
-    """What none of our errors foresaw: a line, and the traceback if the log is at DEBUG.
+    """What none of our errors foresaw: a line, and the traceback for whoever debugs.
 
     It is a defect of ours, unless a note tells in which code of the user's it came about."""
     notes = getattr(error, "__notes__", None)
     where = ", ".join(notes) if notes else "this is a defect of csvkafka, please report it"
     report_error(
-        f"{type(error).__name__}: {error}: {where} (--log-level DEBUG shows the traceback)"
+        f"{type(error).__name__}: {error}: {where} ({LOG_LEVEL_VARIABLE}=DEBUG shows the traceback)"
     )
-    if logging.getLogger().isEnabledFor(logging.DEBUG):
+    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
+    if asked or logging.getLogger().isEnabledFor(logging.DEBUG):
         with contextlib.suppress(OSError):
             traceback.print_exception(error, file=sys.stderr)
 
@@ -71,9 +73,9 @@ def bytes_text(size: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """`3.2 s`, `4 min 05 s`, `2 h 07 min`, `3 d 04 h`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
     for unit, name, below, below_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= unit:
             return f"{whole // unit} {name} {whole % unit // below:02d} {below_name}"

@@ -159,6 +159,8 @@ class Broker:
 
     def says(self, text: bytes) -> bool:
         """Whether the text is in what the newest process wrote to the log."""
+        if not self.log.exists():
+            return False  # no process was ever started
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return text in log.read()

@@ -4,8 +4,8 @@
         verdict = check(source_rows, reader.records())
 
 Each partition is read from its first record to the end that it had when the reading began. The
-batches are parsed by kafka-python, not by csvkafka's own code, which wrote them: a mistake in both
-could hide itself. Memory: one fetch (`FETCH_BYTES`) and one decompressed batch per partition.
+batches are not parsed by the code that wrote them (see `batch_records`). Memory: one fetch
+(`FETCH_BYTES`) and one parsed batch for each partition.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from csvkafka.kafka_client import RETRY_SECONDS, KafkaClient
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_settings import KafkaSettings
 from csvkafka.model import Lane
+from csvkafka.testing.batch_records import records_of, whole_batches
 from csvkafka.testing.checker import TopicRecord
 
 log = logging.getLogger(__name__)
@@ -153,18 +154,16 @@ class TopicReader:
         A batch is parsed whole before any of it is given, so that a damaged one gives nothing."""
         answer = self._fetch(lane, kafka_offset)
         aborted = _AbortedTransactions(answer.aborted_transactions or ())
-        batches = MemoryRecords(answer.records or b"")
-        while (batch := batches.next_batch()) is not None:
+        for data in whole_batches(answer.records or b""):
+            batch = MemoryRecords(data).next_batch()
             if not batch.validate_crc():
                 raise CorruptRecordError(f"the batch at {batch.base_offset} fails its checksum")
-            records = list(batch)
-            last_offset = records[-1].offset if batch.magic < 2 else batch.last_offset
-            if batch.magic == 2 and aborted.hides(batch, records):
-                records = []
-            yield (
-                last_offset + 1,
-                [TopicRecord(r.offset, r.key, r.value, r.headers) for r in records],
-            )
+            if batch.magic < 2:
+                old = [TopicRecord(r.offset, r.key, r.value, r.headers) for r in batch]
+                yield old[-1].kafka_offset + 1, old
+            else:
+                hidden = aborted.hides(batch)
+                yield batch.last_offset + 1, [] if hidden else records_of(batch, data)
 
     def _fetch(self, lane: Lane, kafka_offset: int) -> Any:
         def make_request(topic_uuid: UUID | None) -> Any:
@@ -237,12 +236,12 @@ class _AbortedTransactions:
         self._to_come = deque(by_start)
         self._producers: set[int] = set()
 
-    def hides(self, batch: Any, records: list[Any]) -> bool:
+    def hides(self, batch: Any) -> bool:
         """The batch is a marker, or belongs to an aborted transaction. Asked in the log's order."""
         while self._to_come and self._to_come[0].first_offset <= batch.last_offset:
             self._producers.add(self._to_come.popleft().producer_id)
         if batch.is_control_batch:
-            if records and records[0].abort:
+            if next(batch).abort:
                 self._producers.discard(batch.producer_id)
             return True
         return batch.is_transactional and batch.producer_id in self._producers
