@@ -35,6 +35,12 @@ def recovery(session: nox.Session) -> None:
 
 
 @nox.session
+def containers(session: nox.Session) -> None:
+    """Images and containers, where a Docker engine answers."""
+    run_tests(session, "tests/containers")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, import layers."""
     session.install("--editable", ".[lint,testing]")
