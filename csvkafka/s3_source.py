@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GZIP_MAGIC = b"\x1f\x8b"
+_FIRST_PIECE_BYTES = 4_096
 _PIECE_BYTES = 131_072
-"""What one socket read asks for: so much is fetched again when a connection breaks."""
+"""What one socket read asks for, from the first to the largest: each that succeeds allows one twice
+as large. What a read had when its connection broke is fetched again."""
 
 
 class Compression(StrEnum):
@@ -348,6 +350,7 @@ class _Body:
         self._stream = stream
         self._skip = skip
         self._remaining = remaining
+        self._piece_bytes = _FIRST_PIECE_BYTES
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; b"": the object's end, or a fault."""
@@ -365,9 +368,10 @@ class _Body:
         return data
 
     def _some(self, size: int) -> bytes:
-        data: bytes = self._stream.read(min(size, _PIECE_BYTES))
+        data: bytes = self._stream.read(min(size, self._piece_bytes))
         if not data:
             raise WrongAnswer("the body ended early")
+        self._piece_bytes = min(2 * self._piece_bytes, _PIECE_BYTES)
         return data
 
     def close(self) -> None:

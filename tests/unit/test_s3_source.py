@@ -95,6 +95,13 @@ def last_byte() -> int:
     return len(BODY) - 1
 
 
+def test_connections_that_are_all_reset_early_still_bring_the_object(
+    s3: FakeS3, source: SourceMaker
+) -> None:
+    s3.always("GET", CutBody(after_bytes=20_000, reset=True))
+    assert b"".join(source().read(0)) == BODY
+
+
 def test_identity_has_the_quoted_etag_and_the_stored_size(s3: FakeS3, source: SourceMaker) -> None:
     etag = s3.put("bucket", "data.csv", BODY, version_id="v1")
     assert source().identify() == SourceIdentity("bucket", "data.csv", etag, len(BODY), "v1")
