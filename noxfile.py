@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import nox
 
 nox.needs_version = ">=2025.5.1"
@@ -36,8 +38,48 @@ def recovery(session: nox.Session) -> None:
 
 @nox.session
 def containers(session: nox.Session) -> None:
-    """Images and containers, where a Docker engine answers."""
-    run_tests(session, "tests/containers")
+    """What only containers can show, the job's image among it; `nox -s images` goes before."""
+    session.install("--editable", ".[testing]")
+    session.run("pytest", "tests/containers", "--stack", "containers", *session.posargs)
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Every image that the tests need: there, pulled, or built; and the job's own."""
+    session.install("--editable", ".[local]")
+    session.run("python", "docker/build_images.py", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """The images' lock files anew, after a range in pyproject.toml has changed."""
+    session.install("uv>=0.9")
+    session.run("python", "docker/lock.py")
+
+
+@nox.session
+def scan(session: nox.Session) -> None:
+    """What is in the job's image (dist/sbom.cdx.json), and whether it has known weaknesses."""
+    session.install("--editable", ".")
+    session.run("python", "docker/scan.py")
+
+
+@nox.session
+def publish(session: nox.Session) -> None:
+    """`nox -s publish -- REGISTRY/NAME`: pushes the job's image that was tested here."""
+    session.install("--editable", ".")
+    session.run("python", "docker/publish.py", *session.posargs)
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """The workflows by zizmor, and by actionlint where it is installed."""
+    session.install("zizmor>=1.15")
+    session.run("zizmor", "--offline", ".github/workflows")
+    if shutil.which("actionlint"):
+        session.run("actionlint", external=True)
+    else:
+        session.warn("actionlint is not on the path: looked at by zizmor alone")
 
 
 @nox.session

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import subprocess
 import sys
 import time
 
@@ -21,8 +20,6 @@ from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
 
 from csvkafka import __version__
 from csvkafka.testing import images
-
-SOURCE_LABEL = "org.opencontainers.image.source"
 
 
 def provide(recipe: LookAlike, *, pull: bool) -> str:
@@ -44,17 +41,11 @@ def build_job() -> None:
     arguments = {
         "PYTHON_IMAGE": images.PYTHON.name,
         "VERSION": __version__,
-        "REVISION": _git("rev-parse", "HEAD"),
-        "CREATED": _git("log", "-1", "--format=%cI") or created,
+        "REVISION": engine.git("rev-parse", "HEAD"),
+        "CREATED": engine.git("log", "-1", "--format=%cI") or created,
     }
     tags = [name, f"{name.rpartition(':')[0] or name}:{__version__}"]
     engine.build(engine.ROOT, engine.ROOT / "docker" / "Dockerfile", tags, arguments)
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(engine.ROOT), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def main() -> None:

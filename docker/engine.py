@@ -21,7 +21,7 @@ def check() -> None:
     """Raises EngineError if no engine answers."""
     try:
         done = subprocess.run(
-            [_client(), "version", "--format", "{{.Server.Version}}"],
+            [client(), "version", "--format", "{{.Server.Version}}"],
             check=False, capture_output=True, text=True,
         )  # fmt: skip
     except OSError as error:
@@ -36,16 +36,40 @@ def check() -> None:
 
 def run(arguments: Sequence[str], *, check: bool = True, stdin: int | None = None) -> int:
     """Runs `docker …` and returns its code; what it says is shown only if it fails and `check`."""
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    done = subprocess.run(
-        [_client(), *arguments],
-        check=False, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=environment,
-    )  # fmt: skip
+    done = _docker(arguments, stdin)
     if check and done.returncode != 0:
-        tail = "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-40:])
-        raise EngineError(f"`docker {arguments[0]}` failed ({done.returncode}):\n{tail}")
+        raise _failure(arguments, done)
     return done.returncode
+
+
+def output(arguments: Sequence[str]) -> str:
+    """What `docker …` says. Raises EngineError, if it fails."""
+    done = _docker(arguments)
+    if done.returncode != 0:
+        raise _failure(arguments, done)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _docker(
+    arguments: Sequence[str], stdin: int | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [client(), *arguments],
+        check=False, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "DOCKER_BUILDKIT": "1"},
+    )  # fmt: skip
+
+
+def _failure(arguments: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> EngineError:
+    tail = "\n".join(done.stdout.decode("utf-8", "replace").splitlines()[-40:])
+    return EngineError(f"`docker {arguments[0]}` failed ({done.returncode}):\n{tail}")
+
+
+def git(*arguments: str) -> str:
+    """What git says about this checkout; "" where that is none."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def build(
@@ -83,13 +107,13 @@ def image_size(name: str) -> int:
 
 
 def _inspect(name: str, template: str) -> str:
-    command = [_client(), "image", "inspect", "--format", template, name]
+    command = [client(), "image", "inspect", "--format", template, name]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 @functools.cache
-def _client() -> str:
+def client() -> str:
     """A docker command that can build with BuildKit.
 
     From version 23 on the client needs the plugin buildx for that; without it, an older client

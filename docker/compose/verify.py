@@ -1,4 +1,4 @@
-"""Judges the sample job: every row of the CSV in the topic, once, in order. Exit 0 if so, else 1."""
+"""Judges the sample job: each row of the CSV in the topic, once, in order. Exit 0 if so, else 1."""
 
 from __future__ import annotations
 
