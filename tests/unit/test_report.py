@@ -1,4 +1,4 @@
-"""The HTML report: what a history tells is drawn where it belongs, and the page needs no network."""
+"""The HTML report: a history is drawn where it belongs, and the page needs no network."""
 
 from __future__ import annotations
 
