@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -216,15 +217,37 @@ def _settings(
     )
 
 
-def _session(service: str, region_name: str | None) -> Session:
+@lru_cache(maxsize=1)
+def _service_descriptions() -> Any:
+    """What the SDK knows of the services: JSON that takes long to read, and several MB to keep.
+    Read once for all clients."""
+    import botocore.session
+
+    return botocore.session.get_session().get_component("data_loader")
+
+
+def _new_session(region_name: str | None) -> Session:
     import boto3
+    import botocore.session
+
+    descriptions = _service_descriptions()
+    paths = list(descriptions.search_paths)
+    core = botocore.session.get_session()
+    core.register_component("data_loader", descriptions)
+    session = boto3.session.Session(botocore_session=core, region_name=region_name)
+    # Each session adds boto3's own path.
+    descriptions.search_paths[:] = dict.fromkeys([*paths, *descriptions.search_paths])
+    return session
+
+
+def _session(service: str, region_name: str | None) -> Session:
     from botocore.exceptions import BotoCoreError
 
     try:
-        session = boto3.session.Session(region_name=region_name)
+        session = _new_session(region_name)
         if session.region_name is None and "AWS_REGION" in os.environ:
             # ECS sets AWS_REGION, which boto3 does not read.
-            session = boto3.session.Session(region_name=os.environ["AWS_REGION"])
+            session = _new_session(os.environ["AWS_REGION"])
         has_credentials = session.get_credentials() is not None
     except BotoCoreError as error:
         raise ConfigError(f"cannot set up AWS access for {service}: {error}") from error

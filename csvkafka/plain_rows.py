@@ -22,6 +22,9 @@ from csvkafka.row_json import SOURCE_FILE, SOURCE_LINE, key_index_of
 
 LaneOf = Callable[[bytes, int], int]
 
+STRETCH_ROWS = 256
+"""So many records are joined while they are still in the processor's cache."""
+
 REMEMBERED = 1 << 14
 """How many sizes a table remembers: about 3 MB each."""
 
@@ -87,13 +90,14 @@ class PlainRows:
         """The records section of a batch of these rows without keys, as `frame_records` makes it.
 
         Raises ValueError for a row of another width than the header's."""
-        records: list[str] = []
+        pieces: list[bytes] = []
         record, fields, number = self._record.copy(), self._fields, self._number
         delimiter, join = rows.delimiter, "".join
         other = self._fixed_size - len(delimiter) * (self._width - 1)
         for begin, end, delta_bytes, number_size in _stretches(len(rows.lines), rows.number):
             frames = _FRAMES[delta_bytes]
             overhead = other + number_size
+            records: list[str] = []
             for delta, line in enumerate(rows.lines[begin:end], begin):
                 record[0], record[2] = frames[len(line) + overhead]
                 record[1] = _VARINTS[delta]
@@ -101,7 +105,8 @@ class PlainRows:
                 record[fields] = line.split(delimiter)
                 record[number] = str(rows.number + delta)
                 records.append(join(record))
-        return join(records).encode("latin-1")
+            pieces.append(join(records).encode("latin-1"))
+        return b"".join(pieces)
 
     def frame_keyed(
         self, rows: PlainLines, lane_of: LaneOf | None, lane_count: int
@@ -180,7 +185,12 @@ def _stretches(row_count: int, first_number: int) -> Iterator[tuple[int, int, in
     while begin < row_count:
         delta_bytes = len(varint(begin))
         number_size = len(str(first_number + begin))
-        end = min(row_count, 1 << (7 * delta_bytes - 1), 10**number_size - first_number)
+        end = min(
+            row_count,
+            begin + STRETCH_ROWS,
+            1 << (7 * delta_bytes - 1),
+            10**number_size - first_number,
+        )
         yield begin, end, delta_bytes, number_size
         begin = end
 
