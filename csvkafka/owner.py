@@ -55,8 +55,8 @@ def _process_namespace() -> str:
 
 
 def _start_time(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (clock ticks after boot); None if the process is gone or a "
-    "zombie."""
+    """Field 22 of /proc/PID/stat (clock ticks after boot); None if the process is gone or
+    defunct."""
     stat = _read(f"/proc/{pid}/stat")
     # The second field, the command, is in parentheses and may hold spaces.
     fields = stat.rpartition(")")[2].split()

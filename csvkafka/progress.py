@@ -15,8 +15,7 @@ from csvkafka.model import Checkpoint, EncodedBlock, LaneProgress, Position
 
 
 class RescanNeeded(Exception):
-    """What the broker answered does not fit what we believe: read the topic tails again (step "
-    "4)."""
+    """What the broker answered does not fit what we believe: the topic tails must be read again."""
 
 
 class _PendingBlock:
@@ -43,7 +42,8 @@ class Progress:
         self._start = start
         self._tails = tuple(tails)
         self._added = [lane.next_sequence for lane in start.lanes]
-        self._kafka_offsets = [lane.next_kafka_offset for lane in tails]
+        self._acknowledged_to = [lane.next_kafka_offset for lane in tails]
+        self._completed_to = self._acknowledged_to.copy()
         self._pending: deque[_PendingBlock] = deque()
         self._awaited: list[deque[_PendingBlock]] = [deque() for _ in tails]
         self._newest: Checkpoint = start
@@ -83,16 +83,14 @@ class Progress:
         Raises RescanNeeded if the offset is unknown (-1) or does not rise: then only the topic
         itself can tell where the lane ends."""
         pending = self._awaited[lane].popleft()
-        floor = pending.kafka_offsets.get(lane, self._kafka_offsets[lane])
+        floor = self._acknowledged_to[lane]
         if base_kafka_offset < floor:
             raise RescanNeeded(
                 f"lane {lane} was acknowledged at Kafka offset {base_kafka_offset}, expected "
                 f"{floor} or more"
             )
         after = base_kafka_offset + record_count
-        pending.kafka_offsets[lane] = after
-        # A later batch of the lane must not be judged by an older floor.
-        self._kafka_offsets[lane] = after
+        pending.kafka_offsets[lane] = self._acknowledged_to[lane] = after
         pending.outstanding -= 1
         return self._advance()
 
@@ -116,18 +114,14 @@ class Progress:
         return completed
 
     def _offer(self, block: _PendingBlock) -> None:
+        # A lane without a batch in the block stands where an earlier block left it, offered or not.
+        for lane, kafka_offset in block.kafka_offsets.items():
+            self._completed_to[lane] = kafka_offset
         reached = zip(block.next_sequences, self._tails, strict=True)
         if any(sequence < tail.next_sequence for sequence, tail in reached):
             return
-        lanes = []
-        for lane, sequence in enumerate(block.next_sequences):
-            # The block's own acknowledgement if it had one; else the lane has not moved since the
-            # last completed block, whose offset the newest checkpoint (or the tail) knows.
-            known = self._newest if self._newest is not self._start else None
-            fallback = known.lanes[lane] if known else self._tails[lane]
-            offset = block.kafka_offsets.get(lane, fallback.next_kafka_offset)
-            lanes.append(LaneProgress(sequence, offset))
         sent = sum(block.next_sequences) - sum(lane.next_sequence for lane in self._start.lanes)
+        lanes = map(LaneProgress, block.next_sequences, self._completed_to)
         self._newest = Checkpoint(
             position=block.end,
             total_sent=self._start.total_sent + sent,

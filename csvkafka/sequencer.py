@@ -133,8 +133,7 @@ class Sequencer:
         self.unacknowledged_batches += 1
 
     def due(self) -> list[SequencedBatch]:
-        """The batches that go to the sink now, in order inside each lane; they are then in "
-        "flight."""
+        """The batches that go to the sink now, in order inside each lane; in flight from here on."""
         now = self._clock.monotonic()
         due: list[SequencedBatch] = []
         for lane, queue in enumerate(self._queues):
