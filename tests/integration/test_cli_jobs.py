@@ -14,6 +14,7 @@ from kafka import KafkaProducer
 from csvkafka.testing.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
+from tests.unit.faulty_gateway import FaultyGateway
 
 ROWS = b'id,name\n1,a\n2,"b\nb"\n3,c\n'
 
@@ -249,6 +250,29 @@ class TestDoctor:
         code, lines = self.doctor(place, DYNAMODB_TABLE=missing, CREATE_TABLE="true")
         assert f"table {missing} is missing and will be created" in lines["ok"]
         assert code == 0
+
+    def test_the_right_to_write_is_tried_and_other_rights_are_not_needed(
+        self, place: LoadPlace
+    ) -> None:
+        place.put(ROWS)
+        denied = (400, "AccessDeniedException")
+        gateway = FaultyGateway(int(place.stack.aws_endpoint_url.rpartition(":")[2]))
+        try:
+            gateway.script(None, denied)
+            code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
+            assert gateway.actions[:2] == ["GetItem", "UpdateItem"]
+            assert code == 1
+            (failure,) = lines["FAIL"]
+            assert "the role needs dynamodb:UpdateItem" in failure
+
+            gateway.reset()
+            gateway.script(None, None, denied)
+            code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
+            assert gateway.actions[2] == "DescribeTable"
+            assert code == 0
+            assert any("dynamodb:DescribeTable" in line for line in lines["skipped"])
+        finally:
+            gateway.close()
 
     def test_another_file_under_the_same_job(self, place: LoadPlace) -> None:
         place.put(ROWS)
