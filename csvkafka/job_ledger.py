@@ -117,12 +117,15 @@ class JobLedger:
 
         Returns the item as it was when we took it; None if the job was completed, or a stop was
         requested, while we waited. `waiting(owner)` is called once for each owner waited for."""
+        waited_for: str | None = None
         while True:
             if stored.status is JobStatus.COMPLETED or stop_requested():
                 return None
             lease = stored.lease
             if lease.owner is not None and not self._is_known_dead(lease.owner):
-                waiting(lease.owner)
+                if lease.owner != waited_for:
+                    waiting(lease.owner)
+                waited_for = lease.owner
                 changed = self._watch(lease, stop_requested)
                 if changed is not None:
                     stored = changed
