@@ -6,6 +6,7 @@ rich, the stack) inside it, so that `csvkafka --help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ Examples:
 """
 
 USAGE_EXIT_CODE = 2
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _LazyGroup(click.Group):
@@ -111,6 +114,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 130
     except BrokenPipeError:
         return 1  # whoever read our output has gone, and there is nobody to tell
+    except OSError as error:
+        if error.errno not in _FULL:
+            report_unexpected(error)
+        else:
+            where = "" if error.filename is None else f"{error.filename}: "
+            report_error(f"{where}{error.strerror}")
+        return 1
     except Exception as error:  # noqa: BLE001 - the process ends here
         report_unexpected(error)
         return 1

@@ -179,6 +179,23 @@ def test_generate_to_stdout_is_the_file_and_nothing_else() -> None:
     assert re.fullmatch(r"id,key,c3,.*\n1,.*\n2,.*\n", result.stdout)
 
 
+@pytest.mark.parametrize(
+    ("redirection", "complaint"),
+    [("| head -1 > /dev/null", ""), ("> /dev/full", "csvkafka: error: No space left on device\n")],
+)
+@pytest.mark.parametrize("arguments", ["generate --rows 100000 -", "generate --rows 1 -", "--help"])
+def test_output_that_cannot_be_written(arguments: str, redirection: str, complaint: str) -> None:
+    code = "from csvkafka.cli import main; main()"
+    command = f"set -o pipefail; '{sys.executable}' -P -c '{code}' {arguments} {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.stderr == complaint
+    # A short output may be read to its end by whoever wanted one line only.
+    fails = complaint or "100000" in arguments
+    assert result.returncode in ((1,) if fails else (0, 1))
+
+
 def test_generate_where_nothing_can_be_written(tmp_path: Path) -> None:
     for destination in (str(tmp_path / "no" / "x.csv"), "s3://only-a-bucket"):
         result = run("generate", destination)
