@@ -4,7 +4,7 @@ One thread reads the source and cuts it into blocks; an executor encodes them, s
 since compression runs without the GIL; the loop takes them without ever waiting. Memory: at most
 `depth` blocks: the source bytes (`plan.block_bytes`) of those that wait, about ten times
 `plan.max_batch_bytes` for each that is just being encoded, the compressed batches of those that are
-ready. With the defaults that is about 25 MB.
+ready. With the defaults that is about 15 MB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 ENCODER_THREADS = 2
 """One compresses while the other makes JSON; more than two only contend for the GIL."""
 
-DEPTH = 8
+DEPTH = 5
 """Blocks that are read ahead."""
 
 CLOSE_SECONDS = 2.0

@@ -37,7 +37,7 @@ class PipelineSettings:
     `store_give_up_seconds`: so long the table may fail before the run stops with CheckpointError.
     `stop_grace_seconds`: so long a stop waits for acknowledgements before its last checkpoint."""
 
-    window_bytes: int = 16 * 1024 * 1024
+    window_bytes: int = 4 * 1024 * 1024
     checkpoint_rows: int = 10_000
     checkpoint_seconds: float = 0.2
     watchdog_seconds: float = 120.0

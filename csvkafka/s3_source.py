@@ -65,7 +65,7 @@ class S3Source:
         version_id: str | None = None,
         pinned: SourceIdentity | None = None,
         compression: Compression = Compression.AUTO,
-        chunk_bytes: int = 1_048_576,
+        chunk_bytes: int = 262_144,
         give_up_seconds: float = 300.0,
         clock: Clock | None = None,
     ) -> None:

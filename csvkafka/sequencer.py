@@ -53,11 +53,14 @@ class Acknowledged:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A batch that is not acknowledged. `sealed` from its first send on."""
+    """A batch that is not acknowledged: `batch` before its first send, `sealed` from then on; both
+    would be its bytes twice. `size` is that of `batch.records`."""
 
     ticket: int
     base_sequence: int
-    batch: EncodedBatch
+    record_count: int
+    size: int
+    batch: EncodedBatch | None
     sealed: SequencedBatch | None = None
 
 
@@ -126,14 +129,17 @@ class Sequencer:
     def enqueue(self, batch: EncodedBatch) -> None:
         """Takes the lane's next batch and fixes its sequence numbers."""
         queue = self._queues[batch.lane]
-        queue.waiting.append(_Waiting(queue.next_ticket, queue.next_sequence, batch))
+        size = len(batch.records)
+        queue.waiting.append(
+            _Waiting(queue.next_ticket, queue.next_sequence, batch.record_count, size, batch)
+        )
         queue.next_ticket += 1
         queue.next_sequence += batch.record_count
-        self.unacknowledged_bytes += len(batch.records)
+        self.unacknowledged_bytes += size
         self.unacknowledged_batches += 1
 
     def due(self) -> list[SequencedBatch]:
-        """The batches that go to the sink now, in order inside each lane; in flight from here on."""
+        """The batches that go to the sink now, in order in each lane; they are in flight then."""
         now = self._clock.monotonic()
         due: list[SequencedBatch] = []
         for lane, queue in enumerate(self._queues):
@@ -144,8 +150,10 @@ class Sequencer:
                 queue.handed_over = 0
             while queue.handed_over < len(queue.waiting) and len(queue.in_flight) < queue.limit:
                 waiting = queue.waiting[queue.handed_over]
-                if waiting.sealed is None:
-                    waiting.sealed = self._sealed(lane, waiting)
+                if waiting.batch is not None:
+                    waiting.sealed = self._sealed(lane, waiting, waiting.batch)
+                    waiting.batch = None
+                assert waiting.sealed is not None
                 queue.handed_over += 1
                 queue.in_flight.append(waiting.ticket)
                 due.append(waiting.sealed)
@@ -186,13 +194,13 @@ class Sequencer:
 
     def _acknowledge(self, outcome: ProduceOutcome) -> Acknowledged:
         queue = self._queues[outcome.lane]
-        batch = queue.waiting[0].batch
+        acknowledged = queue.waiting[0]
         queue.succeed()
-        self.unacknowledged_bytes -= len(batch.records)
+        self.unacknowledged_bytes -= acknowledged.size
         self.unacknowledged_batches -= 1
-        return Acknowledged(outcome.lane, outcome.base_kafka_offset, batch.record_count)
+        return Acknowledged(outcome.lane, outcome.base_kafka_offset, acknowledged.record_count)
 
-    def _sealed(self, lane: int, waiting: _Waiting) -> SequencedBatch:
+    def _sealed(self, lane: int, waiting: _Waiting, batch: EncodedBatch) -> SequencedBatch:
         timestamp_ms = int(self._clock.wall() * 1000)
-        data = self._seal(waiting.batch, self._identity, waiting.base_sequence, timestamp_ms)
-        return SequencedBatch(lane, waiting.ticket, waiting.batch.record_count, data)
+        data = self._seal(batch, self._identity, waiting.base_sequence, timestamp_ms)
+        return SequencedBatch(lane, waiting.ticket, waiting.record_count, data)
