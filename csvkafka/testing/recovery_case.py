@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -27,7 +27,12 @@ from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.csv_files import CsvSpec, write_csv
 from csvkafka.testing.history import History
 from csvkafka.testing.job_view import JobView, JobWatch
-from csvkafka.testing.supervisor import EXIT_TIMEOUT_SECONDS, Incarnation, Supervisor
+from csvkafka.testing.supervisor import (
+    EXIT_TIMEOUT_SECONDS,
+    WORKER,
+    Incarnation,
+    Supervisor,
+)
 from csvkafka.testing.topic_reader import Isolation
 from csvkafka.testing.verdict import Verdict
 from csvkafka.testing.verify import Scope, judge_load
@@ -56,7 +61,8 @@ class RecoveryCase:
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
     many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
-    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip)."""
+    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip).
+    `program`: another worker than csvkafka's own (`Supervisor.start_worker`)."""
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class RecoveryCase:
         pace_seconds: float = PACE_SECONDS,
         kafka_limits: Mapping[str, int] | None = None,
         stored: bytes | None = None,
+        program: Sequence[str] = WORKER,
     ) -> None:
         self.stack = stack
         self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
@@ -80,6 +87,7 @@ class RecoveryCase:
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.kafka_limits = dict(kafka_limits or {})
+        self.program = program
         self.exclusive = exclusive
         self.history = History()
         stack.create_topic(self.topic, partitions, topic_config)
@@ -142,6 +150,7 @@ class RecoveryCase:
             pace_seconds=self.pace_seconds if pace_seconds is None else pace_seconds,
             block_bytes=self.block_bytes if block_bytes is None else block_bytes,
             kafka_limits=self.kafka_limits,
+            program=self.program,
         )
 
     def run(
@@ -213,6 +222,20 @@ class RecoveryCase:
         """The checkpoint item now."""
         return self.view.item()
 
+    def stored_item(self) -> dict[str, Any]:
+        """The checkpoint item in DynamoDB's form."""
+        key = {"job_id": {"S": self.job_id}}
+        answer = self.stack.client("dynamodb").get_item(
+            TableName=TABLE, Key=key, ConsistentRead=True
+        )
+        stored: dict[str, Any] = answer["Item"]
+        return stored
+
+    def change_item(self, changes: Mapping[str, Any]) -> None:
+        """Sets attributes of the item to values in DynamoDB's form; None removes one."""
+        changed = {**self.stored_item(), **changes}
+        self.restore_item({name: value for name, value in changed.items() if value is not None})
+
     def restore_item(self, attributes: Mapping[str, Any]) -> None:
         """Puts an item (DynamoDB's form) in the place of the job's; what was observed before is
         forgotten, as the checkpoint may go back."""
@@ -225,7 +248,12 @@ class RecoveryCase:
         """The checker's answer for readers of that isolation level."""
         return judge_load(
             LoadConfig.from_settings({**self.stack.environment(), **self.settings}),
-            Scope(isolation, exclusive=self.exclusive, complete=complete),
+            Scope(
+                isolation,
+                exclusive=self.exclusive,
+                complete=complete,
+                partition_count=self.partitions,
+            ),
             source=io.BytesIO(self.source),
             checkpoints=self._watch.observations,
         )

@@ -22,6 +22,8 @@ from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.history import History
 from csvkafka.testing.step_log import StepLine, StepLogReader
 
+WORKER = ("-m", "csvkafka.testing.worker")
+
 EXIT_TIMEOUT_SECONDS = 90.0
 STEP_TIMEOUT_SECONDS = 60.0
 
@@ -173,11 +175,13 @@ class Supervisor:
         pace_seconds: float = 0.0,
         block_bytes: int | None = None,
         kafka_limits: Mapping[str, int] | None = None,
+        program: Sequence[str] = WORKER,
     ) -> Incarnation:
-        """Starts csvkafka's worker; see `worker.py` for what the arguments do."""
+        """Starts csvkafka's worker; see `worker.py` for what the arguments do. `program` is what
+        Python runs, a changed worker for example."""
         steps = self.folder / f"steps-{len(self.incarnations) + 1}"
         # -P: the worker imports the installed package, whatever lies in its folder.
-        command = [sys.executable, "-P", "-m", "csvkafka.testing.worker", "--steps", str(steps)]
+        command = [sys.executable, "-P", *program, "--steps", str(steps)]
         for point in crash:
             command += ["--crash", str(point)]
         if pace_seconds:

@@ -33,12 +33,6 @@ def key_of(case: RecoveryCase) -> dict[str, Any]:
     return {"TableName": TABLE, "Key": {"job_id": {"S": case.job_id}}}
 
 
-def stored(case: RecoveryCase) -> dict[str, Any]:
-    """The item in DynamoDB's form."""
-    item: dict[str, Any] = case.stack.client("dynamodb").get_item(**key_of(case))["Item"]
-    return item
-
-
 def killed_midway(recovery_case: NewCase) -> RecoveryCase:
     case = recovery_case()
     case.kill_at(Step.CHECKPOINT_STORED)
@@ -154,7 +148,7 @@ def test_f75_item_deleted_while_running(recovery_case: NewCase) -> None:
 def test_f76_item_restored_from_a_backup(recovery_case: NewCase) -> None:
     case = recovery_case()
     case.kill_at(Step.IDENTITY_STORED)
-    backup = stored(case)
+    backup = case.stored_item()
     case.kill_at(Step.CHECKPOINT_STORED)
     case.assert_midway()
     case.restore_item(backup)
@@ -180,9 +174,8 @@ def test_f77_a_damaged_item_is_refused(
     recovery_case: NewCase, damage: dict[str, dict[str, str] | None]
 ) -> None:
     case = killed_midway(recovery_case)
-    backup = stored(case)
-    damaged = {name: value for name, value in (backup | damage).items() if value is not None}
-    case.restore_item(damaged)
+    backup = case.stored_item()
+    case.change_item(damage)
     case.refused("Checkpoint")
     case.restore_item(backup)
     case.run()
@@ -207,7 +200,7 @@ def test_f78_an_item_of_another_implementation_is_adopted(recovery_case: NewCase
 
 def test_f79_an_item_copied_to_another_job_is_refused(recovery_case: NewCase) -> None:
     case = killed_midway(recovery_case)
-    copied = stored(case) | {"job_id": {"S": f"{case.job_id}-2"}}
+    copied = case.stored_item() | {"job_id": {"S": f"{case.job_id}-2"}}
     case.stack.client("dynamodb").put_item(TableName=TABLE, Item=copied)
     worker = case.refused("ConfigChanged", settings={"JOB_ID": f"{case.job_id}-2"})
     assert "JOB_ID" in worker.output()

@@ -16,7 +16,7 @@ from csvkafka.model import Step
 from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.proxy import Proxy
 from csvkafka.testing.proxy_faults import Cut
-from csvkafka.testing.recovery_case import TABLE, RecoveryCase
+from csvkafka.testing.recovery_case import RecoveryCase
 from csvkafka.testing.supervisor import Incarnation
 from tests.recovery.conftest import NewStack
 
@@ -168,12 +168,7 @@ def test_f25_a_dead_owners_process_number_belongs_to_another_now(recovery_case: 
     case.assert_midway()
     host, boot, namespace, _, started, chance = (case.item() or {})["lease_owner"].split("/")
     owner = "/".join((host, boot, namespace, str(os.getpid()), started, chance))
-    case.stack.client("dynamodb").update_item(
-        TableName=TABLE,
-        Key={"job_id": {"S": case.job_id}},
-        UpdateExpression="SET lease_owner = :owner",
-        ExpressionAttributeValues={":owner": {"S": owner}},
-    )
+    case.change_item({"lease_owner": {"S": owner}})
     begun_at = time.monotonic()
     resumed = case.run()
     assert time.monotonic() - begun_at < 30
