@@ -41,7 +41,7 @@ def build_job() -> None:
     arguments = {
         "PYTHON_IMAGE": images.PYTHON.name,
         "VERSION": __version__,
-        "REVISION": engine.git("rev-parse", "HEAD"),
+        "REVISION": engine.revision(),
         "CREATED": engine.git("log", "-1", "--format=%cI") or created,
     }
     tags = [name, f"{name.rpartition(':')[0] or name}:{__version__}"]

@@ -90,6 +90,12 @@ def build(
     run([*command, str(context)])
 
 
+def revision() -> str:
+    """The commit of this checkout, with -dirty behind it if a tracked file differs."""
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+
+
 def image_exists(name: str) -> bool:
     """Whether the engine holds the image."""
     return _inspect(name, "{{.Id}}") != ""

@@ -17,10 +17,13 @@ from csvkafka.local.broker import START_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS, k
 from csvkafka.local.ports import LOOPBACK
 from csvkafka.local.processes import wait_until
 from csvkafka.testing import images
+from csvkafka.testing.container_disk import SmallDisk
 from csvkafka.testing.container_engine import labels, remove_container
 from csvkafka.testing.container_server import ContainerPlan, ContainerServer
 
 DATA_FOLDER = "/tmp/kraft-combined-logs"
+USER_ID = 1000
+"""Of the public image's user."""
 
 _INTERNAL_PORT = 19092
 _CONTROLLER_PORT = 9093
@@ -31,15 +34,25 @@ _RUN_CLASS = "/opt/kafka/bin/kafka-run-class.sh"
 class ContainerBroker(ContainerServer):
     """One node of the cluster."""
 
-    def __init__(self, node_id: int, plan: ContainerPlan, network: Network) -> None:
+    def __init__(
+        self, node_id: int, plan: ContainerPlan, network: Network, disk: SmallDisk | None
+    ) -> None:
         super().__init__(plan, network)
         self.node_id = node_id
+        self._disk = disk
         self._starts = 0
 
     @property
     def internal_address(self) -> str:
         """`host:port` for brokers and containers in the network."""
         return f"{self.plan.alias}:{_INTERNAL_PORT}"
+
+    @property
+    def disk(self) -> SmallDisk:
+        """Where its data are. Raises: StackError, if the stack was made without `broker_disk`."""
+        if self._disk is None:
+            raise StackError("this broker has no disk of its own; give the stack a broker_disk")
+        return self._disk
 
     @property
     def proxied_address(self) -> str:
@@ -87,7 +100,7 @@ def new_cluster(
     properties: Mapping[str, str],
     jvm_options: Sequence[str],
     *,
-    tmpfs_size: str | None = None,
+    disks: Mapping[int, SmallDisk],
     memory_limit: str | None = None,
 ) -> tuple[ContainerBroker, ...]:
     """Brokers that will form a cluster of their own; not started yet."""
@@ -98,23 +111,22 @@ def new_cluster(
         **_jvm_variables(jvm_options),
         "CLUSTER_ID": kafka_uuid(),
     }
-    # The public image's user has the id 1000.
-    tmpfs = {DATA_FOLDER: f"size={tmpfs_size},uid=1000,mode=755"} if tmpfs_size else {}
 
     def broker(node_id: int, name: str) -> ContainerBroker:
         def environment(ports: Sequence[int]) -> dict[str, str]:
             return {**_node_settings(node_id, name, ports), **shared}
 
+        disk = disks.get(node_id)
         plan = ContainerPlan(
             images.KAFKA.name,
             name,
             environment,
             port_count=3,
             published_count=2,
-            tmpfs=tmpfs,
+            volumes={disk.volume_name: DATA_FOLDER} if disk else {},
             memory_limit=memory_limit,
         )
-        return ContainerBroker(node_id, plan, network)
+        return ContainerBroker(node_id, plan, network, disk)
 
     return tuple(broker(node_id, name) for node_id, name in names.items())
 

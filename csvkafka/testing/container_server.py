@@ -32,7 +32,7 @@ class ContainerPlan:
 
     `port_count` ports of the host are reserved, and `environment` gets them. The server is to
     listen at the first `published_count` of them, by the same numbers (the first: or at `port`).
-    `tmpfs` maps paths to options, e.g. {"/data": "size=64m"}."""
+    `volumes` maps volumes to the paths where they are mounted."""
 
     image: str
     alias: str
@@ -40,7 +40,7 @@ class ContainerPlan:
     port: int | None = None
     port_count: int = 1
     published_count: int = 1
-    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
     memory_limit: str | None = None
 
 
@@ -119,7 +119,8 @@ class ContainerServer:
         made.ports = {
             str(there): (LOOPBACK, here) for there, here in zip(inside, published, strict=True)
         }
-        made.tmpfs = dict(plan.tmpfs)
+        for volume, path in plan.volumes.items():
+            made.with_volume_mapping(volume, path, "rw")
         made.with_kwargs(labels=labels(), hostname=plan.alias, mem_limit=plan.memory_limit)
         try:
             made.start()

@@ -28,7 +28,8 @@ from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.local.stack import BROKER_JVM_OPTIONS
 from csvkafka.testing import images
-from csvkafka.testing.container_broker import ContainerBroker, new_cluster, run_tool
+from csvkafka.testing.container_broker import USER_ID, ContainerBroker, new_cluster, run_tool
+from csvkafka.testing.container_disk import SmallDisk
 from csvkafka.testing.container_engine import connect, labels, remove_leftovers, require_images
 from csvkafka.testing.container_server import ContainerPlan, ContainerServer
 
@@ -101,8 +102,8 @@ class ContainerStack(Stack):
     """One or three Kafka brokers and LocalStack, in a network of their own.
 
     `properties` are Kafka server properties of every broker; `jvm_options` go to each broker's JVM.
-    `broker_tmpfs` gives each broker's log directory a file system in memory of that size, e.g.
-    "64m"; `broker_memory_limit` limits each broker's container, e.g. "1g".
+    `broker_disk` gives each broker's data a small disk of that size, e.g. "200m", which can be
+    filled (`SmallDisk`); `broker_memory_limit` limits each broker's container, e.g. "1g".
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class ContainerStack(Stack):
         *,
         properties: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = BROKER_JVM_OPTIONS,
-        broker_tmpfs: str | None = None,
+        broker_disk: str | None = None,
         broker_memory_limit: str | None = None,
     ) -> None:
         if broker_count not in (1, 3):
@@ -119,12 +120,13 @@ class ContainerStack(Stack):
         self.broker_count = broker_count
         self._properties = dict(properties or {})
         self._jvm_options = tuple(jvm_options)
-        self._broker_tmpfs = broker_tmpfs
+        self._broker_disk = broker_disk
         self._broker_memory_limit = broker_memory_limit
         self._engine: Any = None
         self._network: Network | None = None
         self._aws: ContainerAws | None = None
         self._brokers: tuple[ContainerBroker, ...] = ()
+        self._disks: dict[int, SmallDisk] = {}
 
     def start(self) -> Self:
         """Removes what killed runs have left, starts everything, and waits until it serves.
@@ -139,12 +141,13 @@ class ContainerStack(Stack):
             self._network = Network(docker_network_kw={"labels": labels()}).create()
             self._aws = ContainerAws(self._network)
             self._aws.launch()
+            self._make_disks()
             self._brokers = new_cluster(
                 self._network,
                 self.broker_count,
                 self._properties,
                 self._jvm_options,
-                tmpfs_size=self._broker_tmpfs,
+                disks=self._disks,
                 memory_limit=self._broker_memory_limit,
             )
             for broker in self._brokers:
@@ -164,6 +167,8 @@ class ContainerStack(Stack):
         """Removes the containers and the network; the second call does nothing."""
         for server in (*self._brokers, *([self._aws] if self._aws is not None else [])):
             server.close()
+        for disk in self._disks.values():
+            disk.close()
         if self._network is not None:
             with contextlib.suppress(DockerException):
                 self._network.remove()
@@ -171,6 +176,14 @@ class ContainerStack(Stack):
             self._engine.close()
         self._engine = self._network = self._aws = None
         self._brokers = ()
+        self._disks = {}
+
+    def _make_disks(self) -> None:
+        if self._broker_disk is not None:
+            for node_id in range(1, self.broker_count + 1):
+                self._disks[node_id] = SmallDisk(
+                    self._engine, images.KAFKA.name, self._broker_disk, USER_ID
+                )
 
     def __enter__(self) -> Self:
         return self.start()

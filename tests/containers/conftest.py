@@ -10,9 +10,11 @@ import pytest
 from csvkafka.local.base import Stack
 from csvkafka.testing.container_engine import require_images
 from csvkafka.testing.container_stack import ContainerStack
+from csvkafka.testing.csv_files import preset, write_csv
 from csvkafka.testing.images import JOB
 from csvkafka.testing.stack_choice import choose_stack
 from tests.containers.job_container import JobContainers
+from tests.containers.midway import ROWS
 from tests.integration.loads import LoadPlace
 from tests.unit.aws_environment import set_aws_environment
 
@@ -47,3 +49,9 @@ def jobs(containers: ContainerStack) -> Iterator[JobContainers]:
     require_images(containers.engine, [JOB])
     with JobContainers(containers) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def many_rows() -> bytes:
+    """Takes some seconds to load: time enough to be harmed in the middle."""
+    return b"".join(write_csv(preset("nasty", ROWS, seed=5)))

@@ -29,7 +29,7 @@ class Compose:
         override.write_text(
             json.dumps(
                 {
-                    "services": {name: everything for name in SERVICES},
+                    "services": dict.fromkeys(SERVICES, everything),
                     "networks": {"default": everything},
                 }
             )

@@ -9,17 +9,13 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import pytest
-
 from csvkafka import __version__
-from csvkafka.config import LoadConfig
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.container_stack import ContainerStack
 from csvkafka.testing.csv_files import CsvSpec, preset, write_csv
 from csvkafka.testing.images import JOB
-from csvkafka.testing.job_view import JobView
-from csvkafka.testing.verify import Scope, judge_load
 from tests.containers.job_container import KILLED, JobContainer, JobContainers
+from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace
 
 MEBIBYTE = 1 << 20
@@ -28,35 +24,6 @@ FIRST_READ_SECONDS = 1.5
 LOG_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (DEBUG|INFO|WARNING|ERROR) - \S.*"
 )
-ROWS = 300_000
-OFTEN = {"CHECKPOINT_INTERVAL": "5000", "LEASE_SECONDS": "3"}
-
-
-@pytest.fixture(scope="module")
-def many_rows() -> bytes:
-    """Takes some seconds to load: time enough to be killed in the middle."""
-    return b"".join(write_csv(preset("nasty", ROWS, seed=5)))
-
-
-def assert_loaded(place: LoadPlace, row_count: int) -> None:
-    """Every row is in the topic once, in order, with its content, for every reader."""
-    verdict = judge_load(LoadConfig.from_settings(place.settings()), Scope(exclusive=True))
-    assert verdict.is_clean, str(verdict)
-    assert verdict.rows_found == row_count
-    item = place.item()
-    assert item is not None
-    assert (item["status"], item["last_line"]) == ("COMPLETED", row_count)
-
-
-def wait_until_midway(place: LoadPlace, job: JobContainer, rows: int = ROWS) -> None:
-    """Returns when a checkpoint is stored and the load is far from its end."""
-    view = JobView(place.stack, place.table, place.job_id, place.topic, 1)
-    try:
-        view.wait_for(lambda seen: seen.last_line() > 0 or not job.is_running, "a checkpoint")
-        assert job.is_running, job.output()
-        assert view.record_count() < rows * 0.9, "the load was over before the fault"
-    finally:
-        view.close()
 
 
 def test_a_load_ends_with_0_and_logs_in_the_documented_format(
