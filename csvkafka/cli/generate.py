@@ -126,6 +126,7 @@ def _write(chunks: Iterable[bytes], destination: str) -> int:
         upload(counted, destination)
     elif destination == "-":
         sys.stdout.buffer.writelines(counted)
+        sys.stdout.buffer.flush()
     else:
         try:
             with Path(destination).open("wb") as file:

@@ -17,8 +17,9 @@ TIMEOUT_SECONDS = 120.0
 
 
 def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment and `settings`."""
-    return {**os.environ, **settings}
+    """This process's environment, with Python's usual buffers, and `settings`."""
+    inherited = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, **settings}
 
 
 def run_csvkafka(

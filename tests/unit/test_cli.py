@@ -21,13 +21,17 @@ from csvkafka.settings import SETTINGS, Kind
 ROOT = Path(__file__).parents[2]
 
 
+def plain_environment() -> dict[str, str]:
+    """Without settings, and with Python's usual buffers."""
+    left_out = {"PYTHONUNBUFFERED", *(setting.variable for setting in SETTINGS)}
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, with nothing of this one's settings."""
-    settings = {setting.variable for setting in SETTINGS}
-    inherited = {name: value for name, value in os.environ.items() if name not in settings}
     return subprocess.run(
         [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", *arguments],
-        env={**inherited, **environment},
+        env={**plain_environment(), **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -188,7 +192,12 @@ def test_output_that_cannot_be_written(arguments: str, redirection: str, complai
     code = "from csvkafka.cli import main; main()"
     command = f"set -o pipefail; '{sys.executable}' -P -c '{code}' {arguments} {redirection}"
     result = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", command],
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert result.stderr == complaint
     # A short output may be read to its end by whoever wanted one line only.
