@@ -94,7 +94,7 @@ class FakeTable:
 
     def _write(self, apply: Callable[[], Refused | None]) -> Refused | None:
         # If we die on the way, what becomes of the request is for our killer to say.
-        number = self.on_their_way.add(lambda: _ignoring(apply))
+        number = self.on_their_way.add(apply)
         action = self.meet("table-write")
         self.time.sleep(self.latency())
         self.on_their_way.done(number)
@@ -102,7 +102,7 @@ class FakeTable:
             self.time.sleep(GIVE_UP_SECONDS)
             raise _unavailable("throttles" if action == "throttle" else "does not answer")
         if action == "timeout-late":
-            self.time.after(GIVE_UP_SECONDS + self.late(), lambda: _ignoring(apply))
+            self.time.after(GIVE_UP_SECONDS + self.late(), apply)
             self.time.sleep(GIVE_UP_SECONDS)
             raise _unavailable("does not answer")
         refused = apply()
@@ -115,10 +115,6 @@ class FakeTable:
             refused = apply()
         self.time.sleep(self.latency())
         return refused
-
-
-def _ignoring(apply: Callable[[], Refused | None]) -> None:
-    apply()
 
 
 def _unavailable(what: str) -> CheckpointError:

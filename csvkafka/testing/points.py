@@ -41,10 +41,10 @@ class OnTheirWay:
     say what becomes of it."""
 
     def __init__(self) -> None:
-        self._effects: dict[int, Callable[[], None]] = {}
+        self._effects: dict[int, Callable[[], object]] = {}
         self._number = 0
 
-    def add(self, effect: Callable[[], None]) -> int:
+    def add(self, effect: Callable[[], object]) -> int:
         """The client has sent something; `effect` is what it does once the server takes it."""
         self._number += 1
         self._effects[self._number] = effect
@@ -58,7 +58,7 @@ class OnTheirWay:
         """Nobody has taken or dropped it yet."""
         return number in self._effects
 
-    def abandon(self) -> list[Callable[[], None]]:
+    def abandon(self) -> list[Callable[[], object]]:
         """The client is dead: hands over what is on its way, in order, to be done by hand."""
         effects = list(self._effects.values())
         self._effects.clear()

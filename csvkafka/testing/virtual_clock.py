@@ -43,7 +43,7 @@ class VirtualTime:
         """A run that is not over at `limit_seconds` raises Stalled."""
         self.now = 0.0
         self._limit_seconds = limit_seconds
-        self._due: list[tuple[float, int, Task | None, int, Callable[[], None] | None]] = []
+        self._due: list[tuple[float, int, Task | None, int, Callable[[], object] | None]] = []
         self._order = itertools.count()
         self._first = Task("first")
         self._running = self._first
@@ -54,7 +54,7 @@ class VirtualTime:
         """The task whose turn it is."""
         return self._running
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Runs `action` in so many seconds, between the tasks' turns."""
         self._push(self.now + seconds, None, 0, action)
 
@@ -118,7 +118,11 @@ class VirtualTime:
                 action()
 
     def _push(
-        self, due_at: float, task: Task | None, wait_number: int, action: Callable[[], None] | None
+        self,
+        due_at: float,
+        task: Task | None,
+        wait_number: int,
+        action: Callable[[], object] | None,
     ) -> None:
         heapq.heappush(self._due, (due_at, next(self._order), task, wait_number, action))
 
