@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 
 LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
@@ -21,3 +23,15 @@ def configure_logging(level: str = "INFO") -> None:
     # What the client's own log says at these levels, csvkafka says again in its own words.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def let_go_of_output() -> None:
+    """Flushes stdout and stderr. One that cannot be written any more (its reader has gone, the disk
+    is full) is let go, so that Python's own flush at exit does not change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

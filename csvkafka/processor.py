@@ -32,7 +32,7 @@ from csvkafka.kafka_client import KafkaClient
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_sink import KafkaSink
 from csvkafka.load_log import LoadLog
-from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS, configure_logging
+from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS, configure_logging, let_go_of_output
 from csvkafka.model import EncodePlan, Lane, Position, Transform
 from csvkafka.owner import this_incarnation
 from csvkafka.pipeline import PipelineSettings
@@ -326,7 +326,9 @@ def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130."""
     level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
     configure_logging(level if level in LOG_LEVELS else "INFO")
-    sys.exit(_run_main())
+    code = _run_main()
+    let_go_of_output()
+    sys.exit(code)
 
 
 def _run_main() -> int:

@@ -1,4 +1,4 @@
-"""What commands say: error lines, numbers for people, and an end that no broken pipe can spoil."""
+"""What commands say: error lines, numbers for people."""
 
 from __future__ import annotations
 
@@ -38,18 +38,6 @@ def report_unexpected(error: Exception) -> None:
     if asked or logging.getLogger().isEnabledFor(logging.DEBUG):
         with contextlib.suppress(OSError):
             traceback.print_exception(error, file=sys.stderr)
-
-
-def let_go_of_output() -> None:
-    """Flushes stdout and stderr. One that cannot be written any more (its reader has gone, the disk
-    is full) is let go, so that Python's own flush at exit does not change the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_terminal() -> bool:

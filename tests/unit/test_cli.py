@@ -205,6 +205,20 @@ def test_output_that_cannot_be_written(arguments: str, redirection: str, complai
     assert result.returncode in ((1,) if fails else (0, 1))
 
 
+@pytest.mark.parametrize("redirection", ["| true", "> /dev/full", ">&-"])
+def test_the_documented_main_keeps_its_exit_code_without_a_log(redirection: str) -> None:
+    command = f"set -o pipefail; '{sys.executable}' -P -m csvkafka {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        env=plain_environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert b"Exception ignored" not in result.stderr
+
+
 def test_generate_where_nothing_can_be_written(tmp_path: Path) -> None:
     for destination in (str(tmp_path / "no" / "x.csv"), "s3://only-a-bucket"):
         result = run("generate", destination)
