@@ -1,0 +1,163 @@
+"""One run of one contender on the ground, measured and counted."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from benchmarks import measure
+from benchmarks.ground import Ground
+from benchmarks.inputs import Input
+from benchmarks.measure import BenchmarkError
+from benchmarks.objects import object_key
+from csvkafka.kafka_client import KafkaClient, KafkaSettings
+from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.model import Lane
+
+RECORD_BYTES = 400
+"""As long as a record of flights.csv."""
+
+_REPOSITORY = Path(__file__).parent.parent
+_REPORTED = re.compile(r"([\d.]+) records/sec")
+
+
+@dataclass(frozen=True)
+class Result:
+    """`seconds` is the whole process's time, from its start to its end; for the Java tool, the time
+    that it reports itself, without the start of its virtual machine. `source_bytes` were read."""
+
+    name: str
+    records: int
+    seconds: float
+    cpu_seconds: float
+    broker_cpu_seconds: float
+    peak_bytes: int
+    source_bytes: float = 0.0
+    batches: int = 0
+    first_seconds: Mapping[str, float] = field(default_factory=dict)
+    step_count: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def records_per_second(self) -> float:
+        return self.records / self.seconds
+
+
+def python(module: str) -> list[str]:
+    """The command that runs a module of this repository."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def environment_of(ground: Ground, table: Input, times: int, topic: str) -> dict[str, str]:
+    """What a load of the input, so many times, into the topic needs."""
+    return {
+        **ground.environment(),
+        "PYTHONPATH": str(_REPOSITORY),
+        "S3_KEY": object_key(table.stem, times),
+        "KAFKA_TOPIC": topic,
+        "JOB_ID": f"bench-{uuid4().hex[:12]}",
+    }
+
+
+def load(
+    ground: Ground,
+    name: str,
+    table: Input,
+    times: int,
+    *,
+    partitions: int = 1,
+    settings: Mapping[str, str] | None = None,
+) -> Result:
+    """csvkafka, from the start of its process to its end."""
+    with ground.topic(partitions) as topic:
+        environment = environment_of(ground, table, times, topic) | dict(settings or {})
+        broker_before = ground.broker_cpu_seconds()
+        run = measure.run(python("benchmarks.timed_load"), environment)
+        broker = ground.broker_cpu_seconds() - broker_before
+        told = json.loads(run.output.splitlines()[-1])
+        rows = table.rows * times
+        batches = ground.check_complete(topic, rows, partitions)
+    return Result(
+        name,
+        rows,
+        run.seconds,
+        run.cpu_seconds,
+        broker,
+        run.peak_bytes,
+        rows * table.row_bytes,
+        batches,
+        told["first"],
+        told["count"],
+    )
+
+
+def timeline(run: measure.Run) -> dict[str, float]:
+    """When the load first met each step, in seconds since its process began."""
+    first: dict[str, float] = json.loads(run.output.splitlines()[-1])["first"]
+    return first
+
+
+def peer(ground: Ground, name: str, module: str, table: Input, times: int, rows: int) -> Result:
+    """One of `benchmarks.peers`, for the first `rows` rows."""
+    with ground.topic() as topic:
+        environment = environment_of(ground, table, times, topic) | {"ROWS": str(rows)}
+        broker_before = ground.broker_cpu_seconds()
+        run = measure.run(python(module), environment)
+        broker = ground.broker_cpu_seconds() - broker_before
+        batches = ground.check_complete(topic, rows)
+    return Result(
+        name, rows, run.seconds, run.cpu_seconds, broker, run.peak_bytes,
+        rows * table.row_bytes, batches,
+    )  # fmt: skip
+
+
+def producer_performance(
+    ground: Ground,
+    name: str,
+    records: int,
+    payload: Sequence[str],
+    properties: Mapping[str, str] | None = None,
+) -> Result:
+    """kafka-producer-perf-test: `payload` is its options for what a record is."""
+    environment = ground.environment()
+    with ground.topic() as topic:
+        settings = {
+            "bootstrap.servers": environment["KAFKA_BOOTSTRAP_SERVERS"],
+            "acks": "all",
+            "compression.type": "gzip",
+            **(properties or {}),
+        }
+        command = [
+            f"{environment['JAVA_HOME']}/bin/java", "-Xmx512m",
+            "-cp", environment["CLASSPATH"],
+            "org.apache.kafka.tools.ProducerPerformance",
+            "--topic", topic, "--num-records", str(records), "--throughput", "-1",
+            *payload,
+            "--producer-props", *(f"{key}={value}" for key, value in settings.items()),
+        ]  # fmt: skip
+        broker_before = ground.broker_cpu_seconds()
+        run = measure.run(command, environment)
+        broker = ground.broker_cpu_seconds() - broker_before
+        batches = ground.check_complete(topic, records)
+    reported = _REPORTED.findall(run.output)
+    if not reported:
+        raise BenchmarkError(f"kafka-producer-perf-test told no rate:\n{run.output[-2000:]}")
+    seconds = records / float(reported[-1])
+    return Result(name, records, seconds, run.cpu_seconds, broker, run.peak_bytes, 0.0, batches)
+
+
+def sample_records(ground: Ground, table: Input, file: Path, count: int = 50_000) -> None:
+    """Writes records as csvkafka makes them, one a line, for the Java tool to send."""
+    with ground.topic() as topic:
+        measure.run(python("benchmarks.timed_load"), environment_of(ground, table, 1, topic))
+        client = KafkaClient(KafkaSettings((ground.stack.bootstrap_servers,)))
+        try:
+            client.connect()
+            values = KafkaCluster(client).last_values(Lane(topic, 0), count)
+        finally:
+            client.close()
+    file.write_bytes(b"".join(value + b"\n" for value in values))

@@ -1,0 +1,259 @@
+"""What is measured: each section runs its contenders in turns, round after round."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import contenders, measure
+from benchmarks.contenders import RECORD_BYTES, Result
+from benchmarks.ground import Ground
+from benchmarks.inputs import Input
+
+Line = dict[str, float | str]
+Contender = Callable[[], Result]
+
+CODECS = ("gzip", "zstd", "lz4", "snappy", "none")
+FLIGHTS_TIMES = 6
+"""Two million rows."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """`rounds` of each contender; `scale` divides the sizes, for a quick look."""
+
+    ground: Ground
+    inputs: dict[str, Input]
+    folder: Path
+    rounds: int = 3
+    scale: int = 1
+
+    @property
+    def flights(self) -> Input:
+        return self.inputs["flights"]
+
+    @property
+    def times(self) -> int:
+        return max(1, FLIGHTS_TIMES // self.scale)
+
+
+def in_turns(contenders_: Sequence[Contender], rounds: int) -> list[Line]:
+    """Every contender once in each round, in alternating order; a line for each contender."""
+    results: dict[str, list[Result]] = {}
+    for number in range(rounds):
+        for contender in contenders_[:: 1 if number % 2 == 0 else -1]:
+            result = contender()
+            results.setdefault(result.name, []).append(result)
+            print(f"  {result.name}: {result.records_per_second:,.0f} records/s", flush=True)
+    # In the order in which they were given, which was that of the first round.
+    return [_line(name, runs) for name, runs in results.items()]
+
+
+def _line(name: str, runs: Sequence[Result]) -> Line:
+    rates = [run.records_per_second for run in runs]
+    one = runs[0]
+    line: Line = {
+        "name": name,
+        "records": one.records,
+        "records/s": statistics.median(rates),
+        "lowest": min(rates),
+        "highest": max(rates),
+        "MB/s": statistics.median(run.source_bytes / run.seconds for run in runs) / 1e6,
+        "cpu us/record": min(run.cpu_seconds for run in runs) / one.records * 1e6,
+        "broker cpu us/record": min(run.broker_cpu_seconds for run in runs) / one.records * 1e6,
+        "peak MB": max(run.peak_bytes for run in runs) / 1e6,
+    }
+    if one.first_seconds:
+        first = [run.first_seconds["batch-acknowledged"] for run in runs]
+        line["first row s"] = statistics.median(first)
+        line["item writes"] = max(_item_writes(run) for run in runs)
+    return line
+
+
+def _item_writes(run: Result) -> int:
+    """Writes to DynamoDB: creation, lease, producer id, checkpoints, renewals."""
+    steps = ("item-created", "lease-taken", "identity-stored", "checkpoint-stored", "lease-renewed")
+    return sum(run.step_count.get(step, 0) for step in steps)
+
+
+def compare(options: Options) -> list[Line]:
+    """csvkafka beside what else there is, on two million rows of flights.csv."""
+    ground, flights, times = options.ground, options.flights, options.times
+    records = flights.rows * times
+    payload = options.folder / "records.txt"
+    contenders.sample_records(ground, flights, payload)
+    from_file = ("--payload-file", str(payload))
+    random_text = ("--record-size", str(RECORD_BYTES))
+    large_batches = {"batch.size": "1000000", "linger.ms": "20", "buffer.memory": "67108864"}
+
+    def tool(name: str, what: Sequence[str], properties: dict[str, str] | None = None) -> Contender:
+        return lambda: contenders.producer_performance(ground, name, records, what, properties)
+
+    def peer(name: str, module: str, rows: int) -> Contender:
+        module = f"benchmarks.peers.{module}"
+        return lambda: contenders.peer(ground, name, module, flights, times, rows)
+
+    return in_turns(
+        [
+            lambda: contenders.load(ground, "csvkafka", flights, times),
+            tool("kafka-producer-perf-test, random text", random_text),
+            tool("kafka-producer-perf-test, our records", from_file),
+            tool("kafka-producer-perf-test, our records, 1 MB batches", from_file, large_batches),
+            peer("DictReader + json + confluent-kafka", "confluent_json", records // 4),
+            peer("the specification read literally", "literal", records // 40),
+        ],
+        options.rounds,
+    )
+
+
+def codecs(options: Options) -> list[Line]:
+    """Every codec."""
+    return in_turns([_load(options, codec, KAFKA_COMPRESSION_TYPE=codec) for codec in CODECS],
+                    options.rounds)  # fmt: skip
+
+
+def shapes(options: Options) -> list[Line]:
+    """Other tables than flights.csv, about as many bytes of each."""
+    wanted = options.flights.row_bytes * options.flights.rows * options.times
+
+    def of(stem: str) -> Contender:
+        table = options.inputs[stem]
+        times = max(1, round(wanted / (table.rows * table.row_bytes)))
+        return lambda: contenders.load(options.ground, stem, table, times)
+
+    stems = ("flights", "quoted", "narrow", "wide", "newlines", "unicode")
+    return in_turns([of(stem) for stem in stems], options.rounds)
+
+
+def partitions(options: Options) -> list[Line]:
+    """A key column over eight partitions, beside one partition with and without keys."""
+    return in_turns(
+        [
+            _load(options, "1 partition, no key"),
+            _load(options, "1 partition, key", KEY_COLUMN="tailnum"),
+            _load(options, "8 partitions, key", partitions=8, KEY_COLUMN="tailnum"),
+            _load(
+                options, "8 partitions, key, crc32", partitions=8, KEY_COLUMN="tailnum",
+                PARTITIONER="crc32",
+            ),
+        ],
+        options.rounds,
+    )  # fmt: skip
+
+
+def checkpoints(options: Options) -> list[Line]:
+    """What checkpoints and the lease cost."""
+    intervals = {"every 10,000 rows": 10_000, "every 1,000 rows": 1_000, "only the last": 10**9}
+    return in_turns(
+        [_load(options, name, CHECKPOINT_INTERVAL=str(rows)) for name, rows in intervals.items()],
+        options.rounds,
+    )
+
+
+def workers(options: Options) -> list[Line]:
+    """Processes that encode beside the loader, against the broker."""
+    return in_turns(
+        [_load(options, f"{n} encode workers", ENCODE_WORKERS=str(n)) for n in (0, 1, 2)],
+        options.rounds,
+    )
+
+
+def growth(options: Options) -> list[Line]:
+    """The same rows, more and more of them."""
+    millions = [1, 10, 50] if options.scale == 1 else [1, 3]
+    times = [round(count * 1e6 / options.flights.rows) for count in millions]
+    return in_turns(
+        [
+            _load(options, f"{n} million rows", times=t)
+            for n, t in zip(millions, times, strict=True)
+        ],
+        1,
+    )
+
+
+def resume(options: Options) -> list[Line]:
+    """From the start of a process to its first new row: an empty job, and after a SIGKILL at 99 %
+    of a file of two million rows, and of one of twenty."""
+    ground, flights = options.ground, options.flights
+    lines: list[Line] = []
+    sizes = (FLIGHTS_TIMES, 10 * FLIGHTS_TIMES) if options.scale == 1 else (1, 2)
+    for times in sizes:
+        rows = flights.rows * times
+        for _ in range(options.rounds):
+            with ground.topic() as topic:
+                environment = contenders.environment_of(ground, flights, times, topic)
+                command = contenders.python("benchmarks.timed_load")
+                dying = environment | {"DIE_AT_ROW": str(rows * 99 // 100)}
+                died = measure.run(command, dying, expected_exit=-9)
+                resumed = measure.run(command, environment)
+                ground.check_complete(topic, rows)
+            lines += [_resume_line(f"resume at 99 % of {rows:,} rows", died, resumed)]
+    for _ in range(2 * options.rounds):
+        begun = time.monotonic()
+        empty = contenders.load(ground, "empty", flights, 1)
+        lines.append(
+            {
+                "name": "start of an empty job",
+                "first row s": empty.first_seconds["batch-acknowledged"],
+                "source opened s": empty.first_seconds["source-opened"],
+                "took s": time.monotonic() - begun,
+            }
+        )
+    return _medians(lines)
+
+
+def _resume_line(name: str, died: measure.Run, resumed: measure.Run) -> Line:
+    first = contenders.timeline(resumed)
+    return {
+        "name": name,
+        "first row s": first["batch-acknowledged"],
+        "source opened s": first["source-opened"],
+        "took s": died.seconds,
+    }
+
+
+def _medians(lines: Sequence[Line]) -> list[Line]:
+    """One line for each name: the median of each figure, and the least time to the first row."""
+    merged: list[Line] = []
+    for name in dict.fromkeys(str(line["name"]) for line in lines):
+        group = [line for line in lines if line["name"] == name]
+        figures = [key for key in group[0] if key != "name"]
+        line: Line = {"name": name}
+        for key in figures:
+            line[key] = statistics.median(float(one[key]) for one in group)
+        line["lowest s"] = min(float(one["first row s"]) for one in group)
+        merged.append(line)
+    return merged
+
+
+def _load(
+    options: Options,
+    name: str,
+    *,
+    times: int | None = None,
+    partitions: int = 1,
+    **settings: str,
+) -> Contender:
+    return lambda: contenders.load(
+        options.ground,
+        name,
+        options.flights,
+        times or options.times,
+        partitions=partitions,
+        settings=settings,
+    )
+
+
+SECTIONS: dict[str, Callable[[Options], list[Line]]] = {
+    "compare": compare,
+    "codecs": codecs,
+    "shapes": shapes,
+    "partitions": partitions,
+    "checkpoints": checkpoints,
+    "workers": workers,
+    "resume": resume,
+    "growth": growth,
+}
