@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 
 from csvkafka.config import LoadConfig
 from csvkafka.errors import ConfigError, SourceChangedError
@@ -14,6 +14,7 @@ from csvkafka.testing.checker import AnomalyKind
 from csvkafka.testing.csv_files import preset, write_csv
 from csvkafka.testing.topic_reader import Isolation, TopicReader
 from csvkafka.testing.verify import Scope, judge_load, verify_job
+from tests.integration.kafka_rows import admin, eventually
 from tests.integration.loads import LoadPlace
 
 ROWS = 5_000
@@ -95,6 +96,44 @@ def test_rows_by_key_are_due_in_their_partitions(place: LoadPlace, partitioner: 
     other = {"murmur2": "crc32", "crc32": "murmur2"}[partitioner]
     moved = judge_load(config_of(place, **{**settings, "PARTITIONER": other}))
     assert [anomaly.kind for anomaly in moved.anomalies] == [AnomalyKind.REORDERED_ROW]
+
+
+def test_partitions_that_were_added_since_do_not_move_rows(place: LoadPlace) -> None:
+    place.stack.create_topic(topic := f"{place.topic}-growing", 3)
+    place.put(NASTY)
+    settings = {"KEY_COLUMN": "key", "KAFKA_TOPIC": topic}
+    place.load(**settings)
+    with admin(place.stack.bootstrap_servers) as client:
+        client.create_partitions({topic: 5})
+    config = config_of(place, **settings)
+
+    def partitions_seen() -> int:
+        with TopicReader(config.kafka, topic) as reader:
+            return len(reader.bounds)
+
+    eventually(lambda: partitions_seen() == 5)
+    assert verify_job(config).verdict.is_clean
+    assert not judge_load(config).is_clean, "the topic's own count is another one now"
+
+
+def test_the_version_that_the_job_loaded_is_judged(place: LoadPlace) -> None:
+    place.bucket = f"{place.bucket}-versioned"
+    place.stack.create_bucket(place.bucket, versioned=True)
+    place.put(b"id,name\n1,a\n2,b\n")
+    place.load()
+    place.put(b"id,name\n1,another\n")
+    assert verify_job(config_of(place)).verdict.is_clean
+    assert not judge_load(config_of(place)).is_clean, "the newest version is another one"
+
+
+def test_what_retention_deleted_is_said(place: LoadPlace) -> None:
+    place.put(b"id,name\n1,a\n2,b\n3,c\n")
+    place.load()
+    with admin(place.stack.bootstrap_servers) as client:
+        client.delete_records({TopicPartition(place.topic, 0): 2})
+    verdict = verify_job(config_of(place)).verdict
+    assert verdict.count(AnomalyKind.LOST_ROW) == 2
+    assert "retention" in verdict.notes[0]
 
 
 def test_a_job_is_judged_by_its_item(place: LoadPlace) -> None:
