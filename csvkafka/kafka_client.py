@@ -245,23 +245,23 @@ class KafkaClient:
             self.topics[topic.name] = topic_metadata(topic)
 
     def _any_node(self) -> NodeId:
-        """The node that is likeliest to answer soon: the least busy one, connected ones first;
-        the bootstrap servers only if no broker can be tried."""
+        """The node that is likeliest to answer soon: the least busy one, connected ones first, then
+        the one that failed least; the bootstrap servers only if no broker can be tried."""
         now = time.monotonic()
         brokers = [broker.node_id for broker in self._manager.cluster.brokers()]
         for nodes in (brokers, self._bootstrap_ids):
-            best: tuple[int, bool] | None = None
+            best: tuple[int, bool, int] | None = None
             chosen: NodeId | None = None
             for node_id in nodes:
                 attempts = self._attempts.get(node_id)
                 if attempts is not None and now < attempts.not_before:
                     continue
                 connection = self._seen.get(node_id)
-                rank = (0, True)
+                rank = (0, True, 0 if attempts is None else attempts.count)
                 if connection is not None and connection.connected:
                     if connection.paused:
                         continue
-                    rank = (len(connection.in_flight_requests), False)
+                    rank = (len(connection.in_flight_requests), False, 0)
                 if best is None or rank < best:
                     best, chosen = rank, node_id
             if chosen is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -191,6 +192,22 @@ def test_a_node_that_fails_after_the_tcp_connect_is_left_alone_for_a_moment(
     listener.close()
     with pytest.raises(NodeNotReadyError):
         client.connection("bootstrap-0")
+
+
+def test_a_dead_broker_is_not_asked_again_and_again_while_another_lives(
+    clients: list[KafkaClient],
+) -> None:
+    with scripted_broker() as second:
+        second.node_id = 2
+        with scripted_broker() as first:
+            first.peers = [second]
+            client = client_of(clients, first.address, reconnect_backoff_max_ms=50)
+            client.connect()
+        for _ in range(3):
+            with contextlib.suppress(SinkUnavailableError):
+                client.refresh(["rows"])
+            client.pause(0.2)  # longer than the first one's backoff: it may be tried again
+        assert second.metadata_count > 0, "the one that lives was never asked"
 
 
 def test_a_wrong_password_at_the_start_is_refused_at_once(
