@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.container_stack import ContainerStack
+from csvkafka.testing.csv_files import CsvSpec, write_csv
 from csvkafka.testing.job_view import JobView
 from tests.containers.job_container import KILLED, JobContainers
 from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace
 
 MEBIBYTE = 1 << 20
+LARGE = CsvSpec(row_count=700_000, column_count=19, field_characters=24)
 LIMIT = {"mem_limit": "256m", "memswap_limit": "256m"}
-# Takes all that is left of the container's memory, and is the last that the kernel would kill.
+# Takes all that is left of the container's memory, and has the kernel kill process 1 for it.
 GLUTTON = """
-open("/proc/self/oom_score_adj", "w").write("-1000")
+open("/proc/1/oom_score_adj", "w").write("1000")
 hoard = []
 while True:
     hoard.append(b"1" * (1 << 20))
@@ -54,7 +57,7 @@ def test_f17_killed_for_its_memory_in_the_middle(
     place.put(many_rows)
     job = jobs.start(place.settings(**OFTEN), **LIMIT)
     wait_until_midway(place, job)
-    job.container.exec_run(["python", "-c", GLUTTON], privileged=True, user="0", detach=True)
+    job.container.exec_run(["python", "-c", GLUTTON], detach=True)
     assert job.wait() == KILLED, job.output()
     assert job.state()["OOMKilled"]
     assert 0 < len(place.lines()) < ROWS, "the kill was not in the middle"
@@ -63,14 +66,21 @@ def test_f17_killed_for_its_memory_in_the_middle(
     assert_loaded(place, ROWS)
 
 
-def test_f17_a_stalled_broker_does_not_fill_the_memory(
-    stack_of_my_own: Callable[..., tuple[LoadPlace, JobContainers]], many_rows: bytes
+def test_f17_a_large_file_and_a_stalled_broker_do_not_fill_the_memory(
+    stack_of_my_own: Callable[..., tuple[LoadPlace, JobContainers]], tmp_path: Path
 ) -> None:
     place, jobs = stack_of_my_own()
     (broker,) = place.stack.brokers
-    place.put(many_rows * 4)
+    glutton = jobs.run({}, "-c", "bytearray(b'1') * (300 << 20)", entrypoint=["python"], **LIMIT)
+    assert glutton.wait() == KILLED, "the limit holds nobody back"
+
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.writelines(write_csv(LARGE))
+    assert large.stat().st_size > 256 * MEBIBYTE
+    place.stack.put_object(place.bucket, place.key, large)
     job = jobs.start(place.settings(**OFTEN), **LIMIT)
-    wait_until_midway(place, job)
+    wait_until_midway(place, job, LARGE.row_count)
     broker.pause()
     # Reading and encoding go on until the window is full; then nothing moves any more.
     seen: list[int] = []
@@ -83,6 +93,7 @@ def test_f17_a_stalled_broker_does_not_fill_the_memory(
     broker.resume()
     assert job.wait() == 0, job.output()
     assert not job.state()["OOMKilled"]
+    assert_loaded(place, LARGE.row_count)
 
 
 def test_f26_a_live_owner_with_the_same_host_name_is_waited_for(

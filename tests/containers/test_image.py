@@ -12,13 +12,12 @@ from pathlib import Path
 from csvkafka import __version__
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.csv_files import CsvSpec, preset, write_csv
+from csvkafka.testing.csv_files import preset, write_csv
 from csvkafka.testing.images import JOB
 from tests.containers.job_container import KILLED, JobContainer, JobContainers
 from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace
 
-MEBIBYTE = 1 << 20
 LARGEST_IMAGE_BYTES = 200_000_000
 FIRST_READ_SECONDS = 1.5
 LOG_LINE = re.compile(
@@ -111,26 +110,6 @@ def test_a_read_only_file_system_and_any_user_are_enough(
     job = jobs.run(place.settings(), **bare)
     assert job.wait() == 0, job.output()
     assert_loaded(place, 2_000)
-
-
-def test_a_file_larger_than_its_memory_is_loaded(
-    place: LoadPlace, jobs: JobContainers, tmp_path: Path
-) -> None:
-    limit = {"mem_limit": "256m", "memswap_limit": "256m"}
-    glutton = jobs.run(
-        {}, "-c", f"bytearray(b'1') * {300 * MEBIBYTE}", entrypoint=["python"], **limit
-    )
-    assert glutton.wait() == KILLED, "the limit holds nobody back"
-
-    spec = CsvSpec(row_count=700_000, column_count=19, field_characters=24)
-    with (tmp_path / "large.csv").open("wb") as file:
-        file.writelines(write_csv(spec))
-    assert (tmp_path / "large.csv").stat().st_size > 256 * MEBIBYTE
-    place.stack.put_object(place.bucket, place.key, tmp_path / "large.csv")
-    job = jobs.run(place.settings(), **limit)
-    assert job.wait() == 0, job.output()
-    assert not job.state()["OOMKilled"]
-    assert_loaded(place, spec.row_count)
 
 
 def test_mistakes_end_with_1_and_one_line(place: LoadPlace, jobs: JobContainers) -> None:
