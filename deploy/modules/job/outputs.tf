@@ -1,0 +1,14 @@
+output "environment" {
+  description = "The job's environment variables."
+  value       = local.environment
+}
+
+output "secrets" {
+  description = "Environment variables whose values Secrets Manager holds: name to ARN with JSON key."
+  value       = local.secrets
+}
+
+output "task_policy" {
+  description = "IAM policy of the job itself, as JSON."
+  value       = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+}

@@ -1,0 +1,15 @@
+# The job calls and is never called: no ingress. S3, DynamoDB, CloudWatch and the brokers have no
+# addresses of their own that a rule could name, so egress is open, as documented.
+resource "aws_security_group" "job" {
+  name        = var.name
+  description = "csvkafka jobs: egress only"
+  vpc_id      = var.vpc_id
+  tags        = { Name = var.name }
+}
+
+resource "aws_vpc_security_group_egress_rule" "all" {
+  security_group_id = aws_security_group.job.id
+  description       = "S3, DynamoDB, CloudWatch, ECR and the brokers"
+  ip_protocol       = "-1"
+  cidr_ipv4         = "0.0.0.0/0"
+}

@@ -1,0 +1,37 @@
+"""Gives each job of AWS Batch its file, and becomes csvkafka.
+
+    array_child.py KEY JOB_ID MANIFEST
+
+MANIFEST `-`: one job, one file. Else a text object in the same bucket with one key per line: the
+child of an array job takes the line of its index. The key is the child's job id, so a file keeps
+its checkpoint in whatever line and manifest it comes again. Nothing stands between Batch and the
+loader: this process turns into it, so signals and exit codes are the loader's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Sets S3_KEY and JOB_ID and executes `python -P -m csvkafka`."""
+    key, job_id, manifest = sys.argv[1:]
+    if manifest != "-":
+        import boto3
+
+        index = int(os.environ["AWS_BATCH_JOB_ARRAY_INDEX"])
+        bucket = os.environ["S3_BUCKET"]
+        body = boto3.client("s3").get_object(Bucket=bucket, Key=manifest)["Body"].read()
+        keys = body.decode("utf-8").splitlines()
+        if index >= len(keys):
+            sys.exit(f"s3://{bucket}/{manifest} has {len(keys)} lines, none of index {index}")
+        key = job_id = keys[index]
+    if key == "-":
+        sys.exit("no key: submit the job with --parameters key=...,job_id=...")
+    os.environ.update(S3_KEY=key, JOB_ID=job_id)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "csvkafka"])
+
+
+if __name__ == "__main__":
+    main()

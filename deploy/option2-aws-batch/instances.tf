@@ -1,0 +1,67 @@
+# What only EC2 Spot needs: the instances' role and template. Fargate has neither.
+
+data "aws_iam_policy_document" "assume_instance" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["ec2.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "instance" {
+  count = local.fargate ? 0 : 1
+
+  name               = "${var.name}-instance"
+  description        = "Instances of AWS Batch"
+  assume_role_policy = data.aws_iam_policy_document.assume_instance.json
+}
+
+# AWS's own policy for the ECS agent: what it holds follows the agent.
+resource "aws_iam_role_policy_attachment" "instance" {
+  count = length(aws_iam_role.instance)
+
+  role       = aws_iam_role.instance[0].name
+  policy_arn = "arn:${module.shared.partition}:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
+}
+
+resource "aws_iam_instance_profile" "instance" {
+  count = length(aws_iam_role.instance)
+
+  name = "${var.name}-instance"
+  role = aws_iam_role.instance[0].name
+}
+
+resource "aws_launch_template" "instance" {
+  count = length(aws_iam_role.instance)
+
+  name        = "${var.name}-instance"
+  description = "Instances of AWS Batch"
+
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  # The agent passes the interruption on to the job as SIGTERM, and gives it a minute.
+  user_data = base64encode(<<-EOT
+    MIME-Version: 1.0
+    Content-Type: multipart/mixed; boundary="=="
+
+    --==
+    Content-Type: text/x-shellscript; charset="us-ascii"
+
+    #!/bin/bash
+    echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config
+    echo ECS_CONTAINER_STOP_TIMEOUT=60s >> /etc/ecs/ecs.config
+    --==--
+  EOT
+  )
+
+  tag_specifications {
+    resource_type = "instance"
+    tags          = { Name = var.name }
+  }
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Launches one csvkafka job on a Spot instance, and prints its id and how to watch it.
+#
+# Usage: ./launch-spot.sh [options]
+#   --config FILE          read the variables below from FILE instead
+#   --s3-key KEY           the CSV object
+#   --job-id ID            the job: one for each file
+#   --instance-type TYPE   another type than the launch template's
+#   --dry-run              say what would be done, change nothing
+#   --help
+#
+# The request is persistent: if EC2 takes the instance back, it starts another one as soon as it has
+# one, and the job goes on where it stopped. A job that is running is not launched a second time.
+set -euo pipefail
+
+# Configuration; what is empty comes from terraform.tfvars. Options win over a file, a file wins over this.
+S3_KEY=""
+JOB_ID=""
+INSTANCE_TYPE=""
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=../lib.sh
+source ../lib.sh
+
+given_key="" given_id="" given_type=""
+while (($#)); do
+  case "$1" in
+    --config)
+      [[ -f "${2:-}" ]] || fail "--config needs a file that is there"
+      # shellcheck source=/dev/null
+      source "$2"
+      shift
+      ;;
+    --s3-key)
+      given_key="${2:?--s3-key needs a key}"
+      shift
+      ;;
+    --job-id)
+      given_id="${2:?--job-id needs a name}"
+      shift
+      ;;
+    --instance-type)
+      given_type="${2:?--instance-type needs a type}"
+      shift
+      ;;
+    --dry-run) DRY_RUN=yes ;;
+    --help)
+      usage
+      exit 0
+      ;;
+    *) fail "unknown option $1: see --help" ;;
+  esac
+  shift
+done
+
+require aws terraform
+# What was applied; a failing command in a here-document or a printf would be missed.
+region="$(output region)" name="$(output name)" template="$(output launch_template)"
+job_env="$(output job_env)" user_data="$(output user_data)" subnets="$(output subnet_ids)"
+max_price="$(output max_price)" log_group="$(output log_group_name)" table="$(output table_name)"
+export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
+
+setting() { sed -n "s/^$1=//p" <<<"$job_env"; }
+
+S3_KEY="${given_key:-${S3_KEY:-$(setting S3_KEY)}}"
+JOB_ID="${given_id:-${JOB_ID:-$(setting JOB_ID)}}"
+INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
+[[ -n "$S3_KEY" ]] || fail "which file? --s3-key KEY, or s3_key in terraform.tfvars"
+[[ -n "$JOB_ID" ]] || fail "which job? --job-id ID: one for each file"
+[[ "$S3_KEY$JOB_ID" != *$'\n'* ]] || fail "a key or a job id has no line breaks"
+# A tag's value, by which the job is found again.
+[[ "$JOB_ID" =~ ^[A-Za-z0-9._:/=+@-]{1,255}$ ]] ||
+  fail "--job-id may hold letters, digits and . _ : / = + @ - (255 at most): EC2 keeps it as a tag"
+
+found="$(aws ec2 describe-spot-instance-requests \
+  --filters "Name=tag:Name,Values=$name" "Name=tag:JobId,Values=$JOB_ID" "Name=state,Values=open,active" \
+  --query 'SpotInstanceRequests[0].[SpotInstanceRequestId,InstanceId]' --output text)" ||
+  fail "AWS does not answer: log in (aws sso login, aws configure), then run it again"
+
+watch_lines() {
+  cat <<EOF
+Log:         aws logs tail '$log_group' --follow --region $region
+Checkpoint:  aws dynamodb get-item --region $region --table-name '$table' --key '{"job_id":{"S":"$JOB_ID"}}'
+Shell:       aws ssm start-session --region $region --target $1     (log there: /var/log/csv-processor.log)
+Stop:        aws ec2 cancel-spot-instance-requests --region $region --spot-instance-request-ids $2
+             aws ec2 terminate-instances --region $region --instance-ids $1
+EOF
+}
+
+if [[ "$found" == sir-* ]]; then
+  read -r request instance <<<"$found"
+  say "The job $JOB_ID is running already (or waits for an instance): nothing launched."
+  echo "Instance:    $instance"
+  watch_lines "$instance" "$request"
+  exit 0
+fi
+
+# The line of user-data.yaml.tftpl that holds the job's settings, with this job's key and id.
+folder="$(mktemp -d)"
+trap 'rm -rf "$folder"' EXIT
+{
+  sed '/^S3_KEY=/d; /^JOB_ID=/d' <<<"$job_env"
+  printf 'S3_KEY=%s\nJOB_ID=%s\n' "$S3_KEY" "$JOB_ID"
+} >"$folder/job.env"
+encoded="$(base64 <"$folder/job.env" | tr -d '\n')"
+awk -v content="    content: $encoded # job.env" '/# job\.env$/ && !/^#/ { print content; next } { print }' \
+  <<<"$user_data" >"$folder/user-data.yaml"
+grep -qF "$encoded" "$folder/user-data.yaml" || fail "the user data has no line for job.env: run ./deploy.sh again"
+
+options='SpotInstanceType=persistent,InstanceInterruptionBehavior=terminate'
+[[ -z "$max_price" ]] || options+=",MaxPrice=$max_price"
+tags="Tags=[{Key=Name,Value=$name},{Key=JobId,Value=$JOB_ID},{Key=Project,Value=csv-to-kafka}]"
+arguments=(
+  --launch-template "LaunchTemplateId=${template%%:*},Version=${template##*:}"
+  --instance-market-options "MarketType=spot,SpotOptions={$options}"
+  --tag-specifications "ResourceType=instance,$tags" "ResourceType=spot-instances-request,$tags"
+  --user-data "file://$folder/user-data.yaml"
+)
+[[ -z "$INSTANCE_TYPE" ]] || arguments+=(--instance-type "$INSTANCE_TYPE")
+
+# Spot capacity differs between zones: the first subnet that has some.
+launched=""
+for subnet in $subnets; do
+  if [[ "$DRY_RUN" == yes ]]; then
+    run aws ec2 run-instances "${arguments[@]}" --subnet-id "$subnet"
+    exit 0
+  fi
+  if launched="$(aws ec2 run-instances "${arguments[@]}" --subnet-id "$subnet" \
+    --query 'Instances[0].[InstanceId,SpotInstanceRequestId]' --output text)"; then
+    break
+  fi
+  say "no instance in $subnet"
+done
+[[ -n "$launched" ]] || fail "no subnet had an instance: see above; try --instance-type, or later"
+read -r instance request <<<"$launched"
+echo "Instance:    $instance"
+watch_lines "$instance" "$request"
