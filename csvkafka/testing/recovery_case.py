@@ -247,7 +247,8 @@ class RecoveryCase:
     ) -> Verdict:
         """The checker's answer for readers of that isolation level."""
         return judge_load(
-            LoadConfig.from_settings({**self.stack.environment(), **self.settings}),
+            # Read from the stack itself, whatever stands between it and the workers.
+            LoadConfig.from_settings({**self.settings, **self.stack.environment()}),
             Scope(
                 isolation,
                 exclusive=self.exclusive,

@@ -13,6 +13,7 @@ from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.model import Step
 from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -22,14 +23,20 @@ def broker(harmed_stack: Stack) -> Broker:
     return harmed_stack.brokers[0]  # type: ignore[attr-defined,no-any-return]
 
 
+def midway(case: RecoveryCase) -> Incarnation:
+    """A worker that has stopped itself in the middle, with batches on their way."""
+    worker = case.start_paused_at(Step.BATCH_SENT, from_rows=case.row_count // 3)
+    case.assert_midway()
+    return worker
+
+
 def test_f28_broker_killed_and_started_again(
     recovery_case: NewCase, harmed_stack: Stack, broker: Broker
 ) -> None:
     case = recovery_case(stack=harmed_stack)
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = midway(case)
     broker.kill()
-    case.assert_unfinished(worker)
+    worker.resume()
     broker.start()
     case.ends(worker)
     case.assert_once()
@@ -55,11 +62,12 @@ def test_f12_broker_paused_with_a_batch_in_its_socket_across_a_kill(
     recovery_case: NewCase, harmed_stack: Stack, broker: Broker
 ) -> None:
     case = recovery_case(stack=harmed_stack)
-    worker = case.start()
-    acknowledged = worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = midway(case)
+    answered = len(worker.steps(Step.BATCH_ACKNOWLEDGED))
     broker.pause()
-    # Five batches at most are on their way: the next one is never answered.
-    worker.wait_for_step(Step.BATCH_SENT, from_rows=acknowledged.reached + 1)
+    worker.resume()
+    # Of the five at most that were on their way some are answered; the others never.
+    worker.wait_for_step(Step.BATCH_SENT, nth=answered + 5)
     worker.kill()
     resumed = case.start()
     broker.resume()
@@ -73,9 +81,9 @@ def test_f39_broker_paused_past_the_request_timeout(
     case = recovery_case(
         stack=harmed_stack, kafka_limits={"request_timeout_ms": 1_000, "setup_timeout_ms": 1_000}
     )
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = midway(case)
     broker.pause()
+    worker.resume()
     try:
         worker.wait_until(
             lambda: worker.output().count("Sending again") > 1, "send again", timeout_seconds=30
@@ -90,9 +98,9 @@ def test_f39_broker_paused_past_the_watchdog(
     recovery_case: NewCase, harmed_stack: Stack, broker: Broker
 ) -> None:
     case = recovery_case(stack=harmed_stack, settings={"WATCHDOG_SECONDS": "2"})
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = midway(case)
     broker.pause()
+    worker.resume()
     try:
         case.ends(worker, 1)
     finally:

@@ -46,9 +46,9 @@ def test_a_checkpoint_before_the_acknowledgement_is_seen_as_ahead(
         program=broken("early-checkpoint"),
         settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address},
     )
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 4)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 4)
     kafka_proxy.inject(Hold(Direction.TO_SERVER))
+    worker.resume()
     case.view.wait_for_checkpoint(case.row_count)
     worker.kill()
     case.assert_midway()

@@ -36,9 +36,8 @@ def case(recovery_case: NewCase, kafka_proxy: Proxy) -> RecoveryCase:
 
 
 def midway(case: RecoveryCase) -> Incarnation:
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
-    return worker
+    """A worker that has stopped itself in the middle; `resume` lets it go on."""
+    return case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
 
 
 def test_f12_a_batch_held_until_the_next_incarnation_has_sent_it(
@@ -46,15 +45,17 @@ def test_f12_a_batch_held_until_the_next_incarnation_has_sent_it(
 ) -> None:
     worker = midway(case)
     held = kafka_proxy.inject(Hold(Direction.TO_SERVER, REQUEST_BYTES))
+    worker.resume()
     held.wait_for_effect()
     worker.kill()
     case.assert_midway()
     # Not through the proxy: the held batch comes when the new incarnation has sent its own.
     direct = {"KAFKA_BOOTSTRAP_SERVERS": case.stack.bootstrap_servers}
-    resumed = case.start(settings=direct)
-    resumed.wait_for_step(Step.BATCH_ACKNOWLEDGED, nth=3)
+    resumed = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, nth=3, settings=direct)
     case.assert_midway()
     held.lift()
+    kafka_proxy.wait_until_idle()
+    resumed.resume()
     case.ends(resumed)
     case.assert_once()
 
@@ -64,6 +65,7 @@ def test_f12_a_batch_held_until_after_the_next_tail_scan(
 ) -> None:
     worker = midway(case)
     held = kafka_proxy.inject(Hold(Direction.TO_SERVER, REQUEST_BYTES))
+    worker.resume()
     held.wait_for_effect()
     worker.kill()
     case.assert_midway()
@@ -71,7 +73,8 @@ def test_f12_a_batch_held_until_after_the_next_tail_scan(
     direct = {"KAFKA_BOOTSTRAP_SERVERS": case.stack.bootstrap_servers}
     resumed = case.start_paused_at(Step.TAIL_SCANNED, settings=direct)
     held.lift()
-    case.view.wait_for_records(before + 1)
+    kafka_proxy.wait_until_idle()
+    assert case.view.record_count() > before
     resumed.resume()
     case.ends(resumed)
     case.assert_once()
@@ -80,6 +83,7 @@ def test_f12_a_batch_held_until_after_the_next_tail_scan(
 def test_f40_a_produce_request_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -> None:
     worker = midway(case)
     dropped = kafka_proxy.inject(Drop(Direction.TO_SERVER, count=3, min_bytes=REQUEST_BYTES))
+    worker.resume()
     dropped.wait_for_effect(3)
     case.ends(worker)
     assert "Sending again" in worker.output()
@@ -89,6 +93,7 @@ def test_f40_a_produce_request_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -
 def test_f40_a_response_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -> None:
     worker = midway(case)
     dropped = kafka_proxy.inject(Drop(Direction.TO_CLIENT, count=3))
+    worker.resume()
     dropped.wait_for_effect(3)
     case.ends(worker)
     assert "Sending again" in worker.output()
@@ -100,6 +105,7 @@ def test_f41_a_response_is_held_past_the_request_timeout(
 ) -> None:
     worker = midway(case)
     held = kafka_proxy.inject(Hold(Direction.TO_CLIENT))
+    worker.resume()
     worker.wait_until(lambda: "Sending again" in worker.output(), "send again", 30)
     kafka_proxy.reset_connections()
     held.lift()
@@ -136,6 +142,7 @@ def test_f42_a_slow_line(recovery_case: NewCase, kafka_proxy: Proxy) -> None:
 def test_f43_a_byte_of_a_produce_request_is_flipped(case: RecoveryCase, kafka_proxy: Proxy) -> None:
     worker = midway(case)
     flipped = kafka_proxy.inject(FlipByte(Direction.TO_SERVER, count=3))
+    worker.resume()
     flipped.wait_for_effect(3)
     case.ends(worker)
     assert "Sending again" in worker.output()

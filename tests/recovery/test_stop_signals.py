@@ -36,9 +36,9 @@ def test_f14_stopped_in_time_without_acknowledgements(
     recovery_case: NewCase, kafka_proxy: Proxy
 ) -> None:
     case = recovery_case(settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address})
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     held = kafka_proxy.inject(Hold(Direction.TO_CLIENT))
+    worker.resume()
     held.wait_for_effect()
     worker.send(SIGTERM)
     begun_at = time.monotonic()
@@ -56,10 +56,10 @@ def test_f15_a_second_signal_ends_it_at_once(
     recovery_case: NewCase, dynamodb_proxy: Proxy, number: Signals
 ) -> None:
     case = recovery_case(settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url})
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     held = dynamodb_proxy.inject(Hold(Direction.TO_SERVER))
     worker.send(number)
+    worker.resume()
     held.wait_for_effect()
     worker.send(number)
     begun_at = time.monotonic()
@@ -76,11 +76,11 @@ def test_f16_stopped_while_dynamodb_is_unreachable(
     recovery_case: NewCase, dynamodb_proxy: Proxy
 ) -> None:
     case = recovery_case(settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url})
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     cut = dynamodb_proxy.inject(Cut())
     dynamodb_proxy.reset_connections()
     worker.send(SIGTERM)
+    worker.resume()
     begun_at = time.monotonic()
     case.ends(worker, 1)
     assert time.monotonic() - begun_at < 20

@@ -24,9 +24,8 @@ def case(recovery_case: NewCase, dynamodb_proxy: Proxy) -> RecoveryCase:
 
 
 def midway(case: RecoveryCase) -> Incarnation:
-    worker = case.start()
-    worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
-    return worker
+    """A worker that has stopped itself in the middle; `resume` lets it go on."""
+    return case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
 
 
 def key_of(case: RecoveryCase) -> dict[str, Any]:
@@ -96,6 +95,7 @@ def test_f70_a_write_is_applied_and_its_reply_lost(
 def test_f70_replies_of_checkpoints_are_lost(case: RecoveryCase, dynamodb_proxy: Proxy) -> None:
     worker = midway(case)
     lost = dynamodb_proxy.inject(Drop(Direction.TO_CLIENT, count=3))
+    worker.resume()
     lost.wait_for_effect(3)
     case.ends(worker)
     case.assert_once()
@@ -126,6 +126,7 @@ def test_f73_dynamodb_unreachable_while_running(case: RecoveryCase, dynamodb_pro
     worker = midway(case)
     cut = dynamodb_proxy.inject(Cut())
     dynamodb_proxy.reset_connections()
+    worker.resume()
     worker.wait_for_step(Step.SENDING_PAUSED)
     case.assert_midway()
     cut.lift()

@@ -1,0 +1,129 @@
+"""Three brokers, min.insync.replicas 2: leaders are killed, replicas fall out and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from signal import SIGSTOP
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from csvkafka.local.base import Stack
+from csvkafka.local.broker import Broker
+from csvkafka.local.processes import wait_until
+from csvkafka.model import Step
+from csvkafka.testing.crash_point import CrashPoint
+from csvkafka.testing.csv_files import CsvSpec
+from csvkafka.testing.recovery_case import RecoveryCase
+from tests.recovery.conftest import NewStack
+
+NewCase = Callable[..., RecoveryCase]
+
+LEADER_KILLS = 5
+DEADLINE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def three_brokers(new_stack: NewStack) -> Iterator[Stack]:
+    with new_stack(3) as running:
+        yield running
+
+
+@pytest.fixture
+def harmed(three_brokers: Stack) -> Iterator[Stack]:
+    """The three brokers; those that the test leaves dead are started again."""
+    yield three_brokers
+    for broker in brokers(three_brokers).values():
+        if not broker.is_running:
+            broker.start()
+
+
+def brokers(stack: Stack) -> dict[int, Broker]:
+    return {broker.node_id: broker for broker in stack.brokers}  # type: ignore[attr-defined]
+
+
+def partition(admin: KafkaAdminClient, topic: str) -> dict[str, object]:
+    described: dict[str, object] = admin.describe_topics([topic])[0]["partitions"][0]
+    return described
+
+
+def new_leader(admin: KafkaAdminClient, topic: str, old: object) -> int:
+    """The partition's leader, once it is another than `old`."""
+    assert wait_until(
+        lambda: partition(admin, topic)["leader_id"] not in (old, -1), DEADLINE_SECONDS
+    )
+    leader = partition(admin, topic)["leader_id"]
+    assert isinstance(leader, int)
+    return leader
+
+
+def wait_for_all_in_sync(admin: KafkaAdminClient, topic: str) -> None:
+    assert wait_until(
+        lambda: len(partition(admin, topic)["isr_nodes"]) == 3,  # type: ignore[arg-type]
+        DEADLINE_SECONDS,
+    )
+
+
+@pytest.fixture
+def admin(three_brokers: Stack) -> Iterator[KafkaAdminClient]:
+    client = three_brokers.admin_client()
+    yield client
+    client.close()
+
+
+def test_f30_the_leader_is_killed_five_times(
+    recovery_case: NewCase, harmed: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(
+        CsvSpec(row_count=20_000, newline_fraction=0.02, unicode_fraction=0.02),
+        stack=harmed,
+        topic_config={"min.insync.replicas": "2"},
+    )
+    stops = [
+        CrashPoint(Step.BATCH_SENT, 1, case.row_count * kill // (LEADER_KILLS + 1), SIGSTOP)
+        for kill in range(1, LEADER_KILLS + 1)
+    ]
+    worker = case.start(*stops)
+    for stop in stops:
+        worker.wait_for_step(stop.step, from_rows=stop.from_rows)
+        wait_for_all_in_sync(admin, case.topic)
+        leader = new_leader(admin, case.topic, None)
+        brokers(harmed)[leader].kill()
+        worker.resume()
+        new_leader(admin, case.topic, leader)
+        brokers(harmed)[leader].start()
+    case.ends(worker)
+    case.assert_once()
+
+
+def test_f31_the_leader_is_killed_before_the_tail_scan(
+    recovery_case: NewCase, harmed: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=harmed, topic_config={"min.insync.replicas": "2"})
+    case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 2)
+    case.assert_midway()
+    worker = case.start_paused_at(Step.TAIL_SCAN_BEGINS)
+    killed = brokers(harmed)[new_leader(admin, case.topic, None)]
+    killed.kill()
+    worker.resume()
+    case.ends(worker)
+    killed.start()
+    case.assert_once()
+
+
+def test_f33_too_few_replicas_for_a_while(
+    recovery_case: NewCase, harmed: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=harmed, topic_config={"min.insync.replicas": "3"})
+    worker = case.start_paused_at(Step.BATCH_SENT, from_rows=case.row_count // 3)
+    case.assert_midway()
+    leader = new_leader(admin, case.topic, None)
+    follower = next(broker for node, broker in brokers(harmed).items() if node != leader)
+    follower.kill()
+    worker.resume()
+    worker.wait_until(
+        lambda: "NOT_ENOUGH_REPLICAS" in worker.output(), "miss replicas", DEADLINE_SECONDS
+    )
+    follower.start()
+    case.ends(worker)
+    case.assert_once()
