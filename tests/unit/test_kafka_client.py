@@ -197,16 +197,16 @@ def test_a_node_that_fails_after_the_tcp_connect_is_left_alone_for_a_moment(
 def test_a_dead_broker_is_not_asked_again_and_again_while_another_lives(
     clients: list[KafkaClient],
 ) -> None:
-    with scripted_broker() as second:
-        second.node_id = 2
-        with scripted_broker() as first:
-            first.peers = [second]
-            client = client_of(clients, first.address, reconnect_backoff_max_ms=50)
-            client.connect()
+    with scripted_broker() as first, scripted_broker() as second:
+        address, first.port = first.address, closed_port()  # the metadata leads to nobody
+        first.peers, second.node_id, second.peers = [second], 2, [first]
+        client = client_of(clients, address, reconnect_backoff_max_ms=50)
+        client.connect()
+        client.connection(2).close()
         for _ in range(3):
+            client.pause(0.2)  # longer than the dead one's backoff: it may be tried again
             with contextlib.suppress(SinkUnavailableError):
                 client.refresh(["rows"])
-            client.pause(0.2)  # longer than the first one's backoff: it may be tried again
         assert second.metadata_count > 0, "the one that lives was never asked"
 
 
