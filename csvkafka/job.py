@@ -8,14 +8,12 @@ loads. All parts are passed in: the simulator runs this very class on fakes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from csvkafka import adoption, owner, record_batch
+from csvkafka import adoption, owner
 from csvkafka.blocks import Header, read_header
-from csvkafka.clock import Clock
 from csvkafka.encoder import check_plan
 from csvkafka.errors import (
     CheckpointError,
@@ -25,7 +23,7 @@ from csvkafka.errors import (
     SequenceError,
     StoppedError,
 )
-from csvkafka.interfaces import BlockFeed, Cluster, Item, Observer, Sink, Source
+from csvkafka.interfaces import Item
 from csvkafka.job_definition import JobSpec, check_same_job, define
 from csvkafka.job_item import (
     JobDefinition,
@@ -34,25 +32,25 @@ from csvkafka.job_item import (
     decode_documented,
     is_documented_only,
 )
-from csvkafka.job_ledger import ItemLostError, JobLedger
+from csvkafka.job_ledger import ItemLostError
+from csvkafka.job_parts import JobParts, JobResult
 from csvkafka.model import (
     Checkpoint,
     EncodePlan,
     JobStatus,
     Lane,
     LaneProgress,
-    Position,
     ProducerIdentity,
     SourceIdentity,
     Step,
     TopicFacts,
 )
-from csvkafka.pipeline import Pipeline, PipelineSettings
+from csvkafka.pipeline import Pipeline
 from csvkafka.preflight import check_partition, check_topic
 from csvkafka.progress import Progress, RescanNeeded
 from csvkafka.recovery import lanes_after_tails
-from csvkafka.row_by_row import RowSender, load_row_by_row
-from csvkafka.sequencer import Seal, Sequencer
+from csvkafka.row_by_row import load_row_by_row
+from csvkafka.sequencer import Sequencer
 
 log = logging.getLogger(__name__)
 
@@ -60,36 +58,6 @@ SCANS_WITHOUT_PROGRESS = 3
 """So often the tails may show nothing new after a refusal before the run gives up."""
 
 SCAN_PAUSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class JobParts:
-    """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
-    `store` carries the writes to the item; `send_row` replaces batches where a subclass sends."""
-
-    source: Source
-    cluster: Cluster
-    ledger: JobLedger
-    open_sink: Callable[[Sequence[Lane], Mapping[str, str]], Sink]
-    open_feed: Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]
-    store: Executor
-    clock: Clock
-    observer: Observer
-    stop_signal: Callable[[], int | None]
-    seal: Seal = record_batch.seal
-    send_row: RowSender | None = None
-    settings: PipelineSettings = field(default_factory=PipelineSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """`row_count` rows of the source are in the topic, as `total_sent` records, of which this run
-    sent `sent_now`. `already_complete`: there was nothing left to do."""
-
-    row_count: int
-    total_sent: int
-    sent_now: int
-    already_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

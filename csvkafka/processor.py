@@ -26,8 +26,9 @@ from csvkafka.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.encode_workers import start_encode_workers
 from csvkafka.errors import CsvKafkaError, EncodeWorkerError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink
-from csvkafka.job import Job, JobParts, JobResult
+from csvkafka.job import Job
 from csvkafka.job_ledger import JobLedger
+from csvkafka.job_parts import JobParts, JobResult, RowSender
 from csvkafka.kafka_client import KafkaClient
 from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_sink import KafkaSink
@@ -36,7 +37,6 @@ from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS, configure_logging, let
 from csvkafka.model import EncodePlan, Lane, Position, Transform
 from csvkafka.owner import this_incarnation
 from csvkafka.pipeline import PipelineSettings
-from csvkafka.row_by_row import RowSender
 from csvkafka.s3_source import Compression, S3Source
 from csvkafka.signals import StopSignals
 from csvkafka.store_thread import StoreThread

@@ -7,22 +7,16 @@ last checkpoint are sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from csvkafka.blocks import cut_blocks
 from csvkafka.csv_rows import decode, parse_rows, row_ends
 from csvkafka.errors import DeliveryError, MalformedRowError, StoppedError
 from csvkafka.job_item import StoredJob
 from csvkafka.job_ledger import JobLedger
+from csvkafka.job_parts import JobParts, RowSender
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
-
-if TYPE_CHECKING:
-    from csvkafka.job import JobParts
-
-RowSender = Callable[[dict[str | None, object], int], bool]
-"""(row as csv.DictReader gives it, source_line) -> whether it is in the topic for certain."""
 
 
 def load_row_by_row(

@@ -17,9 +17,10 @@ from random import Random
 from typing import ParamSpec, TypeVar
 
 from csvkafka.interfaces import Item
-from csvkafka.job import Job, JobParts, JobResult
+from csvkafka.job import Job
 from csvkafka.job_definition import JobSpec
 from csvkafka.job_ledger import JobLedger
+from csvkafka.job_parts import JobParts, JobResult
 from csvkafka.model import EncodedBatch, Lane, ProducerIdentity, Step
 from csvkafka.pipeline import PipelineSettings
 from csvkafka.record_batch import frame_records, seal
@@ -136,6 +137,9 @@ class Life:
     ended: bool = False
     stop_signal: int | None = None
     met: list[Fault] = field(default_factory=list)
+    acknowledged_rows: int = 0
+    item_at_end: Item | None = None
+    """The item as it stood when the life ended by an error."""
     beside: set[int] = field(default_factory=set)
     """The other lives that lived while this one did."""
     clock: VirtualClock = field(init=False)
@@ -162,8 +166,10 @@ class Life:
 
     # -- what befalls it -------------------------------------------------------------------------
 
-    def report(self, step: Step, **_: int) -> None:
+    def report(self, step: Step, **facts: int) -> None:
         """`interfaces.Observer`."""
+        if step is Step.BLOCK_ACKNOWLEDGED:
+            self.acknowledged_rows = facts["rows"]
         self.meet(step.value)
 
     def meet(self, point: str) -> str:
@@ -228,6 +234,7 @@ class Life:
             return
         except BaseException as error:  # noqa: BLE001 - the judge says whether it may be
             self.error = error
+            self.item_at_end = self.simulation.table.items.get(JOB_ID)
         if not self.ended:
             self.die("crash-later")  # what the process had sent goes its way
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from csvkafka.config import LoadConfig
 from csvkafka.dynamodb_item import DynamoDbItem
 from csvkafka.interfaces import Item
-from csvkafka.job import JobResult
+from csvkafka.job_parts import JobResult
 from csvkafka.local.base import Stack
 from csvkafka.processor import run_load
 from tests.integration.kafka_rows import values_in
