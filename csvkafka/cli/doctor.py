@@ -211,7 +211,7 @@ class Doctor:
         yield Check(
             Level.OK,
             "topic",
-            f"{topic}: {count_text(facts.partition_count)} partitions, replication "
+            f"{topic}: partitions {count_text(facts.partition_count)}, replication "
             f"{facts.replication_factor}, batches of up to {bytes_text(findings.max_batch_bytes)}",
         )
         for warning in findings.warnings:

@@ -57,10 +57,13 @@ def command(plain: bool, log_level: str, **options: Any) -> int:
             run_load(config, stop_signal=signals.requested)
             return 0
         from csvkafka.cli.load_view import LoadView
+        from csvkafka.model import Step
 
         begun_at = time.monotonic()
         with LoadView(config, logging.getLogger()) as view:
             result = run_load(config, observer=view, stop_signal=signals.requested)
+            if result.already_complete:
+                view.report(Step.COMPLETED, rows=result.row_count)
         if not result.already_complete:
             seconds = time.monotonic() - begun_at
             click.echo(

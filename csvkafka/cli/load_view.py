@@ -66,7 +66,7 @@ class LoadView:
     def _drawn(self) -> RenderableType:
         progress = self.progress
         rate, left = progress.look()
-        facts = [f"{count_text(progress.rows)} rows"]
+        facts = [f"{count_text(progress.rows)} rows"] if progress.rows or progress.size else []
         fraction = progress.fraction
         if progress.size:
             facts.append(

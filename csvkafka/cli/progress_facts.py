@@ -52,6 +52,8 @@ class LoadProgress:
             self._seen.clear()
             self.rows, self.source_bytes = facts["rows"], facts["bytes"]
             self.size = facts["size"]
+        elif step is Step.COMPLETED:
+            self.rows = facts["rows"]
         elif step is Step.BLOCK_ACKNOWLEDGED:
             self.rows, self.source_bytes = facts["rows"], facts["bytes"]
             if self.phase.startswith("paused"):

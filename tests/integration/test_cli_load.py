@@ -79,6 +79,10 @@ def test_a_terminal_shows_progress(place: LoadPlace) -> None:
     assert "300,000 rows are in topic" in shown
     assert "Starting from line 0" in shown
     assert "Progress:" not in shown
+    code, shown = run_on_terminal("load", settings=place.settings())
+    assert code == 0
+    assert re.search(r"complete\S* s3://.*\s+\S*300,000 rows", shown)
+    assert "this run sent" not in shown
 
 
 def test_plain_asks_for_log_lines_on_a_terminal_too(place: LoadPlace) -> None:
