@@ -75,6 +75,12 @@ def process_cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+def cpu_of_children() -> float:
+    """User and system time of this process's running children, so far."""
+    pids = [pid for pid in _family(os.getpid()) if pid != os.getpid()]
+    return sum(process_cpu_seconds(pid) for pid in pids)
+
+
 def _children_cpu_seconds() -> float:
     """Of all children that were waited for, and theirs."""
     times = os.times()
