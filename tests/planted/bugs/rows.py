@@ -69,7 +69,7 @@ class _LineByLine:
     def __next__(self) -> list[str]:
         line = next(self._lines)
         self.line_num += 1
-        return next(csv.reader([line.rstrip("\r")]), [])
+        return next(csv.reader([line.replace("\r", "")]), [])
 
 
 @patch("B5")
