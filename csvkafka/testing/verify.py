@@ -97,7 +97,14 @@ def judge_load(
             expectation_of(config, scope, partition_count),
             checkpoints,
         )
-        return replace(verdict, notes=(*verdict.notes, *_notes(config, reader)))
+        notes = [*verdict.notes, *_notes(config, reader)]
+        if verdict.foreign_count and not verdict.rows_found:
+            notes.append(
+                f"no record tells a line of this file by _source_line and _source_file, "
+                f"{verdict.foreign_count} tell none: if the loader leaves them out, judge by "
+                "content (--by-content)"
+            )
+        return replace(verdict, notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)

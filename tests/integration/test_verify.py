@@ -10,7 +10,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from csvkafka.config import LoadConfig
 from csvkafka.errors import ConfigError, SourceChangedError
-from csvkafka.testing.checker import AnomalyKind
+from csvkafka.testing.checker import AnomalyKind, IdentifyBy
 from csvkafka.testing.csv_files import preset, write_csv
 from csvkafka.testing.topic_reader import Isolation, TopicReader
 from csvkafka.testing.verify import Scope, judge_load, verify_job
@@ -178,6 +178,21 @@ def test_a_transform_is_part_of_what_is_due(place: LoadPlace) -> None:
     assert judge_load(config_of(place, **settings)).is_clean
     untransformed = judge_load(config_of(place))
     assert [(a.kind, a.count) for a in untransformed.anomalies] == [(AnomalyKind.TORN_ROW, 2)]
+
+
+def test_records_without_a_line_are_told_by_their_content(place: LoadPlace) -> None:
+    place.put(b"id,name\n1,a\n2,b\n3,c\n")
+    settings = {"TRANSFORM": "tests.integration.transforms:bare"}
+    place.load(**settings)
+    config = config_of(place, **settings)
+    by_line = verify_job(config).verdict
+    assert (by_line.count(AnomalyKind.LOST_ROW), by_line.foreign_count) == (3, 3)
+    assert any("--by-content" in note for note in by_line.notes)
+    by_content = Scope(exclusive=True, identify_by=IdentifyBy.CONTENT)
+    assert verify_job(config, by_content).verdict.is_clean
+    send(place, b'{"id":"1","name":"a"}')
+    again = verify_job(config, by_content).verdict
+    assert [(a.kind, a.count) for a in again.anomalies] == [(AnomalyKind.DUPLICATE_ROW, 1)]
 
 
 def test_dead_letters_are_not_due_in_the_topic(place: LoadPlace) -> None:

@@ -7,3 +7,8 @@ from collections.abc import Mapping
 
 def shout(row: dict[str, object], _: int) -> Mapping[str, object]:
     return {**row, "name": f"{row['name']}!".upper()}
+
+
+def bare(row: dict[str, object], _: int) -> Mapping[str, object]:
+    """Without the source's line and name."""
+    return {"id": row["id"], "name": row["name"]}
