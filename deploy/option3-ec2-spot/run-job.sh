@@ -47,7 +47,7 @@ try() {
   local attempt
   for attempt in 1 2 3 4 5; do
     if "$@"; then return 0; fi
-    say WARNING "attempt $attempt failed: $1 $2"
+    say WARNING "attempt $attempt failed: $*"
     sleep "$((attempt * 2))"
   done
   return 1
