@@ -60,8 +60,14 @@ table_in_state() {
   [[ $'\n'"$state"$'\n' == *$'\n'"$TABLE_ADDRESS"$'\n'* ]]
 }
 
-# An output of what was applied.
+# Ends the script unless something was applied here. (`terraform output` of nothing is a success.)
+require_applied() {
+  [[ -n "$(terraform state list 2>/dev/null)" ]] ||
+    fail "nothing was deployed from here: run ./deploy.sh in this folder first"
+}
+
+# An output of what was applied. One per line: of `a=$(…) b=$(…)` bash sees only the last failure.
 output() {
-  terraform output -raw "$1" 2>/dev/null ||
+  terraform output -raw "$1" ||
     fail "there is no output $1: run ./deploy.sh in this folder first"
 }

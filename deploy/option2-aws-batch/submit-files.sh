@@ -33,8 +33,12 @@ done
 [[ -f "$LIST" ]] || fail "there is no file $LIST"
 
 require aws terraform
-region="$(output region)" queue="$(output job_queue)" definition="$(output job_definition)"
-bucket="$(output bucket)" prefix="$(output manifest_prefix)"
+require_applied
+region="$(output region)"
+queue="$(output job_queue)"
+definition="$(output job_definition)"
+bucket="$(output bucket)"
+prefix="$(output manifest_prefix)"
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
 folder="$(mktemp -d)"

@@ -54,10 +54,16 @@ while (($#)); do
 done
 
 require aws terraform
-# What was applied; a failing command in a here-document or a printf would be missed.
-region="$(output region)" name="$(output name)" template="$(output launch_template)"
-job_env="$(output job_env)" user_data="$(output user_data)" subnets="$(output subnet_ids)"
-max_price="$(output max_price)" log_group="$(output log_group_name)" table="$(output table_name)"
+require_applied
+region="$(output region)"
+name="$(output name)"
+template="$(output launch_template)"
+job_env="$(output job_env)"
+user_data="$(output user_data)"
+subnets="$(output subnet_ids)"
+max_price="$(output max_price)"
+log_group="$(output log_group_name)"
+table="$(output table_name)"
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
 setting() { sed -n "s/^$1=//p" <<<"$job_env"; }

