@@ -25,6 +25,9 @@ LaneOf = Callable[[bytes, int], int]
 STRETCH_ROWS = 256
 """So many records are joined while they are still in the processor's cache."""
 
+KEYS_REMEMBERED = 65_536
+"""How many keys' lanes are remembered: about 10 MB for keys of 50 bytes."""
+
 REMEMBERED = 1 << 14
 """How many sizes a table remembers: about 3 MB each."""
 
@@ -59,6 +62,7 @@ class PlainRows:
         self._plan = plan
         self._width = width = len(plan.header)
         self._key_index = key_index_of(plan)
+        self._lane_of_key: dict[str, int] = {}
         self._quote = plan.dialect.quotechar.encode()
         self._delimiter = plan.dialect.delimiter.encode()
         self._no_delimiter_in_quotes = quotes_around_fields(plan.dialect, delimiters_inside=False)
@@ -116,6 +120,7 @@ class PlainRows:
         lanes: list[list[str]] = [[] for _ in range(lane_count)]
         record, fields, number = self._record.copy(), self._fields, self._number
         delimiter, join, key_index = rows.delimiter, "".join, self._key_index or 0
+        lane_of_key = self._lane_of_key
         other = self._fixed_size - len(delimiter) * (self._width - 1)
         lane = 0
         for source_line, line in enumerate(rows.lines, rows.number):
@@ -124,7 +129,11 @@ class PlainRows:
             record[number] = number_text = str(source_line)
             key = row[key_index]
             if lane_of is not None:
-                lane = lane_of(key.encode("latin-1"), lane_count)
+                lane = lane_of_key.get(key, -1)
+                if lane < 0:
+                    lane = lane_of(key.encode("latin-1"), lane_count)
+                    if len(lane_of_key) < KEYS_REMEMBERED:
+                        lane_of_key[key] = lane
             records = lanes[lane]
             delta = _VARINTS[len(records)]
             value_size = len(line) + other + len(number_text)
