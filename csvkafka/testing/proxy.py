@@ -15,6 +15,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from typing import Self
 from csvkafka.errors import StackError
 from csvkafka.local.ports import LOOPBACK
 from csvkafka.local.processes import wait_until
+from csvkafka.testing.history import History
 from csvkafka.testing.proxy_faults import Direction, Fault, ResetConnection
 
 CHUNK_BYTES = 1 << 16
@@ -31,9 +33,10 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 class InjectedFault:
     """A fault in force. `times` counts the chunks that it changed, held, or dropped."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, note: Callable[[str, Fault], None]) -> None:
         self.fault = fault
         self.times = 0
+        self._note = note
         self._lifted = threading.Event()
 
     @property
@@ -43,6 +46,8 @@ class InjectedFault:
 
     def lift(self) -> None:
         """Ends the fault; what it held goes on its way."""
+        if not self.is_lifted:
+            self._note("fault-ends", self.fault)
         self._lifted.set()
 
     def wait_until_lifted(self, timeout_seconds: float | None = None) -> None:
@@ -65,9 +70,11 @@ class Connection:
     client: socket.socket
     server: socket.socket
     carried: dict[Direction, int]
+    is_reset: bool = False
 
     def reset(self) -> None:
         """RST to both sides."""
+        self.is_reset = True
         for side in (self.client, self.server):
             with contextlib.suppress(OSError):
                 side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -88,6 +95,8 @@ class Proxy:
         self._faults: list[InjectedFault] = []
         self._connections: list[Connection] = []
         self._closed = False
+        self.history: History | None = None
+        """Where faults are noted, if anywhere."""
         threading.Thread(target=self._accept, name="proxy-accept", daemon=True).start()
 
     @property
@@ -103,7 +112,8 @@ class Proxy:
 
     def inject(self, fault: Fault) -> InjectedFault:
         """Puts the fault in force, for new connections and those that stand."""
-        injected = InjectedFault(fault)
+        injected = InjectedFault(fault, self._note)
+        self._note("fault-begins", fault)
         with self._lock:
             self._faults.append(injected)
         return injected
@@ -157,6 +167,10 @@ class Proxy:
             self._faults = [injected for injected in self._faults if not injected.is_lifted]
             return list(self._faults)
 
+    def _note(self, kind: str, fault: Fault) -> None:
+        if self.history is not None:
+            self.history.record(kind, fault=str(fault))
+
     def _accept(self) -> None:
         while not self._closed:
             try:
@@ -200,7 +214,8 @@ class Proxy:
                     chunk = injected.fault.carry(chunk, direction, connection.carried, injected)
                 connection.carried[direction] += len(chunk)
                 sink.sendall(chunk)
-            sink.shutdown(socket.SHUT_WR)
+            if not connection.is_reset:
+                sink.shutdown(socket.SHUT_WR)
         except ResetConnection:
             connection.reset()
         except OSError:

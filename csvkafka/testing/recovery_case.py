@@ -27,6 +27,7 @@ from csvkafka.testing.crash_point import CrashPoint
 from csvkafka.testing.csv_files import CsvSpec, write_csv
 from csvkafka.testing.history import History
 from csvkafka.testing.job_view import JobView, JobWatch
+from csvkafka.testing.proxy import Proxy
 from csvkafka.testing.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -62,7 +63,8 @@ class RecoveryCase:
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
     many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
     to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip).
-    `program`: another worker than csvkafka's own (`Supervisor.start_worker`)."""
+    `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
+    The faults of `proxies` are noted in the history."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class RecoveryCase:
         kafka_limits: Mapping[str, int] | None = None,
         stored: bytes | None = None,
         program: Sequence[str] = WORKER,
+        proxies: Sequence[Proxy] = (),
     ) -> None:
         self.stack = stack
         self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
@@ -88,8 +91,10 @@ class RecoveryCase:
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.kafka_limits = dict(kafka_limits or {})
         self.program = program
-        self.exclusive = exclusive
         self.history = History()
+        for proxy in proxies:
+            proxy.history = self.history
+        self.exclusive = exclusive
         stack.create_topic(self.topic, partitions, topic_config)
         self._put_source(self.source if stored is None else stored)
         self.settings = {

@@ -122,7 +122,7 @@ def test_f33_too_few_replicas_for_a_while(
     follower.kill()
     worker.resume()
     worker.wait_until(
-        lambda: "NOT_ENOUGH_REPLICAS" in worker.output(), "miss replicas", DEADLINE_SECONDS
+        lambda: "NotEnoughReplicas" in worker.output(), "miss replicas", DEADLINE_SECONDS
     )
     follower.start()
     case.ends(worker)

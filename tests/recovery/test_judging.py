@@ -45,6 +45,7 @@ def test_a_checkpoint_before_the_acknowledgement_is_seen_as_ahead(
     case = recovery_case(
         program=broken("early-checkpoint"),
         settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address},
+        proxies=[kafka_proxy],
     )
     worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 4)
     kafka_proxy.inject(Hold(Direction.TO_SERVER))

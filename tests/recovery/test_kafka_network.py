@@ -32,6 +32,7 @@ def case(recovery_case: NewCase, kafka_proxy: Proxy) -> RecoveryCase:
     return recovery_case(
         settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address, "KAFKA_COMPRESSION_TYPE": "none"},
         kafka_limits={"request_timeout_ms": 2_000},
+        proxies=[kafka_proxy],
     )
 
 
@@ -128,6 +129,7 @@ def test_f42_a_slow_line(recovery_case: NewCase, kafka_proxy: Proxy) -> None:
             "KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address,
             "WATCHDOG_SECONDS": "5",
         },
+        proxies=[kafka_proxy],
     )
     slow = [
         kafka_proxy.inject(Delay(Direction.TO_SERVER, 0.25)),

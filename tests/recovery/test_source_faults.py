@@ -46,7 +46,7 @@ def killed_midway(recovery_case: NewCase) -> RecoveryCase:
 
 
 def test_f81_the_stream_is_reset_three_times(recovery_case: NewCase, s3_proxy: Proxy) -> None:
-    case = recovery_case(settings={"AWS_ENDPOINT_URL_S3": s3_proxy.url})
+    case = recovery_case(settings={"AWS_ENDPOINT_URL_S3": s3_proxy.url}, proxies=[s3_proxy])
     resets = s3_proxy.inject(ResetAfter(Direction.TO_CLIENT, 100_000, count=3))
     case.run()
     assert resets.times == 3

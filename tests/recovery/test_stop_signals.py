@@ -35,7 +35,9 @@ def test_f13_stopped_by_a_signal(recovery_case: NewCase, step: Step, number: Sig
 def test_f14_stopped_in_time_without_acknowledgements(
     recovery_case: NewCase, kafka_proxy: Proxy
 ) -> None:
-    case = recovery_case(settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address})
+    case = recovery_case(
+        settings={"KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address}, proxies=[kafka_proxy]
+    )
     worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     held = kafka_proxy.inject(Hold(Direction.TO_CLIENT))
     worker.resume()
@@ -55,7 +57,9 @@ def test_f14_stopped_in_time_without_acknowledgements(
 def test_f15_a_second_signal_ends_it_at_once(
     recovery_case: NewCase, dynamodb_proxy: Proxy, number: Signals
 ) -> None:
-    case = recovery_case(settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url})
+    case = recovery_case(
+        settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url}, proxies=[dynamodb_proxy]
+    )
     worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     held = dynamodb_proxy.inject(Hold(Direction.TO_SERVER))
     worker.send(number)
@@ -75,7 +79,9 @@ def test_f15_a_second_signal_ends_it_at_once(
 def test_f16_stopped_while_dynamodb_is_unreachable(
     recovery_case: NewCase, dynamodb_proxy: Proxy
 ) -> None:
-    case = recovery_case(settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url})
+    case = recovery_case(
+        settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url}, proxies=[dynamodb_proxy]
+    )
     worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     cut = dynamodb_proxy.inject(Cut())
     dynamodb_proxy.reset_connections()

@@ -20,7 +20,9 @@ NewCase = Callable[..., RecoveryCase]
 
 @pytest.fixture
 def case(recovery_case: NewCase, dynamodb_proxy: Proxy) -> RecoveryCase:
-    return recovery_case(settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url})
+    return recovery_case(
+        settings={"AWS_ENDPOINT_URL_DYNAMODB": dynamodb_proxy.url}, proxies=[dynamodb_proxy]
+    )
 
 
 def midway(case: RecoveryCase) -> Incarnation:
