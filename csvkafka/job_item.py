@@ -118,6 +118,7 @@ def definition_attributes(definition: JobDefinition) -> Item:
         "key": source.key,
         "etag": source.etag,
         "size": source.size,
+        "compression": "gzip" if source.is_gzip else "none",
     }
     if source.version_id is not None:
         stored_source["version_id"] = source.version_id
@@ -204,6 +205,7 @@ def _decode(item: Item) -> StoredJob:
             etag=str(source["etag"]),
             size=_integer(source, "size"),
             version_id=None if version_id is None else str(version_id),
+            is_gzip=source.get("compression") == "gzip",
         ),
         configuration=_texts(item, "configuration"),
         cluster_id=str(item["cluster_id"]),

@@ -13,7 +13,6 @@ import click
 from csvkafka import owner as owners
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
-from csvkafka.cli.progress_facts import reads_gzip
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import Item
 from csvkafka.job_item import StoredJob, decode, decode_documented, is_documented_only
@@ -125,7 +124,7 @@ class JobView:
         stored = self.stored
         if self.status is JobStatus.COMPLETED:
             return 100.0
-        if stored is None or self._is_gzip(stored) or not stored.source.size:
+        if stored is None or stored.source.is_gzip or not stored.source.size:
             return None
         return 100 * stored.position.byte_offset / stored.source.size
 
@@ -178,14 +177,9 @@ class JobView:
             "item": self.item,
         }
 
-    def _is_gzip(self, stored: StoredJob) -> bool:
-        # An item does not say that its object is gzip because of its Content-Encoding.
-        is_gzip = reads_gzip(stored.configuration.get("SOURCE_COMPRESSION", ""), stored.source.key)
-        return is_gzip or stored.position.byte_offset > stored.source.size
-
     def _bytes(self, stored: StoredJob) -> str:
         done = bytes_text(stored.position.byte_offset)
-        if self._is_gzip(stored):
+        if stored.source.is_gzip:
             return f"{done} decompressed (of a gzip object, so nobody knows of how many)"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"

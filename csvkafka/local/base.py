@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -50,7 +51,10 @@ class Stack(ABC):
 
     def client(self, service: str) -> Any:
         """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at."""
-        return boto3.client(
+        # Without this, an AWS_PROFILE that does not exist would be looked for.
+        no_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        make_client: Any = boto3.session.Session(botocore_session=no_profile).client
+        return make_client(
             service,
             endpoint_url=self.aws_endpoint_url,
             region_name=REGION,

@@ -395,3 +395,10 @@ def test_run_local_exports_serves_and_stops(signal_number: int) -> None:
     assert (exports["S3_BUCKET"], exports["DYNAMODB_TABLE"]) == ("my-bucket", "my-table")
     assert exports["KAFKA_TOPIC"] == "my-topic"
     assert exports["KAFKA_BOOTSTRAP_SERVERS"].startswith("127.0.0.1:")
+
+
+def test_clients_of_the_stack_know_nothing_of_the_users_aws_profile(
+    stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    assert "Buckets" in stack.client("s3").list_buckets()

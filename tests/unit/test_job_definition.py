@@ -153,3 +153,9 @@ def test_dead_letters_are_the_last_lane() -> None:
 def test_a_spec_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         replace(SPEC, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_item_remembers_that_its_object_is_gzip() -> None:
+    gzipped = definition(source=replace(SOURCE, is_gzip=True))
+    assert stored(gzipped).source.is_gzip
+    assert not stored().source.is_gzip
