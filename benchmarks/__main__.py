@@ -33,6 +33,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
     parser.add_argument("--scale", type=int, default=1, help="divides the sizes, for a quick look")
+    parser.add_argument(
+        "--millions", type=int, nargs="+", default=[1, 10, 50], help="rows of the section growth"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures; sections are added to it")
     parser.add_argument("--plot", type=Path, help="SVG file for the section growth of --json")
     arguments = parser.parse_args()
@@ -44,7 +47,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="csvkafka-bench-") as folder:
         inputs = make_inputs(Path(folder))
         with Ground(Path(folder)) as ground:
-            options = Options(ground, inputs, Path(folder), arguments.rounds, arguments.scale)
+            options = Options(
+                ground,
+                inputs,
+                Path(folder),
+                arguments.rounds,
+                arguments.scale,
+                arguments.millions,
+            )
             print("warming up", flush=True)
             SECTIONS["workers"](Options(ground, inputs, Path(folder), 1, 6))
             for name in names:

@@ -23,13 +23,15 @@ FLIGHTS_TIMES = 6
 
 @dataclass(frozen=True)
 class Options:
-    """`rounds` of each contender; `scale` divides the sizes, for a quick look."""
+    """`rounds` of each contender; `scale` divides the sizes, for a quick look; `millions` of rows
+    are the sizes of the section growth."""
 
     ground: Ground
     inputs: dict[str, Input]
     folder: Path
     rounds: int = 3
     scale: int = 1
+    millions: Sequence[int] = (1, 10, 50)
 
     @property
     def flights(self) -> Input:
@@ -163,7 +165,6 @@ def workers(options: Options) -> list[Line]:
 
 def growth(options: Options) -> list[Line]:
     """The same rows, more and more of them."""
-    millions = [1, 10, 50] if options.scale == 1 else [1, 3]
     times = [round(count * 1e6 / options.flights.rows) for count in millions]
     return in_turns(
         [
