@@ -165,11 +165,10 @@ def workers(options: Options) -> list[Line]:
 
 def growth(options: Options) -> list[Line]:
     """The same rows, more and more of them."""
-    times = [round(count * 1e6 / options.flights.rows) for count in millions]
     return in_turns(
         [
-            _load(options, f"{n} million rows", times=t)
-            for n, t in zip(millions, times, strict=True)
+            _load(options, f"{n} million rows", times=max(1, round(n * 1e6 / options.flights.rows)))
+            for n in options.millions
         ],
         1,
     )
