@@ -225,7 +225,7 @@ def _summary(judgement: Judgement) -> list[str]:
         f"speed    {count_text(judgement.rows_per_second)} rows/s over "
         f"{duration_text(judgement.load_seconds)}, {len(judgement.lives)} process starts included",
         "",
-        "incarnation  end                                 new rows  repeated    took",
+        f"incarnation  {'end':32}  {'new rows':>10}{'repeated':>10}  {'took':>6}",
     ]
     lines += [
         f"{life.number:11}  {life.end:32}  {count_text(life.rows_new):>10}"
