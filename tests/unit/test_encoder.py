@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 import random
+import tracemalloc
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from csvkafka.errors import (
 )
 from csvkafka.model import START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.partitioning import murmur2
+from csvkafka.row_json import RowEncoder
 from csvkafka.testing.strategies import csv_files, hostile_csvs
 from tests.unit import csv_oracle
 from tests.unit.encoded import records_of, values_of
@@ -357,3 +359,18 @@ def test_a_row_that_no_batch_can_hold_is_named() -> None:
     assert message.startswith(f"row 3 at byte 7 of {URI} makes a batch of ")
     assert "the limit is 500" in message
     assert "max.message.bytes" in message
+
+
+def test_rows_that_wait_to_be_framed_take_little_more_memory_than_their_bytes() -> None:
+    data = b"a,b\n" + b'1,"say ""x"""\n' * 2000
+    plan = plan_for(data)
+    (block,) = blocks_of(data, plan)
+    encoder = RowEncoder(plan)
+    encoder.encode(block)
+    tracemalloc.start()
+    try:
+        rows = encoder.encode(block)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3 * sum(map(len, rows.values))
