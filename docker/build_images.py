@@ -65,6 +65,8 @@ def main() -> None:
         print(f"{recipe.image.name}: {done} ({time.monotonic() - begin:.1f} s)", flush=True)
     begin = time.monotonic()
     build_job()
+    for label in (engine.LOOK_ALIKE_LABEL, "org.opencontainers.image.title=csvkafka"):
+        engine.prune(label)
     size = engine.image_size(images.JOB.name) / 1e6
     print(f"{images.JOB.name}: built, {size:.0f} MB ({time.monotonic() - begin:.1f} s)", flush=True)
 

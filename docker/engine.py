@@ -96,6 +96,11 @@ def revision() -> str:
     return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
 
 
+def prune(label: str) -> None:
+    """Removes the images with the label that have lost their name to a newer one."""
+    run(["image", "prune", "--force", "--filter", f"label={label}"])
+
+
 def image_exists(name: str) -> bool:
     """Whether the engine holds the image."""
     return _inspect(name, "{{.Id}}") != ""
