@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +108,20 @@ def test_a_loader_that_gets_nowhere_is_no_pass(stack: Stack, command: str, probl
     (said,) = judgement.problems
     assert judgement.verdicts[Isolation.READ_COMMITTED].count(AnomalyKind.LOST_ROW) == 10
     assert re.search(problem, said)
+
+
+def test_the_command_answers_in_json_and_writes_its_page(tmp_path: Path) -> None:
+    page = tmp_path / "verdict.html"
+    command = [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", "judge"]
+    command += ["--command", f"{PYTHON} -m csvkafka", "--rows", "50", "--kills", "0", "--json"]
+    ended = subprocess.run(
+        [*command, "--report", str(page)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["is_clean"] is True
+    assert [life["rows_new"] for life in answer["incarnations"]] == [50]
+    assert "Every row once, in order?" in page.read_text("utf-8")
 
 
 def test_a_loader_that_no_strike_hit_has_proven_nothing(stack: Stack) -> None:
