@@ -28,6 +28,11 @@ class Span:
     start: float
     end: float
 
+    @property
+    def label(self) -> str:
+        """The name without what is in brackets."""
+        return self.name.partition("(")[0].strip()
+
 
 @dataclass(frozen=True, slots=True)
 class StoryLife:
@@ -250,7 +255,7 @@ def draw(
             for life, y, _ in lives
             for pause in life.pauses
         ),
-        faults=tuple(bar(fault, top, fault.name, fault.name) for fault in story.faults),
+        faults=tuple(bar(fault, top, fault.name, fault.label) for fault in story.faults),
         kills=tuple(
             Mark(
                 x_of(life.killed_at),

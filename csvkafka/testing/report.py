@@ -192,7 +192,7 @@ def runs_page(title: str, subtitle: str, runs: Sequence[Run]) -> Page:
                 run.outcome,
                 str(len(story.lives)),
                 str(story.kills),
-                ", ".join(sorted({fault.name for fault in story.faults})),
+                ", ".join(sorted({fault.label for fault in story.faults})),
                 "" if run.row_count is None else f"{run.row_count:,}",
                 f"{run.seconds:.1f} s",
             )

@@ -24,11 +24,11 @@ EVENTS = [
     Event(3.0, "signal-sent", {"incarnation": 1, "signal": "SIGKILL"}),
     Event(3.0, "incarnation-ended", {"incarnation": 1, "return_code": -9}),
     Event(4.0, "incarnation-started", {"incarnation": 2, "pid": 12, "command": []}),
-    Event(5.0, "fault-begins", {"fault": "hold"}),
+    Event(5.0, "fault-begins", {"fault": "Hold(1 kB)"}),
     Event(5.0, "signal-sent", {"incarnation": 2, "signal": "SIGSTOP"}),
     Event(6.0, "incarnation-started", {"incarnation": 3, "pid": 13, "command": []}),
     Event(7.0, "signal-sent", {"incarnation": 2, "signal": "SIGCONT"}),
-    Event(7.0, "fault-ends", {"fault": "hold"}),
+    Event(7.0, "fault-ends", {"fault": "Hold(1 kB)"}),
     looked(8.0, 400, 1000),
     Event(9.0, "incarnation-ended", {"incarnation": 2, "return_code": 1}),
     Event(10.0, "incarnation-ended", {"incarnation": 3, "return_code": 0}),
@@ -50,7 +50,9 @@ def test_a_story_knows_lives_kills_pauses_and_faults() -> None:
     ]
     assert story.kills == 1
     assert [(pause.start, pause.end) for pause in story.lives[1].pauses] == [(5.0, 7.0)]
-    assert [(fault.name, fault.start, fault.end) for fault in story.faults] == [("hold", 5.0, 7.0)]
+    assert [(fault.name, fault.start, fault.end) for fault in story.faults] == [
+        ("Hold(1 kB)", 5.0, 7.0)
+    ]
     assert [story.rows_at(seconds) for seconds in (0.5, 1.0, 3.0, 9.0)] == [0, 100, 400, 1000]
 
 
@@ -68,6 +70,9 @@ def test_coordinates_are_those_of_time_and_rows() -> None:
     assert [line.colour for line in drawing.topic] == [0, 1, 2]
     assert drawing.topic[0].path.startswith(f"M{drawing.left} ")
     assert drawing.checkpoint.path
+    (fault,) = drawing.faults
+    assert (fault.label, fault.title) == ("Hold", "Hold(1 kB)")
+    assert fault.width == pytest.approx(0.2 * width, abs=0.1)
 
 
 def test_a_loader_without_an_item_has_no_checkpoint_line() -> None:
