@@ -40,6 +40,7 @@ class Result:
     source_bytes: float = 0.0
     batches: int = 0
     first_seconds: Mapping[str, float] = field(default_factory=dict)
+    first_cpu_seconds: Mapping[str, float] = field(default_factory=dict)
     step_count: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -91,14 +92,15 @@ def load(
         rows * table.row_bytes,
         batches,
         told["first"],
+        told["cpu"],
         told["count"],
     )
 
 
-def timeline(run: measure.Run) -> dict[str, float]:
-    """When the load first met each step, in seconds since its process began."""
-    first: dict[str, float] = json.loads(run.output.splitlines()[-1])["first"]
-    return first
+def timeline(run: measure.Run) -> tuple[dict[str, float], dict[str, float]]:
+    """When the load first met each step: seconds, and processor time, since its process began."""
+    told = json.loads(run.output.splitlines()[-1])
+    return told["first"], told["cpu"]
 
 
 def peer(ground: Ground, name: str, module: str, table: Input, times: int, rows: int) -> Result:

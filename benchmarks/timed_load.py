@@ -1,4 +1,5 @@
-"""One load by csvkafka that says when each of its steps was first met, since the process began.
+"""One load by csvkafka that says when each of its steps was first met, and after how
+much processor time, since the process began.
 
 Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; it starts
 as `python -m csvkafka` does, and the last line that it prints is JSON. With `DIE_AT_ROW` it ends by
@@ -24,6 +25,7 @@ from csvkafka.processor import run_load  # noqa: E402
 class _Timeline:
     def __init__(self, die_at_row: int | None) -> None:
         self.first: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
         self.count: dict[str, int] = {}
         self._begun = float(os.environ[BEGUN_AT])
         self._die_at_row = die_at_row
@@ -32,6 +34,7 @@ class _Timeline:
         self.count[step.value] = self.count.get(step.value, 0) + 1
         if step.value not in self.first:
             self.first[step.value] = time.monotonic() - self._begun
+            self.cpu[step.value] = time.process_time()
         if (
             self._die_at_row is not None
             and step is Step.BLOCK_ACKNOWLEDGED
@@ -46,10 +49,8 @@ def main() -> None:
     die_at_row = os.environ.get("DIE_AT_ROW")
     timeline = _Timeline(int(die_at_row) if die_at_row else None)
     result = run_load(LoadConfig.from_settings(os.environ), observer=timeline)
-    print(
-        json.dumps({"rows": result.row_count, "first": timeline.first, "count": timeline.count}),
-        flush=True,
-    )
+    told = {"first": timeline.first, "cpu": timeline.cpu, "count": timeline.count}
+    print(json.dumps({"rows": result.row_count, **told}), flush=True)
 
 
 if __name__ == "__main__":
