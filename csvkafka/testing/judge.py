@@ -37,6 +37,9 @@ SETTLE_SECONDS = 0.1
 AWAKE_SECONDS = 1.0
 KILLED = -9
 
+ENDLESS_FACTOR = 20
+"""A loader that has sent so many times the file will not end."""
+
 
 def judge(
     plan: JudgePlan,
@@ -138,17 +141,26 @@ class _Trial:
     def run(self) -> None:
         """Runs the loader until it is done, or is given up."""
         self._view.phase("loading", self._plan.csv.row_count)
-        failures = 0
+        failures = errors = 0
         while True:
             life = self._live()
-            if life.end in ("exit 0", "hung"):
+            if life.end in ("exit 0", "hung", "endless"):
                 break
+            if life.end in ("killed", "paused"):
+                failures = 0
+                continue
+            errors += 1
             brought_none = self._seen.records == life.rows_before
-            failures = failures + 1 if life.end.startswith("exit") and brought_none else 0
-            if failures == self._plan.failures:
+            failures = failures + 1 if brought_none else 0
+            if failures == self._plan.failures or errors == self._plan.errors:
+                often = (
+                    f"{failures} times in a row without a new record"
+                    if failures == self._plan.failures
+                    else f"{errors} times"
+                )
                 self._problems.append(
-                    f"the loader ended with an error {failures} times in a row without a new "
-                    f"record ({life.end}); its output ends:\n" + self._tail(life)
+                    f"the loader ended with an error {often} ({life.end}); its output ends:\n"
+                    + self._tail(life)
                 )
                 break
         self._end_paused()
@@ -180,6 +192,12 @@ class _Trial:
                 self._note_end(life, f"exit {code}" if code >= 0 else f"signal {-code}")
             elif now - self._seen.moved_at > self._plan.stall_seconds:
                 self._stalled(life)
+            elif self._seen.records > ENDLESS_FACTOR * max(self._plan.csv.row_count, 1_000):
+                life.incarnation.kill()
+                self._note_end(life, "endless")
+                self._problems.append(
+                    f"the loader sends without end: {self._seen.records:,} records in the topic"
+                )
             elif watch is not None and self._is_due(watch, life, now):
                 self._strike(life, watch)
             self._wake_paused(life)

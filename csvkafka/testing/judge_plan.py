@@ -18,11 +18,13 @@ DEFAULT_FILE = CsvSpec(
 
 @dataclass(frozen=True, slots=True)
 class JudgePlan:
-    """What is run, and how it is struck. `stall_seconds`: a loader that for so long neither brings
-    a new record nor ends is killed as hung; `failures`: so many ends with an error in a row, none
-    with a new record, end the judgement. `run_again`: once it is done it is started once more, and
-    should then send nothing. `expectation(source_uri)` is for records other than the documented
-    ones."""
+    """What is run, and how it is struck.
+
+    `stall_seconds`: a loader that for so long neither brings a new record nor ends is killed as
+    hung. `failures`: so many ends with an error in a row, none with a new record, end the
+    judgement, and so do `errors` of them in all. `run_again`: once it is done it is started once
+    more, and should then send nothing. `expectation(source_uri)` is for records other than the
+    documented ones."""
 
     command: LoaderCommand
     csv: CsvSpec = DEFAULT_FILE
@@ -32,6 +34,7 @@ class JudgePlan:
     partitions: int = 1
     stall_seconds: float = 60.0
     failures: int = 3
+    errors: int = 10
     run_again: bool = False
     isolations: tuple[Isolation, ...] = tuple(Isolation)
     identify_by: IdentifyBy = IdentifyBy.LINE

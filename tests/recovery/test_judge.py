@@ -110,6 +110,34 @@ def test_a_loader_that_gets_nowhere_is_no_pass(stack: Stack, command: str, probl
     assert re.search(problem, said)
 
 
+SENDS_AND_FAILS = """
+import os
+from kafka import KafkaProducer
+producer = KafkaProducer(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
+for _ in range({count}):
+    producer.send(os.environ["KAFKA_TOPIC"], b"again")
+producer.flush()
+raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "problem"),
+    [
+        ("1", r"ended with an error 2 times \(exit 3\)"),
+        ("10**9", r"sends without end: [\d,]{6,} records"),
+    ],
+)
+def test_a_loader_that_only_repeats_itself_is_given_up(
+    stack: Stack, tmp_path: Path, count: str, problem: str
+) -> None:
+    loader = tmp_path / "loader.py"
+    loader.write_text(SENDS_AND_FAILS.replace("{count}", count))
+    judgement = judged(stack, f"{PYTHON} {loader}", rows=10, kills=0, errors=2)
+    assert not judgement.is_clean
+    assert re.search(problem, judgement.problems[0])
+
+
 def test_the_command_answers_in_json_and_writes_its_page(tmp_path: Path) -> None:
     page = tmp_path / "verdict.html"
     command = [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", "judge"]
