@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5.1"
@@ -103,6 +105,24 @@ def mutants(session: nox.Session) -> None:
     if unknown := living - KNOWN_MUTANTS:
         session.error("no test fails for: " + ", ".join(sorted(unknown)))
     session.log("every mutant fails a test, but for the known ones: %s", ", ".join(living))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Every suite with faults in it, and docs/fault-matrix.md made of what came of them.
+
+    `-- containers` goes on with the results that are there, and adds those of the containers."""
+    session.install("--editable", ".[testing]")
+    results = Path("reports/faults")
+    stack = "containers" if "containers" in session.posargs else "embedded"
+    suites = ["integration", "recovery"]
+    suites += ["containers"] if stack == "containers" else ["unit"]
+    for suite in suites:
+        outcome = f"--fault-results={results / f'{suite}-{stack}.json'}"
+        session.run("pytest", f"tests/{suite}", "--stack", stack, outcome, success_codes=[0, 1])
+    found = sorted(map(str, results.glob("*.json")))
+    page = session.run("python", "-m", "tests.fault_matrix", *found, silent=True)
+    Path("docs/fault-matrix.md").write_text(str(page), encoding="utf-8")
 
 
 @nox.session

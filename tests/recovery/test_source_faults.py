@@ -213,7 +213,7 @@ def test_f65_a_row_larger_than_a_batch(recovery_case: NewCase) -> None:
     case.assert_stopped(worker, "RecordTooLarge")
 
 
-def test_eight_partitions_by_key(recovery_case: NewCase) -> None:
+def test_f6_killed_while_eight_partitions_get_rows_by_key(recovery_case: NewCase) -> None:
     case = recovery_case(
         CsvSpec(row_count=8_000, newline_fraction=0.02, unicode_fraction=0.05),
         partitions=8,

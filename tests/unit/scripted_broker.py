@@ -1,8 +1,8 @@
 """A Kafka broker on a loopback port that answers as a test tells it.
 
 Speaks the real protocol by kafka-python's schemas: ApiVersions, SASL PLAIN, Metadata, Produce,
-ListOffsets and Fetch. For answers that a real broker cannot be made to give at will (throttling,
-lost answers, damaged bytes, errors by name).
+ListOffsets, Fetch, InitProducerId and DescribeConfigs. For answers that a real broker cannot be
+made to give at will (throttling, lost answers, damaged bytes, errors by name).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+from kafka.protocol.admin import DescribeConfigsRequest, DescribeConfigsResponse
 from kafka.protocol.consumer import (
     FetchRequest,
     FetchResponse,
@@ -29,7 +30,12 @@ from kafka.protocol.metadata import (
     MetadataRequest,
     MetadataResponse,
 )
-from kafka.protocol.producer import ProduceRequest, ProduceResponse
+from kafka.protocol.producer import (
+    InitProducerIdRequest,
+    InitProducerIdResponse,
+    ProduceRequest,
+    ProduceResponse,
+)
 from kafka.protocol.sasl import (
     SaslAuthenticateRequest,
     SaslAuthenticateResponse,
@@ -44,6 +50,8 @@ VERSIONS = {
     3: (4, 13),
     17: (0, 1),
     18: (0, 4),
+    22: (0, 4),
+    32: (1, 4),
     36: (0, 2),
 }
 _REQUESTS = {
@@ -53,6 +61,8 @@ _REQUESTS = {
     3: MetadataRequest,
     17: SaslHandshakeRequest,
     18: ApiVersionsRequest,
+    22: InitProducerIdRequest,
+    32: DescribeConfigsRequest,
     36: SaslAuthenticateRequest,
 }
 
@@ -113,11 +123,26 @@ class ScriptedBroker:
                 auth_bytes=b"",
                 session_lifetime_ms=self.session_lifetime_ms,
             )
+        if api_key == 22:
+            return InitProducerIdResponse(error_code=0, producer_id=7, producer_epoch=0)
+        if api_key == 32:
+            return self._describe_configs(request)
         if api_key == 2:
             return self._list_offsets(request)
         if api_key == 1:
             return self._fetch(request)
         return self._produce(request)
+
+    def _describe_configs(self, request: Any) -> Any:
+        (asked,) = request.resources
+        result = DescribeConfigsResponse.DescribeConfigsResult(
+            error_code=0,
+            error_message=None,
+            resource_type=asked.resource_type,
+            resource_name=asked.resource_name,
+            configs=[],
+        )
+        return DescribeConfigsResponse(results=[result])
 
     def _list_offsets(self, request: Any) -> Any:
         (asked,) = request.topics

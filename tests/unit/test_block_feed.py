@@ -98,6 +98,7 @@ def test_an_empty_source_is_exhausted_at_once() -> None:
     feed.close()
 
 
+@pytest.mark.fault("F18")
 def test_a_failed_read_is_raised_after_the_blocks_before_it() -> None:
     def chunks(_: int) -> Iterator[bytes]:
         yield DATA[:1000]
@@ -129,6 +130,7 @@ def test_a_source_that_cannot_be_opened_is_raised() -> None:
 
 
 @pytest.mark.parametrize("skip", [(), (900,), (1000,)])
+@pytest.mark.fault("F18")
 def test_a_bad_row_is_raised_in_its_turn(skip: tuple[int, ...]) -> None:
     data = DATA + b"1,2,3\n" + DATA[4:]
     wakes = Wakes()

@@ -138,6 +138,7 @@ def test_an_update_never_creates_the_item(item: DynamoDbItem) -> None:
     assert item.get() is None
 
 
+@pytest.mark.fault("F74")
 def test_each_write_is_conditional_and_each_read_consistent(client: Any) -> None:
     seen: list[tuple[str, Any]] = []
     client.meta.events.register(
@@ -218,6 +219,7 @@ def test_a_lost_reply_is_told_by_the_item_in_the_refusal(
         (500, "InternalServerError"),
     ],
 )
+@pytest.mark.fault("F69")
 def test_a_passing_failure_is_borne_an_endless_one_raised(
     item: DynamoDbItem, gateway: FaultyGateway, status: int, code: str
 ) -> None:
@@ -240,6 +242,7 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
     ],
     ids=str,
 )
+@pytest.mark.fault("F72", "F89")
 def test_a_refused_call_names_table_region_and_cure(
     item: DynamoDbItem, gateway: FaultyGateway, fault: Any, words: str
 ) -> None:

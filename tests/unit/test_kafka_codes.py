@@ -62,6 +62,7 @@ def test_the_brokers_own_message_is_passed_on() -> None:
     assert "cannot accept message without key" in str(error)
 
 
+@pytest.mark.fault("F46")
 def test_a_broken_certificate_is_a_refusal_in_the_handshake_and_later() -> None:
     bad = ssl.SSLCertVerificationError("certificate has expired")
     later = kafka_errors.KafkaConnectionError(bad)

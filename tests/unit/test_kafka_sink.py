@@ -114,9 +114,12 @@ def test_every_version_of_the_produce_request_works(broker: ScriptedBroker, vers
         (29, OutcomeKind.FATAL, SinkRefusedError),
         (59, OutcomeKind.FATAL, SequenceError),
         (19, OutcomeKind.RETRIABLE, None),
+        (20, OutcomeKind.RETRIABLE, None),
+        (7, OutcomeKind.RETRIABLE, None),
         (2, OutcomeKind.RETRIABLE, None),
     ],
 )
+@pytest.mark.fault("F34", "F38", "F48")
 def test_an_answer_becomes_one_outcome(
     broker: ScriptedBroker, code: int, kind: OutcomeKind, error: type[Exception] | None
 ) -> None:
@@ -265,6 +268,7 @@ def test_an_idle_poll_blocks_without_working(broker: ScriptedBroker) -> None:
         assert time.thread_time() - worked < 0.1
 
 
+@pytest.mark.fault("F45")
 def test_no_broker_is_retriable_and_recovers(broker: ScriptedBroker) -> None:
     with sink_for(broker) as sink:
         port, broker.port = broker.port, 1  # the metadata sends us to a closed port
@@ -374,6 +378,7 @@ def last_kind(sink: KafkaSink) -> OutcomeKind:
     raise AssertionError("still RETRIABLE")
 
 
+@pytest.mark.fault("F47")
 def test_an_authentication_that_fails_once_while_running_is_tried_again(
     broker: ScriptedBroker,
 ) -> None:
@@ -398,6 +403,7 @@ def test_an_authentication_that_keeps_failing_while_running_is_fatal(
         assert last_kind(sink) is OutcomeKind.FATAL
 
 
+@pytest.mark.fault("F47")
 def test_a_session_that_must_authenticate_again_loses_nothing(broker: ScriptedBroker) -> None:
     """F47: `connections.max.reauth.ms`."""
     authenticated: list[int] = []

@@ -330,6 +330,7 @@ def test_a_stream_that_ends_early_is_noticed(
     ],
     ids=str,
 )
+@pytest.mark.fault("F85", "F89")
 def test_a_refused_get_says_what_to_do(
     s3: FakeS3, source: SourceMaker, fault: Fault, error: type[CsvKafkaError], words: str
 ) -> None:
@@ -420,6 +421,7 @@ def test_a_bad_gzip_object_is_corrupt(
         list(source("data.csv.gz").read(0))
 
 
+@pytest.mark.fault("F88")
 def test_a_flipped_bit_in_gzip_is_corrupt(s3: FakeS3, source: SourceMaker) -> None:
     s3.put("bucket", "data.csv.gz", GZIPPED)
     s3.always("GET", FlipByte(len(GZIPPED) // 2))

@@ -95,6 +95,7 @@ def test_records_carry_the_wall_clock() -> None:
     assert {record.timestamp_ms for record in log.records()} == {1_700_000_000_500}
 
 
+@pytest.mark.fault("F35")
 def test_the_first_batch_of_each_lane_goes_alone_until_it_is_acknowledged() -> None:
     tested = sequencer(0, 0)
     for lane in (0, 0, 1, 1):
@@ -117,6 +118,7 @@ def test_then_at_most_five_are_in_flight() -> None:
     assert tickets(tested.due()) == [6]
 
 
+@pytest.mark.fault("F36")
 def test_a_failure_is_resent_in_order_with_the_same_bytes_lowest_first() -> None:
     clock = SteppedClock()
     tested = sequencer(clock=clock, batches=6)
@@ -171,6 +173,7 @@ def test_a_failure_of_a_middle_batch_leaves_the_lower_acknowledged() -> None:
     assert tested.due() == [flying[1]]
 
 
+@pytest.mark.fault("F37")
 def test_out_of_order_of_the_lowest_needs_a_new_look_at_the_topic() -> None:
     tested = sequencer(batches=1)
     (first,) = tested.due()

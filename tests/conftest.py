@@ -1,0 +1,25 @@
+"""Options of all suites: `--fault-results FILE` notes what came of each fault that was injected."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from csvkafka.testing.stack_choice import choose_stack
+from tests.fault_matrix import Recorder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fault-results", type=Path, default=None, help="write the outcomes of fault tests here"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(*ids): the test injects these faults of faults.toml")
+    target = config.getoption("--fault-results")
+    if target is not None:
+        kind = choose_stack(config.getoption("--stack"), os.environ).kind
+        config.pluginmanager.register(Recorder(target, kind))
