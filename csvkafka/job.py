@@ -261,8 +261,8 @@ class Job:
                 if scans_without_progress == SCANS_WITHOUT_PROGRESS:
                     raise SequenceError(
                         f"{refusal}, and {SCANS_WITHOUT_PROGRESS + 1} looks at the topic found "
-                        "nothing that explains it: another producer uses this job's producer id, or "
-                        "rows sent after the checkpoint were deleted from the topic. All that was "
+                        "nothing that explains it: another producer uses this job's producer id, "
+                        "or rows sent after the checkpoint were deleted from the topic. All that was "
                         "acknowledged is in the checkpoint; to go on, load under a new JOB_ID."
                     ) from refusal
                 log.warning("%s; reading the end of the topic again", refusal)
