@@ -336,21 +336,31 @@ class Pipeline:
         Bounded in time; if the table cannot be reached, what it holds stays true, and only the
         next start has a little more to read back. Returns why it could not be stored."""
         deadline = self._clock.monotonic() + self._settings.stop_grace_seconds
-        try:
-            if self._write is not None:
-                self._take_written(self._write, deadline)
-            checkpoint = self._progress.checkpoint
-            self._begin_write(lambda: self._commit(checkpoint, release=True))
-            self._take_written(self._write, deadline)
-            self._observer.report(Step.RELEASED)
-        except CheckpointError as error:
-            log.warning("The last checkpoint could not be stored: %s", error)
-            return error
+        checkpoint = self._progress.checkpoint
+        failed: CheckpointError | None = None
+        # More than once if an earlier write turns out to be what is stored, or the table fails.
+        while not self._ended:
+            if self._write is None:
+                self._begin_write(lambda: self._commit(checkpoint, release=True))
+            self._wait_for(self._write, deadline)
+            try:
+                self._take_written(self._write)
+            except (FencedError, ItemLostError) as error:
+                failed = error
+                break
+            except CheckpointError as error:
+                failed = error
+                if self._write is not None or self._clock.monotonic() >= deadline:
+                    break
+                self._clock.sleep(STORE_RETRY_SECONDS)
+        if not self._ended:
+            log.warning("The last checkpoint could not be stored: %s", failed)
+            return failed
+        self._observer.report(Step.RELEASED)
         return None
 
-    def _take_written(self, write: Future[Stored | None] | None, deadline: float) -> None:
-        """Waits for the write in flight and takes its result. Raises CheckpointError."""
-        self._wait_for(write, deadline)
+    def _take_written(self, write: Future[Stored | None] | None) -> None:
+        """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
             raise CheckpointError("the checkpoint table did not answer in time")
         self._write = None

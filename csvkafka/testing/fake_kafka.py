@@ -200,7 +200,7 @@ class FakeSink:
             self._time.after(link.arrives_at - self._time.now, partial(self._arrive, link, flight))
 
     def poll(self, timeout_seconds: float) -> Sequence[ProduceOutcome]:
-        until = self._time.now + timeout_seconds
+        until = self._time.at(timeout_seconds)
         self._poller = self._time.task
         self._time.block(0.0)
         while not self._outcomes and not self._woken and self._time.now < until:

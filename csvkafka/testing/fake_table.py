@@ -73,6 +73,7 @@ class FakeTable:
     latency: Callable[[], float] = lambda: 0.002
     late: Callable[[], float] = lambda: 5.0
     on_their_way: OnTheirWay = field(default_factory=OnTheirWay)
+    give_up_seconds: float = GIVE_UP_SECONDS
 
     def get(self) -> Item | None:
         """The item; see `interfaces.ItemTable`."""
@@ -99,16 +100,16 @@ class FakeTable:
         self.time.sleep(self.latency())
         self.on_their_way.done(number)
         if action in ("throttle", "timeout"):
-            self.time.sleep(GIVE_UP_SECONDS)
+            self.time.sleep(self.give_up_seconds)
             raise _unavailable("throttles" if action == "throttle" else "does not answer")
         if action == "timeout-late":
-            self.time.after(GIVE_UP_SECONDS + self.late(), apply)
-            self.time.sleep(GIVE_UP_SECONDS)
+            self.time.after(self.give_up_seconds + self.late(), apply)
+            self.time.sleep(self.give_up_seconds)
             raise _unavailable("does not answer")
         refused = apply()
         self.meet("table-applied")
         if action == "timeout-applied":
-            self.time.sleep(GIVE_UP_SECONDS)
+            self.time.sleep(self.give_up_seconds)
             raise _unavailable("does not answer")
         if action == "reply-lost":
             self.time.sleep(self.latency())

@@ -58,6 +58,11 @@ class OnTheirWay:
         """Nobody has taken or dropped it yet."""
         return number in self._effects
 
+    @property
+    def any(self) -> bool:
+        """Something is on its way."""
+        return bool(self._effects)
+
     def abandon(self) -> list[Callable[[], object]]:
         """The client is dead: hands over what is on its way, in order, to be done by hand."""
         effects = list(self._effects.values())

@@ -20,10 +20,12 @@ CRASHES = ("crash", "crash-applied", "crash-late", "crash-later")
 """The worker dies. What it has sent and nobody has taken yet: is gone; arrives at once; arrives
 when the next life has read the topic's tails; arrives at some time."""
 
-ANYWHERE = (*CRASHES, "pause", "suspend", "rival", "stop", "foreign")
+ANYWHERE = (*CRASHES, "pause", "suspend", "rival", "stop", "foreign", "expire")
 """What may befall a worker anywhere: also, it stands still for so many seconds while another one is
 started (`pause`), its whole host does (`suspend`, the monotonic clock too), another one is started
-beside it, it gets SIGTERM, another writer writes to the topic."""
+beside it, it gets SIGTERM, another writer writes to the topic, or the brokers have forgotten the
+producer id (`expire`; only before the life reads the tails or when it is done, and if nothing that
+was sent is still on its way)."""
 
 AT_POINTS: dict[str, tuple[str, ...]] = {
     "ask": ("unavailable",),
@@ -80,12 +82,12 @@ class Schedule:
     faults: tuple[Fault, ...] = ()
 
     @classmethod
-    def drawn(cls, seed: int, max_faults: int = 6) -> Schedule:
+    def drawn(cls, seed: int, max_faults: int = 8) -> Schedule:
         """The schedule of this seed."""
         random = Random(f"schedule {seed}")
         return cls(
             seed=seed,
-            row_count=random.choice((0, 1, 5, 12, 12, 40)),
+            row_count=random.choice((0, 1, 5, 12, 40, 40, 40)),
             lane_count=random.choice((1, 1, 2, 3)),
             same_host=random.random() < 0.5,
             faults=tuple(
@@ -109,8 +111,10 @@ class Schedule:
 
 def _drawn_fault(random: Random) -> Fault:
     life = min(1 + int(random.expovariate(0.9)), 5)
+    if random.random() < 0.05:
+        return Fault(life, random.choice((Step.TAIL_SCAN_BEGINS, Step.COMPLETED)), 1, "expire")
     point = random.choice(_DRAWN_POINTS)
-    nth = min(1 + int(random.expovariate(0.4)), 30)
+    nth = min(1 + int(random.expovariate(0.2)), 40)
     own = AT_POINTS.get(point, ())
     if own and random.random() < 0.8:
         return Fault(life, point, nth, random.choice(own))
@@ -119,4 +123,8 @@ def _drawn_fault(random: Random) -> Fault:
     return Fault(life, point, nth, action, seconds)
 
 
-_DRAWN_POINTS = (*(step.value for step in Step), *AT_POINTS, *("produce", "table-write") * 4)
+_DRAWN_POINTS = (
+    *(step.value for step in Step),
+    *AT_POINTS,
+    *("produce", "produce", "produce", "table-write") * 5,
+)

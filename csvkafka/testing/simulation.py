@@ -45,6 +45,7 @@ BLOCK_BYTES = 60
 SETTINGS = PipelineSettings(
     window_bytes=1500, checkpoint_rows=3, checkpoint_seconds=0.01, store_give_up_seconds=40.0
 )
+TABLE_GIVE_UP_SECONDS = 1.0
 SIGTERM = 15
 
 
@@ -67,6 +68,7 @@ class Simulation:
         self.faults = {(f.life, f.point, f.nth): f for f in schedule.faults}
         self.time = VirtualTime()
         self.random = Random(f"run {schedule.seed}")
+        self.produce_seconds = self.random.choice((0.002, 0.002, 0.2, 1.0))
         self.source = source_bytes(schedule.row_count)
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, schedule.lane_count)
@@ -117,6 +119,14 @@ class Simulation:
             records = frame_records([b"another writer's"] * 2)
             batch = EncodedBatch(0, 2, 0, records)
             self.kafka.log(lane).append(seal(batch, ProducerIdentity(-1, -1), -1, 0))
+
+    def expire_producers(self) -> None:
+        """The brokers forget the producer ids, as a day after the last record. Without effect while
+        something sent is still on its way: then nobody could promise anything."""
+        sending = any(life.on_their_way.any for life in self.lives)
+        if not self.withheld and not sending and not self.time.has_events:
+            for lane in self.lanes:
+                self.kafka.log(lane).forget_producers()
 
     def _observe(self, item: Item) -> None:
         self.items.append(item)
@@ -170,6 +180,8 @@ class Life:
         """`interfaces.Observer`."""
         if step is Step.BLOCK_ACKNOWLEDGED:
             self.acknowledged_rows = facts["rows"]
+        elif step is Step.RESTARTED:
+            self.acknowledged_rows = 0  # the topic is read again: it alone tells
         self.meet(step.value)
 
     def meet(self, point: str) -> str:
@@ -201,6 +213,9 @@ class Life:
                 self.stop_signal = SIGTERM
             case "foreign":
                 simulation.write_foreign()
+            case "expire":
+                if point == Step.COMPLETED or not self._counts[Step.TAIL_SCANNED]:
+                    simulation.expire_producers()
             case action:
                 return action
         return ""
@@ -252,21 +267,23 @@ class Life:
 
     def _parts(self) -> JobParts:
         simulation, time = self.simulation, self.simulation.time
-        quick = random_latency(simulation.random, 0.002)
-        slow = random_latency(simulation.random, 0.01)
+        produce = random_latency(simulation.random, simulation.produce_seconds)
+        ask = random_latency(simulation.random, 0.002)
+        write = random_latency(simulation.random, 0.01)
         source = FakeSource(simulation.source, self.meet, chunk_bytes=100)
         table = FakeTable(
             simulation.table,
             JOB_ID,
             time,
             self.meet,
-            slow,
+            write,
             simulation.late_seconds,
             self.on_their_way,
+            give_up_seconds=TABLE_GIVE_UP_SECONDS,
         )
         return JobParts(
             source=source,
-            cluster=FakeCluster(simulation.kafka, time, self.meet, quick),
+            cluster=FakeCluster(simulation.kafka, time, self.meet, ask),
             ledger=JobLedger(
                 JOB_ID,
                 table,
@@ -281,7 +298,7 @@ class Life:
                 topic_ids,
                 time=time,
                 meet=self.meet,
-                latency=quick,
+                latency=produce,
                 late=simulation.late_seconds,
                 on_their_way=self.on_their_way,
             ),

@@ -43,6 +43,8 @@ MAY_END = (
 )
 """How a life may end that something befell. None of these says that rows are lost."""
 
+TABLE_POINTS = ("table-read", "table-write", "table-applied")
+
 
 def violations(schedule: Schedule) -> list[str]:
     """Runs the schedule; what is wrong then, in sentences. Empty: nothing."""
@@ -81,6 +83,22 @@ def _of_life(life: Life) -> Iterator[str]:
         yield f"{what}, though nothing befell it"
     elif not isinstance(life.error, MAY_END) or isinstance(life.error, ItemLostError):
         yield what
+    elif not life.beside and not any(fault.point in TABLE_POINTS for fault in life.met):
+        yield from _of_stop(life, what)
+
+
+def _of_stop(life: Life, what: str) -> Iterator[str]:
+    """A life that ended by an error, and could reach the table to the last."""
+    item = life.item_at_end or {}
+    if item.get("lease_owner") == life.owner:
+        yield f"{what}, and did not release the lease"
+    stored_rows = item.get("last_line", 0)
+    assert isinstance(stored_rows, int)
+    if stored_rows < life.acknowledged_rows:
+        yield (
+            f"{what}, with {life.acknowledged_rows} rows acknowledged, of which {stored_rows} are "
+            "in the item"
+        )
 
 
 def _records(log: PartitionLog) -> Iterator[TopicRecord]:
@@ -108,7 +126,7 @@ def _of_item(simulation: Simulation) -> Iterator[str]:
         if item.get(name) != value:
             yield f"{name} is {item.get(name)!r} at the end, not {value!r}"
     for earlier, later in pairwise(simulation.items):
-        for name in ("fencing_token", "lease_counter", "checkpoint_number", "byte_offset"):
+        for name in ("fencing_token", "checkpoint_number", "byte_offset"):
             before, after = earlier[name], later[name]
             assert isinstance(before, int)
             assert isinstance(after, int)

@@ -19,6 +19,9 @@ from collections.abc import Callable
 WALL_AT_START = 1_700_000_000.0
 """Unix time at virtual second 0."""
 
+TICK_SECONDS = 1e-6
+"""No wait is shorter: the rest that is left by rounding would be waited for for ever."""
+
 
 class Stalled(Exception):
     """Every task waits, and nothing is due that could wake one."""
@@ -54,9 +57,18 @@ class VirtualTime:
         """The task whose turn it is."""
         return self._running
 
+    @property
+    def has_events(self) -> bool:
+        """Something is due that is no task's turn."""
+        return any(task is None for _, _, task, _, _ in self._due)
+
+    def at(self, seconds: float) -> float:
+        """The time in so many seconds, later than now unless they are 0."""
+        return self.now + max(seconds, TICK_SECONDS) if seconds > 0 else self.now
+
     def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Runs `action` in so many seconds, between the tasks' turns."""
-        self._push(self.now + seconds, None, 0, action)
+        self._push(self.at(seconds), None, 0, action)
 
     def spawn(self, name: str, body: Callable[[], None]) -> Task:
         """A new task; its first turn comes when the running one blocks. `body` must not raise."""
@@ -84,14 +96,14 @@ class VirtualTime:
         if task._killed_with is not None:
             raise task._killed_with
         task._wait_number += 1
-        self._push(self.now + seconds, task, task._wait_number, None)
+        self._push(self.at(seconds), task, task._wait_number, None)
         self._pass_turn(task)
         if task._killed_with is not None:
             raise task._killed_with
 
     def sleep(self, seconds: float) -> None:
         """The running task waits for `seconds`, whoever wakes it."""
-        until = self.now + seconds
+        until = self.at(seconds)
         while self.now < until:
             self.block(until - self.now)
 
