@@ -27,10 +27,10 @@ class MetadataServer:
                 self.end_headers()
                 self.wfile.write(body.encode())
 
-            def do_PUT(self) -> None:  # noqa: N802
+            def do_PUT(self) -> None:
                 self._answer(200, TOKEN)
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 if self.headers["X-aws-ec2-metadata-token"] != TOKEN:
                     return self._answer(401)
                 body = answers.get(self.path.removeprefix("/latest/meta-data/"))
