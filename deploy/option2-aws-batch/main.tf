@@ -44,9 +44,10 @@ locals {
 }
 
 resource "aws_batch_compute_environment" "job" {
-  name_prefix = "${var.name}-"
-  type        = "MANAGED"
-  state       = "ENABLED"
+  name_prefix  = "${var.name}-"
+  type         = "MANAGED"
+  state        = "ENABLED"
+  service_role = var.service_role_arn == "" ? null : var.service_role_arn
 
   compute_resources {
     type               = var.compute

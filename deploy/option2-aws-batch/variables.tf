@@ -173,3 +173,9 @@ variable "timeout_seconds" {
     error_message = "timeout_seconds must be at least 60."
   }
 }
+
+variable "service_role_arn" {
+  description = "Role that Batch itself acts by; empty: AWSServiceRoleForBatch, which AWS keeps."
+  type        = string
+  default     = ""
+}

@@ -55,7 +55,9 @@ class CloudWatchByCbor:
         )
         error = parsed.pop("Error", None)
         parsed.pop("ResponseMetadata", None)
-        content = parsed if error is None else {"__type": error["Code"], "message": error["Message"]}
+        content = (
+            parsed if error is None else {"__type": error["Code"], "message": error["Message"]}
+        )
         headers = [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")]
         start_response("200 OK" if error is None else "400 Bad Request", headers)
         return [cbor2.dumps(content, datetime_as_timestamp=True, timezone=UTC)]

@@ -93,7 +93,9 @@ def test_scripts_need_no_other_program() -> None:
     """`require` names what an operator must install; git, jq and python are not among it."""
     for script in OPERATORS:
         text = script.read_text()
-        words = {word for line in re.findall(r"^require (.*)$", text, re.M) for word in line.split()}
+        words = {
+            word for line in re.findall(r"^require (.*)$", text, re.M) for word in line.split()
+        }
         assert words <= {"aws", "terraform", "docker"}, script
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
@@ -147,7 +149,7 @@ def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("user-data")
     option = DEPLOY / "option3-ec2-spot"
     values = {
-        "job_env": "${base64encode(\"S3_KEY=a.csv\\n\")}",
+        "job_env": '${base64encode("S3_KEY=a.csv\\n")}',
         "host_env": "${base64encode(\"IMAGE='a'\\n\")}",
         "run_job": f'${{base64gzip(file("{option}/run-job.sh"))}}',
         "unit": f'${{base64encode(file("{option}/csv-to-kafka.service"))}}',

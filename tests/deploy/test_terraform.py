@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 import yaml
@@ -32,6 +33,7 @@ pytestmark = [
         reason=f"no AWS provider of terraform: {PROVIDER_VARIABLE} is its binary, or `registry`",
     ),
 ]
+CREDENTIALS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 TABLE = "csv-kafka-checkpoint"
 Deploy = Callable[..., Deployment]
 
@@ -83,7 +85,7 @@ def containers_of(deployment: Deployment, family: str) -> tuple[dict[str, Any], 
 
 def test_option1_is_applied_and_does_not_drift(deploy: Deploy) -> None:
     deployment = deploy("option1-ecs-fargate", more='schedule = "cron(0 2 * * ? *)"')
-    deployment.plan_is_empty()
+    deployment.assert_no_drift()
     task, container = containers_of(deployment, "csv-to-kafka-ecs")
     assert task["requiresCompatibilities"] == ["FARGATE"]
     assert container["readonlyRootFilesystem"] is True
@@ -133,7 +135,7 @@ def test_destroy_keeps_the_table_until_told_otherwise(deploy: Deploy) -> None:
     assert "--adopt-table" in refused.stderr.splitlines()[-1]
     deployment.run("./deploy.sh", "--yes", "--adopt-table")
     assert dynamodb.get_item(TableName=TABLE, Key={"job_id": item["job_id"]})["Item"] == item
-    deployment.plan_is_empty()
+    deployment.assert_no_drift()
 
     deployment.run("./destroy.sh", "--yes", "--delete-table")
     assert dynamodb.list_tables()["TableNames"] == []
@@ -160,13 +162,19 @@ def test_dry_run_changes_nothing(deploy: Deploy) -> None:
         said = deployment.run(script, "--dry-run")
         assert "would run: terraform" in said.stdout + said.stderr
     assert deployment.docker_calls() == calls
-    deployment.plan_is_empty()
+    deployment.assert_no_drift()
 
 
 @pytest.mark.parametrize("compute", ["FARGATE_SPOT", "SPOT"])
-def test_option2_is_applied_and_does_not_drift(deploy: Deploy, compute: str, tmp_path: Path) -> None:
-    deployment = deploy("option2-aws-batch", more=f'compute = "{compute}"')
-    deployment.plan_is_empty()
+def test_option2_is_applied_and_does_not_drift(
+    deploy: Deploy, endpoint_url: str, compute: str, tmp_path: Path
+) -> None:
+    # moto has no service-linked role of its own for Batch.
+    iam = boto3.client("iam", "us-east-1", endpoint_url=endpoint_url, **CREDENTIALS)
+    role = iam.create_role(RoleName="batch", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    more = f'compute = "{compute}"\nservice_role_arn = "{role}"'
+    deployment = deploy("option2-aws-batch", more=more)
+    deployment.assert_no_drift()
     batch = deployment.client("batch")
     (definition,) = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
     container = definition["containerProperties"]
@@ -180,12 +188,14 @@ def test_option2_is_applied_and_does_not_drift(deploy: Deploy, compute: str, tmp
     assert definition["timeout"]["attemptDurationSeconds"] == 43_200
 
     files = tmp_path / "files.txt"
-    files.write_text("exports/a.csv\r\nexports/b, \"c\".csv\n\nexports/a.csv\n")
+    files.write_text('exports/a.csv\r\nexports/b, "c".csv\n\nexports/a.csv\n')
     deployment.client("s3").create_bucket(
         Bucket="data", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     dry = deployment.run("./submit-files.sh", "--dry-run", str(files))
-    (manifest,) = re.findall(r"s3://data/(exports/csvkafka-manifests/[0-9a-f]{16}\.txt)", dry.stdout)
+    (manifest,) = re.findall(
+        r"s3://data/(exports/csvkafka-manifests/[0-9a-f]{16}\.txt)", dry.stdout
+    )
     assert "--array-properties size=2" in dry.stdout
     deployment.run("./submit-files.sh", str(files))
     body = deployment.client("s3").get_object(Bucket="data", Key=manifest)["Body"].read()
@@ -194,7 +204,8 @@ def test_option2_is_applied_and_does_not_drift(deploy: Deploy, compute: str, tmp
 
 def test_option3_is_applied_launched_once_and_does_not_drift(deploy: Deploy) -> None:
     deployment = deploy("option3-ec2-spot", more='image_id = "ami-0123456789abcdef0"')
-    deployment.plan_is_empty()
+    # moto hands the template's own tags back as tags of what it launches.
+    deployment.assert_no_drift("aws_launch_template.job")
     ec2 = deployment.client("ec2")
     dry = deployment.run("./launch-spot.sh", "--dry-run", "--job-id", "night-1")
     assert "SpotInstanceType=persistent" in dry.stdout
