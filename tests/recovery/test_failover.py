@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from signal import SIGSTOP
+from typing import Any
 
 import pytest
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker
@@ -42,26 +44,29 @@ def brokers(stack: Stack) -> dict[int, Broker]:
     return {broker.node_id: broker for broker in stack.brokers}  # type: ignore[attr-defined]
 
 
-def partition(admin: KafkaAdminClient, topic: str) -> dict[str, object]:
-    described: dict[str, object] = admin.describe_topics([topic])[0]["partitions"][0]
+def partition(admin: KafkaAdminClient, topic: str) -> dict[str, Any]:
+    """What the cluster says of partition 0; nothing while the broker that is asked is dead."""
+    try:
+        described: dict[str, Any] = admin.describe_topics([topic])[0]["partitions"][0]
+    except KafkaError:
+        return {"leader_id": -1, "isr_nodes": []}
     return described
 
 
-def new_leader(admin: KafkaAdminClient, topic: str, old: object) -> int:
+def new_leader(admin: KafkaAdminClient, topic: str, old: int | None) -> int:
     """The partition's leader, once it is another than `old`."""
-    assert wait_until(
-        lambda: partition(admin, topic)["leader_id"] not in (old, -1), DEADLINE_SECONDS
-    )
-    leader = partition(admin, topic)["leader_id"]
-    assert isinstance(leader, int)
-    return leader
+    seen: list[int] = []
+
+    def elected() -> bool:
+        seen.append(partition(admin, topic)["leader_id"])
+        return seen[-1] not in (old, -1)
+
+    assert wait_until(elected, DEADLINE_SECONDS)
+    return seen[-1]
 
 
 def wait_for_all_in_sync(admin: KafkaAdminClient, topic: str) -> None:
-    assert wait_until(
-        lambda: len(partition(admin, topic)["isr_nodes"]) == 3,  # type: ignore[arg-type]
-        DEADLINE_SECONDS,
-    )
+    assert wait_until(lambda: len(partition(admin, topic)["isr_nodes"]) == 3, DEADLINE_SECONDS)
 
 
 @pytest.fixture
