@@ -11,7 +11,7 @@ _FONT = "font-family='sans-serif' font-size='12'"
 
 
 def growth(lines: Sequence[Mapping[str, float]]) -> str:
-    """The plot: a panel for each figure, its vertical axis from 0, the horizontal one logarithmic."""
+    """The plot: a panel for each figure, its axis from 0; the number of rows is logarithmic."""
     counts = [line["records"] for line in lines]
     bottom = 2 * (PANEL_HEIGHT + 40)
     parts = [
