@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,10 +60,19 @@ def source_bytes(row_count: int) -> bytes:
     return ("\n".join(["id,key,value", *rows]) + "\n").encode()
 
 
-class Simulation:
-    """The world of one schedule. `run` returns when the job is complete and all lives are over."""
+Hooks = Mapping[str, Callable[["Simulation"], object]]
+"""What a test does itself where a life comes to a point: `{"2/run-begins#1": cut_the_log}`."""
 
-    def __init__(self, schedule: Schedule) -> None:
+
+class Simulation:
+    """The world of one schedule. `run` returns when the job is complete and all lives are over, or
+    after `max_lives`."""
+
+    def __init__(
+        self, schedule: Schedule, hooks: Hooks | None = None, max_lives: int = MAX_LIVES
+    ) -> None:
+        self.hooks = hooks or {}
+        self.max_lives = max_lives
         self.schedule = schedule
         self.faults = {(f.life, f.point, f.nth): f for f in schedule.faults}
         self.time = VirtualTime()
@@ -88,7 +97,7 @@ class Simulation:
     def run(self) -> None:
         """Lets life follow life until one has completed the job; then all that is late arrives."""
         with _silence():
-            while len(self.lives) < MAX_LIVES:
+            while len(self.lives) < self.max_lives:
                 self.begin_life()
                 self.time.join()
                 if any(life.result is not None for life in self.lives):
@@ -191,9 +200,12 @@ class Life:
         simulation = self.simulation
         self._counts[point] += 1
         nth = self._counts[point]
-        simulation.trace.append(f"{self.number}/{point}#{nth}")
+        place = f"{self.number}/{point}#{nth}"
+        simulation.trace.append(place)
         if point == Step.TAIL_SCANNED:
             simulation.release_withheld()
+        if place in simulation.hooks:
+            simulation.hooks[place](simulation)
         fault = simulation.faults.get((self.number, point, nth))
         if fault is None:
             return ""

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from csvkafka.testing.schedule import Fault, Schedule
+from csvkafka.model import Step
+from csvkafka.testing.schedule import AT_POINTS, CRASHES, Fault, Schedule
 from csvkafka.testing.simulation import Simulation
 from csvkafka.testing.simulation_judge import judge, violations
 
@@ -93,6 +94,21 @@ def every_pair(base: Schedule, first: str, second: str) -> Iterator[Schedule]:
             yield replace(once, faults=(*once.faults, Fault(2, point, nth, second)))
 
 
+def every_pause(base: Schedule, action: str, seconds: int) -> Iterator[Schedule]:
+    """Each point of a run, with a pause that outlasts the lease: the second life completes the job
+    meanwhile, and then the brokers forget the producer id (F22)."""
+    for point, nth in points_of(base, 1):
+        forgotten = Fault(2, Step.COMPLETED, 1, "expire")
+        yield replace(base, faults=(Fault(1, point, nth, action, seconds), forgotten))
+
+
+def every_fault_of_the_fakes(base: Schedule) -> Iterator[Schedule]:
+    """Each action that the fakes know, at each of its points."""
+    for point, nth in points_of(base, 1):
+        for action in AT_POINTS.get(point, ()):
+            yield replace(base, faults=(Fault(1, point, nth, action),))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(arguments)
@@ -114,10 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _all_crashes(base: Schedule) -> Iterator[Schedule]:
-    crashes = ("crash", "crash-applied", "crash-late")
-    yield from every_crash(base, crashes)
-    for first in crashes:
-        for second in crashes:
+    yield from every_crash(base, CRASHES)
+    for first in CRASHES[:3]:
+        for second in CRASHES[:3]:
             yield from every_pair(base, first, second)
 
 

@@ -1,0 +1,137 @@
+"""The real loop on fakes: each crash point and each pair of them, each pause, each fault; and random
+schedules, of which $CSVKAFKA_SCHEDULES says how many. `python -m csvkafka.testing.simulator` runs
+more, and replays them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import pytest
+
+from csvkafka.testing import simulator
+from csvkafka.testing.schedule import CRASHES, Fault, Schedule
+from csvkafka.testing.simulation import Simulation
+from csvkafka.testing.simulator import (
+    Failure,
+    every_crash,
+    every_fault_of_the_fakes,
+    every_pair,
+    every_pause,
+    first_failure,
+    points_of,
+    shrink,
+)
+
+RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000"))
+
+BASES = {
+    "one lane": Schedule(),
+    "three lanes": Schedule(lane_count=3),
+    "another host": Schedule(same_host=False),
+    "no rows": Schedule(row_count=0),
+}
+
+
+def assert_all_pass(schedules: Iterable[Schedule], at_least: int) -> None:
+    """None of the schedules shows anything wrong, and there are as many as there should be."""
+    count = 0
+
+    def counted() -> Iterable[Schedule]:
+        nonlocal count
+        for schedule in schedules:
+            count += 1
+            yield schedule
+
+    failure = first_failure(counted())
+    assert failure is None, str(failure)
+    assert count >= at_least
+
+
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES)
+def test_each_crash_point(base: Schedule) -> None:
+    assert_all_pass(every_crash(base, CRASHES), at_least=100)
+
+
+@pytest.mark.parametrize("first", ["crash-applied", "crash-late"])
+def test_each_pair_of_crash_points(first: str) -> None:
+    assert_all_pass(every_pair(Schedule(row_count=5), first, "crash-late"), at_least=1000)
+
+
+@pytest.mark.parametrize("seconds", [12, 20, 200])
+@pytest.mark.parametrize("action", ["pause", "suspend"])
+def test_each_pause_with_a_second_owner_and_a_forgotten_producer_id(
+    action: str, seconds: int
+) -> None:
+    assert_all_pass(every_pause(Schedule(row_count=40), action, seconds), at_least=100)
+
+
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_each_fault_of_table_kafka_and_source(lane_count: int) -> None:
+    base = Schedule(row_count=40, lane_count=lane_count)
+    assert_all_pass(every_fault_of_the_fakes(base), at_least=150)
+
+
+def test_a_stop_at_each_point() -> None:
+    assert_all_pass(every_crash(Schedule(row_count=40, lane_count=2), ["stop"]), at_least=100)
+
+
+def test_a_second_worker_started_at_each_point() -> None:
+    assert_all_pass(every_crash(Schedule(row_count=40), ["rival"]), at_least=100)
+
+
+def test_random_schedules(seed: int) -> None:
+    schedules = map(Schedule.drawn, range(seed, seed + RANDOM_SCHEDULES))
+    assert_all_pass(schedules, at_least=RANDOM_SCHEDULES)
+
+
+# -- the simulator itself --------------------------------------------------------------------------
+
+
+def test_a_run_is_the_same_each_time() -> None:
+    first, second = (Simulation(Schedule.drawn(12)) for _ in range(2))
+    first.run()
+    second.run()
+    assert first.trace == second.trace
+    assert first.time.now == second.time.now
+    assert first.items == second.items
+
+
+def test_a_crash_is_in_the_middle_and_ends_the_life() -> None:
+    simulation = Simulation(Schedule(faults=(Fault(1, "batch-sent", 2, "crash"),)))
+    simulation.run()
+    lives = [place.partition("/")[0] for place in simulation.trace]
+    assert lives == sorted(lives)
+    assert simulation.trace[lives.index("2") - 1] == "1/batch-sent#2"
+    dead, completed = simulation.lives
+    assert (dead.result, dead.error) == (None, None)
+    assert completed.result is not None
+    assert 0 < completed.result.sent_now < completed.result.row_count
+
+
+def test_a_failure_is_shrunk_to_the_faults_that_show_it() -> None:
+    needed = {Fault(1, "produce", 2, "reset"), Fault(2, "produce", 1, "refuse")}
+    drawn = Schedule.drawn(3).faults
+
+    def judged_by(schedule: Schedule) -> list[str]:
+        return ["wrong"] if needed <= set(schedule.faults) else []
+
+    failing = Schedule(row_count=40, lane_count=3, faults=(*drawn, *needed))
+    shrunk = shrink(Failure(failing, ["wrong"]), judged_by)
+    assert set(shrunk.schedule.faults) == needed
+    assert (shrunk.schedule.row_count, shrunk.schedule.lane_count) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_a_command_replays_its_schedule(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    simulation = Simulation(Schedule.drawn(seed))
+    simulation.run()
+    arguments = simulation.schedule.command.split()[3:]
+    assert simulator.main(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[: len(simulation.trace)] == simulation.trace
+
+
+def test_points_are_met_by_the_life_that_is_asked_for() -> None:
+    base = Schedule(row_count=5, faults=(Fault(1, "lease-taken", 1, "crash"),))
+    assert points_of(base, 1)[-1] == ("lease-taken", 1)
+    assert ("completed", 1) in points_of(base, 2)
