@@ -162,25 +162,22 @@ def test_f76_item_restored_from_a_backup(recovery_case: NewCase) -> None:
 HUGE = {"N": str(1 << 50)}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"byte_offset": None},
-        {"partitions": None},
-        {"source": None},
-        {"byte_offset": HUGE},
-        {"schema_version": HUGE},
-    ],
-    ids=str,
+DAMAGES: tuple[dict[str, dict[str, str] | None], ...] = (
+    {"byte_offset": None},
+    {"partitions": None},
+    {"source": None},
+    {"byte_offset": HUGE},
+    {"schema_version": HUGE},
 )
-def test_f77_a_damaged_item_is_refused(
-    recovery_case: NewCase, damage: dict[str, dict[str, str] | None]
-) -> None:
+
+
+def test_f77_a_damaged_item_is_refused(recovery_case: NewCase) -> None:
     case = killed_midway(recovery_case)
     backup = case.stored_item()
-    case.change_item(damage)
-    case.refused("Checkpoint")
-    case.restore_item(backup)
+    for damage in DAMAGES:
+        case.change_item(damage)
+        case.refused("Checkpoint")
+        case.restore_item(backup)
     case.run()
     case.assert_once()
 
@@ -211,21 +208,18 @@ def test_f79_an_item_copied_to_another_job_is_refused(recovery_case: NewCase) ->
     case.assert_once()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"CSV_DELIMITER": ";"},
-        {"CSV_QUOTECHAR": "'"},
-        {"KEY_COLUMN": "key"},
-        {"ON_BAD_ROW": "keep"},
-    ],
-    ids=lambda settings: next(iter(settings)),
+OTHER_SETTINGS = (
+    ("CSV_DELIMITER", ";"),
+    ("CSV_QUOTECHAR", "'"),
+    ("KEY_COLUMN", "key"),
+    ("ON_BAD_ROW", "keep"),
 )
-def test_f80_other_settings_than_the_jobs_are_refused(
-    recovery_case: NewCase, settings: dict[str, str]
-) -> None:
+
+
+def test_f80_other_settings_than_the_jobs_are_refused(recovery_case: NewCase) -> None:
     case = killed_midway(recovery_case)
-    worker = case.refused("ConfigChanged", settings=settings)
-    assert next(iter(settings)) in worker.output()
+    for variable, value in OTHER_SETTINGS:
+        worker = case.refused("ConfigChanged", settings={variable: value})
+        assert variable in worker.output()
     case.run()
     case.assert_once()
