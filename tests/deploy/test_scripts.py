@@ -127,7 +127,6 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
 
 
 def test_an_array_job_without_such_a_line_fails(tmp_path: Path) -> None:
-    """Arguments only; what it submits is in test_terraform.py."""
     child = DEPLOY / "option2-aws-batch" / "array_child.py"
     done = subprocess.run(
         [sys.executable, str(child), "-", "job", "-"],
