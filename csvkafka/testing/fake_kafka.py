@@ -11,6 +11,7 @@ their actions:
                reset         the connection breaks; what was on it is gone
                reset-late    the connection breaks; what was on it is still appended, later
                slow          the leader takes its time
+               out-of-order  the leader answers OUT_OF_ORDER_SEQUENCE_NUMBER and appends nothing
                unknown-offset  the leader knows the batch as a duplicate, but not its offset
                not-allowed   the leader answers that we may not write (FATAL)
 """
@@ -23,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from csvkafka.errors import SinkRefusedError, SinkUnavailableError, TopicChangedError
+from csvkafka.errors import SequenceError, SinkRefusedError, SinkUnavailableError, TopicChangedError
 from csvkafka.model import (
     Lane,
     LaneTail,
@@ -236,6 +237,9 @@ class FakeSink:
                 if flight.action == "refuse-after":
                     self._take(link, flight)
                 self._answer(link, flight, OutcomeKind.RETRIABLE)
+            case "out-of-order":
+                self._on_their_way.done(flight.request)
+                self._answer(link, flight, OutcomeKind.OUT_OF_ORDER)
             case "not-allowed":
                 self._on_their_way.done(flight.request)
                 error = SinkRefusedError("not allowed to write")
@@ -296,6 +300,8 @@ class FakeSink:
             return
         if kind is OutcomeKind.RETRIABLE:
             error = SinkUnavailableError("the batch was not taken, or nobody knows")
+        elif kind is OutcomeKind.FATAL and error is None:
+            error = SequenceError("the producer id is not accepted any more")
         batch = flight.batch
         flight.outcome = ProduceOutcome(batch.lane, batch.ticket, kind, base_kafka_offset, error)
         link.failed |= kind not in (OutcomeKind.APPENDED, OutcomeKind.DUPLICATE)

@@ -31,7 +31,7 @@ AT_POINTS: dict[str, tuple[str, ...]] = {
     "ask": ("unavailable",),
     "produce": (
         *("refuse", "refuse-after", "reply-lost", "reset", "reset-late"),
-        *("slow", "unknown-offset", "not-allowed"),
+        *("slow", "out-of-order", "unknown-offset", "not-allowed"),
     ),
     "table-read": ("throttle",),
     "table-write": ("throttle", "timeout", "timeout-applied", "timeout-late", "reply-lost"),

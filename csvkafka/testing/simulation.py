@@ -157,6 +157,7 @@ class Life:
     stop_signal: int | None = None
     met: list[Fault] = field(default_factory=list)
     acknowledged_rows: int = 0
+    ended_at: float | None = None
     item_at_end: Item | None = None
     """The item as it stood when the life ended by an error."""
     beside: set[int] = field(default_factory=set)
@@ -262,6 +263,7 @@ class Life:
         except BaseException as error:  # noqa: BLE001 - the judge says whether it may be
             self.error = error
             self.item_at_end = self.simulation.table.items.get(JOB_ID)
+        self.ended_at = self.simulation.time.now
         if not self.ended:
             self.die("crash-later")  # what the process had sent goes its way
 

@@ -1,6 +1,6 @@
-"""The real loop on fakes: each crash point and each pair of them, each pause, each fault; and random
-schedules, of which $CSVKAFKA_SCHEDULES says how many. `python -m csvkafka.testing.simulator` runs
-more, and replays them."""
+"""The real loop on fakes: each crash point and each pair of them, each pause, each fault; and
+random schedules, of which $CSVKAFKA_SCHEDULES says how many. `python -m csvkafka.testing.simulator`
+runs more, and replays them."""
 
 from __future__ import annotations
 
