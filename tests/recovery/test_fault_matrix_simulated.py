@@ -186,7 +186,8 @@ def test_f70_each_write_is_known_as_our_own_when_its_reply_was_lost(nth: int) ->
 @pytest.mark.parametrize("action", ["timeout-late", "timeout-applied"])
 @pytest.mark.parametrize("nth", range(4, 14))
 def test_f71_an_earlier_try_never_takes_the_item_back(nth: int, action: str) -> None:
-    lag(run(f"1/table-write#{nth}={action}"))
+    for slow_seed in (0, 1, 2, 10, 13):
+        lag(run(f"1/table-write#{nth}={action}", rows=100, seed=slow_seed))
 
 
 @pytest.mark.parametrize("point", ["table-read#1", "table-write#1", "table-write#2"])
