@@ -319,7 +319,7 @@ class Life:
             open_feed=lambda position, plan, skip, wake: SynchronousFeed(
                 source, position, plan, skip, wake, time=time, meet=self.meet
             ),
-            store=_Store(self._spawn),
+            store=StoreTasks(self._spawn),
             clock=self.clock,
             observer=self,
             stop_signal=lambda: self.stop_signal,
@@ -333,7 +333,7 @@ class Life:
         )
 
 
-class _Store(Executor):
+class StoreTasks(Executor):
     """Each call is a task of its own: the loop goes on while the table takes its time."""
 
     def __init__(self, spawn: Callable[[Callable[[], None]], None]) -> None:

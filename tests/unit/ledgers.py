@@ -39,10 +39,10 @@ class Worker:
         self.script = Script({key.replace("_", "-", 1): action for key, action in actions.items()})
         self.dead: set[str] = set()
         self.waited_for: list[str] = []
-        table = FakeTable(office.server, "job", office.time, self.script)
+        self.table = FakeTable(office.server, "job", office.time, self.script)
         self.ledger = JobLedger(
             "job",
-            table,
+            self.table,
             self.clock,
             owner=name,
             lease_seconds=LEASE_SECONDS,
