@@ -1,9 +1,13 @@
-"""`python -m csvkafka`: the documented `main()`, with all settings from the environment."""
+"""`python -m csvkafka`: the documented `main()`, with all settings from the environment.
+
+With arguments it is the command line: `python -m csvkafka status JOB`.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
 
 from csvkafka.collector import spare_long_lived_objects
@@ -20,6 +24,11 @@ if __name__ == "__main__":
         signal.signal(stop_signal, _end_at_once)
 
     spare_long_lived_objects()
-    from csvkafka.processor import main
+    if len(sys.argv) > 1:
+        from csvkafka import cli
 
-    main()
+        cli.main()
+    else:
+        from csvkafka.processor import main
+
+        main()

@@ -225,3 +225,13 @@ def test_generate_where_nothing_can_be_written(tmp_path: Path) -> None:
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1
         assert destination in result.stderr
+
+
+def test_the_module_with_arguments_is_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "csvkafka", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("csvkafka ")
