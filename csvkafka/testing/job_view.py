@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -108,9 +109,12 @@ class JobWatch:
         """All so far, in the order of their times."""
         return list(self._observations)
 
-    def forget(self) -> None:
-        """Drops all observations so far: the item was replaced on purpose."""
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """While the item is replaced on purpose nothing is observed, and what was is forgotten: an
+        observation between the two would say that the checkpoint went back."""
         with self._observe_one_at_a_time:
+            yield
             self._observations.clear()
 
     def observe(self) -> None:

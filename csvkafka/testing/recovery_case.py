@@ -244,8 +244,8 @@ class RecoveryCase:
     def restore_item(self, attributes: Mapping[str, Any]) -> None:
         """Puts an item (DynamoDB's form) in the place of the job's; what was observed before is
         forgotten, as the checkpoint may go back."""
-        self._watch.forget()
-        self.stack.client("dynamodb").put_item(TableName=TABLE, Item=dict(attributes))
+        with self._watch.forgetting():
+            self.stack.client("dynamodb").put_item(TableName=TABLE, Item=dict(attributes))
 
     def verdict(
         self, isolation: Isolation = Isolation.READ_UNCOMMITTED, *, complete: bool = True
