@@ -64,7 +64,8 @@ def values_in(stack: ContainerStack, topic: str) -> list[bytes]:
 
 
 def ours(owner_part: str) -> list[str]:
-    """Names of all containers and networks whose owner label holds the text."""
+    """Names of all containers and networks whose owner label holds the text, sorted: the engine
+    lists them in no fixed order."""
     engine = connect()
     every_one = {"label": OWNER_LABEL}
     found = [
@@ -72,7 +73,7 @@ def ours(owner_part: str) -> list[str]:
         *((n.name, n.attrs["Labels"]) for n in engine.networks.list(filters=every_one)),
     ]
     engine.close()
-    return [name for name, labels in found if owner_part in labels[OWNER_LABEL]]
+    return sorted(name for name, labels in found if owner_part in labels[OWNER_LABEL])
 
 
 def test_tools_see_a_topic_and_properties_reach_the_broker(own: ContainerStack) -> None:
