@@ -141,6 +141,25 @@ class Broker:
         """SIGCONT, after `pause`."""
         self._running().send_signal(SIGCONT)
 
+    def read_data(self, folder: str) -> dict[str, bytes]:
+        """Name -> content of the files in a folder of its data ("" is the topmost one), e.g. the
+        log of partition 0 in "my-topic-0". It must be down."""
+        return {
+            path.name: path.read_bytes()
+            for path in (self.data_folder / folder).iterdir()
+            if path.is_file()
+        }
+
+    def write_data(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Replaces files in a folder of its data. It must be down."""
+        for name, content in files.items():
+            (self.data_folder / folder / name).write_bytes(content)
+
+    @property
+    def data_folder(self) -> Path:
+        """Where its data are."""
+        return self.folder / "data"
+
     def close(self) -> None:
         """Ends the process if it runs, and gives its ports back."""
         if self.is_running:
@@ -270,7 +289,7 @@ class BrokerCluster:
             "controller.quorum.bootstrap.servers": ",".join(
                 other.controller_address for other in self.brokers
             ),
-            "log.dirs": str(broker.folder / "data"),
+            "log.dirs": str(broker.data_folder),
             "auto.create.topics.enable": "false",
             "default.replication.factor": copies,
             "offsets.topic.replication.factor": copies,

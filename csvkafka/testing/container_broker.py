@@ -90,6 +90,14 @@ class ContainerBroker(ContainerServer):
         """Whether the text is in what it wrote since it was first started."""
         return text.decode() in self.log()
 
+    def read_data(self, folder: str) -> dict[str, bytes]:
+        """As an embedded broker's `read_data`."""
+        return self.read_files(f"{DATA_FOLDER}/{folder}".rstrip("/"))
+
+    def write_data(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """As an embedded broker's `write_data`."""
+        self.write_files(f"{DATA_FOLDER}/{folder}".rstrip("/"), files, USER_ID)
+
     def _serves(self) -> bool:
         return self.log().count(_STARTED_MARK) > self._starts
 

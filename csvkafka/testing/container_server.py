@@ -6,6 +6,8 @@ that clients were given stay valid. Its port is chosen first and stays reserved 
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,6 +174,37 @@ class ContainerServer:
         self._engine_does(
             "reconnect",
             lambda: _real(self._network).connect(self.container, aliases=[self.plan.alias]),
+        )
+
+    def read_files(self, folder: str) -> dict[str, bytes]:
+        """Name -> content of the files in a folder of the container, which may be down."""
+        archive = io.BytesIO()
+
+        def read() -> None:
+            archive.writelines(self.container.get_archive(folder)[0])
+
+        self._engine_does("read files of", read)
+        archive.seek(0)
+        files = {}
+        with tarfile.open(fileobj=archive) as tar:
+            for member in tar:
+                # The names begin with that of the folder itself.
+                if member.isfile() and member.name.count("/") == 1:
+                    content = tar.extractfile(member)
+                    assert content is not None
+                    files[member.name.partition("/")[2]] = content.read()
+        return files
+
+    def write_files(self, folder: str, files: Mapping[str, bytes], user_id: int) -> None:
+        """Replaces files, which will be that user's, in a folder of the container."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size, member.uid, member.gid = len(content), user_id, user_id
+                tar.addfile(member, io.BytesIO(content))
+        self._engine_does(
+            "write files of", lambda: self.container.put_archive(folder, archive.getvalue())
         )
 
     def close(self) -> None:

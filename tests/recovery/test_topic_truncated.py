@@ -8,16 +8,15 @@ import pytest
 from kafka import KafkaProducer
 
 from csvkafka.local.base import Stack
-from csvkafka.local.broker import Broker
 from csvkafka.model import Step
 from csvkafka.testing.recovery_case import RecoveryCase
-from tests.recovery.broker_log import cut_log
+from tests.recovery.broker_log import BrokerOnDisk, cut_log
 
 NewCase = Callable[..., RecoveryCase]
 
 
 @pytest.fixture
-def broker(harmed_stack: Stack) -> Broker:
+def broker(harmed_stack: Stack) -> BrokerOnDisk:
     return harmed_stack.brokers[0]  # type: ignore[attr-defined,no-any-return]
 
 
@@ -38,7 +37,7 @@ def killed_midway(recovery_case: NewCase, stack: Stack) -> RecoveryCase:
 
 
 def test_f54_f55_log_cut_below_the_checkpoint(
-    recovery_case: NewCase, harmed_stack: Stack, broker: Broker
+    recovery_case: NewCase, harmed_stack: Stack, broker: BrokerOnDisk
 ) -> None:
     case = killed_midway(recovery_case, harmed_stack)
     broker.kill()
@@ -54,7 +53,7 @@ def test_f54_f55_log_cut_below_the_checkpoint(
 
 
 def test_f56_acknowledged_rows_cut_none_of_them_below_the_checkpoint(
-    recovery_case: NewCase, harmed_stack: Stack, broker: Broker
+    recovery_case: NewCase, harmed_stack: Stack, broker: BrokerOnDisk
 ) -> None:
     case = killed_midway(recovery_case, harmed_stack)
     before = case.view.record_count()
@@ -67,7 +66,7 @@ def test_f56_acknowledged_rows_cut_none_of_them_below_the_checkpoint(
 
 
 def test_f57_rows_above_the_checkpoint_cut_while_running(
-    recovery_case: NewCase, harmed_stack: Stack, broker: Broker
+    recovery_case: NewCase, harmed_stack: Stack, broker: BrokerOnDisk
 ) -> None:
     never = {"CHECKPOINT_INTERVAL": "1000000"}
     case = recovery_case(stack=harmed_stack, settings=never)
@@ -83,7 +82,7 @@ def test_f57_rows_above_the_checkpoint_cut_while_running(
 
 
 def test_f57_rows_below_the_checkpoint_cut_while_running(
-    recovery_case: NewCase, harmed_stack: Stack, broker: Broker
+    recovery_case: NewCase, harmed_stack: Stack, broker: BrokerOnDisk
 ) -> None:
     case = recovery_case(stack=harmed_stack)
     worker = case.start()
