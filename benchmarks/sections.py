@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -98,12 +99,18 @@ def compare(options: Options) -> list[Line]:
         module = f"benchmarks.peers.{module}"
         return lambda: contenders.peer(ground, name, module, flights, times, rows)
 
+    raw_lines: list[Contender] = []
+    if shutil.which("kcat"):
+        raw_lines = [lambda: contenders.kcat(ground, "kcat -P -l", flights, times, options.folder)]
+    else:
+        print("  kcat is not on the path: left out", flush=True)
     return in_turns(
         [
             lambda: contenders.load(ground, "csvkafka", flights, times),
             tool("kafka-producer-perf-test, random text", random_text),
             tool("kafka-producer-perf-test, our records", from_file),
             tool("kafka-producer-perf-test, our records, 1 MB batches", from_file, large_batches),
+            *raw_lines,
             peer("DictReader + json + confluent-kafka", "confluent_json", records // 4),
             peer("the specification read literally", "literal", records // 20),
         ],

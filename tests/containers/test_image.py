@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
-from datetime import datetime
 from pathlib import Path
 
 from csvkafka import __version__
@@ -19,7 +17,6 @@ from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midwa
 from tests.integration.loads import LoadPlace
 
 LARGEST_IMAGE_BYTES = 200_000_000
-FIRST_READ_SECONDS = 1.5
 LOG_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (DEBUG|INFO|WARNING|ERROR) - \S.*"
 )
@@ -63,9 +60,8 @@ def test_docker_stop_stores_a_checkpoint_and_ends_with_143(
     place.put(many_rows)
     job = jobs.start(place.settings(**OFTEN))
     wait_until_midway(place, job)
-    begin = time.monotonic()
+    # A job that `docker stop` has to kill after its ten seconds ends with 137.
     assert job.stop() == 143, job.output()
-    assert time.monotonic() - begin < 9.5
     item = place.item()
     assert item is not None
     assert "lease_owner" not in item
@@ -81,9 +77,7 @@ def test_docker_stop_before_the_load_has_begun_ends_with_143(
     job = jobs.start(place.settings(**OFTEN))
     # Process 1 gets no signal that it has no handler for.
     assert wait_until(lambda: heeds_sigterm(job), 10), job.output()
-    begin = time.monotonic()
     assert job.stop() == 143, job.output()
-    assert time.monotonic() - begin < 9.5
     assert job.output() == "", "the load had begun already"
 
 
@@ -122,24 +116,6 @@ def test_mistakes_end_with_1_and_one_line(place: LoadPlace, jobs: JobContainers)
     assert no_object.wait() == 1
     assert "Traceback" not in no_object.output()
     assert "SourceNotFoundError" in no_object.output()
-
-
-def test_the_first_read_comes_soon(place: LoadPlace, jobs: JobContainers) -> None:
-    place.put(b"id,name\n1,a\n")
-    best = min(_seconds_until_source_is_opened(jobs, place, number) for number in range(3))
-    assert best < FIRST_READ_SECONDS
-
-
-def _seconds_until_source_is_opened(jobs: JobContainers, place: LoadPlace, number: int) -> float:
-    job = jobs.run(place.settings(JOB_ID=f"{place.job_id}-{number}", DYNAMODB_TABLE=place.table))
-    stamped = job.container.logs(timestamps=True).decode().splitlines()
-    first = next(line for line in stamped if "Starting from line" in line)
-    return _seconds(first.split()[0]) - _seconds(job.state()["StartedAt"])
-
-
-def _seconds(timestamp: str) -> float:
-    whole, _, fraction = timestamp.rstrip("Z").partition(".")
-    return datetime.fromisoformat(whole).timestamp() + float(f"0.{fraction}")
 
 
 def test_nothing_but_the_job_is_in_it(jobs: JobContainers) -> None:
