@@ -1,4 +1,4 @@
-"""Options of all suites: `--fault-results FILE` notes what came of each fault that was injected."""
+"""Options of all suites: `--fault-results FOLDER` notes what came of each injected fault."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.fault_matrix import Recorder
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--fault-results", type=Path, default=None, help="write the outcomes of fault tests here"
+        "--fault-results", type=Path, default=None, help="folder for the outcomes of fault tests"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(*ids): the test injects these faults of faults.toml")
-    target = config.getoption("--fault-results")
-    if target is not None:
+    folder = config.getoption("--fault-results")
+    if folder is not None:
         kind = choose_stack(config.getoption("--stack"), os.environ).kind
-        config.pluginmanager.register(Recorder(target, kind))
+        config.pluginmanager.register(Recorder(folder, kind))

@@ -1,7 +1,8 @@
 """Which fault was injected by which test, how often, where, and what came of it.
 
-As a pytest plugin (`tests/conftest.py`) it writes the outcomes of a session's fault tests to the
-file that `--fault-results` names. As a program it makes docs/fault-matrix.md of such files:
+As a pytest plugin (`tests/conftest.py`) it writes the outcomes of a session's fault tests into the
+folder that `--fault-results` names, a file for each suite and stack (recovery-embedded.json). As a
+program it makes docs/fault-matrix.md of such files:
 
     python -m tests.fault_matrix reports/faults/*.json > docs/fault-matrix.md
 """
@@ -75,14 +76,16 @@ def where(item: pytest.Item, stack: str) -> str:
 class Recorder:
     """Notes the outcome of each fault test of a session, and writes them at its end."""
 
-    def __init__(self, target: Path, stack: str) -> None:
-        self._target = target
+    def __init__(self, folder: Path, stack: str) -> None:
+        self._folder = folder
         self._stack = stack
+        self._suites: set[str] = set()
         self._faults: dict[str, tuple[list[str], str]] = {}
         self._outcomes: list[dict[str, object]] = []
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
+            self._suites.add(item.path.parent.name)
             if ids := sorted(faults_of(item)):
                 self._faults[item.nodeid] = (ids, where(item, self._stack))
 
@@ -94,8 +97,10 @@ class Recorder:
             )
 
     def pytest_sessionfinish(self) -> None:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._target.write_text(json.dumps(self._outcomes, indent=1), encoding="utf-8")
+        if self._outcomes:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            target = self._folder / f"{'-'.join(sorted(self._suites))}-{self._stack}.json"
+            target.write_text(json.dumps(self._outcomes, indent=1), encoding="utf-8")
 
 
 def page(results: Iterable[Mapping[str, object]]) -> str:
