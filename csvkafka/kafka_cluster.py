@@ -7,6 +7,7 @@ Each question is asked again while Kafka cannot answer it now (an election, a re
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from csvkafka.model import Lane, LaneTail, ProducerIdentity, TopicFacts
 
 log = logging.getLogger(__name__)
 
+_NEW_TOPIC_SECONDS = 3.0
 _RESOURCE_TYPE_TOPIC = 2
 _NO_TRANSACTION_TIMEOUT_MS = 2**31 - 1
 
@@ -36,12 +38,20 @@ class KafkaCluster:
     def describe_topic(self, topic: str) -> TopicFacts | None:
         """Facts of the topic; None if it does not exist. Never creates it.
 
+        A broker learns of a new topic some moments after its creation was confirmed, so one that it
+        does not know is asked for again, for `_NEW_TOPIC_SECONDS`.
+
         Without the right to read the topic's settings `config` is empty, with a warning in the
         log. Raises ConfigError for a name that Kafka does not allow, SinkUnavailableError,
         SinkRefusedError."""
-        metadata = self._client.until_answered(
-            lambda: self._topic_metadata(topic), f"topic {topic}"
-        )
+        deadline = time.monotonic() + _NEW_TOPIC_SECONDS
+
+        def ask() -> TopicMetadata | None:
+            metadata = self._topic_metadata(topic)
+            unknown = metadata.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION
+            return None if unknown and time.monotonic() < deadline else metadata
+
+        metadata = self._client.until_answered(ask, f"topic {topic}")
         if metadata.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION:
             return None
         return TopicFacts(

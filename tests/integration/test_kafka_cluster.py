@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
 
 from csvkafka.errors import ConfigError
 from csvkafka.kafka_client import KafkaClient
@@ -13,6 +16,7 @@ from csvkafka.kafka_cluster import KafkaCluster
 from csvkafka.kafka_probe import probe_sequence_enforcement
 from csvkafka.kafka_sink import KafkaSink
 from csvkafka.local.broker import Broker
+from csvkafka.local.processes import wait_until
 from csvkafka.model import Lane, ProducerIdentity
 from csvkafka.preflight import check_topic
 from tests.integration.kafka_rows import (
@@ -54,6 +58,18 @@ def test_a_missing_topic_is_none_and_is_not_created(kafka: str) -> None:
         assert cluster.describe_topic("no-such-topic") is None
     with admin(kafka) as topics:
         assert "no-such-topic" not in topics.list_topics()
+
+
+def test_a_topic_that_is_created_a_moment_later_is_found(kafka: str) -> None:
+    name = f"late-{uuid4().hex[:12]}"
+    with connected(kafka) as client, ThreadPoolExecutor(1) as other:
+        asked = other.submit(KafkaCluster(client).describe_topic, name)
+        assert wait_until(lambda: name in client.topics, 30)
+        with admin(kafka) as topics:
+            topics.create_topics([NewTopic(name, 2, 1)])
+        facts = asked.result(30)
+    assert facts is not None
+    assert facts.partition_count == 2
 
 
 def test_a_name_that_kafka_does_not_allow_is_a_mistake_in_the_settings(kafka: str) -> None:
