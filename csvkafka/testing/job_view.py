@@ -13,13 +13,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from csvkafka.dynamodb_item import from_attribute
-from csvkafka.errors import StackError
+from csvkafka.errors import SinkError, StackError
+from csvkafka.kafka_client import KafkaClient
+from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.kafka_settings import KafkaSettings
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
+from csvkafka.model import Lane
 from csvkafka.testing.history import History
 from csvkafka.testing.verdict import CheckpointObservation
 
@@ -34,16 +36,17 @@ class JobView:
         self._job_id = job_id
         self._table = table
         self._dynamodb = stack.client("dynamodb")
-        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._lanes = [Lane(topic, number) for number in range(partitions)]
         self._lock = threading.Lock()
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=stack.bootstrap_servers.split(","), enable_auto_commit=False
-        )
+        # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
+        self._kafka = KafkaClient(KafkaSettings(tuple(stack.bootstrap_servers.split(","))))
+        self._kafka.connect()
+        self._cluster = KafkaCluster(self._kafka)
 
     def close(self) -> None:
         """Drops the connections."""
         with self._lock:
-            self._consumer.close()
+            self._kafka.close()
 
     def item(self) -> dict[str, Any] | None:
         """The item by a consistent read, as Python's values; None if there is none."""
@@ -58,10 +61,9 @@ class JobView:
         return int((self.item() or {}).get("last_line", 0))
 
     def end_offsets(self) -> dict[int, int]:
-        """The high watermark of each partition."""
+        """The high watermark of each partition. Raises SinkUnavailableError, SinkRefusedError."""
         with self._lock:
-            ends = self._consumer.end_offsets(self._partitions)
-        return {place.partition: end for place, end in ends.items()}
+            return {lane.partition: self._cluster.end_offset(lane) for lane in self._lanes}
 
     def record_count(self) -> int:
         """Offsets used up in all partitions."""
@@ -118,7 +120,7 @@ class JobWatch:
             self._observations.clear()
 
     def observe(self) -> None:
-        """One more observation, now. Raises KafkaError, or an error of botocore."""
+        """One more observation, now. Raises SinkError, or an error of botocore."""
         with self._observe_one_at_a_time:
             seen = self._view.observe()
             self._observations.append(seen)
@@ -130,7 +132,7 @@ class JobWatch:
         while not self._over.wait(self._every_seconds):
             try:
                 self.observe()
-            except (KafkaError, BotoCoreError, ClientError) as error:
+            except (SinkError, BotoCoreError, ClientError) as error:
                 # The servers may be down on purpose; what cannot be seen is no observation.
                 self._history.record("note", text=f"not observed: {error}")
 

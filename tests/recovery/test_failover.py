@@ -1,4 +1,4 @@
-"""Three brokers, min.insync.replicas 2: leaders are killed, replicas fall out and come back."""
+"""Three brokers, min.insync.replicas 2: leaders are killed and moved, replicas leave and return."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from signal import SIGSTOP
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -22,6 +23,9 @@ from tests.recovery.conftest import NewStack
 NewCase = Callable[..., RecoveryCase]
 
 LEADER_KILLS = 5
+PREFERRED = 0
+"""Kafka's number for the election of the preferred leader."""
+
 DEADLINE_SECONDS = 60
 
 
@@ -49,7 +53,7 @@ def partition(admin: KafkaAdminClient, topic: str) -> dict[str, Any]:
     try:
         described: dict[str, Any] = admin.describe_topics([topic])[0]["partitions"][0]
     except KafkaError:
-        return {"leader_id": -1, "isr_nodes": []}
+        return {"leader_id": -1, "isr_nodes": [], "replica_nodes": []}
     return described
 
 
@@ -67,6 +71,26 @@ def new_leader(admin: KafkaAdminClient, topic: str, old: int | None) -> int:
 
 def wait_for_all_in_sync(admin: KafkaAdminClient, topic: str) -> None:
     assert wait_until(lambda: len(partition(admin, topic)["isr_nodes"]) == 3, DEADLINE_SECONDS)
+
+
+def wait_for_replicas(admin: KafkaAdminClient, topic: str, replicas: list[int]) -> None:
+    """Returns when these brokers, in this order, are the partition's replicas, and all in sync."""
+
+    def have_moved() -> bool:
+        found = partition(admin, topic)
+        in_sync = set(found["isr_nodes"]) == set(replicas)
+        return in_sync and found["replica_nodes"] == replicas and found["leader_id"] in replicas
+
+    assert wait_until(have_moved, DEADLINE_SECONDS), partition(admin, topic)
+
+
+def controller_of(admin: KafkaAdminClient) -> int:
+    """The active controller: the leader of the metadata's quorum; -1 while none answers."""
+    try:
+        quorum = admin.describe_metadata_quorum()
+        return int(quorum["topics"][0]["partitions"][0]["leader_id"])
+    except KafkaError:
+        return -1
 
 
 @pytest.fixture
@@ -113,6 +137,47 @@ def test_f31_the_leader_is_killed_before_the_tail_scan(
     worker.resume()
     case.ends(worker)
     killed.start()
+    case.assert_once()
+
+
+def test_f32_replicas_move_a_leader_is_elected_and_the_controller_killed(
+    recovery_case: NewCase, harmed: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(
+        CsvSpec(row_count=20_000), stack=harmed, topic_config={"min.insync.replicas": "2"}
+    )
+    stops = [
+        CrashPoint(Step.BATCH_SENT, 1, case.row_count * part // 4, SIGSTOP) for part in (1, 2, 3)
+    ]
+    worker = case.start(*stops)
+
+    def paused_at(stop: CrashPoint) -> None:
+        worker.wait_for_step(stop.step, from_rows=stop.from_rows)
+        case.assert_unfinished(worker)
+
+    place = TopicPartition(case.topic, 0)
+    paused_at(stops[0])
+    first = new_leader(admin, case.topic, None)
+    second, third = (node for node in brokers(harmed) if node != first)
+    assert admin.alter_partition_reassignments({place: [second, third]}) == {place: None}
+    worker.resume()
+    wait_for_replicas(admin, case.topic, [second, third])
+    assert partition(admin, case.topic)["leader_id"] == second
+
+    paused_at(stops[1])
+    assert admin.alter_partition_reassignments({place: [third, second, first]}) == {place: None}
+    wait_for_replicas(admin, case.topic, [third, second, first])
+    admin.elect_leaders(PREFERRED, {case.topic: [0]})
+    worker.resume()
+    assert new_leader(admin, case.topic, second) == third
+
+    paused_at(stops[2])
+    controller = controller_of(admin)
+    brokers(harmed)[controller].kill()
+    worker.resume()
+    assert wait_until(lambda: controller_of(admin) not in (controller, -1), DEADLINE_SECONDS)
+    brokers(harmed)[controller].start()
+    case.ends(worker)
     case.assert_once()
 
 
