@@ -26,6 +26,8 @@ from csvkafka.testing.history import History
 from csvkafka.testing.verdict import CheckpointObservation
 
 WAIT_SECONDS = 60.0
+ANSWER_TIMEOUT_MS = 30_000
+"""Brokers may be down, or the topic gone, on purpose."""
 
 
 class JobView:
@@ -39,7 +41,8 @@ class JobView:
         self._lanes = [Lane(topic, number) for number in range(partitions)]
         self._lock = threading.Lock()
         # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
-        self._kafka = KafkaClient(KafkaSettings(tuple(stack.bootstrap_servers.split(","))))
+        servers = tuple(stack.bootstrap_servers.split(","))
+        self._kafka = KafkaClient(KafkaSettings(servers, answer_timeout_ms=ANSWER_TIMEOUT_MS))
         self._kafka.connect()
         self._cluster = KafkaCluster(self._kafka)
 
