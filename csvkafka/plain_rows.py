@@ -22,11 +22,16 @@ from csvkafka.row_json import SOURCE_FILE, SOURCE_LINE, key_index_of
 
 LaneOf = Callable[[bytes, int], int]
 
+_Place = tuple[int, str, int]
+"""A key's lane, the framed key, and its part of a number that `_KeyedFrames` looks up."""
+
+_VALUE_SIZE_BITS = 32
+
 STRETCH_ROWS = 256
 """So many records are joined while they are still in the processor's cache."""
 
-KEYS_REMEMBERED = 65_536
-"""How many keys' lanes are remembered: about 10 MB for keys of 50 bytes."""
+KEYS_REMEMBERED = 32_768
+"""How many keys' places are remembered: about 10 MB for keys of 50 bytes."""
 
 REMEMBERED = 1 << 14
 """How many sizes a table remembers: about 3 MB each."""
@@ -62,7 +67,7 @@ class PlainRows:
         self._plan = plan
         self._width = width = len(plan.header)
         self._key_index = key_index_of(plan)
-        self._lane_of_key: dict[str, int] = {}
+        self._places: dict[str, _Place] = {}
         self._quote = plan.dialect.quotechar.encode()
         self._delimiter = plan.dialect.delimiter.encode()
         self._no_delimiter_in_quotes = quotes_around_fields(plan.dialect, delimiters_inside=False)
@@ -118,34 +123,35 @@ class PlainRows:
         """As `frame`, with keys: each lane's number of records, and its records section. All rows
         go to lane 0 if there is no `lane_of`."""
         lanes: list[list[str]] = [[] for _ in range(lane_count)]
-        record, fields, number = self._record.copy(), self._fields, self._number
+        # The key takes a place of its own, before the value's size.
+        record = [*self._record[:2], "", *self._record[2:]]
+        fields = slice(self._fields.start + 1, self._fields.stop + 1, 2)
+        number = self._number + 1
         delimiter, join, key_index = rows.delimiter, "".join, self._key_index or 0
-        lane_of_key = self._lane_of_key
+        places = self._places
         other = self._fixed_size - len(delimiter) * (self._width - 1)
-        lane = 0
         for source_line, line in enumerate(rows.lines, rows.number):
             row = line.split(delimiter)
+            # Refused (ValueError) unless there are as many fields as places for them.
             record[fields] = row
             record[number] = number_text = str(source_line)
             key = row[key_index]
-            if lane_of is not None:
-                lane = lane_of_key.get(key, -1)
-                if lane < 0:
-                    lane = lane_of(key.encode("latin-1"), lane_count)
-                    if len(lane_of_key) < KEYS_REMEMBERED:
-                        lane_of_key[key] = lane
+            lane, record[2], key_part = places.get(key) or self._place(key, lane_of, lane_count)
             records = lanes[lane]
-            delta = _VARINTS[len(records)]
+            record[1] = delta = _VARINTS[len(records)]
             value_size = len(line) + other + len(number_text)
-            value_varint = _VARINTS[value_size]
-            key_size = _VARINTS[len(key)]
-            # Attributes, timestamp delta and header count take a byte each.
-            sizes = len(delta) + len(key_size) + len(key) + len(value_varint) + value_size
-            record[0] = _VARINTS[3 + sizes] + "\0\0"
-            record[1] = delta
-            record[2] = key_size + key + value_varint
+            record[0], record[3] = _KEYED_FRAMES[len(delta)][key_part + value_size]
             records.append(join(record))
         return [(len(records), join(records).encode("latin-1")) for records in lanes]
+
+    def _place(self, key: str, lane_of: LaneOf | None, lane_count: int) -> _Place:
+        """The key's place, remembered for the next row that has it."""
+        lane = 0 if lane_of is None else lane_of(key.encode("latin-1"), lane_count)
+        framed = _VARINTS[len(key)] + key
+        place = lane, framed, len(framed) << _VALUE_SIZE_BITS
+        if len(self._places) < KEYS_REMEMBERED:
+            self._places[key] = place
+        return place
 
     def _split_lines(self, block: Block) -> tuple[list[str], str] | None:
         """The lines of a plain block, and what stands between their fields: a split there gives
@@ -233,5 +239,26 @@ class _Frames(dict[int, tuple[str, str]]):
         return frame
 
 
+class _KeyedFrames(dict[int, tuple[str, str]]):
+    """Sizes of a framed key and a value, as one number -> what stands before a record's offset
+    delta, and between its key and the value, in a record without headers."""
+
+    def __init__(self, delta_bytes: int) -> None:
+        super().__init__()
+        self._delta_bytes = delta_bytes
+
+    def __missing__(self, sizes: int) -> tuple[str, str]:
+        key_size, value_size = divmod(sizes, 1 << _VALUE_SIZE_BITS)
+        size = varint(value_size)
+        # Attributes, timestamp delta and header count take a byte each.
+        record_size = 3 + self._delta_bytes + key_size + len(size) + value_size
+        before = varint(record_size) + b"\0\0"
+        frame = before.decode("latin-1"), size.decode("latin-1")
+        if len(self) < REMEMBERED:
+            self[sizes] = frame
+        return frame
+
+
 _VARINTS = _Varints()
+_KEYED_FRAMES = [_KeyedFrames(delta_bytes) for delta_bytes in range(6)]
 _FRAMES = [_Frames(delta_bytes) for delta_bytes in range(6)]
