@@ -143,11 +143,15 @@ class JobWatch:
         self._thread.start()
         return self
 
+    def close(self) -> None:
+        """Looks no more; may be called twice."""
+        self._over.set()
+        self._thread.join()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        self.close()

@@ -39,7 +39,7 @@ class Incarnation:
         self._process = process
         self._steps = steps
         self._history = history
-        self._ended = False
+        self._return_code: int | None = None
 
     def __str__(self) -> str:
         return f"incarnation {self.number} (process {self.pid})"
@@ -53,9 +53,11 @@ class Incarnation:
     @property
     def return_code(self) -> int | None:
         """None while it lives; minus the signal's number if a signal ended it."""
+        if self._return_code is not None:
+            return self._return_code
         code = self._process.return_code()
-        if code is not None and not self._ended:
-            self._ended = True
+        if code is not None:
+            self._return_code = code
             self._history.record("incarnation-ended", incarnation=self.number, return_code=code)
             for line in self.steps():
                 self._history.record(
@@ -131,7 +133,13 @@ class Incarnation:
         self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT, after `pause`."""
+        """SIGCONT, after `pause` or a crash point that stops it, once it has stopped indeed: a
+        SIGCONT before that would be lost, and it would sleep for ever. Raises StackError."""
+        self.wait_until(
+            lambda: _is_stopped(self.pid) or self.return_code is not None,
+            "stop",
+            STEP_TIMEOUT_SECONDS,
+        )
         self.send(signal.SIGCONT)
 
     def send(self, number: signal.Signals) -> None:
@@ -211,6 +219,15 @@ class Supervisor:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped the process; True where the system has no /proc to tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NO_PROXY")

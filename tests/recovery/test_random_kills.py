@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from csvkafka.model import Step
 from csvkafka.testing.csv_files import CsvSpec
 from csvkafka.testing.recovery_case import KILLED, RecoveryCase
 
 KILLS_IN_A_LOAD = 20
 PACE_SECONDS = 0.06
-"""So slow that no load ends before its kills: 450 blocks take 27 s, 20 incarnations load 18 s."""
+"""So slow that no load ends before its kills: 450 blocks take 27 s, and 20 incarnations live for
+some 18 s at their blocks."""
 
 ROW_COUNT = 30_000
 
@@ -32,11 +34,15 @@ def a_file(chance: random.Random) -> CsvSpec:
 
 
 def kill_at_random(case: RecoveryCase, chance: random.Random, kills: int) -> None:
-    """Kills so many incarnations, each after some time of its life; none may end before."""
+    """Kills so many incarnations; none may end before. By turns each dies after some time of its
+    life, perhaps before its first row, and some time after its first acknowledgement, so that the
+    load gets on, however slow the machine is."""
     covered = [0]
-    for _ in range(kills):
+    for number in range(kills):
         worker = case.start(pace_seconds=PACE_SECONDS)
-        worker.lives_for(chance.uniform(0.2, 2.5))
+        if number % 2:
+            worker.wait_for_step(Step.BATCH_ACKNOWLEDGED)
+        worker.lives_for(chance.uniform(0.0, 1.0) if number % 2 else chance.uniform(0.2, 2.5))
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
         covered.append(case.view.last_line())
     assert covered == sorted(covered)
@@ -56,4 +62,5 @@ def test_f11_killed_at_random(
             case.assert_midway()
         case.run()
         case.assert_once()
+        case.close()
         kills -= now
