@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -27,3 +30,9 @@ def script_environment(folder: Path, endpoint_url: str = "http://127.0.0.1:1") -
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint_url,
     }
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skips a test, with the reason, where one of the programs is not on the path."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not on the path: {', '.join(missing)}")

@@ -1,8 +1,10 @@
-"""moto with what it lacks for terraform: CloudWatch's present protocol (RPC v2 in CBOR).
+"""moto with what it lacks for terraform.
 
     python -m tests.deploy.moto_server PORT
 
-Calls of that protocol are translated to the older one, which moto speaks; every answer is moto's.
+CloudWatch's present protocol (RPC v2 in CBOR): calls of it are translated to the older one, which
+moto speaks; every answer is moto's. Launch templates: moto hands a template's own tags back among
+those of what it launches, where EC2 would refuse them; they are left out.
 """
 
 from __future__ import annotations
@@ -63,11 +65,26 @@ class CloudWatchByCbor:
         return [cbor2.dumps(content, datetime_as_timestamp=True, timezone=UTC)]
 
 
+def leave_out_tags_of_launch_templates() -> None:
+    """From now on a template's data are what was given as its data."""
+    from moto.ec2.models.launch_templates import LaunchTemplateVersion
+
+    made_by_moto = LaunchTemplateVersion.__init__
+
+    def make(self: Any, template: Any, number: int, data: dict[str, Any], text: str) -> None:
+        specifications = data.get("TagSpecifications", [])
+        launched = [spec for spec in specifications if spec["ResourceType"] != "launch-template"]
+        made_by_moto(self, template, number, {**data, "TagSpecifications": launched}, text)
+
+    LaunchTemplateVersion.__init__ = make
+
+
 def main() -> None:
     """Serves until it is killed."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    leave_out_tags_of_launch_templates()
     port = int(sys.argv[1])
     moto = serialized(DomainDispatcherApplication(create_backend_app))
     make_server("127.0.0.1", port, CloudWatchByCbor(moto, port), threaded=True).serve_forever()
