@@ -1,13 +1,21 @@
-"""A Docker engine for the tests of `deploy/` that want one; they skip where there is none."""
+"""Deployments, and a Docker engine for those tests that want one; what is missing is said."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.testing.container_engine import connect, require_images
 from csvkafka.testing.images import JOB
+from tests.deploy.deployment import Deployment, deployed
 from tests.deploy.folders import ROOT
+
+Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture
@@ -25,3 +33,21 @@ def docker_command(monkeypatch: pytest.MonkeyPatch) -> str:
         return str(engine.client())
     except (StackError, engine.EngineError) as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def real_docker(docker_command: str) -> dict[str, str]:
+    """Variables with which the scripts build and run by the real engine, on this host's network."""
+    certificates = os.environ.get("PIP_CERT")
+    return {
+        "REAL_DOCKER": docker_command,
+        "RUN_OPTIONS": "--network host",
+        "BUILD_OPTIONS": f"--secret id=ca,src={certificates}" if certificates else "",
+    }
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Iterator[Deploy]:
+    """Deploys an option by its deploy.sh, in an account of its own."""
+    with ExitStack() as stack:
+        yield lambda option, **given: stack.enter_context(deployed(option, tmp_path, **given))

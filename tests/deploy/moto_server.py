@@ -1,10 +1,9 @@
-"""moto with what it lacks for terraform.
+"""moto with what it lacks for the tests of `deploy/`.
 
     python -m tests.deploy.moto_server PORT
 
 CloudWatch's present protocol (RPC v2 in CBOR): calls of it are translated to the older one, which
-moto speaks; every answer is moto's. Launch templates: moto hands a template's own tags back among
-those of what it launches, where EC2 would refuse them; they are left out.
+moto speaks; every answer is moto's. The rest is in `moto_additions.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
 from csvkafka.local.aws_server import serialized
+from tests.deploy import moto_additions
 
 _CALL = re.compile(r"/service/GraniteServiceVersion20100801/operation/(\w+)")
 _MODEL = ServiceModel(Loader().load_service_model("cloudwatch", "service-2"), "cloudwatch")
@@ -65,26 +65,12 @@ class CloudWatchByCbor:
         return [cbor2.dumps(content, datetime_as_timestamp=True, timezone=UTC)]
 
 
-def leave_out_tags_of_launch_templates() -> None:
-    """From now on a template's data are what was given as its data."""
-    from moto.ec2.models.launch_templates import LaunchTemplateVersion
-
-    made_by_moto = LaunchTemplateVersion.__init__
-
-    def make(self: Any, template: Any, number: int, data: dict[str, Any], text: str) -> None:
-        specifications = data.get("TagSpecifications", [])
-        launched = [spec for spec in specifications if spec["ResourceType"] != "launch-template"]
-        made_by_moto(self, template, number, {**data, "TagSpecifications": launched}, text)
-
-    LaunchTemplateVersion.__init__ = make
-
-
 def main() -> None:
     """Serves until it is killed."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    leave_out_tags_of_launch_templates()
+    moto_additions.apply()
     port = int(sys.argv[1])
     moto = serialized(DomainDispatcherApplication(create_backend_app))
     make_server("127.0.0.1", port, CloudWatchByCbor(moto, port), threaded=True).serve_forever()

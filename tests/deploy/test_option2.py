@@ -1,0 +1,156 @@
+"""AWS Batch applied to moto by its own deploy.sh; moto's Batch runs the image that it has built."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from csvkafka.config import LoadConfig
+from csvkafka.local.base import Stack
+from csvkafka.local.processes import wait_until
+from csvkafka.testing.csv_files import CsvSpec, preset, write_csv
+from csvkafka.testing.verify import Scope, judge_load
+from tests.deploy.conftest import Deploy
+from tests.deploy.deployment import BATCH_ROLE, BUCKET, NEEDS_PROVIDER, TABLE, Deployment, loading
+
+pytestmark = NEEDS_PROVIDER
+OPTION = "option2-aws-batch"
+TERMINAL = ("SUCCEEDED", "FAILED")
+
+
+def variables(compute: str) -> str:
+    return f'compute = "{compute}"\nservice_role_arn = "{BATCH_ROLE}"'
+
+
+@pytest.mark.parametrize("compute", ["FARGATE_SPOT", "SPOT"])
+def test_it_is_applied_does_not_drift_and_is_destroyed(deploy: Deploy, compute: str) -> None:
+    deployment = deploy(OPTION, more=variables(compute))
+    deployment.assert_no_drift()
+    batch = deployment.client("batch")
+    (environment,) = batch.describe_compute_environments()["computeEnvironments"]
+    assert environment["computeResources"]["type"] == compute
+    (definition,) = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+    assert definition["platformCapabilities"] == ["EC2" if compute == "SPOT" else "FARGATE"]
+    container = definition["containerProperties"]
+    assert container["image"] == deployment.image
+    assert container["readonlyRootFilesystem"] is True
+    assert container["command"] == ["Ref::key", "Ref::job_id", "Ref::manifest"]
+    assert not {"user", "entryPoint"} & set(container), "they are the image's own"
+    given = {entry["name"] for entry in container["environment"]}
+    assert not {"S3_KEY", "JOB_ID"} & given, "they come from the job's parameters"
+    rules = definition["retryStrategy"]["evaluateOnExit"]
+    assert [rule["action"].upper() for rule in rules] == ["EXIT", "RETRY", "RETRY", "RETRY", "EXIT"]
+    assert [rule.get("onExitCode") for rule in rules] == [None, None, "143", "137", None]
+    assert definition["timeout"]["attemptDurationSeconds"] == 43_200
+
+    deployment.run("./destroy.sh", "--yes", "--delete-table")
+    assert deployment.remaining() == []
+
+
+def test_files_of_a_list_are_submitted_once_each(deploy: Deploy, tmp_path: Path) -> None:
+    deployment = deploy(OPTION, more=variables("FARGATE_SPOT"))
+    s3 = deployment.create_bucket()
+    files = tmp_path / "files.txt"
+    files.write_text('exports/a.csv\r\nexports/b, "c".csv\n\nexports/a.csv\n')
+    dry = deployment.run("./submit-files.sh", "--dry-run", str(files))
+    (manifest,) = re.findall(
+        r"s3://data/(exports/csvkafka-manifests/[0-9a-f]{16}\.txt)", dry.stdout
+    )
+    assert "--array-properties size=2" in dry.stdout
+    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+    deployment.run("./submit-files.sh", str(files))
+    body = s3.get_object(Bucket=BUCKET, Key=manifest)["Body"].read()
+    assert body == b'exports/a.csv\nexports/b, "c".csv\n'
+
+
+# -- run by moto's Batch --------------------------------------------------------------------------
+
+
+class Files:
+    """Files that are loaded into one topic by jobs of the deployment."""
+
+    def __init__(self, deployment: Deployment, stack: Stack, topic: str) -> None:
+        self._deployment, self._stack, self._topic = deployment, stack, topic
+        self._s3 = deployment.create_bucket()
+        self._bodies: dict[str, bytes] = {}
+
+    def put(self, key: str, spec: CsvSpec) -> None:
+        self._bodies[key] = b"".join(write_csv(spec))
+        self._s3.put_object(Bucket=BUCKET, Key=key, Body=self._bodies[key])
+
+    def ended(self, job: str) -> str:
+        """The job's status at its end."""
+        batch = self._deployment.client("batch")
+
+        def status() -> str:
+            return str(batch.describe_jobs(jobs=[job])["jobs"][0]["status"])
+
+        assert wait_until(lambda: status() in TERMINAL, 120), status()
+        return status()
+
+    def assert_once(self, key: str, job_id: str) -> None:
+        """Every row of the file is in the topic once, in order; its item says so."""
+        settings = {
+            "S3_BUCKET": BUCKET,
+            "S3_KEY": key,
+            "JOB_ID": job_id,
+            "KAFKA_BOOTSTRAP_SERVERS": self._stack.bootstrap_servers,
+            "KAFKA_TOPIC": self._topic,
+            "DYNAMODB_TABLE": TABLE,
+        }
+        source = io.BytesIO(self._bodies[key])
+        config = LoadConfig.from_settings(settings)
+        verdict = judge_load(config, Scope(exclusive=False), source=source)
+        assert verdict.is_clean, str(verdict)
+        assert verdict.rows_found == verdict.row_count > 0
+        answer = self._deployment.client("dynamodb").get_item(
+            TableName=TABLE, Key={"job_id": {"S": job_id}}
+        )
+        assert answer["Item"]["status"] == {"S": "COMPLETED"}
+        assert answer["Item"]["last_line"] == {"N": str(verdict.row_count)}
+
+
+def test_the_image_that_deploy_built_loads_what_is_submitted(
+    deploy: Deploy, stack: Stack, real_docker: dict[str, str], tmp_path: Path
+) -> None:
+    """One file by the printed command, one that is not there, three by a list, again by a list."""
+    topic = f"batch-{uuid4().hex[:12]}"
+    stack.create_topic(topic)
+
+    deployment = deploy(
+        OPTION,
+        more=variables("FARGATE_SPOT"),
+        job=loading(stack, topic),
+        environment=real_docker,
+    )
+    files = Files(deployment, stack, topic)
+
+    files.put("exports/data.csv", preset("nasty", 2_000))
+    command = deployment.output("run_command")
+    done = subprocess.run(
+        ["bash", "-c", command], env=deployment.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert files.ended(json.loads(done.stdout)["jobId"]) == "SUCCEEDED"
+    files.assert_once("exports/data.csv", "csv-job-1")
+
+    one = tmp_path / "one.txt"
+    one.write_text("exports/missing.csv\n")
+    assert files.ended(deployment.run("./submit-files.sh", str(one)).stdout.strip()) == "FAILED"
+
+    keys = [f'exports/{number}, "{number}".csv' for number in range(3)]
+    for number, key in enumerate(keys):
+        files.put(key, preset("nasty", 1_000 + number, seed=number))
+    several = tmp_path / "several.txt"
+    several.write_text("".join(f"{key}\n" for key in keys))
+    for _ in range(2):
+        job_id = deployment.run("./submit-files.sh", str(several)).stdout.strip()
+        assert files.ended(job_id) == "SUCCEEDED"
+        for key in keys:
+            files.assert_once(key, key)
