@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -217,13 +218,18 @@ def deployed(option: str, folder: Path, **given: Any) -> Iterator[Deployment]:
             deployment.remove_images()
 
 
-def loading(stack: Stack, topic: str) -> Callable[[str], Mapping[str, object]]:
-    """Attributes of `job` with which jobs load into the topic, from moto's bucket."""
+class Loading:
+    """Attributes of `job` with which jobs load into a topic of their own, from moto's bucket."""
 
-    def job(endpoint_url: str) -> Mapping[str, object]:
+    def __init__(self, stack: Stack) -> None:
+        self.topic = f"rows-{uuid4().hex[:12]}"
+        self._brokers = stack.bootstrap_servers
+        stack.create_topic(self.topic)
+
+    def __call__(self, endpoint_url: str) -> Mapping[str, object]:
         return {
-            "kafka_bootstrap_servers": stack.bootstrap_servers,
-            "kafka_topic": topic,
+            "kafka_bootstrap_servers": self._brokers,
+            "kafka_topic": self.topic,
             "kafka_authentication": "none",
             "settings": {
                 "AWS_ENDPOINT_URL": endpoint_url,
@@ -232,5 +238,3 @@ def loading(stack: Stack, topic: str) -> Callable[[str], Mapping[str, object]]:
                 "CHECKPOINT_INTERVAL": "500",
             },
         }
-
-    return job

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from csvkafka.config import LoadConfig
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.csv_files import CsvSpec, preset, write_csv
-from csvkafka.testing.verify import Scope, judge_load
+from csvkafka.testing.csv_files import preset
 from tests.deploy.conftest import Deploy
-from tests.deploy.deployment import BATCH_ROLE, BUCKET, NEEDS_PROVIDER, TABLE, Deployment, loading
+from tests.deploy.deployment import BATCH_ROLE, BUCKET, NEEDS_PROVIDER, Deployment, Loading
+from tests.deploy.files import Files
 
 pytestmark = NEEDS_PROVIDER
 OPTION = "option2-aws-batch"
-TERMINAL = ("SUCCEEDED", "FAILED")
 
 
 def variables(compute: str) -> str:
@@ -69,67 +65,24 @@ def test_files_of_a_list_are_submitted_once_each(deploy: Deploy, tmp_path: Path)
     assert body == b'exports/a.csv\nexports/b, "c".csv\n'
 
 
-# -- run by moto's Batch --------------------------------------------------------------------------
+def ended(deployment: Deployment, job: str) -> str:
+    """The job's status at its end, in moto's Batch."""
+    batch = deployment.client("batch")
 
+    def status() -> str:
+        return str(batch.describe_jobs(jobs=[job])["jobs"][0]["status"])
 
-class Files:
-    """Files that are loaded into one topic by jobs of the deployment."""
-
-    def __init__(self, deployment: Deployment, stack: Stack, topic: str) -> None:
-        self._deployment, self._stack, self._topic = deployment, stack, topic
-        self._s3 = deployment.create_bucket()
-        self._bodies: dict[str, bytes] = {}
-
-    def put(self, key: str, spec: CsvSpec) -> None:
-        self._bodies[key] = b"".join(write_csv(spec))
-        self._s3.put_object(Bucket=BUCKET, Key=key, Body=self._bodies[key])
-
-    def ended(self, job: str) -> str:
-        """The job's status at its end."""
-        batch = self._deployment.client("batch")
-
-        def status() -> str:
-            return str(batch.describe_jobs(jobs=[job])["jobs"][0]["status"])
-
-        assert wait_until(lambda: status() in TERMINAL, 120), status()
-        return status()
-
-    def assert_once(self, key: str, job_id: str) -> None:
-        """Every row of the file is in the topic once, in order; its item says so."""
-        settings = {
-            "S3_BUCKET": BUCKET,
-            "S3_KEY": key,
-            "JOB_ID": job_id,
-            "KAFKA_BOOTSTRAP_SERVERS": self._stack.bootstrap_servers,
-            "KAFKA_TOPIC": self._topic,
-            "DYNAMODB_TABLE": TABLE,
-        }
-        source = io.BytesIO(self._bodies[key])
-        config = LoadConfig.from_settings(settings)
-        verdict = judge_load(config, Scope(exclusive=False), source=source)
-        assert verdict.is_clean, str(verdict)
-        assert verdict.rows_found == verdict.row_count > 0
-        answer = self._deployment.client("dynamodb").get_item(
-            TableName=TABLE, Key={"job_id": {"S": job_id}}
-        )
-        assert answer["Item"]["status"] == {"S": "COMPLETED"}
-        assert answer["Item"]["last_line"] == {"N": str(verdict.row_count)}
+    assert wait_until(lambda: status() in ("SUCCEEDED", "FAILED"), 120), status()
+    return status()
 
 
 def test_the_image_that_deploy_built_loads_what_is_submitted(
     deploy: Deploy, stack: Stack, real_docker: dict[str, str], tmp_path: Path
 ) -> None:
     """One file by the printed command, one that is not there, three by a list, again by a list."""
-    topic = f"batch-{uuid4().hex[:12]}"
-    stack.create_topic(topic)
-
-    deployment = deploy(
-        OPTION,
-        more=variables("FARGATE_SPOT"),
-        job=loading(stack, topic),
-        environment=real_docker,
-    )
-    files = Files(deployment, stack, topic)
+    job, more = Loading(stack), variables("FARGATE_SPOT")
+    deployment = deploy(OPTION, more=more, job=job, environment=real_docker)
+    files = Files(deployment, stack, job.topic)
 
     files.put("exports/data.csv", preset("nasty", 2_000))
     command = deployment.output("run_command")
@@ -137,12 +90,14 @@ def test_the_image_that_deploy_built_loads_what_is_submitted(
         ["bash", "-c", command], env=deployment.environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert files.ended(json.loads(done.stdout)["jobId"]) == "SUCCEEDED"
+    assert ended(deployment, json.loads(done.stdout)["jobId"]) == "SUCCEEDED"
     files.assert_once("exports/data.csv", "csv-job-1")
 
     one = tmp_path / "one.txt"
     one.write_text("exports/missing.csv\n")
-    assert files.ended(deployment.run("./submit-files.sh", str(one)).stdout.strip()) == "FAILED"
+    assert (
+        ended(deployment, deployment.run("./submit-files.sh", str(one)).stdout.strip()) == "FAILED"
+    )
 
     keys = [f'exports/{number}, "{number}".csv' for number in range(3)]
     for number, key in enumerate(keys):
@@ -151,6 +106,6 @@ def test_the_image_that_deploy_built_loads_what_is_submitted(
     several.write_text("".join(f"{key}\n" for key in keys))
     for _ in range(2):
         job_id = deployment.run("./submit-files.sh", str(several)).stdout.strip()
-        assert files.ended(job_id) == "SUCCEEDED"
+        assert ended(deployment, job_id) == "SUCCEEDED"
         for key in keys:
             files.assert_once(key, key)
