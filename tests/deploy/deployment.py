@@ -89,13 +89,19 @@ def moto_account(folder: Path) -> Iterator[str]:
         guardian.close()
 
 
-def provider_configuration(folder: Path) -> Path | None:
-    """terraform's CLI configuration for the AWS provider at hand; None: it comes from its registry.
+def provider_environment(folder: Path) -> dict[str, str]:
+    """Variables with which terraform takes the AWS provider at hand, or fetches it only once.
 
     Raises KeyError if the environment does not say which."""
     provider = os.environ[PROVIDER_VARIABLE]
     if provider == "registry":
-        return None
+        cache = Path.home() / ".terraform.d" / "plugin-cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        return {
+            "TF_PLUGIN_CACHE_DIR": str(cache),
+            # There is no lock file yet: without this the cache would be passed by.
+            "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
+        }
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     place = folder / f"registry.terraform.io/hashicorp/aws/{_MIRRORED_VERSION}/linux_{machine}"
     place.mkdir(parents=True)
@@ -104,7 +110,7 @@ def provider_configuration(folder: Path) -> Path | None:
     configuration.write_text(
         f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder}"\n  }}\n}}\n'
     )
-    return configuration
+    return {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
 @dataclass
@@ -133,9 +139,7 @@ class Deployment:
             **self.environment,
         }
         (self.folder / "provider").mkdir()
-        configuration = provider_configuration(self.folder / "provider")
-        if configuration is not None:
-            self.environment["TF_CLI_CONFIG_FILE"] = str(configuration)
+        self.environment |= provider_environment(self.folder / "provider")
         self._write_variables()
 
     def client(self, service: str) -> Any:

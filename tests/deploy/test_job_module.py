@@ -17,8 +17,10 @@ from csvkafka.config import LoadConfig
 from csvkafka.local.base import Stack
 from csvkafka.settings import SETTINGS
 from csvkafka.testing.recovery_case import BUCKET, TABLE, RecoveryCase
+from tests.deploy.folders import needs
 from tests.deploy.job_module import evaluate
 
+pytestmark = needs("terraform")
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf"
 CLUSTER = "arn:aws:kafka:eu-west-1:123456789012:cluster/main/01234567-89ab-cdef"
 LOAD = ("-m", "csvkafka")

