@@ -27,6 +27,7 @@ import requests
 from csvkafka.local.base import Stack
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import Guardian, wait_until
+from tests.deploy.files import Files
 from tests.deploy.folders import ACCOUNT, REGION, ROOT, needs, script_environment
 
 PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
@@ -161,10 +162,15 @@ class Deployment:
         )
 
     def create_bucket(self) -> Any:
-        """Creates the bucket of the files; returns the client of S3."""
+        """Creates the bucket of the files, and returns the client of S3."""
         s3 = self.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         return s3
+
+    def files(self, stack: Stack, topic: str) -> Files:
+        """A bucket for files that jobs here load into the topic."""
+        self.create_bucket()
+        return Files(self.client, stack.bootstrap_servers, topic, BUCKET, TABLE)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command in the option's folder."""

@@ -14,7 +14,6 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.csv_files import preset
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import BATCH_ROLE, BUCKET, NEEDS_PROVIDER, Deployment, Loading
-from tests.deploy.files import Files
 
 pytestmark = NEEDS_PROVIDER
 OPTION = "option2-aws-batch"
@@ -82,7 +81,7 @@ def test_the_image_that_deploy_built_loads_what_is_submitted(
     """One file by the printed command, one that is not there, three by a list, again by a list."""
     job, more = Loading(stack), variables("FARGATE_SPOT")
     deployment = deploy(OPTION, more=more, job=job, environment=real_docker)
-    files = Files(deployment, stack, job.topic)
+    files = deployment.files(stack, job.topic)
 
     files.put("exports/data.csv", preset("nasty", 2_000))
     command = deployment.output("run_command")

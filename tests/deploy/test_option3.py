@@ -14,7 +14,6 @@ from csvkafka.local.base import Stack
 from csvkafka.testing.csv_files import preset
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
-from tests.deploy.files import Files
 from tests.deploy.metadata_server import MetadataServer
 
 pytestmark = NEEDS_PROVIDER
@@ -83,7 +82,7 @@ def test_what_was_launched_loads_the_file_and_ends_itself(
     """run-job.sh as the user data holds it, with its settings, and the image that was built."""
     job = Loading(stack)
     deployment = deploy(OPTION, more=IMAGE_ID, job=job, environment=real_docker)
-    files = Files(deployment, stack, job.topic)
+    files = deployment.files(stack, job.topic)
     files.put("exports/data.csv", preset("nasty", 2_000))
     deployment.run("./launch-spot.sh")
     (instance,) = instances(deployment)

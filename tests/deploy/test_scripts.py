@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -104,7 +102,7 @@ def test_scripts_need_no_other_program() -> None:
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
 
-# -- the image's tag and the child of an array job ---------------------------------------
+# -- the image's tag ------------------------------------------------------------------------------
 
 
 def source_tag(root: Path) -> str:
@@ -128,19 +126,6 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
     assert source_tag(copy) == tag
     (copy / "csvkafka" / "model.py").write_text("changed\n")
     assert source_tag(copy) != tag
-
-
-def test_an_array_job_without_such_a_line_fails(tmp_path: Path) -> None:
-    child = DEPLOY / "option2-aws-batch" / "array_child.py"
-    done = subprocess.run(
-        [sys.executable, str(child), "-", "job", "-"],
-        env={"PATH": os.environ["PATH"]},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "no key: submit the job with --parameters" in done.stderr
 
 
 # -- user data ------------------------------------------------------------------------------------
