@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, TABLE, Deployment, deployed
@@ -125,6 +127,14 @@ def test_everything_bears_the_tags(option1: Deployment) -> None:
     tagged = client.get_resources(TagFilters=[{"Key": "Project", "Values": ["csv-to-kafka"]}])
     kinds = {entry["ResourceARN"].split(":")[2] for entry in tagged["ResourceTagMappingList"]}
     assert {"dynamodb", "ecs", "logs", "sns"} <= kinds
+
+
+def test_rules_name_stop_codes_of_ecs(option1: Deployment) -> None:
+    known = Loader().load_service_model("ecs", "service-2")["shapes"]["TaskStopCode"]["enum"]
+    rules = option1.client("events").list_rules()["Rules"]
+    named = re.findall(r'"stopCode":\s*\[(.*?)\]', " ".join(rule["EventPattern"] for rule in rules))
+    codes = {code for some in named for code in json.loads(f"[{some}]")}
+    assert {"SpotInterruption", "TaskFailedToStart"} <= codes <= set(known)
 
 
 def test_dry_run_changes_nothing(option1: Deployment) -> None:
