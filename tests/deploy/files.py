@@ -53,3 +53,7 @@ class Files:
         answer = self.client("dynamodb").get_item(TableName=self.table, Key=key)
         item: dict[str, Any] = answer.get("Item", {})
         return item
+
+    def last_line(self, job_id: str) -> int:
+        """The job's checkpoint; 0 if there is none."""
+        return int(self.item(job_id).get("last_line", {"N": "0"})["N"])

@@ -128,7 +128,7 @@ def test_sigterm_reaches_the_loader_and_the_next_attempt_resumes(
     children = Children(stack, files, image)
     files.put("exports/large.csv", CsvSpec(row_count=120_000))
     child = children.start("exports/large.csv", "large", "-", None, "--cpus", "0.2")
-    assert wait_until(lambda: files.item("large").get("last_line", {"N": "0"})["N"] != "0", 60)
+    assert wait_until(lambda: files.last_line("large") > 0, 60)
     child.terminate()
     said = children.ends(child, 143)
     assert files.item("large")["status"] == {"S": "IN_PROGRESS"}, said
