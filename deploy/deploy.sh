@@ -108,7 +108,7 @@ push() {
   say "4. login"
   log_in "$registry"
   say "5. push"
-  run docker tag "$built" "$registry/$repository:$IMAGE_TAG"
+  run docker tag "$built" "$registry/$repository:$IMAGE_TAG" >&2
   run docker push "$registry/$repository:$IMAGE_TAG" >&2 ||
     fail "the image was not pushed: see above, then run it again"
 }

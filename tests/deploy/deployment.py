@@ -139,6 +139,9 @@ class Deployment:
             **script_environment(self.folder / "home", self.endpoint_url),
             **self.environment,
         }
+        # moto's Batch would ask the image's registry for one that was not built.
+        runs = {"batch": {"use_docker": "REAL_DOCKER" in self.environment}}
+        requests.post(f"{self.endpoint_url}/moto-api/config", json=runs, timeout=10)
         (self.folder / "provider").mkdir()
         self.environment |= provider_environment(self.folder / "provider")
         self._write_variables()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.csv_files import preset
 from tests.deploy.conftest import Deploy
-from tests.deploy.deployment import BATCH_ROLE, BUCKET, NEEDS_PROVIDER, Deployment, Loading
+from tests.deploy.deployment import (
+    BATCH_ROLE,
+    BUCKET,
+    NEEDS_PROVIDER,
+    Deployment,
+    Loading,
+    deployed,
+)
 
 pytestmark = NEEDS_PROVIDER
 OPTION = "option2-aws-batch"
@@ -23,9 +31,16 @@ def variables(compute: str) -> str:
     return f'compute = "{compute}"\nservice_role_arn = "{BATCH_ROLE}"'
 
 
-@pytest.mark.parametrize("compute", ["FARGATE_SPOT", "SPOT"])
-def test_it_is_applied_does_not_drift_and_is_destroyed(deploy: Deploy, compute: str) -> None:
-    deployment = deploy(OPTION, more=variables(compute))
+@pytest.fixture(scope="module")
+def on_fargate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Deployed once: the tests that take it leave it as it is."""
+    folder = tmp_path_factory.mktemp("option2")
+    with deployed(OPTION, folder, more=variables("FARGATE_SPOT")) as deployment:
+        yield deployment
+
+
+def assert_described(deployment: Deployment, compute: str) -> None:
+    """Nothing drifts, and the definition of the job is what image and loader expect."""
     deployment.assert_no_drift()
     batch = deployment.client("batch")
     (environment,) = batch.describe_compute_environments()["computeEnvironments"]
@@ -44,22 +59,31 @@ def test_it_is_applied_does_not_drift_and_is_destroyed(deploy: Deploy, compute: 
     assert [rule.get("onExitCode") for rule in rules] == [None, None, "143", "137", None]
     assert definition["timeout"]["attemptDurationSeconds"] == 43_200
 
+
+def test_on_fargate_spot_it_does_not_drift(on_fargate: Deployment) -> None:
+    assert_described(on_fargate, "FARGATE_SPOT")
+
+
+def test_on_ec2_spot_it_does_not_drift_and_is_destroyed(deploy: Deploy) -> None:
+    deployment = deploy(OPTION, more=variables("SPOT"))
+    assert_described(deployment, "SPOT")
+    (template,) = deployment.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    assert template["LaunchTemplateName"] == "csv-to-kafka-batch-instance"
     deployment.run("./destroy.sh", "--yes", "--delete-table")
     assert deployment.remaining() == []
 
 
-def test_files_of_a_list_are_submitted_once_each(deploy: Deploy, tmp_path: Path) -> None:
-    deployment = deploy(OPTION, more=variables("FARGATE_SPOT"))
-    s3 = deployment.create_bucket()
+def test_files_of_a_list_are_submitted_once_each(on_fargate: Deployment, tmp_path: Path) -> None:
+    s3 = on_fargate.create_bucket()
     files = tmp_path / "files.txt"
     files.write_text('exports/a.csv\r\nexports/b, "c".csv\n\nexports/a.csv\n')
-    dry = deployment.run("./submit-files.sh", "--dry-run", str(files))
+    dry = on_fargate.run("./submit-files.sh", "--dry-run", str(files))
     (manifest,) = re.findall(
         r"s3://data/(exports/csvkafka-manifests/[0-9a-f]{16}\.txt)", dry.stdout
     )
     assert "--array-properties size=2" in dry.stdout
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-    deployment.run("./submit-files.sh", str(files))
+    on_fargate.run("./submit-files.sh", str(files))
     body = s3.get_object(Bucket=BUCKET, Key=manifest)["Body"].read()
     assert body == b'exports/a.csv\nexports/b, "c".csv\n'
 
