@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from csvkafka.errors import StackError
 from csvkafka.testing.container_engine import connect, require_images
 from csvkafka.testing.images import JOB
 from tests.deploy.deployment import Deployment, deployed
-from tests.deploy.folders import ROOT
+from tests.deploy.folders import ROOT, run_options
 
 Deploy = Callable[..., Deployment]
 
@@ -41,7 +42,7 @@ def real_docker(docker_command: str) -> dict[str, str]:
     certificates = os.environ.get("PIP_CERT")
     return {
         "REAL_DOCKER": docker_command,
-        "RUN_OPTIONS": "--network host",
+        "RUN_OPTIONS": shlex.join(run_options()),
         "BUILD_OPTIONS": f"--secret id=ca,src={certificates}" if certificates else "",
     }
 

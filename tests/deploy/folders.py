@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from csvkafka.testing.container_engine import labels
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 STAND_INS = Path(__file__).with_name("stand_ins")
@@ -30,6 +32,12 @@ def script_environment(folder: Path, endpoint_url: str = "http://127.0.0.1:1") -
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint_url,
     }
+
+
+def run_options() -> list[str]:
+    """Of each `docker run` here: this host's network, and the label by which leftovers are found."""
+    owner = [f"{name}={value}" for name, value in labels().items()]
+    return ["--network", "host", *(part for label in owner for part in ("--label", label))]
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

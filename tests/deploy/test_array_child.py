@@ -16,7 +16,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.csv_files import CsvSpec, preset
 from csvkafka.testing.images import JOB
 from tests.deploy.files import Files
-from tests.deploy.folders import DEPLOY
+from tests.deploy.folders import DEPLOY, run_options
 
 OPTION = DEPLOY / "option2-aws-batch"
 MANIFEST = "exports/csvkafka-manifests/0123.txt"
@@ -70,7 +70,7 @@ class Children:
             command = [sys.executable, "-P", str(OPTION / "array_child.py")]
         else:
             docker, name = self.image
-            command = [docker, "run", "--rm", "--network", "host", "--read-only", *options]
+            command = [docker, "run", "--rm", *run_options(), "--read-only", *options]
             for variable, value in given.items():
                 command += ["--env", f"{variable}={value}"]
             command.append(name)

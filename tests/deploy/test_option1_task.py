@@ -12,6 +12,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.csv_files import CsvSpec
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
+from tests.deploy.folders import run_options
 
 pytestmark = NEEDS_PROVIDER
 KEY = "exports/data.csv"
@@ -33,7 +34,7 @@ class Task:
     def start(self, *options: str) -> None:
         """`options` are docker's."""
         given = self._container["environment"] + self._overrides["environment"]
-        command = ["run", "--detach", "--name", self._name, "--network", "host", *options]
+        command = ["run", "--detach", "--name", self._name, *run_options(), *options]
         if self._container["readonlyRootFilesystem"]:
             command.append("--read-only")
         for capability in self._container["linuxParameters"]["capabilities"]["drop"]:

@@ -22,7 +22,7 @@ from csvkafka.testing.csv_files import CsvSpec
 from csvkafka.testing.images import JOB
 from csvkafka.testing.recovery_case import RecoveryCase
 from csvkafka.testing.supervisor import Incarnation
-from tests.deploy.folders import DEPLOY, needs, script_environment
+from tests.deploy.folders import DEPLOY, needs, run_options, script_environment
 from tests.deploy.metadata_server import MetadataServer
 
 pytestmark = needs("aws", "curl")
@@ -66,7 +66,7 @@ class Instance:
             "CONTAINER": self.container,
         }
         if self.docker_command is not None:
-            options = "--network host" + (" --cpus 0.2" if slow else "")
+            options = shlex.join([*run_options(), *(["--cpus", "0.2"] if slow else [])])
             environment |= {"REAL_DOCKER": self.docker_command, "RUN_OPTIONS": options}
         return self.case.supervisor.start(["bash", str(RUN_JOB)], environment)
 
