@@ -35,7 +35,7 @@ def script_environment(folder: Path, endpoint_url: str = "http://127.0.0.1:1") -
 
 
 def run_options() -> list[str]:
-    """Of each `docker run` here: this host's network, and the label by which leftovers are found."""
+    """Of each `docker run` here: this host's network, and the label that leftovers are known by."""
     owner = [f"{name}={value}" for name, value in labels().items()]
     return ["--network", "host", *(part for label in owner for part in ("--label", label))]
 
