@@ -64,6 +64,14 @@ def deploy(session: nox.Session) -> None:
 
 
 @nox.session
+def checkov(session: nox.Session) -> None:
+    """The Terraform of deploy/ by checkov; each exception is explained where it is."""
+    session.install("checkov>=3.2")
+    options = ("--framework", "terraform", "--compact", "--quiet", "--skip-download")
+    session.run("checkov", "--directory", "deploy", *options)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """The images' lock files anew, after a range in pyproject.toml has changed."""
     session.install("uv>=0.9")

@@ -59,31 +59,39 @@ adopt_table() {
   aws dynamodb describe-table --table-name "$table" >/dev/null 2>&1 || return 0
   [[ "$ADOPT_TABLE" == yes ]] || fail "the table $table is there already: --adopt-table takes it" \
     "over (after destroy.sh), create_table = false in terraform.tfvars uses it and leaves it to its owner"
-  run terraform import "${variables[@]}" "$TABLE_ADDRESS" "$table"
+  run terraform import "${variables[@]}" "$TABLE_ADDRESS" "$table" >&2 ||
+    fail "the table $table cannot be taken over: see above"
 }
 
 is_pushed() {
   aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$2" >/dev/null 2>&1
 }
 
+# Builds the image and names it in $built.
 build() {
   local job="csvkafka:$IMAGE_TAG" base=()
   if [[ -n "${PYTHON_IMAGE:-}" ]]; then base=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"); fi
-  # BUILD_OPTIONS is a list of words.
-  # shellcheck disable=SC2086
-  run docker build ${BUILD_OPTIONS:-} "${base[@]+"${base[@]}"}" --file "$ROOT/docker/Dockerfile" \
-    --tag "$job" "$ROOT"
+  build_image "${base[@]+"${base[@]}"}" --file "$ROOT/docker/Dockerfile" --tag "$job" "$ROOT"
+  built="$job"
   if [[ -f Dockerfile ]]; then
-    # shellcheck disable=SC2086
-    run docker build ${BUILD_OPTIONS:-} --build-arg "JOB_IMAGE=$job" --tag "$job" "$FOLDER"
+    built="csvkafka-${FOLDER##*/}:$IMAGE_TAG"
+    build_image --build-arg "JOB_IMAGE=$job" --tag "$built" "$FOLDER"
   fi
+}
+
+build_image() {
+  # Before version 23 docker builds without BuildKit unless asked. BUILD_OPTIONS is a list of words.
+  # shellcheck disable=SC2086
+  DOCKER_BUILDKIT=1 run docker build ${BUILD_OPTIONS:-} "$@" >&2 ||
+    fail "docker build failed: see above (is the engine running? BuildKit needs docker-buildx-plugin)"
 }
 
 log_in() {
   if [[ "$DRY_RUN" == yes ]]; then
     say "would run: aws ecr get-login-password | docker login --username AWS --password-stdin $1"
   else
-    aws ecr get-login-password | docker login --username AWS --password-stdin "$1"
+    aws ecr get-login-password | docker login --username AWS --password-stdin "$1" >&2 ||
+      fail "the registry $1 lets nobody in: you need ecr:GetAuthorizationToken"
   fi
 }
 
@@ -100,8 +108,9 @@ push() {
   say "4. login"
   log_in "$registry"
   say "5. push"
-  run docker tag "csvkafka:$IMAGE_TAG" "$registry/$repository:$IMAGE_TAG"
-  run docker push "$registry/$repository:$IMAGE_TAG"
+  run docker tag "$built" "$registry/$repository:$IMAGE_TAG" >&2
+  run docker push "$registry/$repository:$IMAGE_TAG" >&2 ||
+    fail "the image was not pushed: see above, then run it again"
 }
 
 parse "$@"

@@ -36,6 +36,20 @@ export AWS_REGION AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER=""
 # A tag has no meaning any more, but the variable wants one.
 variables=(-var image_tag=none)
 
+# An instance that runs keeps its security group, and its request would start the next one.
+if [[ -f launch-spot.sh ]] && [[ -n "$(terraform state list 2>/dev/null)" ]]; then
+  name="$(output name)"
+  running="$(aws ec2 describe-spot-instance-requests \
+    --filters "Name=tag:Name,Values=$name" "Name=state,Values=open,active" \
+    --query 'SpotInstanceRequests[].[SpotInstanceRequestId,InstanceId]' --output text)" ||
+    fail "AWS does not answer: log in (aws sso login, aws configure), then run it again"
+  while read -r request instance; do
+    [[ -n "$request" ]] || continue
+    fail "the job on $instance runs: wait, or stop it with aws ec2 cancel-spot-instance-requests" \
+      "--spot-instance-request-ids $request && aws ec2 terminate-instances --instance-ids $instance"
+  done <<<"$running"
+fi
+
 if table_in_state; then
   if [[ "$DELETE_TABLE" == yes ]]; then
     # No output if the table is gone already.

@@ -20,21 +20,21 @@ resource "aws_iam_role" "instance" {
 
 # AWS's own policy for the ECS agent: what it holds follows the agent.
 resource "aws_iam_role_policy_attachment" "instance" {
-  count = length(aws_iam_role.instance)
+  count = local.fargate ? 0 : 1
 
   role       = aws_iam_role.instance[0].name
   policy_arn = "arn:${module.shared.partition}:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
 }
 
 resource "aws_iam_instance_profile" "instance" {
-  count = length(aws_iam_role.instance)
+  count = local.fargate ? 0 : 1
 
   name = "${var.name}-instance"
   role = aws_iam_role.instance[0].name
 }
 
 resource "aws_launch_template" "instance" {
-  count = length(aws_iam_role.instance)
+  count = local.fargate ? 0 : 1
 
   name        = "${var.name}-instance"
   description = "Instances of AWS Batch"

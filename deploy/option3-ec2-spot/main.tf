@@ -88,6 +88,7 @@ resource "aws_iam_instance_profile" "job" {
 }
 
 resource "aws_launch_template" "job" {
+  # checkov:skip=CKV_AWS_341: See http_put_response_hop_limit below.
   name                                 = var.name
   description                          = "One csvkafka job on a Spot instance"
   image_id                             = var.image_id

@@ -14,17 +14,20 @@ LOG_FILE="${LOG_FILE:-/var/log/csv-processor.log}"
 METADATA_URL="${METADATA_URL:-http://169.254.169.254}"
 # EC2's advice is to look every five seconds; the notice comes two minutes ahead.
 WATCH_SECONDS="${WATCH_SECONDS:-5}"
+RETRY_SECONDS="${RETRY_SECONDS:-2}"
 # The loader stores its checkpoint within six seconds of SIGTERM.
 STOP_SECONDS=60
-CONTAINER=csv-to-kafka
+CONTAINER="${CONTAINER:-csv-to-kafka}"
 
 # shellcheck source=/dev/null
 source "$CONFIG_DIR/host.env"
 
 exec >>"$LOG_FILE" 2>&1
+# The trap may speak while the output of what it breaks into goes elsewhere.
+exec 3>&1
 
 say() {
-  echo "$(date '+%Y-%m-%d %H:%M:%S') - run-job - $1 - $2"
+  echo "$(date '+%Y-%m-%d %H:%M:%S') - run-job - $1 - $2" >&3
 }
 
 fail() {
@@ -48,7 +51,7 @@ try() {
   for attempt in 1 2 3 4 5; do
     if "$@"; then return 0; fi
     say WARNING "attempt $attempt failed: $*"
-    sleep "$((attempt * 2))"
+    sleep "$((attempt * RETRY_SECONDS))"
   done
   return 1
 }
@@ -83,7 +86,7 @@ start_job() {
 
 stop_job() {
   say WARNING "$1: the job gets SIGTERM and stores its checkpoint"
-  docker stop --time "$STOP_SECONDS" "$CONTAINER" >/dev/null || true
+  docker stop -t "$STOP_SECONDS" "$CONTAINER" >/dev/null || true
 }
 
 is_running() {

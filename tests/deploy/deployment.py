@@ -1,31 +1,108 @@
-"""A copy of the checkout's `deploy/`, deployed by its own scripts into an account of moto's."""
+"""A copy of the checkout's `deploy/`, deployed by its own scripts into an account of moto's.
+
+Needs the AWS provider: CSVKAFKA_TERRAFORM_PROVIDER is its binary, or `registry` where terraform may
+fetch it. What moto lacks is said in docs/deploy.md.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
+import pytest
+import requests
 
-from tests.deploy.folders import REGION, ROOT, script_environment
+from csvkafka.local.base import Stack
+from csvkafka.local.ports import ReservedPort
+from csvkafka.local.processes import Guardian, wait_until
+from tests.deploy.files import Files
+from tests.deploy.folders import ACCOUNT, REGION, ROOT, needs, script_environment
 
 PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
+NEEDS_PROVIDER = [
+    pytest.mark.timeout(1200),
+    needs("terraform", "aws"),
+    pytest.mark.skipif(
+        PROVIDER_VARIABLE not in os.environ,
+        reason=f"no AWS provider of terraform: {PROVIDER_VARIABLE} is its binary, or `registry`",
+    ),
+]
+CREDENTIALS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+BATCH_ROLE = f"arn:aws:iam::{ACCOUNT}:role/batch"
+TABLE = "csv-kafka-checkpoint"
+BUCKET = "data"
 _MIRRORED_VERSION = "6.999.0"
+_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kafka-AbCdEf"
+_JOB: Mapping[str, object] = {
+    "s3_bucket": BUCKET,
+    "s3_prefix": "exports/",
+    "s3_key": "exports/data.csv",
+    "kafka_bootstrap_servers": "b-1.example.com:9096",
+    "kafka_topic": "rows",
+    "kafka_authentication": "scram",
+    "kafka_secret_arn": _SECRET,
+}
 
 
-def provider_configuration(folder: Path) -> Path | None:
-    """terraform's CLI configuration for the AWS provider at hand; None: it comes from its registry.
+@contextlib.contextmanager
+def moto_account(folder: Path) -> Iterator[str]:
+    """The URL of a moto server with an account that is empty but for the default VPC."""
+    port = ReservedPort()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        # AWS's own policies, such as AmazonSSMManagedInstanceCore, are there too.
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        # What its Batch runs reaches the servers on loopback.
+        "MOTO_DOCKER_NETWORK_MODE": "host",
+    }
+    command = [sys.executable, "-m", "tests.deploy.moto_server", str(port.number)]
+    guardian = Guardian()
+    log = folder / "moto.log"
+    guardian.spawn(command, log, environment)
+    url = f"http://127.0.0.1:{port.number}"
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"{url}/moto-api/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        assert wait_until(answers, 60), log.read_text()
+        # Batch's service-linked role, which AWS makes by itself and moto does not.
+        iam = boto3.client("iam", REGION, endpoint_url=url, **CREDENTIALS)
+        iam.create_role(RoleName="batch", AssumeRolePolicyDocument="{}")
+        yield url
+    finally:
+        guardian.close()
+
+
+def provider_environment(folder: Path) -> dict[str, str]:
+    """Variables with which terraform takes the AWS provider at hand, or fetches it only once.
 
     Raises KeyError if the environment does not say which."""
     provider = os.environ[PROVIDER_VARIABLE]
     if provider == "registry":
-        return None
+        cache = Path.home() / ".terraform.d" / "plugin-cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        return {
+            "TF_PLUGIN_CACHE_DIR": str(cache),
+            # There is no lock file yet: without this the cache would be passed by.
+            "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
+        }
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     place = folder / f"registry.terraform.io/hashicorp/aws/{_MIRRORED_VERSION}/linux_{machine}"
     place.mkdir(parents=True)
@@ -34,41 +111,45 @@ def provider_configuration(folder: Path) -> Path | None:
     configuration.write_text(
         f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder}"\n  }}\n}}\n'
     )
-    return configuration
+    return {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
 @dataclass
 class Deployment:
-    """One option in a folder of its own."""
+    """One option in a folder of its own. `job` gives attributes of its variable `job` for moto's
+    URL, in place of those of `_JOB`; `more` are further lines of its terraform.tfvars;
+    `environment` are variables of its scripts."""
 
     option: str
     folder: Path
     endpoint_url: str
-    provider: Path | None
     more: str = ""
-    job: str = ""
-    environment: dict[str, str] = field(init=False)
+    job: Callable[[str], Mapping[str, object]] = lambda _: {}
+    environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         checkout = self.folder / "checkout"
         ignore = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*", "*.tfvars")
         for name in ("csvkafka", "deploy", "docker"):
             shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("pyproject.toml", "README.md", "LICENSE", ".dockerignore"):
             shutil.copy(ROOT / name, checkout / name)
         self.place = checkout / "deploy" / self.option
-        self.environment = script_environment(self.folder / "home", self.endpoint_url)
-        if self.provider is not None:
-            self.environment["TF_CLI_CONFIG_FILE"] = str(self.provider)
+        self.environment = {
+            **script_environment(self.folder / "home", self.endpoint_url),
+            **self.environment,
+        }
+        # moto's Batch would ask the image's registry for one that was not built.
+        runs = {"batch": {"use_docker": "REAL_DOCKER" in self.environment}}
+        requests.post(f"{self.endpoint_url}/moto-api/config", json=runs, timeout=10)
+        (self.folder / "provider").mkdir()
+        self.environment |= provider_environment(self.folder / "provider")
         self._write_variables()
 
     def client(self, service: str) -> Any:
+        """A client of boto3's for the account."""
         return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id="key",
-            aws_secret_access_key="secret",
+            service, region_name=REGION, endpoint_url=self.endpoint_url, **CREDENTIALS
         )
 
     def _write_variables(self) -> None:
@@ -76,24 +157,23 @@ class Deployment:
         (vpc,) = (vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["IsDefault"])
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
         ids = ", ".join(f'"{subnet["SubnetId"]}"' for subnet in subnets[:2])
+        # JSON is HCL too.
+        job = json.dumps({**_JOB, **self.job(self.endpoint_url)})
         (self.place / "terraform.tfvars").write_text(
-            f"""
-region     = "{REGION}"
-vpc_id     = "{vpc}"
-subnet_ids = [{ids}]
-job = {{
-  s3_bucket               = "data"
-  s3_prefix               = "exports/"
-  s3_key                  = "exports/data.csv"
-  kafka_bootstrap_servers = "b-1.example.com:9096"
-  kafka_topic             = "rows"
-  kafka_authentication    = "scram"
-  kafka_secret_arn        = "arn:aws:secretsmanager:{REGION}:123456789012:secret:kafka-AbCdEf"
-  {self.job}
-}}
-{self.more}
-"""
+            f'region = "{REGION}"\nvpc_id = "{vpc}"\nsubnet_ids = [{ids}]\n'
+            f"job = {job}\n{self.more}\n"
         )
+
+    def create_bucket(self) -> Any:
+        """Creates the bucket of the files, and returns the client of S3."""
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        return s3
+
+    def files(self, stack: Stack, topic: str) -> Files:
+        """A bucket for files that jobs here load into the topic."""
+        self.create_bucket()
+        return Files(self.client, stack.bootstrap_servers, topic, BUCKET, TABLE)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command in the option's folder."""
@@ -108,14 +188,66 @@ job = {{
         calls = self.folder / "home" / "calls"
         return calls.read_text().splitlines() if calls.exists() else []
 
+    @property
+    def image(self) -> str:
+        """The image that was pushed last."""
+        pushed = [call for call in self.docker_calls() if call.startswith("push ")]
+        return pushed[-1].removeprefix("push ")
+
     def output(self, name: str) -> str:
+        """An output of the option."""
         return self.run("terraform", "output", "-raw", name).stdout
 
-    def assert_no_drift(self, *known: str) -> None:
-        """A second plan changes nothing, but the resources in `known`, which moto gives back in
-        another form than it took them."""
-        tag = self.docker_calls()[-1].rpartition(":")[2]
+    def assert_no_drift(self) -> None:
+        """A second plan changes nothing."""
+        tag = self.image.rpartition(":")[2]
         plan = ("terraform", "plan", "-no-color", "-input=false", "-var", f"image_tag={tag}")
         said = self.run(*plan).stdout
         changed = re.findall(r"^  # (\S+) (?:will|must) be", said, re.M)
-        assert changed == list(known), said
+        assert changed == [], said
+
+    def remaining(self) -> list[str]:
+        """The addresses in terraform's state."""
+        return self.run("terraform", "state", "list").stdout.splitlines()
+
+    def remove_images(self) -> None:
+        """Removes from a real engine what deploy.sh has built there."""
+        real = self.environment.get("REAL_DOCKER")
+        tag = "[^ ]+:src-[0-9a-f]{12}"
+        names = set(re.findall(tag, " ".join(self.docker_calls()).replace("JOB_IMAGE=", "")))
+        if real is not None and names:
+            subprocess.run([real, "rmi", "--force", *names], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def deployed(option: str, folder: Path, **given: Any) -> Iterator[Deployment]:
+    """The option, deployed by its deploy.sh in an account of its own; `given` goes to the class."""
+    with moto_account(folder) as url:
+        deployment = Deployment(option, folder, url, **given)
+        try:
+            deployment.run("./deploy.sh", "--yes")
+            yield deployment
+        finally:
+            deployment.remove_images()
+
+
+class Loading:
+    """Attributes of `job` with which jobs load into a topic of their own, from moto's bucket."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.topic = f"rows-{uuid4().hex[:12]}"
+        self._brokers = stack.bootstrap_servers
+        stack.create_topic(self.topic)
+
+    def __call__(self, endpoint_url: str) -> Mapping[str, object]:
+        return {
+            "kafka_bootstrap_servers": self._brokers,
+            "kafka_topic": self.topic,
+            "kafka_authentication": "none",
+            "settings": {
+                "AWS_ENDPOINT_URL": endpoint_url,
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "CHECKPOINT_INTERVAL": "500",
+            },
+        }

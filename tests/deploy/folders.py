@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+
+import pytest
+
+from csvkafka.testing.container_engine import labels
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -27,3 +32,15 @@ def script_environment(folder: Path, endpoint_url: str = "http://127.0.0.1:1") -
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint_url,
     }
+
+
+def run_options() -> list[str]:
+    """Of each `docker run` here: this host's network, and the label that leftovers are known by."""
+    owner = [f"{name}={value}" for name, value in labels().items()]
+    return ["--network", "host", *(part for label in owner for part in ("--label", label))]
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skips a test, with the reason, where one of the programs is not on the path."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not on the path: {', '.join(missing)}")

@@ -1,8 +1,9 @@
-"""moto with what it lacks for terraform: CloudWatch's present protocol (RPC v2 in CBOR).
+"""moto with what it lacks for the tests of `deploy/`.
 
     python -m tests.deploy.moto_server PORT
 
-Calls of that protocol are translated to the older one, which moto speaks; every answer is moto's.
+CloudWatch's present protocol (RPC v2 in CBOR): calls of it are translated to the older one, which
+moto speaks; every answer is moto's. The rest is in `moto_additions.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
 from csvkafka.local.aws_server import serialized
+from tests.deploy import moto_additions
 
 _CALL = re.compile(r"/service/GraniteServiceVersion20100801/operation/(\w+)")
 _MODEL = ServiceModel(Loader().load_service_model("cloudwatch", "service-2"), "cloudwatch")
@@ -68,6 +70,7 @@ def main() -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    moto_additions.apply()
     port = int(sys.argv[1])
     moto = serialized(DomainDispatcherApplication(create_backend_app))
     make_server("127.0.0.1", port, CloudWatchByCbor(moto, port), threaded=True).serve_forever()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -9,20 +10,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
 from csvkafka.config import LoadConfig
 from csvkafka.local.base import Stack
 from csvkafka.settings import SETTINGS
 from csvkafka.testing.recovery_case import BUCKET, TABLE, RecoveryCase
-from tests.deploy.job_module import evaluate
+from tests.deploy.folders import ACCOUNT, REGION, needs
+from tests.deploy.job_module import JobModule, evaluate
 
+pytestmark = needs("terraform")
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf"
 CLUSTER = "arn:aws:kafka:eu-west-1:123456789012:cluster/main/01234567-89ab-cdef"
 LOAD = ("-m", "csvkafka")
 DOCTOR = ("-c", "from csvkafka.cli import main; main()", "doctor")
+TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 TOPICS = "arn:aws:kafka:eu-west-1:123456789012:topic/main/01234567-89ab-cdef"
 
 
@@ -81,21 +87,33 @@ def test_without_iam_nothing_of_kafka_is_granted(tmp_path: Path) -> None:
     assert evaluate(tmp_path).actions("kafka") == set()
 
 
-def called(endpoint_url: str) -> set[str]:
-    """The IAM actions of the calls that moto recorded for the case's bucket and table."""
+def called(endpoint_url: str) -> set[tuple[str, str]]:
+    """The IAM actions of the calls that moto recorded, each with its resource."""
     recording = requests.get(f"{endpoint_url}/moto-api/recorder/download-recording", timeout=10)
     actions = set()
     for line in recording.text.splitlines():
         entry = json.loads(line)
         headers = {name.lower(): value for name, value in entry["headers"].items()}
         target = headers.get("x-amz-target", "")
+        url = urlsplit(entry["url"])
         if target.startswith("DynamoDB_"):
-            actions.add("dynamodb:" + target.rpartition(".")[2])
-        elif BUCKET in entry["url"] and entry["method"] in ("GET", "HEAD"):
-            actions.add("s3:GetObjectVersion" if "versionId=" in entry["url"] else "s3:GetObject")
+            body = base64.b64decode(entry["body"]) if entry["body_encoded"] else entry["body"]
+            table = json.loads(body)["TableName"]
+            actions.add((f"dynamodb:{target.rpartition('.')[2]}", f"{TABLES}/{table}"))
+        elif url.path.startswith(f"/{BUCKET}/") and entry["method"] in ("GET", "HEAD"):
+            action = "s3:GetObjectVersion" if "versionId=" in url.query else "s3:GetObject"
+            actions.add((action, f"arn:aws:s3:::{url.path[1:]}"))
         else:
-            actions.add(f"unknown: {entry['method']} {entry['url']} {target}")
+            actions.add((f"unknown: {entry['method']} {entry['url']} {target}", ""))
     return actions
+
+
+def is_permitted(job: JobModule, action: str, resource: str) -> bool:
+    """Whether a statement of the policy allows it, as moto's IAM reads policies."""
+    answers = {
+        IAMPolicyStatement(entry).is_action_permitted(action, resource) for entry in job.statements
+    }
+    return PermissionResult.PERMITTED in answers
 
 
 def test_policy_grants_the_calls_of_the_loader_and_no_other(
@@ -120,7 +138,13 @@ def test_policy_grants_the_calls_of_the_loader_and_no_other(
     finally:
         requests.post(f"{stack.aws_endpoint_url}/moto-api/recorder/stop-recording", timeout=10)
     calls = called(stack.aws_endpoint_url)
-    job = evaluate(tmp_path, s3_bucket=BUCKET, s3_prefix="", table_name=TABLE)
+    job = evaluate(tmp_path, s3_bucket=BUCKET, s3_prefix=case.key[:4], table_name=TABLE)
     granted = job.actions("s3:") | job.actions("dynamodb:")
     # Called by nobody: it makes S3 answer 404 instead of 403 where there is no such key.
-    assert granted - {"s3:ListBucket"} == calls
+    assert granted - {"s3:ListBucket"} == {action for action, _ in calls}
+    assert [call for call in calls if not is_permitted(job, *call)] == []
+    # The same calls for another bucket, key or table are not.
+    for own, other in ((BUCKET, "other"), (f"/{case.key}", "/other.csv"), (TABLE, "other")):
+        elsewhere = {(action, arn.replace(own, other)) for action, arn in calls} - calls
+        assert elsewhere
+        assert [call for call in elsewhere if is_permitted(job, *call)] == []

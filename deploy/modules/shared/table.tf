@@ -1,5 +1,6 @@
 # The checkpoints: one item for each job. It is the job's memory; see the deletion flag in docs/deploy.md.
 resource "aws_dynamodb_table" "checkpoint" {
+  # checkov:skip=CKV_AWS_119: See server_side_encryption below.
   count = var.create_table ? 1 : 0
 
   name                        = var.table_name
