@@ -70,6 +70,8 @@ def values(data: bytes, **settings: Any) -> list[bytes]:
         b"_source_line,b,_source_file\n1,2,3\n",
         b"a\n\x7f\n\x01\\\n",
         b"a,b\r\n1,2\r\n\r\n3,4\r\n",
+        b"a,b\r\n1,2\r\n3,4\rx\n5,6\r\n",
+        b'a,b\r\n"1","2"\r\n"3","4"\rx\n',
         b"\n1,2\n",
         b"a,b\n1\n1,2,3\n\n1,2\n",
         b"null,b\n1,2,3\n",
