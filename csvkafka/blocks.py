@@ -24,7 +24,7 @@ from csvkafka.csv_rows import (
     row_ends,
     source_codec,
 )
-from csvkafka.errors import MalformedRowError, RecordTooLargeError
+from csvkafka.errors import ANOTHER_JOB, MalformedRowError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodePlan, Position
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
@@ -233,7 +233,11 @@ def _regular_rows(lines: bytes, rules: _CutRules) -> int:
     for row in rules.skeletons:
         if skeleton.startswith(row):
             count = len(skeleton) // len(row)
-            return count if skeleton == row * count else 0
+            if skeleton != row * count:
+                return 0
+            # A CR and an LF with letters between are two line ends, and look like one here.
+            torn = row.endswith(b"\r\n") and lines.count(b"\r\n") != count
+            return 0 if torn else count
     return 0
 
 
@@ -326,7 +330,8 @@ def _first_row(
         if at_end:
             raise MalformedRowError(
                 f"{place} has a quote that is not closed before the end of the file; "
-                f"repair the file, or set another quote character than {dialect.quotechar}"
+                f"repair the file, or set another CSV_QUOTECHAR than {dialect.quotechar}, "
+                f"{ANOTHER_JOB}"
             )
         if size == max_row_bytes and dialect.quotechar.encode() in ahead:
             raise MalformedRowError(

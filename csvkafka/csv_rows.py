@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Protocol
 
-from csvkafka.errors import ConfigError, SourceCorruptError
+from csvkafka.errors import ANOTHER_JOB, ConfigError, SourceCorruptError
 from csvkafka.model import Dialect
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
@@ -106,7 +106,8 @@ def decode(data: bytes, dialect: Dialect, byte_offset: int, source_uri: str) -> 
     except UnicodeDecodeError as error:
         raise SourceCorruptError(
             f"byte {byte_offset + error.start} of {source_uri} is not valid {codec}: "
-            f"{error.reason}; set the CSV encoding, or repair the file"
+            f"{error.reason}; repair the file, or set CSV_ENCODING (or --csv-encoding), "
+            f"{ANOTHER_JOB}"
         ) from error
 
 

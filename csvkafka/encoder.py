@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from csvkafka.csv_rows import check_dialect, row_ends
-from csvkafka.errors import ConfigError, RecordTooLargeError
-from csvkafka.model import BadRows, Block, EncodedBatch, EncodedBlock, EncodePlan, Routing
+from csvkafka.errors import ANOTHER_JOB, ConfigError, RecordTooLargeError
+from csvkafka.model import (
+    MAX_BATCH_BYTES,
+    BadRows,
+    Block,
+    EncodedBatch,
+    EncodedBlock,
+    EncodePlan,
+    Routing,
+)
 from csvkafka.partitioning import crc32_lane, murmur2_lane
 from csvkafka.plain_rows import PlainLines, PlainRows
 from csvkafka.record_batch import (
@@ -234,8 +242,10 @@ def _too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> Rec
     row_starts = [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
     number = block.start.row_count + row_index + 1
     byte_offset = block.start.byte_offset + row_starts[row_index]
+    remedy = ": raise the topic's max.message.bytes, and run again"
+    if plan.max_batch_bytes >= MAX_BATCH_BYTES:
+        remedy = f", csvkafka's own: make the row smaller, {ANOTHER_JOB}"
     return RecordTooLargeError(
         f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
-        f"the limit is {plan.max_batch_bytes}: raise the topic's max.message.bytes, and the "
-        "loader's batch limit with it"
+        f"the limit is {plan.max_batch_bytes}{remedy}"
     )

@@ -34,6 +34,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
+"""The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
+
 
 class CsvKafkaError(Exception):
     """Base of all errors that csvkafka raises on purpose."""

@@ -19,6 +19,7 @@ from csvkafka.errors import (
 )
 from csvkafka.job_item import JobDefinition, StoredJob
 from csvkafka.model import (
+    MAX_BATCH_BYTES,
     BadRows,
     Dialect,
     EncodePlan,
@@ -54,7 +55,7 @@ class JobSpec:
     source_compression: str = "auto"
     transform: Transform | None = None
     one_by_one: bool = False
-    max_batch_bytes: int = 1_000_000
+    max_batch_bytes: int = MAX_BATCH_BYTES
     block_bytes: int = 262_144
     accept_deleted_tail: bool = False
 

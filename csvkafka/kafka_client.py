@@ -127,6 +127,7 @@ class KafkaClient:
         raise SinkUnavailableError(
             f"no Kafka broker could be reached at {', '.join(self.settings.bootstrap_servers)} "
             f"within {self.settings.connect_timeout_ms / 1000:g} s; the last reason: {reason}"
+            "; check KAFKA_BOOTSTRAP_SERVERS, and that the network lets through to them"
         ) from reason
 
     def connection(self, node_id: NodeId) -> KafkaConnection:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+MAX_BATCH_BYTES = 1_000_000
+"""The largest batch on the wire; a little less than what brokers take by default."""
+
 SEQUENCE_MODULUS = 2**31
 """Kafka's producer sequence numbers run from 0 to 2^31 - 1 and start over."""
 
@@ -140,7 +143,7 @@ class EncodePlan:
     key_column: str | None = None
     compression: str = "gzip"
     bad_rows: BadRows = BadRows.STOP
-    max_batch_bytes: int = 1_000_000
+    max_batch_bytes: int = MAX_BATCH_BYTES
     block_bytes: int = 262_144
     transform: Transform | None = None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from csvkafka.csv_rows import decode, parse_rows
-from csvkafka.errors import ConfigError, MalformedRowError
+from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError
 from csvkafka.model import BadRows, Block, EncodePlan
 from csvkafka.record_batch import RecordHeaders
 
@@ -132,7 +132,7 @@ class RowEncoder:
             byte_offset = block.start.byte_offset + sum(map(len, physical_lines[: lines.start]))
             raise MalformedRowError(
                 f"row {number} at byte {byte_offset} of {self._plan.source_uri} has {reason}; "
-                "see --on-bad-row"
+                f"repair the file, or set ON_BAD_ROW (or --on-bad-row), {ANOTHER_JOB}"
             )
         dead_letters[len(values)] = (
             (SOURCE_LINE, b"%d" % number),

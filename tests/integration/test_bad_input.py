@@ -143,12 +143,19 @@ def test_an_unreachable_broker(place: LoadPlace) -> None:
 
 
 def test_a_row_larger_than_the_topic_takes(place: LoadPlace) -> None:
+    place = LoadPlace(place.stack, topic_config={"max.message.bytes": "200000"})
+    place.put(b"id,name\n1,a\n2," + b"x" * 300_000 + b"\n3,c\n")
+    load = lambda: place.load(KAFKA_COMPRESSION_TYPE="none")  # noqa: E731
+    refused(load, RecordTooLargeError, "row 2", "byte 12", "raise the topic's max.message.bytes")
+
+
+def test_a_row_larger_than_csvkafka_s_own_limit(place: LoadPlace) -> None:
     # It must not shrink below the limit when it is compressed.
     noise = bytes(range(35, 92)).hex().encode()
     row = b"2," + b"".join(noise[n % 97 :] + noise[: n * 7 % 89] for n in range(60_000))
     place.put(b"id,name\n1,a\n" + row + b"\n3,c\n")
     load = lambda: place.load(KAFKA_COMPRESSION_TYPE="none")  # noqa: E731
-    refused(load, RecordTooLargeError, "row 2", "byte 12", "max.message.bytes")
+    refused(load, RecordTooLargeError, "row 2", "byte 12", "1000000, csvkafka's own")
 
 
 def test_an_object_that_changed_since_the_job_began(place: LoadPlace) -> None:

@@ -322,8 +322,12 @@ def test_encodings_that_hide_ascii_bytes_are_refused(encoding: str) -> None:
 def test_invalid_utf8_is_refused_with_its_byte() -> None:
     data = b"a\n" + b"1\n" * 500 + b"x\xff\n"
     plan = plan_for(data, block_bytes=100)
-    with pytest.raises(SourceCorruptError, match=f"byte 1003 of {URI} is not valid utf-8"):
+    with pytest.raises(
+        SourceCorruptError, match=f"byte 1003 of {URI} is not valid utf-8"
+    ) as caught:
         rows_from(data, plan)
+    assert "CSV_ENCODING (or --csv-encoding)" in str(caught.value)
+    assert "another JOB_ID" in str(caught.value)
 
 
 @pytest.mark.parametrize(

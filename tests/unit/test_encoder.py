@@ -30,7 +30,7 @@ from csvkafka.errors import (
     RecordTooLargeError,
     SourceCorruptError,
 )
-from csvkafka.model import START, BadRows, Block, EncodePlan, Position, Routing
+from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.partitioning import murmur2
 from csvkafka.row_json import RowEncoder
 from csvkafka.testing.strategies import csv_files, hostile_csvs
@@ -70,6 +70,8 @@ def values(data: bytes, **settings: Any) -> list[bytes]:
         b"_source_line,b,_source_file\n1,2,3\n",
         b"a\n\x7f\n\x01\\\n",
         b"a,b\r\n1,2\r\n\r\n3,4\r\n",
+        b"a,b\r\n1,2\r\n3,4\rx\n5,6\r\n",
+        b'a,b\r\n"1","2"\r\n"3","4"\rx\n',
         b"\n1,2\n",
         b"a,b\n1\n1,2,3\n\n1,2\n",
         b"null,b\n1,2,3\n",
@@ -183,7 +185,8 @@ def test_a_ragged_row_stops_with_its_place(row: bytes, fields: str) -> None:
     with pytest.raises(MalformedRowError) as caught:
         values(data)
     assert str(caught.value) == (
-        f"row 3 at byte {byte_offset} of {URI} has {fields}, the header has 2; see --on-bad-row"
+        f"row 3 at byte {byte_offset} of {URI} has {fields}, the header has 2; repair the file, or "
+        "set ON_BAD_ROW (or --on-bad-row), and load under another JOB_ID into a clean topic"
     )
 
 
@@ -358,7 +361,16 @@ def test_a_row_that_no_batch_can_hold_is_named() -> None:
     message = str(caught.value)
     assert message.startswith(f"row 3 at byte 7 of {URI} makes a batch of ")
     assert "the limit is 500" in message
-    assert "max.message.bytes" in message
+    assert message.endswith("raise the topic's max.message.bytes, and run again")
+
+
+def test_a_row_above_our_own_limit_is_not_blamed_on_the_topic() -> None:
+    noise = random.Random(1).randbytes(MAX_BATCH_BYTES).hex().encode()
+    plan = plan_for(b"a\n" + noise + b"\n", compression="gzip")
+    with pytest.raises(RecordTooLargeError) as caught:
+        encode_block(blocks_of(b"a\n" + noise + b"\n", plan)[0], plan)
+    assert "the limit is 1000000, csvkafka's own" in str(caught.value)
+    assert "max.message.bytes" not in str(caught.value)
 
 
 def test_rows_that_wait_to_be_framed_take_little_more_memory_than_their_bytes() -> None:

@@ -70,7 +70,7 @@ def test_a_topic_id_is_kafkas_text(broker: ScriptedBroker, clients: list[KafkaCl
 def test_no_server_is_refused_in_bounded_time_with_the_address(clients: list[KafkaClient]) -> None:
     address = f"127.0.0.1:{closed_port()}"
     begun = time.monotonic()
-    with pytest.raises(SinkUnavailableError, match=address):
+    with pytest.raises(SinkUnavailableError, match=f"{address}.*check KAFKA_BOOTSTRAP_SERVERS"):
         client_of(clients, address, connect_timeout_ms=500).connect()
     assert 0.4 < time.monotonic() - begun < 5
 
