@@ -54,12 +54,13 @@ def pytest_terminal_summary(
         return
     from csvkafka.testing.report import Run, runs_page, write_page
 
-    outcomes, seconds = _outcomes(terminalreporter)
+    outcomes = _outcomes(terminalreporter)
     runs = [
         Run(
             told.node_id.rpartition("/")[2],
             outcomes.get(told.node_id, "not run to its end"),
-            seconds.get(told.node_id, 0.0),
+            # Its own time: a test may have many cases.
+            max((event.seconds for event in told.history.events()), default=0.0),
             told.history,
             told.row_count,
         )
@@ -70,17 +71,13 @@ def pytest_terminal_summary(
     terminalreporter.write_line(f"csvkafka report: {path}")
 
 
-def _outcomes(
-    terminalreporter: pytest.TerminalReporter,
-) -> tuple[dict[str, str], dict[str, float]]:
-    """How each test ended, set-up and tear-down included, and how long it took."""
+def _outcomes(terminalreporter: pytest.TerminalReporter) -> dict[str, str]:
+    """How each test ended, set-up and tear-down included."""
     outcomes: dict[str, str] = {}
-    seconds: dict[str, float] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 node = report.nodeid
-                seconds[node] = seconds.get(node, 0.0) + report.duration
                 if report.failed or (report.when == "call" and node not in outcomes):
                     outcomes[node] = report.outcome
-    return outcomes, seconds
+    return outcomes
