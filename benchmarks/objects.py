@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -40,7 +40,7 @@ class RepeatedRows:
     def size(self) -> int:
         return len(self.header) + len(self.body) * self.times
 
-    @property
+    @cached_property
     def etag(self) -> str:
         digest = hashlib.md5(self.header + self.body, usedforsecurity=False).hexdigest()
         return f'"{digest}-{self.times}"'
