@@ -1,0 +1,106 @@
+"""Rights in Kafka (F48): missing at the start, revoked in the middle of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
+
+from csvkafka.local.base import Stack
+from csvkafka.local.processes import wait_until
+from csvkafka.model import Step
+from csvkafka.testing.recovery_case import RecoveryCase
+from tests.recovery.conftest import NewStack
+
+NewCase = Callable[..., RecoveryCase]
+
+EVERYBODY = "User:ANONYMOUS"
+"""Who is not asked for a name; in this stack everybody, the brokers too."""
+
+SOMEBODY_ELSE = "User:somebody-else"
+
+
+@pytest.fixture(scope="module")
+def guarded_stack(new_stack: NewStack) -> Iterator[Stack]:
+    """Its broker looks at rights; everybody has each right to what no rule is about."""
+    properties = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with new_stack(properties=properties) as running:
+        yield running
+
+
+@pytest.fixture
+def admin(guarded_stack: Stack) -> Iterator[KafkaAdminClient]:
+    client = guarded_stack.admin_client()
+    yield client
+    client.close()
+
+
+def grant(admin: KafkaAdminClient, topic: str, principal: str, *operations: ACLOperation) -> None:
+    """Gives these rights to the topic; what nobody was given, nobody has from now on."""
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    rules = [
+        ACL(principal, "*", operation, ACLPermissionType.ALLOW, pattern) for operation in operations
+    ]
+    admin.create_acls(rules)
+    assert wait_until(lambda: rule_count(admin, topic) == len(rules), 30)
+
+
+def grant_all(admin: KafkaAdminClient, topic: str) -> None:
+    """Takes all rules away: everybody has every right again."""
+    admin.delete_acls([any_rule(topic)])
+    assert wait_until(lambda: rule_count(admin, topic) == 0, 30)
+
+
+def rule_count(admin: KafkaAdminClient, topic: str) -> int:
+    rules, _ = admin.describe_acls(any_rule(topic))
+    return len(rules)
+
+
+def any_rule(topic: str) -> ACLFilter:
+    pattern = ResourcePatternFilter(ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+    return ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+
+
+def test_f48_without_a_right_at_the_start(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=guarded_stack)
+    grant(admin, case.topic, SOMEBODY_ELSE, ACLOperation.ALL)
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "SinkRefused")
+    assert "DESCRIBE" in worker.output()
+    assert not worker.steps(Step.BATCH_SENT)
+    grant_all(admin, case.topic)
+    case.run()
+    case.assert_once()
+
+
+def test_f48_a_right_is_revoked_in_the_middle(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=guarded_stack)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
+    reading = (ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS)
+    grant(admin, case.topic, EVERYBODY, *reading)
+    worker.resume()
+    case.ends(worker, 1)
+    case.assert_stopped(worker, "SinkRefused")
+    assert "WRITE" in worker.output()
+    case.assert_midway()
+    grant_all(admin, case.topic)
+    case.run()
+    case.assert_once()
