@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from benchmarks import measure
@@ -79,7 +80,7 @@ def load(
         broker_before = ground.broker_cpu_seconds()
         run = measure.run(python("benchmarks.timed_load"), environment)
         broker = ground.broker_cpu_seconds() - broker_before
-        told = json.loads(run.output.splitlines()[-1])
+        told = _told(run)
         rows = table.rows * times
         batches = ground.check_complete(topic, rows, partitions)
     return Result(
@@ -99,8 +100,17 @@ def load(
 
 def timeline(run: measure.Run) -> tuple[dict[str, float], dict[str, float]]:
     """When the load first met each step: seconds, and processor time, since its process began."""
-    told = json.loads(run.output.splitlines()[-1])
+    told = _told(run)
     return told["first"], told["cpu"]
+
+
+def _told(run: measure.Run) -> dict[str, Any]:
+    """What `timed_load` printed at its end. Raises BenchmarkError with its output, if it did not."""
+    try:
+        told: dict[str, Any] = json.loads(run.output.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise BenchmarkError(f"the load told nothing at its end:\n{run.output[-2000:]}") from error
+    return told
 
 
 def peer(ground: Ground, name: str, module: str, table: Input, times: int, rows: int) -> Result:
