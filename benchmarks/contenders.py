@@ -105,7 +105,7 @@ def timeline(run: measure.Run) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _told(run: measure.Run) -> dict[str, Any]:
-    """What `timed_load` printed at its end. Raises BenchmarkError with its output, if it did not."""
+    """What `timed_load` printed at its end. Raises BenchmarkError with its output if it did not."""
     try:
         told: dict[str, Any] = json.loads(run.output.splitlines()[-1])
     except (IndexError, ValueError) as error:
