@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crc32c import crc32c
 
@@ -66,6 +67,7 @@ class Record:
 # -- writing -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1 << 14)
 def varint(number: int) -> bytes:
     """Kafka's (protobuf's) zigzag varint of a signed number."""
     rest = (number << 1) ^ (number >> 63)
@@ -75,12 +77,6 @@ def varint(number: int) -> bytes:
         rest >>= 7
     encoded.append(rest)
     return bytes(encoded)
-
-
-_VARINTS = [varint(number) for number in range(8192)]
-"""All varints of one and two bytes; most records need no others."""
-
-_ONE_BYTE_VARINTS = 64
 
 
 class _Frames(dict[int, tuple[bytes, bytes]]):
@@ -138,15 +134,10 @@ def _frame_values(values: Sequence[bytes]) -> bytes:
     while first < len(values):
         delta_bytes = len(varint(first))
         stretch_end = 1 << (7 * delta_bytes - 1)
-        deltas = (
-            _VARINTS[first:stretch_end]
-            if delta_bytes <= 2
-            else map(varint, range(first, min(stretch_end, len(values))))
-        )
         frames = _FRAMES[delta_bytes]
-        for delta, value in zip(deltas, values[first:stretch_end], strict=False):
+        for delta, value in enumerate(values[first:stretch_end], first):
             before, between = frames[len(value)]
-            parts += (before, delta, between, value, b"\0")
+            parts += (before, varint(delta), between, value, b"\0")
         first = stretch_end
     return b"".join(parts)
 
