@@ -64,7 +64,7 @@ def main() -> None:
     blocks, cut = best(lambda: list(cut_blocks(chunks, START, plan)))
     framed, frame = best(lambda: [encode_block(block, plain) for block in blocks])
     sections = [batch.records for block in framed for batch in block.batches]
-    _, pack = best(lambda: [compress(options.codec, section) for section in sections])
+    _, pack = best(lambda: [compress(options.codec, (section,)) for section in sections])
     encoded, whole = best(lambda: [encode_block(block, plan) for block in blocks])
     batches = [batch for block in encoded for batch in block.batches]
     _, stamp = best(lambda: [seal(batch, ProducerIdentity(1, 0), 0, 0) for batch in batches])

@@ -1,4 +1,4 @@
-"""Kafka's compression codecs: whole buffers in, whole buffers out, by C libraries without the GIL.
+"""Kafka's compression codecs: pieces in, one whole buffer out, by C libraries without the GIL.
 
 gzip is built in (ISA-L); the others need an extra of csvkafka. What is written can be read by every
 Kafka client.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -36,7 +36,7 @@ _of_thread = threading.local()
 @dataclass(frozen=True, slots=True)
 class _Codec:
     attributes: int
-    compress: Callable[[bytes], bytes]
+    compress: Callable[[Iterable[bytes]], bytes]
     decompress: Callable[[bytes], bytes]
 
 
@@ -45,15 +45,16 @@ def codec_attributes(name: str) -> int:
 
     Raises ConfigError for an unknown name, and for a missing library, naming what to install."""
     codec = _codec(name)
-    codec.compress(b"")
+    codec.compress(())
     return codec.attributes
 
 
-def compress(name: str, data: bytes) -> bytes:
-    """`data` compressed by codec `name`: none, gzip, snappy, lz4 or zstd.
+def compress(name: str, pieces: Iterable[bytes]) -> bytes:
+    """The pieces, as one, compressed by codec `name`: none, gzip, snappy, lz4 or zstd. gzip takes
+    each as it comes, and holds no two of them.
 
-    Raises ConfigError as `codec_attributes`."""
-    return _codec(name).compress(data)
+    Raises ConfigError as `codec_attributes`, and what `pieces` raises."""
+    return _codec(name).compress(pieces)
 
 
 def decompress(attributes: int, data: bytes) -> bytes:
@@ -90,9 +91,15 @@ def _same(data: bytes) -> bytes:
     return data
 
 
-def _gzip_compress(data: bytes) -> bytes:
-    compressed: bytes = isal_zlib.compress(data, GZIP_LEVEL, _GZIP_WINDOW_BITS)
-    return compressed
+def _join(pieces: Iterable[bytes]) -> bytes:
+    return b"".join(pieces)
+
+
+def _gzip_compress(pieces: Iterable[bytes]) -> bytes:
+    compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW_BITS)
+    compressed = [compressor.compress(piece) for piece in pieces]
+    compressed.append(compressor.flush())
+    return b"".join(compressed)
 
 
 def _gzip_decompress(data: bytes) -> bytes:
@@ -100,8 +107,9 @@ def _gzip_decompress(data: bytes) -> bytes:
     return plain
 
 
-def _snappy_compress(data: bytes) -> bytes:
+def _snappy_compress(pieces: Iterable[bytes]) -> bytes:
     """Snappy blocks in the framing of the Java library, which Kafka made its own."""
+    data = b"".join(pieces)
     snappy = _library("snappy", "snappy")
     parts = [_XERIAL_HEADER]
     for start in range(0, len(data), _XERIAL_BLOCK_BYTES):
@@ -125,7 +133,8 @@ def _snappy_decompress(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _lz4_compress(data: bytes) -> bytes:
+def _lz4_compress(pieces: Iterable[bytes]) -> bytes:
+    data = b"".join(pieces)
     # Kafka's Java client reads independent blocks only.
     compressed: bytes = _library("lz4.frame", "lz4").compress(data, block_linked=False)
     return compressed
@@ -136,13 +145,13 @@ def _lz4_decompress(data: bytes) -> bytes:
     return plain
 
 
-def _zstd_compress(data: bytes) -> bytes:
+def _zstd_compress(pieces: Iterable[bytes]) -> bytes:
     zstandard = _library("zstandard", "zstd")
     # A compressor must not be shared between threads, and is costly to make.
     compressor: Any = getattr(_of_thread, "compressor", None)
     if compressor is None:
         compressor = _of_thread.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-    compressed: bytes = compressor.compress(data)
+    compressed: bytes = compressor.compress(b"".join(pieces))
     return compressed
 
 
@@ -153,7 +162,7 @@ def _zstd_decompress(data: bytes) -> bytes:
 
 
 _CODECS = {
-    "none": _Codec(0, _same, _same),
+    "none": _Codec(0, _join, _same),
     "gzip": _Codec(1, _gzip_compress, _gzip_decompress),
     "snappy": _Codec(2, _snappy_compress, _snappy_decompress),
     "lz4": _Codec(3, _lz4_compress, _lz4_decompress),

@@ -7,7 +7,7 @@ records in the same batches, whoever encodes it and whenever. How a row becomes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,7 +71,7 @@ def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     if lines is None:
         return None
 
-    def frame(begin: int, end: int) -> bytes:
+    def frame(begin: int, end: int) -> Iterable[bytes]:
         return rows.frame(lines.part(begin, end))
 
     try:
@@ -97,7 +97,7 @@ def _encode_keyed(
     for lane, (count, section) in enumerate(lanes):
         rows_by_lane[lane] += count
         if count:
-            records = compress(plan.compression, section)
+            records = compress(plan.compression, (section,))
             if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
                 return None
             batches.append(EncodedBatch(lane, count, prepared.attributes, records))
@@ -158,11 +158,11 @@ def _prepared(plan: EncodePlan) -> _Prepared:
 @dataclass(frozen=True, slots=True)
 class _LaneRecords:
     """Records of one lane in a block. `row_indexes` says which rows of the block they are, 0 is the
-    first; `frame(begin, end)` makes the records section of some of them."""
+    first; `frame(begin, end)` makes the records section of some of them, in pieces."""
 
     lane: int
     row_indexes: Sequence[int]
-    frame: Callable[[int, int], bytes]
+    frame: Callable[[int, int], Iterable[bytes]]
 
 
 def _framed(
@@ -172,12 +172,13 @@ def _framed(
     headers: list[RecordHeaders] | None,
     row_indexes: Sequence[int],
 ) -> _LaneRecords:
-    def frame(begin: int, end: int) -> bytes:
-        return frame_records(
+    def frame(begin: int, end: int) -> Iterable[bytes]:
+        section = frame_records(
             values[begin:end],
             None if keys is None else keys[begin:end],
             None if headers is None else headers[begin:end],
         )
+        return (section,)
 
     return _LaneRecords(lane, row_indexes, frame)
 

@@ -19,6 +19,7 @@ from csvkafka.errors import (
 )
 from csvkafka.job_item import JobDefinition, StoredJob
 from csvkafka.model import (
+    BLOCK_BYTES,
     MAX_BATCH_BYTES,
     BadRows,
     Dialect,
@@ -56,7 +57,7 @@ class JobSpec:
     transform: Transform | None = None
     one_by_one: bool = False
     max_batch_bytes: int = MAX_BATCH_BYTES
-    block_bytes: int = 262_144
+    block_bytes: int = BLOCK_BYTES
     accept_deleted_tail: bool = False
 
     def __post_init__(self) -> None:

@@ -27,8 +27,9 @@ _Place = tuple[int, str, int]
 
 _VALUE_SIZE_BITS = 32
 
-STRETCH_ROWS = 256
-"""So many records are joined while they are still in the processor's cache."""
+PIECE_BYTES = 128 * 1024
+"""About so many bytes of records are joined, and compressed, while they are still in the
+processor's cache."""
 
 KEYS_REMEMBERED = 32_768
 """How many keys' places are remembered: about 10 MB for keys of 50 bytes."""
@@ -95,15 +96,17 @@ class PlainRows:
         lines, delimiter = split
         return PlainLines(lines, delimiter, block.start.row_count + 1).part(first, len(lines))
 
-    def frame(self, rows: PlainLines) -> bytes:
-        """The records section of a batch of these rows without keys, as `frame_records` makes it.
+    def frame(self, rows: PlainLines) -> Iterator[bytes]:
+        """The records section of a batch of these rows without keys, as `frame_records` makes it,
+        in pieces.
 
         Raises ValueError for a row of another width than the header's."""
-        pieces: list[bytes] = []
         record, fields, number = self._record.copy(), self._fields, self._number
         delimiter, join = rows.delimiter, "".join
         other = self._fixed_size - len(delimiter) * (self._width - 1)
-        for begin, end, delta_bytes, number_size in _stretches(len(rows.lines), rows.number):
+        piece_rows = 1 + PIECE_BYTES // (len(rows.lines[0]) + other)
+        stretches = _stretches(len(rows.lines), rows.number, piece_rows)
+        for begin, end, delta_bytes, number_size in stretches:
             frames = _FRAMES[delta_bytes]
             overhead = other + number_size
             records: list[str] = []
@@ -114,14 +117,13 @@ class PlainRows:
                 record[fields] = line.split(delimiter)
                 record[number] = str(rows.number + delta)
                 records.append(join(record))
-            pieces.append(join(records).encode("latin-1"))
-        return b"".join(pieces)
+            yield join(records).encode("latin-1")
 
     def frame_keyed(
         self, rows: PlainLines, lane_of: LaneOf | None, lane_count: int
-    ) -> list[tuple[int, bytes]]:
-        """As `frame`, with keys: each lane's number of records, and its records section. All rows
-        go to lane 0 if there is no `lane_of`."""
+    ) -> Iterator[tuple[int, bytes]]:
+        """As `frame`, with keys: each lane's number of records, and its records section in one
+        piece. All rows go to lane 0 if there is no `lane_of`."""
         lanes: list[list[str]] = [[] for _ in range(lane_count)]
         # The key takes a place of its own, before the value's size.
         record = [*self._record[:2], "", *self._record[2:]]
@@ -142,7 +144,9 @@ class PlainRows:
             value_size = len(line) + other + len(number_text)
             record[0], record[3] = _KEYED_FRAMES[len(delta)][key_part + value_size]
             records.append(join(record))
-        return [(len(records), join(records).encode("latin-1")) for records in lanes]
+        for records in lanes:
+            yield len(records), join(records).encode("latin-1")
+            records.clear()
 
     def _place(self, key: str, lane_of: LaneOf | None, lane_count: int) -> _Place:
         """The key's place, remembered for the next row that has it."""
@@ -193,16 +197,18 @@ def _json(text: str) -> str:
     return orjson.dumps(text).decode("latin-1")
 
 
-def _stretches(row_count: int, first_number: int) -> Iterator[tuple[int, int, int, int]]:
-    """Rows, from one to before another, in which the offset delta's varint and the number have one
-    size each: both ends and both sizes."""
+def _stretches(
+    row_count: int, first_number: int, longest: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """At most `longest` rows, from one to before another, in which the offset delta's varint and
+    the number have one size each: both ends and both sizes."""
     begin = 0
     while begin < row_count:
         delta_bytes = len(varint(begin))
         number_size = len(str(first_number + begin))
         end = min(
             row_count,
-            begin + STRETCH_ROWS,
+            begin + longest,
             1 << (7 * delta_bytes - 1),
             10**number_size - first_number,
         )
