@@ -42,7 +42,8 @@ class JobSpec:
     """What the user asks for. Refuses settings that do not go together with ConfigError.
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
-    `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`)."""
+    `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
+    doubled where rows go to several partitions (`plan`)."""
 
     job_id: str
     topic: str
@@ -98,17 +99,19 @@ class JobSpec:
         self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], max_batch_bytes: int
     ) -> EncodePlan:
         """How rows become batches. `max_batch_bytes` is what the topic takes, at most ours."""
+        data_lanes = len(lanes) - (self.dead_letter_topic is not None)
         return EncodePlan(
             header=tuple(header),
             source_uri=source_uri,
             dialect=self.dialect,
-            lane_count=len(lanes) - (self.dead_letter_topic is not None),
+            lane_count=data_lanes,
             routing=self.routing,
             key_column=self.key_column,
             compression=self.compression,
             bad_rows=self.bad_rows,
             max_batch_bytes=max_batch_bytes,
-            block_bytes=self.block_bytes,
+            # A block becomes a batch for each lane: with several, small ones unless it is larger.
+            block_bytes=self.block_bytes * (1 if data_lanes == 1 else 2),
             transform=self.transform,
         )
 

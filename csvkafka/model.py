@@ -14,9 +14,9 @@ from enum import StrEnum
 MAX_BATCH_BYTES = 1_000_000
 """The largest batch on the wire; a little less than what brokers take by default."""
 
-BLOCK_BYTES = 512 * 1024
-"""Source bytes of a block, by measurement (docs/performance.md): larger ones cost memory, smaller
-ones more batches, of which each costs loader and broker something."""
+BLOCK_BYTES = 256 * 1024
+"""Source bytes of a block, by measurement (docs/performance.md): more do not stay in the
+processor's cache, fewer make more batches, of which each costs loader and broker something."""
 
 SEQUENCE_MODULUS = 2**31
 """Kafka's producer sequence numbers run from 0 to 2^31 - 1 and start over."""

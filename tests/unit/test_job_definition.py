@@ -159,3 +159,14 @@ def test_the_item_remembers_that_its_object_is_gzip() -> None:
     gzipped = definition(source=replace(SOURCE, is_gzip=True))
     assert stored(gzipped).source.is_gzip
     assert not stored().source.is_gzip
+
+
+def test_rows_for_several_partitions_are_cut_into_blocks_of_twice_the_size() -> None:
+    by_key = JobSpec(
+        "job", "rows", key_column="id", dead_letter_topic="bad", bad_rows=BadRows.DEAD_LETTER
+    )
+    one = by_key.plan(HEADER, SOURCE.uri, by_key.lanes(1), 1_000_000)
+    several = by_key.plan(HEADER, SOURCE.uri, by_key.lanes(2), 1_000_000)
+
+    assert (one.lane_count, several.lane_count) == (1, 2)
+    assert several.block_bytes == 2 * one.block_bytes == 2 * by_key.block_bytes
