@@ -2,9 +2,9 @@
 
 One thread reads the source and cuts it into blocks; an executor encodes them, several at a time,
 since compression runs without the GIL; the loop takes them without ever waiting. Memory: at most
-`depth` blocks: the source bytes (`plan.block_bytes`) of those that wait, about ten times
-`plan.max_batch_bytes` for each that is just being encoded, the compressed batches of those that are
-ready. With the defaults that is about 15 MB.
+`depth` blocks: the source bytes (`plan.block_bytes`) of those that wait, five to ten times that for
+each that is just being encoded (25 times if the `csv` module reads it), the compressed batches of
+those that are ready. With the defaults that is 5 to 15 MB.
 """
 
 from __future__ import annotations
