@@ -16,8 +16,8 @@ from benchmarks.ground import Ground
 from benchmarks.inputs import Input
 from benchmarks.measure import BenchmarkError
 from benchmarks.objects import object_key
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.model import Lane
 
 RECORD_BYTES = 400

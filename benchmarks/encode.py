@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.encoder import encode_block, encode_reference
+from csvkafka.encode.encoder import encode_block, encode_reference
 from csvkafka.model import START, Dialect, EncodePlan, ProducerIdentity
-from csvkafka.record_batch import compress, seal
+from csvkafka.records.record_batch import compress, seal
+from csvkafka.rows.blocks import cut_blocks, read_header
 
 CHUNK_BYTES = 1 << 20
 T = TypeVar("T")

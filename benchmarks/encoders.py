@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measure import cpu_of_children
-from csvkafka.block_feed import ThreadedBlockFeed
-from csvkafka.blocks import read_header
-from csvkafka.collector import spare_long_lived_objects
-from csvkafka.encode_workers import start_encode_workers
 from csvkafka.model import START, Dialect, EncodePlan
+from csvkafka.pipeline.block_feed import ThreadedBlockFeed
+from csvkafka.pipeline.encode_workers import start_encode_workers
+from csvkafka.process.collector import spare_long_lived_objects
+from csvkafka.rows.blocks import read_header
 
 CHUNK_BYTES = 262_144
 COUNTS = (0, 1, 2, 3)

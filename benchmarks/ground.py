@@ -19,8 +19,8 @@ from uuid import uuid4
 
 from benchmarks import measure
 from benchmarks.measure import BenchmarkError
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.local.stack import EmbeddedStack
 from csvkafka.model import Lane
 

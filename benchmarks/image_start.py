@@ -12,9 +12,9 @@ import statistics
 from datetime import datetime
 from typing import Any
 
-from csvkafka.testing.container_engine import labels, remove_container, require_images
-from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.images import JOB
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import labels, remove_container, require_images
+from csvkafka.testing.stacks.images import JOB
 
 FIRST_READ = "Starting from line"
 

@@ -6,7 +6,7 @@ as `python -m csvkafka` does, and the last line that it prints is JSON. With `DI
 SIGKILL once so many rows are acknowledged.
 """
 
-from csvkafka.collector import spare_long_lived_objects
+from csvkafka.process.collector import spare_long_lived_objects
 
 spare_long_lived_objects()
 
@@ -16,9 +16,9 @@ import signal  # noqa: E402
 import time  # noqa: E402
 
 from benchmarks.measure import BEGUN_AT  # noqa: E402
-from csvkafka.config import LoadConfig  # noqa: E402
-from csvkafka.logs import configure_logging  # noqa: E402
+from csvkafka.config.load_config import LoadConfig  # noqa: E402
 from csvkafka.model import Step  # noqa: E402
+from csvkafka.process.logs import configure_logging  # noqa: E402
 from csvkafka.processor import run_load  # noqa: E402
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from types import FrameType
 
-from csvkafka.collector import spare_long_lived_objects
+from csvkafka.process.collector import spare_long_lived_objects
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

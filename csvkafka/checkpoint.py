@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, to_attribute
 from csvkafka.clock import SystemClock
-from csvkafka.dynamodb_item import KEY, DynamoDbItem, to_attribute
 from csvkafka.errors import CsvKafkaError
 from csvkafka.interfaces import Item
 from csvkafka.model import JobStatus

@@ -17,29 +17,34 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from csvkafka import aws
-from csvkafka.block_feed import ThreadedBlockFeed
+from csvkafka.aws import clients as aws
+from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
+from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
-from csvkafka.config import LoadConfig
-from csvkafka.dynamodb_item import DynamoDbItem, create_table
-from csvkafka.encode_workers import start_encode_workers
+from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import CsvKafkaError, EncodeWorkerError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink
-from csvkafka.job import Job
-from csvkafka.job_ledger import JobLedger
-from csvkafka.job_parts import JobParts, JobResult, RowSender
-from csvkafka.kafka_client import KafkaClient
-from csvkafka.kafka_cluster import KafkaCluster
-from csvkafka.kafka_sink import KafkaSink
-from csvkafka.load_log import LoadLog
-from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS, configure_logging, let_go_of_output
+from csvkafka.job.parts import JobParts, JobResult, RowSender
+from csvkafka.job.run import Job
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.sink import KafkaSink
+from csvkafka.ledger.ledger import JobLedger
+from csvkafka.ledger.owner import this_incarnation
 from csvkafka.model import EncodePlan, Lane, Position, Transform
-from csvkafka.owner import this_incarnation
-from csvkafka.pipeline import PipelineSettings
-from csvkafka.s3_source import Compression, S3Source
-from csvkafka.signals import StopSignals
-from csvkafka.store_thread import StoreThread
+from csvkafka.pipeline.block_feed import ThreadedBlockFeed
+from csvkafka.pipeline.encode_workers import start_encode_workers
+from csvkafka.pipeline.pipeline import PipelineSettings
+from csvkafka.pipeline.store_thread import StoreThread
+from csvkafka.process.load_log import LoadLog
+from csvkafka.process.logs import (
+    LOG_LEVEL_VARIABLE,
+    LOG_LEVELS,
+    configure_logging,
+    let_go_of_output,
+)
+from csvkafka.process.signals import StopSignals
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer

@@ -19,7 +19,7 @@ import engine
 from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
 
 from csvkafka import __version__
-from csvkafka.testing import images
+from csvkafka.testing.stacks import images
 
 
 def provide(recipe: LookAlike, *, pull: bool) -> str:

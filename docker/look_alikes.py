@@ -15,7 +15,7 @@ from pathlib import Path
 import engine
 
 from csvkafka.local import aws_server, jars, java
-from csvkafka.testing import images
+from csvkafka.testing.stacks import images
 
 FOLDER = Path(__file__).with_name("look_alikes")
 PACKAGE = engine.ROOT / "csvkafka"

@@ -18,7 +18,7 @@ from pathlib import Path
 import engine
 
 from csvkafka import __version__
-from csvkafka.testing import images
+from csvkafka.testing.stacks import images
 
 _LABEL = "org.opencontainers.image"
 

@@ -12,7 +12,7 @@ import sys
 
 import engine
 
-from csvkafka.testing import images
+from csvkafka.testing.stacks import images
 
 SBOM = engine.ROOT / "dist" / "sbom.cdx.json"
 SOCKET = "/var/run/docker.sock"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.testing.stack_choice import choose_stack
+from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
 
 

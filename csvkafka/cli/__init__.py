@@ -15,9 +15,9 @@ import click
 
 from csvkafka import __version__
 from csvkafka.cli.output import report_error, report_unexpected
-from csvkafka.collector import spare_long_lived_objects
 from csvkafka.errors import CsvKafkaError
-from csvkafka.logs import let_go_of_output
+from csvkafka.process.collector import spare_long_lived_objects
+from csvkafka.process.logs import let_go_of_output
 
 COMMANDS = {
     "load": "Load a CSV object from S3 into a Kafka topic, or go on with a load.",

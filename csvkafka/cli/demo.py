@@ -14,8 +14,8 @@ import click
 from csvkafka.cli.output import bytes_text, count_text, duration_text, is_terminal
 
 if TYPE_CHECKING:
-    from csvkafka.testing.demo import DemoResult, DemoView
     from csvkafka.testing.history import History
+    from csvkafka.testing.judging.demo import DemoResult, DemoView
 
 EPILOG = """
 \b
@@ -58,8 +58,8 @@ def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) 
     started again. Then every record of the topic is compared with every row of the file.
     """
     from csvkafka.local.stack import EmbeddedStack
-    from csvkafka.testing.demo import DemoPlan, run_demo
     from csvkafka.testing.history import History
+    from csvkafka.testing.judging.demo import DemoPlan, run_demo
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     plan = DemoPlan(rows, kills, seed)
@@ -82,7 +82,7 @@ def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) 
 
 
 def _write_report(path: Path, result: DemoResult, history: History) -> None:
-    from csvkafka.testing.report import verdict_page, write_page
+    from csvkafka.testing.report.report import verdict_page, write_page
 
     plan = result.plan
     page = verdict_page(
@@ -106,7 +106,7 @@ def _view(plain: bool) -> AbstractContextManager[DemoView]:
 
 
 def _summary(result: DemoResult, seconds: float) -> list[str]:
-    from csvkafka.testing.checker import AnomalyKind
+    from csvkafka.testing.checker.checker import AnomalyKind
 
     plan = result.plan
     resumes = [life.first_row_seconds for life in result.lives[1:] if life.first_row_seconds]

@@ -15,15 +15,15 @@ import click
 
 from csvkafka.cli.options import SettingsCommand, setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text
+from csvkafka.config.settings import SETTINGS
 from csvkafka.errors import CheckpointError, CsvKafkaError
-from csvkafka.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from csvkafka.blocks import Header
-    from csvkafka.config import LoadConfig
-    from csvkafka.dynamodb_item import DynamoDbItem
-    from csvkafka.kafka_client import KafkaClient
+    from csvkafka.aws.dynamodb_item import DynamoDbItem
+    from csvkafka.config.load_config import LoadConfig
+    from csvkafka.kafka.client import KafkaClient
     from csvkafka.model import SourceIdentity, TopicFacts
+    from csvkafka.rows.blocks import Header
 
 EPILOG = """
 \b
@@ -69,7 +69,7 @@ class Check:
 )
 def command(probe_topic: str | None, **options: Any) -> int:
     """Checks source, checkpoint table, job, topic and broker before a load."""
-    from csvkafka.config import LoadConfig
+    from csvkafka.config.load_config import LoadConfig
 
     logging.getLogger().setLevel(logging.CRITICAL)  # every finding is a line of ours
     config = LoadConfig.from_settings(values_given(options))
@@ -100,8 +100,8 @@ class Doctor:
         yield from _caught("job", self._check_job)
 
     def _check_source(self) -> Iterator[Check]:
-        from csvkafka.blocks import read_header
-        from csvkafka.s3_source import Compression, S3Source
+        from csvkafka.aws.s3_source import Compression, S3Source
+        from csvkafka.rows.blocks import read_header
 
         config = self._config
         source = S3Source(
@@ -131,7 +131,7 @@ class Doctor:
             )
 
     def _check_table(self) -> Iterator[Check]:
-        from csvkafka.dynamodb_item import DynamoDbItem
+        from csvkafka.aws.dynamodb_item import DynamoDbItem
         from csvkafka.interfaces import ItemChange
 
         name = self._config.dynamodb_table
@@ -165,7 +165,7 @@ class Doctor:
         return False
 
     def _check_kafka(self, probe_topic: str | None) -> Iterator[Check]:
-        from csvkafka.kafka_client import KafkaClient
+        from csvkafka.kafka.client import KafkaClient
 
         try:
             client = KafkaClient(replace(self._config.kafka, answer_timeout_ms=20_000))
@@ -184,7 +184,7 @@ class Doctor:
             client.close()
 
     def _check_broker(self, client: KafkaClient) -> Iterator[Check]:
-        from csvkafka.kafka_cluster import KafkaCluster
+        from csvkafka.kafka.cluster import KafkaCluster
 
         client.connect()
         servers = ",".join(self._config.kafka.bootstrap_servers)
@@ -193,8 +193,8 @@ class Doctor:
         yield Check(Level.OK, "kafka", "gives producer ids")
 
     def _check_topic(self, client: KafkaClient, topic: str) -> Iterator[Check]:
-        from csvkafka.kafka_cluster import KafkaCluster
-        from csvkafka.preflight import check_partition, check_topic
+        from csvkafka.job.preflight import check_partition, check_topic
+        from csvkafka.kafka.cluster import KafkaCluster
 
         spec = self._config.spec
         facts = KafkaCluster(client).describe_topic(topic)
@@ -225,7 +225,7 @@ class Doctor:
             )
 
     def _check_plan(self) -> Iterator[Check]:
-        from csvkafka.encoder import check_plan
+        from csvkafka.encode.encoder import check_plan
 
         spec = self._config.spec
         if self._source is None or self._header is None or spec.topic not in self._facts:
@@ -236,7 +236,7 @@ class Doctor:
         yield Check(Level.OK, "plan", f"records compressed by {spec.compression}{by}")
 
     def _probe(self, client: KafkaClient, probe_topic: str | None) -> Iterator[Check]:
-        from csvkafka.kafka_probe import probe_sequence_enforcement
+        from csvkafka.kafka.probe import probe_sequence_enforcement
 
         if probe_topic is None:
             yield Check(
@@ -250,9 +250,9 @@ class Doctor:
         yield Check(Level.OK, "sequence", "the broker refuses repeated sequence numbers")
 
     def _check_job(self) -> Iterator[Check]:
-        from csvkafka.dynamodb_item import DynamoDbItem
-        from csvkafka.job_definition import check_same_job, define
-        from csvkafka.job_item import decode, is_documented_only
+        from csvkafka.aws.dynamodb_item import DynamoDbItem
+        from csvkafka.job.definition import check_same_job, define
+        from csvkafka.ledger.item import decode, is_documented_only
 
         spec = self._config.spec
         facts: Mapping[str, TopicFacts] = self._facts

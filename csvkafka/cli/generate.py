@@ -13,8 +13,8 @@ import click
 
 from csvkafka.cli.output import bytes_text, count_text, duration_text
 from csvkafka.errors import ConfigError
-from csvkafka.testing.csv_files import PRESETS, write_csv
-from csvkafka.testing.csv_files import preset as preset_spec
+from csvkafka.testing.inputs.csv_files import PRESETS, write_csv
+from csvkafka.testing.inputs.csv_files import preset as preset_spec
 
 EPILOG = """
 \b
@@ -121,7 +121,7 @@ def _write(chunks: Iterable[bytes], destination: str) -> int:
     """Writes the chunks; returns how many bytes they were."""
     counted = _Counted(chunks)
     if destination.startswith("s3://"):
-        from csvkafka.testing.byte_stream import upload
+        from csvkafka.testing.inputs.byte_stream import upload
 
         upload(counted, destination)
     elif destination == "-":

@@ -15,14 +15,14 @@ import click
 
 from csvkafka.cli.output import bytes_text, count_text, duration_text, is_terminal
 from csvkafka.errors import ConfigError
-from csvkafka.testing.csv_files import PRESETS
-from csvkafka.testing.stack_choice import KINDS
+from csvkafka.testing.inputs.csv_files import PRESETS
+from csvkafka.testing.stacks.choice import KINDS
 
 if TYPE_CHECKING:
     from csvkafka.testing.history import History
-    from csvkafka.testing.judge_plan import JudgePlan, JudgeView
-    from csvkafka.testing.judgement import Judgement
-    from csvkafka.testing.loader_command import LoaderCommand
+    from csvkafka.testing.judging.judgement import Judgement
+    from csvkafka.testing.judging.plan import JudgePlan, JudgeView
+    from csvkafka.testing.processes.loader_command import LoaderCommand
 
 EPILOG = """
 \b
@@ -129,10 +129,10 @@ def command(
     visible from outside (rows in the topic, writes to the table, time), runs it again until it is
     done, and compares every record with every row. Nothing is asked of the loader.
     """
-    from csvkafka.testing.checker import IdentifyBy
-    from csvkafka.testing.csv_files import preset as preset_spec
-    from csvkafka.testing.judge_plan import DEFAULT_FILE, JudgePlan
-    from csvkafka.testing.topic_reader import Isolation
+    from csvkafka.testing.checker.checker import IdentifyBy
+    from csvkafka.testing.checker.topic_reader import Isolation
+    from csvkafka.testing.inputs.csv_files import preset as preset_spec
+    from csvkafka.testing.judging.plan import DEFAULT_FILE, JudgePlan
 
     plan = JudgePlan(
         _loader(command_line, variables),
@@ -150,7 +150,7 @@ def command(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     judgement, history = _judged(plan, stack, plain, as_json)
     if report is not None:
-        from csvkafka.testing.report import judgement_page, write_page
+        from csvkafka.testing.report.report import judgement_page, write_page
 
         write_page(report, judgement_page(judgement, history))
     if as_json:
@@ -164,7 +164,7 @@ def command(
 
 
 def _loader(command_line: str, variables: tuple[str, ...]) -> LoaderCommand:
-    from csvkafka.testing.loader_command import LoaderCommand
+    from csvkafka.testing.processes.loader_command import LoaderCommand
 
     try:
         return LoaderCommand.parse(command_line, variables)
@@ -174,8 +174,8 @@ def _loader(command_line: str, variables: tuple[str, ...]) -> LoaderCommand:
 
 def _judged(plan: JudgePlan, stack: str, plain: bool, as_json: bool) -> tuple[Judgement, History]:
     from csvkafka.testing.history import History
-    from csvkafka.testing.judge import judge
-    from csvkafka.testing.stack_choice import choose_stack, open_stack
+    from csvkafka.testing.judging.judge import judge
+    from csvkafka.testing.stacks.choice import choose_stack, open_stack
 
     choice = choose_stack(stack, os.environ)
     begun_at = time.monotonic()

@@ -10,7 +10,7 @@ import click
 
 from csvkafka.cli.options import SettingsCommand, log_level_option, setting_options, values_given
 from csvkafka.cli.output import count_text, duration_text, is_terminal
-from csvkafka.settings import SETTINGS
+from csvkafka.config.settings import SETTINGS
 
 EPILOG = """
 \b
@@ -45,10 +45,10 @@ def command(plain: bool, log_level: str, **options: Any) -> int:
     Run again with the same JOB_ID, it goes on where the last run ended, however that ended: kill it
     whenever you like. A second one beside it waits, and takes over should the first die.
     """
-    from csvkafka.config import LoadConfig
-    from csvkafka.logs import configure_logging
+    from csvkafka.config.load_config import LoadConfig
+    from csvkafka.process.logs import configure_logging
+    from csvkafka.process.signals import StopSignals
     from csvkafka.processor import run_load
-    from csvkafka.signals import StopSignals
 
     with StopSignals() as signals:
         configure_logging(log_level.upper())

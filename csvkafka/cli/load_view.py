@@ -21,7 +21,7 @@ from rich.text import Text
 
 from csvkafka.cli.output import bytes_text, count_text, duration_text
 from csvkafka.cli.progress_facts import LoadProgress, reads_gzip
-from csvkafka.config import LoadConfig
+from csvkafka.config.load_config import LoadConfig
 
 REFRESH_PER_SECOND = 5
 

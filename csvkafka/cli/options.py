@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from csvkafka.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS
-from csvkafka.settings import JOB, SINK, SOURCE, Kind, Setting
+from csvkafka.config.settings import JOB, SINK, SOURCE, Kind, Setting
+from csvkafka.process.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ def setting_options(settings: Iterable[Setting]) -> Callable[[Command], Command]
     """Adds an option for each setting. The command gets them as keyword arguments by the names of
     their variables: the text given, None where the option was not given (see `values_given`).
 
-    Texts are checked by `csvkafka.config`, wherever they come from, and all at once."""
+    Texts are checked by `csvkafka.config.load_config`, wherever they come from, and all at once."""
 
     def decorate(command: Command) -> Command:
         for setting in reversed(tuple(settings)):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import click
 
 from csvkafka.errors import StoppedError
-from csvkafka.logs import LOG_LEVEL_VARIABLE
+from csvkafka.process.logs import LOG_LEVEL_VARIABLE
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from csvkafka import owner as owners
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
+from csvkafka.config.settings import JOB
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import Item
-from csvkafka.job_item import StoredJob, decode, decode_documented, is_documented_only
+from csvkafka.ledger import owner as owners
+from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.model import JobStatus
-from csvkafka.settings import JOB
 
 EPILOG = """
 \b
@@ -42,7 +42,7 @@ _TABLE = tuple(setting for setting in JOB if setting.variable == "DYNAMODB_TABLE
 @click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
 def command(job_id: str, as_json: bool, watch: bool, **options: Any) -> int:
     """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
-    from csvkafka.dynamodb_item import DynamoDbItem
+    from csvkafka.aws.dynamodb_item import DynamoDbItem
 
     table = values_given(options).get("DYNAMODB_TABLE")
     if not table:

@@ -13,11 +13,11 @@ import click
 
 from csvkafka.cli.options import SettingsCommand, setting_options, values_given
 from csvkafka.cli.output import report_error
+from csvkafka.config.settings import JOB, SINK, SOURCE
 from csvkafka.errors import CsvKafkaError
-from csvkafka.settings import JOB, SINK, SOURCE
 
 if TYPE_CHECKING:
-    from csvkafka.testing.verify import JobVerdict, Progress
+    from csvkafka.testing.checker.verify import JobVerdict, Progress
 
 EPILOG = """
 \b
@@ -100,10 +100,10 @@ def command(
 def _verdicts(
     levels: tuple[str, ...], *, exclusive: bool, by_content: bool, options: dict[str, Any]
 ) -> dict[str, JobVerdict]:
-    from csvkafka.config import LoadConfig
-    from csvkafka.testing.checker import IdentifyBy
-    from csvkafka.testing.topic_reader import Isolation
-    from csvkafka.testing.verify import Scope, verify_job
+    from csvkafka.config.load_config import LoadConfig
+    from csvkafka.testing.checker.checker import IdentifyBy
+    from csvkafka.testing.checker.topic_reader import Isolation
+    from csvkafka.testing.checker.verify import Scope, verify_job
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     config = LoadConfig.from_settings(values_given(options))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from csvkafka.config import LoadConfig
-from csvkafka.testing.verify import verify_job
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.testing.checker.verify import verify_job
 
 if __name__ == "__main__":
     job = verify_job(LoadConfig.from_settings(os.environ))

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.container_engine import require_images
-from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.csv_files import preset, write_csv
-from csvkafka.testing.images import JOB
-from csvkafka.testing.stack_choice import choose_stack
+from csvkafka.testing.inputs.csv_files import preset, write_csv
+from csvkafka.testing.stacks.choice import choose_stack
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import require_images
+from csvkafka.testing.stacks.images import JOB
 from tests.containers.job_container import JobContainers
 from tests.containers.midway import ROWS
 from tests.integration.loads import LoadPlace

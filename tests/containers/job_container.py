@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.container_engine import labels, remove_container
-from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.images import JOB
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import labels, remove_container
+from csvkafka.testing.stacks.images import JOB
 
 END_TIMEOUT_SECONDS = 240.0
 KILLED = 137

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from csvkafka.config import LoadConfig
-from csvkafka.testing.job_view import JobView
-from csvkafka.testing.verify import Scope, judge_load
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.testing.checker.verify import Scope, judge_load
+from csvkafka.testing.judging.job_view import JobView
 from tests.containers.job_container import JobContainer
 from tests.integration.loads import LoadPlace
 

@@ -13,8 +13,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from csvkafka.local.ports import LOOPBACK, ReservedPort
-from csvkafka.testing.container_engine import labels
-from csvkafka.testing.container_stack import ContainerStack
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import labels
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "docker" / "compose.yaml"
 SERVICES = ("kafka", "localstack", "setup", "job", "verify")

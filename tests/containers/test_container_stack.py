@@ -16,9 +16,9 @@ from kafka.errors import KafkaError
 from csvkafka.errors import StackError
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.local.processes import wait_until
-from csvkafka.testing import container_server
-from csvkafka.testing.container_engine import OWNER_LABEL, connect, remove_leftovers
-from csvkafka.testing.container_stack import ContainerStack
+from csvkafka.testing.stacks import container_server
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import OWNER_LABEL, connect, remove_leftovers
 
 TOPIC_TOOL = "org.apache.kafka.tools.TopicCommand"
 
@@ -166,7 +166,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(own: ContainerStack) -> N
     assert own.brokers[0].is_running
     script = (
         "import signal, sys\n"
-        "from csvkafka.testing.container_stack import ContainerStack\n"
+        "from csvkafka.testing.stacks.containers import ContainerStack\n"
         "stack = ContainerStack().start()\n"
         "print('ready', flush=True)\n"
         "signal.pause()\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.csv_files import CsvSpec, write_csv
-from csvkafka.testing.job_view import JobView
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.judging.job_view import JobView
+from csvkafka.testing.stacks.containers import ContainerStack
 from tests.containers.job_container import KILLED, JobContainers
 from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace

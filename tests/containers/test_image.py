@@ -9,9 +9,9 @@ from pathlib import Path
 
 from csvkafka import __version__
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.container_stack import ContainerStack
-from csvkafka.testing.csv_files import preset, write_csv
-from csvkafka.testing.images import JOB
+from csvkafka.testing.inputs.csv_files import preset, write_csv
+from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.images import JOB
 from tests.containers.job_container import KILLED, JobContainer, JobContainers
 from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from csvkafka.errors import StackError
-from csvkafka.testing.container_engine import connect, require_images
-from csvkafka.testing.images import JOB
+from csvkafka.testing.stacks.engine import connect, require_images
+from csvkafka.testing.stacks.images import JOB
 from tests.deploy.deployment import Deployment, deployed
 from tests.deploy.folders import ROOT, run_options
 

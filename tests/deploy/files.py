@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from csvkafka.config import LoadConfig
-from csvkafka.testing.csv_files import CsvSpec, write_csv
-from csvkafka.testing.verify import Scope, judge_load
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.testing.checker.verify import Scope, judge_load
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.testing.container_engine import labels
+from csvkafka.testing.stacks.engine import labels
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

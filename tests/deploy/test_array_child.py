@@ -13,8 +13,8 @@ import pytest
 
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.csv_files import CsvSpec, preset
-from csvkafka.testing.images import JOB
+from csvkafka.testing.inputs.csv_files import CsvSpec, preset
+from csvkafka.testing.stacks.images import JOB
 from tests.deploy.files import Files
 from tests.deploy.folders import DEPLOY, run_options
 

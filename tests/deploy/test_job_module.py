@@ -16,10 +16,10 @@ import pytest
 import requests
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
-from csvkafka.config import LoadConfig
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.config.settings import SETTINGS
 from csvkafka.local.base import Stack
-from csvkafka.settings import SETTINGS
-from csvkafka.testing.recovery_case import BUCKET, TABLE, RecoveryCase
+from csvkafka.testing.judging.recovery_case import BUCKET, TABLE, RecoveryCase
 from tests.deploy.folders import ACCOUNT, REGION, needs
 from tests.deploy.job_module import JobModule, evaluate
 

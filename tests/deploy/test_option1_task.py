@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.csv_files import CsvSpec
+from csvkafka.testing.inputs.csv_files import CsvSpec
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
 from tests.deploy.folders import run_options

@@ -12,7 +12,7 @@ import pytest
 
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.csv_files import preset
+from csvkafka.testing.inputs.csv_files import preset
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import (
     BATCH_ROLE,

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.csv_files import preset
+from csvkafka.testing.inputs.csv_files import preset
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
 from tests.deploy.metadata_server import MetadataServer

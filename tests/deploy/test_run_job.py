@@ -18,10 +18,10 @@ from uuid import uuid4
 
 import pytest
 
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.images import JOB
-from csvkafka.testing.recovery_case import RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
+from csvkafka.testing.stacks.images import JOB
 from tests.deploy.folders import DEPLOY, needs, run_options, script_environment
 from tests.deploy.metadata_server import MetadataServer
 
@@ -51,7 +51,7 @@ class Instance:
         (self.folder / "job.env").write_text(lines)
         host = f"IMAGE='{JOB.name}'\nREGION='eu-west-1'\nSECRET_ARN='{secret}'\n"
         (self.folder / "host.env").write_text(host)
-        worker = [sys.executable, "-P", "-m", "csvkafka.testing.worker"]
+        worker = [sys.executable, "-P", "-m", "csvkafka.testing.processes.worker"]
         worker += ["--steps", str(self.folder / "steps"), "--block-bytes", "8192"]
         if slow:
             worker += ["--pace", "0.15"]

@@ -11,8 +11,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import OutcomeKind, ProduceOutcome, ProducerIdentity, SequencedBatch
 
 DEADLINE_SECONDS = 60.0

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from csvkafka.config import LoadConfig
-from csvkafka.dynamodb_item import DynamoDbItem
+from csvkafka.aws.dynamodb_item import DynamoDbItem
+from csvkafka.config.load_config import LoadConfig
 from csvkafka.interfaces import Item
-from csvkafka.job_parts import JobResult
+from csvkafka.job.parts import JobResult
 from csvkafka.local.base import Stack
 from csvkafka.processor import run_load
 from tests.integration.kafka_rows import values_in

@@ -239,7 +239,7 @@ def test_gzip_under_a_name_that_does_not_say_so(place: LoadPlace) -> None:
 
 
 def test_an_item_with_a_position_beyond_the_end(place: LoadPlace) -> None:
-    from csvkafka.dynamodb_item import DynamoDbItem
+    from csvkafka.aws.dynamodb_item import DynamoDbItem
     from csvkafka.interfaces import ItemChange
 
     place.put(b"id,name\n1,a\n2\n")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from csvkafka.testing.demo import TOPIC
+from csvkafka.testing.judging.demo import TOPIC
 from tests.integration.command_line import run_csvkafka, run_on_terminal, start_csvkafka
 
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
-from csvkafka.testing.csv_files import preset, write_csv
+from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
 from tests.unit.faulty_gateway import FaultyGateway
@@ -82,7 +82,7 @@ class TestStatus:
         place.load()
         change_item(place, "status", {"S": "IN_PROGRESS"})
         change_item(place, "byte_offset", {"N": "12"})
-        code = "from csvkafka.owner import this_incarnation as i; print(i())"
+        code = "from csvkafka.ledger.owner import this_incarnation as i; print(i())"
         gone = subprocess.run(
             [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
         ).stdout.strip()
@@ -90,7 +90,7 @@ class TestStatus:
         result = self.status(place)
         assert re.search(r"owner +process \d+ on host .+, which is gone", result.stdout)
         assert f"({100 * 12 / len(ROWS):.1f} %)" in result.stdout
-        from csvkafka.owner import this_incarnation
+        from csvkafka.ledger.owner import this_incarnation
 
         change_item(place, "lease_owner", {"S": this_incarnation()})
         result = self.status(place)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.config import LoadConfig
-from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.model import Lane
-from csvkafka.testing.csv_files import preset, write_csv
-from csvkafka.testing.verify import judge_load
+from csvkafka.testing.checker.verify import judge_load
+from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import (
     CSVKAFKA,
     environment_with,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from csvkafka import aws
+from csvkafka.aws import clients as aws
+from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.checkpoint import CheckpointManager
-from csvkafka.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.interfaces import Item, ItemChange, Refused
 
 TABLE = f"checkpoints-{uuid.uuid4()}"

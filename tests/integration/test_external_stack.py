@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from csvkafka.errors import StackError
 from csvkafka.local.base import Stack
-from csvkafka.testing.external_stack import ExternalStack
+from csvkafka.testing.stacks.external import ExternalStack
 
 
 def test_what_is_created_there_is_usable_and_deleted_at_the_end(stack: Stack) -> None:

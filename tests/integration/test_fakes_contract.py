@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from csvkafka import aws
-from csvkafka.dynamodb_item import DynamoDbItem, create_table
+from csvkafka.aws import clients as aws
+from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.interfaces import Cluster, Item, ItemChange, ItemTable, Refused, Sink
-from csvkafka.kafka_cluster import KafkaCluster
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import (
     SEQUENCE_MODULUS,
     EncodedBatch,
@@ -25,10 +25,10 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.record_batch import frame_records, seal
-from csvkafka.testing.fake_kafka import FakeCluster, FakeKafka, FakeSink
-from csvkafka.testing.fake_table import FakeTable, TableServer
-from csvkafka.testing.virtual_clock import VirtualTime
+from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSink
+from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
+from csvkafka.testing.simulator.virtual_clock import VirtualTime
 from tests.integration.kafka_rows import admin, connected, create_topic, outcomes_of
 
 SERVERS = ("fake", "real")

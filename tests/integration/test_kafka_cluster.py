@@ -11,14 +11,14 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from csvkafka.errors import ConfigError
-from csvkafka.kafka_client import KafkaClient
-from csvkafka.kafka_cluster import KafkaCluster
-from csvkafka.kafka_probe import probe_sequence_enforcement
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.job.preflight import check_topic
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.probe import probe_sequence_enforcement
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.local.broker import Broker
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Lane, ProducerIdentity
-from csvkafka.preflight import check_topic
 from tests.integration.kafka_rows import (
     LaneWriter,
     admin,
@@ -149,7 +149,7 @@ def test_the_last_values_are_read_through_each_codec(kafka: str, codec: str) -> 
 
 def test_a_tail_of_several_fetches_is_whole(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     topic = create_topic(kafka)
-    monkeypatch.setattr("csvkafka.kafka_tail.FETCH_BYTES", 1_000)
+    monkeypatch.setattr("csvkafka.kafka.tail.FETCH_BYTES", 1_000)
     with connected(kafka) as client:
         cluster = KafkaCluster(client)
         ours = cluster.new_producer_identity()

@@ -12,9 +12,9 @@ from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
 from csvkafka.errors import SinkUnavailableError, TopicChangedError
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_cluster import KafkaCluster
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.local.broker import Broker
 from csvkafka.model import Lane, OutcomeKind
 from tests.integration.kafka_rows import (

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from csvkafka import aws
+from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
-from csvkafka.s3_source import S3Source
 
 BODY = random.Random(2).randbytes(5_000_011)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer, TopicPartition
 
-from csvkafka.config import LoadConfig
+from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, SourceChangedError
-from csvkafka.testing.checker import AnomalyKind, IdentifyBy
-from csvkafka.testing.csv_files import preset, write_csv
-from csvkafka.testing.topic_reader import Isolation, TopicReader
-from csvkafka.testing.verify import Scope, judge_load, verify_job
+from csvkafka.testing.checker.checker import AnomalyKind, IdentifyBy
+from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.verify import Scope, judge_load, verify_job
+from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.kafka_rows import admin, eventually
 from tests.integration.loads import LoadPlace
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from csvkafka.errors import StackError
 from csvkafka.local.base import Stack
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.recovery_case import SMALL_FILE, RecoveryCase
-from csvkafka.testing.supervisor import Incarnation, Supervisor
-from csvkafka.testing.topic_reader import Isolation
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import SMALL_FILE, RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation, Supervisor
 
 FOLDER = Path(__file__).parent
 _ERROR = re.compile(r" - ERROR - (\w+?)Error: ")
@@ -33,7 +33,7 @@ class PlantedSupervisor(Supervisor):
         """As `Supervisor.start`."""
         if not self.planted:
             return super().start(command, environment, steps)
-        module = {"csvkafka.testing.worker": "planted_worker"}
+        module = {"csvkafka.testing.processes.worker": "planted_worker"}
         return super().start(
             [module.get(part, part) for part in command],
             {**environment, "PLANTED": self.planted, "PYTHONPATH": str(FOLDER)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import boto3
 
+from csvkafka.aws.s3_source import S3Source
 from csvkafka.clock import SystemClock
 from csvkafka.errors import SourceChangedError
 from csvkafka.model import (
@@ -14,10 +15,9 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.progress import RescanNeeded
-from csvkafka.s3_source import S3Source
-from csvkafka.sequencer import Sequencer
-from csvkafka.testing.fake_s3 import CutBody, FakeS3
+from csvkafka.pipeline.progress import RescanNeeded
+from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
 from tests.planted.scenarios import Found, Ground
 
 BEFORE, AFTER = b"a\n" + b"1\n" * 500_000, b"a\n" + b"2\n" * 500_000

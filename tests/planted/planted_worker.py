@@ -6,7 +6,7 @@ import os
 
 from bugs import plant
 
-from csvkafka.testing import worker
+from csvkafka.testing.processes import worker
 
 if __name__ == "__main__":
     plant(os.environ["PLANTED"])

@@ -20,13 +20,13 @@ from kafka.admin import NewPartitions
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.csv_files import CsvSpec, write_csv
-from csvkafka.testing.fake_s3 import CutBody, FakeS3
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Direction, Hold
-from csvkafka.testing.recovery_case import BUCKET, KILLED
-from csvkafka.testing.topic_reader import Isolation
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Direction, Hold
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.judging.recovery_case import BUCKET, KILLED
 from tests.planted.case import PlantedCase
 
 Found = set[str]

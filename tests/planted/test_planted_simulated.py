@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from csvkafka.testing.schedule import Schedule
-from csvkafka.testing.simulator import first_failure
+from csvkafka.testing.simulator.schedule import Schedule
+from csvkafka.testing.simulator.search import first_failure
 from tests.planted import bugs
 
 SEEDS = range(1, 1001)

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from csvkafka.job_ledger import JobLedger
+from csvkafka.aws.s3_source import _PinnedObject
+from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import Checkpoint, Position
-from csvkafka.progress import Progress
-from csvkafka.s3_source import _PinnedObject
-from csvkafka.testing import worker
+from csvkafka.pipeline.progress import Progress
+from csvkafka.testing.processes import worker
 
 
 def new_producer_id() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Protocol
 
-from csvkafka.record_batch import read_headers, whole_batches
+from csvkafka.records.record_batch import read_headers, whole_batches
 
 
 class BrokerOnDisk(Protocol):

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.proxy import Proxy
+from csvkafka.testing.faults.proxy import Proxy
 
 NewStack = Callable[..., AbstractContextManager[Stack]]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from csvkafka.model import BatchHeader, EncodedBatch, JobStatus, ProducerIdentity
-from csvkafka.record_batch import frame_records, seal
-from csvkafka.testing.schedule import Fault, Schedule
-from csvkafka.testing.simulation import JOB_ID, Life, Simulation
-from csvkafka.testing.simulation_judge import judge
+from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.schedule import Fault, Schedule
+from csvkafka.testing.simulator.simulation import JOB_ID, Life, Simulation
+from csvkafka.testing.simulator.simulation_judge import judge
 
 ROWS = 40
 """Nine blocks, so nine batches in a lane that is alone."""

@@ -20,7 +20,7 @@ from kafka.admin import (
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 from tests.recovery.conftest import NewStack
 
 NewCase = Callable[..., RecoveryCase]

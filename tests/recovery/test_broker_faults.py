@@ -11,9 +11,9 @@ from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.recovery_case import RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.judging.recovery_case import RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.recovery_case import KILLED, RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 

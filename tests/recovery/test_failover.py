@@ -15,9 +15,9 @@ from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 from tests.recovery.conftest import NewStack
 
 NewCase = Callable[..., RecoveryCase]

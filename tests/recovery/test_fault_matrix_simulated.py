@@ -11,9 +11,9 @@ from csvkafka.errors import (
     SourceReadError,
     StoppedError,
 )
-from csvkafka.job_ledger import ItemLostError
-from csvkafka.testing.simulation import JOB_ID
-from csvkafka.testing.simulation_judge import judge
+from csvkafka.ledger.ledger import ItemLostError
+from csvkafka.testing.simulator.simulation import JOB_ID
+from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import ROWS, headers, lag, once, places, run, stopped
 
 

@@ -12,17 +12,19 @@ from pathlib import Path
 import pytest
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.checker import AnomalyKind
+from csvkafka.testing.checker.checker import AnomalyKind
+from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.history import History
-from csvkafka.testing.judge import judge
-from csvkafka.testing.judge_plan import DEFAULT_FILE, JudgePlan
-from csvkafka.testing.judgement import Judgement
-from csvkafka.testing.loader_command import LoaderCommand
-from csvkafka.testing.topic_reader import Isolation
+from csvkafka.testing.judging.judge import judge
+from csvkafka.testing.judging.judgement import Judgement
+from csvkafka.testing.judging.plan import DEFAULT_FILE, JudgePlan
+from csvkafka.testing.processes.loader_command import LoaderCommand
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PYTHON = f"{sys.executable} -P"
-SLOW_CSVKAFKA = "csvkafka.testing.worker --steps {folder}/steps --pace 0.02 --block-bytes 65536"
+SLOW_CSVKAFKA = (
+    "csvkafka.testing.processes.worker --steps {folder}/steps --pace 0.02 --block-bytes 65536"
+)
 """csvkafka itself, which rests at each batch, so that no machine is done before it is struck."""
 
 ARGUMENTS = "{bucket} {key} {bootstrap_servers} {topic} {folder}/progress"

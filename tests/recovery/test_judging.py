@@ -9,11 +9,11 @@ import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.model import Step
-from csvkafka.testing.fake_s3 import FakeS3
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Direction, Hold, ResetAfter
-from csvkafka.testing.recovery_case import BUCKET, RecoveryCase
-from csvkafka.testing.verdict import AnomalyKind, Verdict
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
+from csvkafka.testing.faults.faulty_s3 import FakeS3
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Direction, Hold, ResetAfter
+from csvkafka.testing.judging.recovery_case import BUCKET, RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
 

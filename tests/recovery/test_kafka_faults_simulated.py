@@ -15,9 +15,9 @@ from csvkafka.errors import (
     TopicTruncatedError,
 )
 from csvkafka.model import SEQUENCE_MODULUS
-from csvkafka.testing.partition_log import PartitionLog
-from csvkafka.testing.simulation import JOB_ID, TOPIC, Simulation
-from csvkafka.testing.simulation_judge import judge
+from csvkafka.testing.simulator.partition_log import PartitionLog
+from csvkafka.testing.simulator.simulation import JOB_ID, TOPIC, Simulation
+from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import (
     ROWS,
     checkpointed_offset,

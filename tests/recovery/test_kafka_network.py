@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import (
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import (
     Delay,
     Direction,
     Drop,
@@ -18,8 +17,9 @@ from csvkafka.testing.proxy_faults import (
     ResetAfter,
     Throttle,
 )
-from csvkafka.testing.recovery_case import RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 

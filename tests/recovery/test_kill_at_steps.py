@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.recovery_case import KILLED, RecoveryCase
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
 
 KILLS_IN_A_LOAD = 20
 PACE_SECONDS = 0.06

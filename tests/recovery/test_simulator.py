@@ -9,10 +9,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from csvkafka.testing import simulator
-from csvkafka.testing.schedule import CRASHES, Fault, Schedule
-from csvkafka.testing.simulation import Simulation
-from csvkafka.testing.simulator import (
+from csvkafka.testing.simulator.__main__ import main as simulator_main
+from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
+from csvkafka.testing.simulator.search import (
     Failure,
     every_crash,
     every_fault_of_the_fakes,
@@ -22,6 +21,7 @@ from csvkafka.testing.simulator import (
     points_of,
     shrink,
 )
+from csvkafka.testing.simulator.simulation import Simulation
 
 RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000"))
 
@@ -127,7 +127,7 @@ def test_a_command_replays_its_schedule(seed: int, capsys: pytest.CaptureFixture
     simulation = Simulation(Schedule.drawn(seed))
     simulation.run()
     arguments = simulation.schedule.command.split()[3:]
-    assert simulator.main(arguments) == 0
+    assert simulator_main(arguments) == 0
     assert capsys.readouterr().out.splitlines()[: len(simulation.trace)] == simulation.trace
 
 

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.fake_s3 import (
+from csvkafka.testing.faults.faulty_s3 import (
     CutBody,
     FakeS3,
     IgnoreRange,
     OtherTotal,
     Refuse,
 )
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Direction, Hold, ResetAfter
-from csvkafka.testing.recovery_case import BUCKET, RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Direction, Hold, ResetAfter
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import BUCKET, RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 

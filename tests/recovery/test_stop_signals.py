@@ -9,10 +9,10 @@ from signal import SIGINT, SIGTERM, Signals
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Cut, Direction, Hold
-from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Cut, Direction, Hold
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Cut, Direction, Drop, Hold
-from csvkafka.testing.recovery_case import TABLE, RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Cut, Direction, Drop, Hold
+from csvkafka.testing.judging.recovery_case import TABLE, RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 
 NewCase = Callable[..., RecoveryCase]
 

@@ -10,13 +10,13 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from csvkafka.config import kafka_settings
+from csvkafka.config.load_config import kafka_settings
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.csv_files import CsvSpec
-from csvkafka.testing.recovery_case import RecoveryCase
-from csvkafka.testing.topic_reader import TopicReader
+from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
 

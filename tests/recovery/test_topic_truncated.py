@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
-from csvkafka.testing.recovery_case import RecoveryCase
+from csvkafka.testing.judging.recovery_case import RecoveryCase
 from tests.recovery.broker_log import BrokerOnDisk, cut_log
 
 NewCase = Callable[..., RecoveryCase]

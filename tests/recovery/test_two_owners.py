@@ -13,11 +13,11 @@ from kafka import TopicPartition
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import Cut
-from csvkafka.testing.recovery_case import RecoveryCase
-from csvkafka.testing.supervisor import Incarnation
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import Cut
+from csvkafka.testing.judging.recovery_case import RecoveryCase
+from csvkafka.testing.processes.supervisor import Incarnation
 from tests.recovery.conftest import NewStack
 
 NewCase = Callable[..., RecoveryCase]

@@ -7,7 +7,7 @@ from typing import Any
 from kafka.record.default_records import DefaultRecordBatch
 
 from csvkafka.model import EncodedBatch, EncodedBlock, ProducerIdentity
-from csvkafka.record_batch import seal
+from csvkafka.records.record_batch import seal
 
 
 def records_of(batch: EncodedBatch) -> list[Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from csvkafka.interfaces import Item
-from csvkafka.job_item import JobDefinition, StoredJob, decode
-from csvkafka.job_ledger import JobLedger
+from csvkafka.ledger.item import JobDefinition, StoredJob, decode
+from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import (
     Checkpoint,
     Lane,
@@ -13,9 +13,9 @@ from csvkafka.model import (
     ProducerIdentity,
     SourceIdentity,
 )
-from csvkafka.testing.fake_table import FakeTable, TableServer
-from csvkafka.testing.points import Script
-from csvkafka.testing.virtual_clock import VirtualClock, VirtualTime
+from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
+from csvkafka.testing.simulator.points import Script
+from csvkafka.testing.simulator.virtual_clock import VirtualClock, VirtualTime
 
 LANES = (Lane("rows", 0),)
 IDENTITY = ProducerIdentity(7, 0)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csvkafka.adoption import position_after, rows_in_topic
 from csvkafka.errors import CheckpointError, TailDeletedError
+from csvkafka.job.adoption import position_after, rows_in_topic
 from csvkafka.model import (
     START,
     EncodePlan,
@@ -22,7 +22,7 @@ from csvkafka.model import (
     ProducerIdentity,
     TopicFacts,
 )
-from csvkafka.testing.strategies import CsvFile, csv_files
+from csvkafka.testing.inputs.strategies import CsvFile, csv_files
 
 URI = "s3://bucket/data.csv"
 LANE = Lane("rows", 0)

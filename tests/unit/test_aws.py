@@ -9,8 +9,8 @@ import pytest
 from botocore import exceptions
 from botocore.loaders import JSONFileLoader, Loader
 
-from csvkafka import aws
-from csvkafka.aws import FailureKind, failure_kind
+from csvkafka.aws import clients as aws
+from csvkafka.aws.clients import FailureKind, failure_kind
 from tests.unit.aws_environment import set_aws_environment
 
 

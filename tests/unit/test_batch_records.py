@@ -11,8 +11,8 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
-from csvkafka.testing.batch_records import records_of, whole_batches
-from csvkafka.testing.checker import TopicRecord
+from csvkafka.testing.checker.batch_records import records_of, whole_batches
+from csvkafka.testing.checker.checker import TopicRecord
 
 NULLABLE = st.none() | st.binary(max_size=40) | st.integers(50, 20_000).map(bytes)
 RECORDS = st.lists(

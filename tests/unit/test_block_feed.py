@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from csvkafka.block_feed import ThreadedBlockFeed
 from csvkafka.errors import MalformedRowError, SourceReadError
 from csvkafka.model import START, EncodedBlock, EncodePlan, Position, Routing
+from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from tests.unit import csv_oracle
 from tests.unit.encoded import values_of
 

@@ -12,9 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.csv_rows import source_codec
-from csvkafka.encoder import encode_block
+from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import (
     ConfigError,
     MalformedRowError,
@@ -22,7 +20,15 @@ from csvkafka.errors import (
     SourceCorruptError,
 )
 from csvkafka.model import START, BadRows, Block, Dialect, EncodePlan, Position
-from csvkafka.testing.strategies import CsvFile, chunkings, csv_bytes, csv_files, hostile_csvs
+from csvkafka.rows.blocks import cut_blocks, read_header
+from csvkafka.rows.csv_rows import source_codec
+from csvkafka.testing.inputs.strategies import (
+    CsvFile,
+    chunkings,
+    csv_bytes,
+    csv_files,
+    hostile_csvs,
+)
 from tests.unit import csv_oracle
 from tests.unit.encoded import values_of
 

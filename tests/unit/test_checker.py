@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from csvkafka.testing.checker import (
+from csvkafka.testing.checker.checker import (
     Anomaly,
     AnomalyKind,
     CheckpointObservation,

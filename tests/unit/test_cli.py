@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import csvkafka
 from csvkafka import cli
 from csvkafka.cli.options import setting_options, values_given
-from csvkafka.settings import SETTINGS, Kind
+from csvkafka.config.settings import SETTINGS, Kind
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ import pytest
 from csvkafka.cli.load_view import QuietStream
 from csvkafka.cli.output import bytes_text, duration_text
 from csvkafka.cli.progress_facts import LoadProgress, reads_gzip
-from csvkafka.logs import let_go_of_output
 from csvkafka.model import Step
+from csvkafka.process.logs import let_go_of_output
 
 
 class Seconds:

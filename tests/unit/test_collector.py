@@ -8,7 +8,7 @@ import sys
 PROGRAM = """
 import atexit, gc
 atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0))
-from csvkafka.collector import spare_long_lived_objects
+from csvkafka.process.collector import spare_long_lived_objects
 spare_long_lived_objects()
 """
 

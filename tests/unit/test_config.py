@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.config import LoadConfig, kafka_settings
+from csvkafka.config.load_config import LoadConfig, kafka_settings
+from csvkafka.config.settings import SETTINGS
 from csvkafka.errors import ConfigError
 from csvkafka.model import BadRows, Routing
-from csvkafka.settings import SETTINGS
 
 REQUIRED = {
     "S3_BUCKET": "my-data-bucket",

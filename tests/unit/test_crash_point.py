@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from csvkafka.errors import ConfigError
 from csvkafka.model import Step
-from csvkafka.testing.crash_point import CrashPoint
+from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.history import History, read_history
-from csvkafka.testing.step_log import StepLogReader, StepLogWriter
-from csvkafka.testing.worker import CrashingObserver
+from csvkafka.testing.processes.step_log import StepLogReader, StepLogWriter
+from csvkafka.testing.processes.worker import CrashingObserver
 
 
 @given(

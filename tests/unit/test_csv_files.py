@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from csvkafka.errors import ConfigError
-from csvkafka.testing.csv_files import PRESETS, CsvSpec, column_names, preset, write_csv
+from csvkafka.testing.inputs.csv_files import PRESETS, CsvSpec, column_names, preset, write_csv
 
 GOLDEN = {
     "plain": "9582c0507e6e21fd",
@@ -57,7 +57,7 @@ def test_another_seed_gives_other_bytes() -> None:
 
 def test_the_seed_does_not_hang_on_the_process() -> None:
     program = (
-        "import sys; from csvkafka.testing.csv_files import *; "
+        "import sys; from csvkafka.testing.inputs.csv_files import *; "
         "sys.stdout.buffer.writelines(write_csv(preset('nasty', 50)))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "LC_ALL": "C"}

@@ -11,15 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from csvkafka import aws
-from csvkafka.checkpoint import CheckpointManager
-from csvkafka.dynamodb_item import (
+from csvkafka.aws import clients as aws
+from csvkafka.aws.dynamodb_item import (
     DynamoDbItem,
     create_table,
     from_attribute,
     to_attribute,
     update_request,
 )
+from csvkafka.checkpoint import CheckpointManager
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 from tests.unit.aws_environment import set_aws_environment

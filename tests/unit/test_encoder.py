@@ -16,14 +16,15 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafka_murmur2
 
-from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.encoder import (
+from csvkafka.encode.encoder import (
     check_plan,
     encode_block,
     encode_plain,
     encode_reference,
     lane_total,
 )
+from csvkafka.encode.partitioning import murmur2
+from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import (
     ConfigError,
     MalformedRowError,
@@ -31,9 +32,8 @@ from csvkafka.errors import (
     SourceCorruptError,
 )
 from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
-from csvkafka.partitioning import murmur2
-from csvkafka.row_json import RowEncoder
-from csvkafka.testing.strategies import csv_files, hostile_csvs
+from csvkafka.rows.blocks import cut_blocks, read_header
+from csvkafka.testing.inputs.strategies import csv_files, hostile_csvs
 from tests.unit import csv_oracle
 from tests.unit.encoded import records_of, values_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.testing import images
+from csvkafka.testing.stacks import images
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 

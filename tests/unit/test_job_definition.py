@@ -14,8 +14,8 @@ from csvkafka.errors import (
     SourceChangedError,
     TopicChangedError,
 )
-from csvkafka.job_definition import JobSpec, check_same_job, define
-from csvkafka.job_item import JobDefinition, StoredJob, decode, new_item
+from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
 from csvkafka.model import BadRows, Dialect, Lane, Position, SourceIdentity, TopicFacts
 
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from csvkafka.errors import CheckpointError
 from csvkafka.interfaces import Item
-from csvkafka.job_item import (
+from csvkafka.ledger.item import (
     DocumentedJob,
     JobDefinition,
     decode,

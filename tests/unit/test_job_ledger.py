@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError
-from csvkafka.job_item import new_item
-from csvkafka.job_ledger import WATCH_FACTOR, ItemLostError
+from csvkafka.ledger.item import new_item
+from csvkafka.ledger.ledger import WATCH_FACTOR, ItemLostError
 from csvkafka.model import JobStatus, ProducerIdentity
 from tests.unit.ledgers import DEFINITION, IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
 

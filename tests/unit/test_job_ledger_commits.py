@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError
-from csvkafka.job_ledger import ItemLostError
+from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import JobStatus
 from tests.unit.ledgers import DEFINITION, LANES, Office, checkpoint
 

@@ -15,7 +15,7 @@ import pytest
 from kafka.errors import NodeNotReadyError
 
 from csvkafka.errors import SinkRefusedError, SinkUnavailableError
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
 from csvkafka.model import Lane
 from tests.unit.scripted_broker import ScriptedBroker, scripted_broker
 

@@ -7,8 +7,8 @@ import ssl
 import pytest
 from kafka import errors as kafka_errors
 
-from csvkafka import kafka_codes as codes
 from csvkafka.errors import ConfigError, SequenceError, SinkRefusedError, SinkUnavailableError
+from csvkafka.kafka import codes
 from csvkafka.model import Lane, OutcomeKind
 
 LANE = Lane("rows", 3)

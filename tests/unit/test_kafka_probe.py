@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from csvkafka.errors import ConfigError
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_probe import probe_sequence_enforcement
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.probe import probe_sequence_enforcement
 from tests.unit.scripted_broker import ScriptedBroker, scripted_broker
 
 OUT_OF_ORDER = 45

@@ -26,7 +26,7 @@ from kafka.protocol.consumer import FetchRequest, IsolationLevel, ListOffsetsReq
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 from kafka.protocol.producer import InitProducerIdRequest, ProduceRequest, ProduceResponse
 
-from csvkafka.kafka_settings import KafkaSettings
+from csvkafka.kafka.settings import KafkaSettings
 from tests.unit.scripted_broker import SILENCE, ScriptedBroker, scripted_broker
 
 

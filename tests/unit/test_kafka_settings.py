@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from csvkafka.errors import ConfigError
-from csvkafka.kafka_settings import KafkaSettings, MskTokenProvider
+from csvkafka.kafka.settings import KafkaSettings, MskTokenProvider
 
 SERVERS = ("localhost:9092",)
 

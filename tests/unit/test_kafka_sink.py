@@ -17,8 +17,8 @@ from csvkafka.errors import (
     SinkRefusedError,
     TopicChangedError,
 )
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import Lane, OutcomeKind, ProduceOutcome, SequencedBatch
 from tests.unit.scripted_broker import DROP, SILENCE, ScriptedBroker, scripted_broker
 

@@ -9,8 +9,8 @@ import pytest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from csvkafka.errors import SinkRefusedError, SinkUnavailableError
-from csvkafka.kafka_client import KafkaClient, KafkaSettings
-from csvkafka.kafka_cluster import KafkaCluster
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.model import Lane, LaneTail
 from tests.unit.scripted_broker import ScriptedBroker, scripted_broker
 

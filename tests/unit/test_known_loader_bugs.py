@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.blocks import cut_blocks, read_header
-from csvkafka.encoder import encode_block
+from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import START, BadRows, Dialect, EncodePlan
+from csvkafka.rows.blocks import cut_blocks, read_header
 from tests.unit import csv_oracle
 from tests.unit.encoded import values_of
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from csvkafka.load_log import LoadLog
 from csvkafka.model import Step
+from csvkafka.process.load_log import LoadLog
 
 
 class Seen:

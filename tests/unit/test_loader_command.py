@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from csvkafka.errors import ConfigError
-from csvkafka.testing.loader_command import LoaderCommand, placeholder_values
+from csvkafka.testing.processes.loader_command import LoaderCommand, placeholder_values
 
 DOCUMENTED = {
     "S3_BUCKET": "b",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from csvkafka.owner import describe, is_known_dead, this_incarnation
+from csvkafka.ledger.owner import describe, is_known_dead, this_incarnation
 
 HOST, BOOT, NAMESPACE, PID, START, RANDOM = range(6)
 
@@ -24,7 +24,9 @@ def changed(owner: str, part: int, value: str) -> str:
 @pytest.fixture
 def other_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A live process and its owner text."""
-    code = "from csvkafka.owner import this_incarnation as t; print(t(), flush=True); input()"
+    code = (
+        "from csvkafka.ledger.owner import this_incarnation as t; print(t(), flush=True); input()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,

@@ -17,16 +17,16 @@ from csvkafka.errors import (
     SourceReadError,
     StoppedError,
 )
-from csvkafka.job_ledger import ItemLostError
+from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import EncodedBatch, EncodedBlock, JobStatus, Position, Step
-from csvkafka.pipeline import Pipeline, PipelineSettings
-from csvkafka.progress import Progress, RescanNeeded
-from csvkafka.record_batch import frame_records, seal
-from csvkafka.sequencer import Sequencer
-from csvkafka.testing.fake_kafka import FakeKafka, FakeSink
-from csvkafka.testing.partition_log import values
-from csvkafka.testing.points import Script
-from csvkafka.testing.simulation import StoreTasks
+from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
+from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
+from csvkafka.testing.simulator.partition_log import values
+from csvkafka.testing.simulator.points import Script
+from csvkafka.testing.simulator.simulation import StoreTasks
 from tests.unit.ledgers import IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
 
 ROWS_PER_BLOCK = 2

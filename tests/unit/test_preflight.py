@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from csvkafka.errors import ConfigError
+from csvkafka.job.preflight import Findings, check_partition, check_topic
 from csvkafka.model import TopicFacts
-from csvkafka.preflight import Findings, check_partition, check_topic
 
 SOUND = {
     "cleanup.policy": "delete",

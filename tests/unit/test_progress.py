@@ -17,7 +17,7 @@ from csvkafka.model import (
     LaneProgress,
     Position,
 )
-from csvkafka.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Progress, RescanNeeded
 
 
 def batch(lane: int, record_count: int) -> EncodedBatch:

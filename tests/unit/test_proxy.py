@@ -12,8 +12,8 @@ import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.proxy import Proxy
-from csvkafka.testing.proxy_faults import (
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.faults.proxy_faults import (
     Cut,
     Delay,
     Direction,

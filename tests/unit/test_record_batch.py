@@ -12,10 +12,10 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import encode_varint
 
-from csvkafka import codecs
 from csvkafka.errors import ConfigError
 from csvkafka.model import EncodedBatch, ProducerIdentity
-from csvkafka.record_batch import (
+from csvkafka.records import codecs
+from csvkafka.records.record_batch import (
     CorruptBatchError,
     codec_attributes,
     compress,

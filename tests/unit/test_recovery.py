@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csvkafka.errors import TailDeletedError, TailGapError, TopicTruncatedError
+from csvkafka.job.recovery import lanes_after_tails
 from csvkafka.model import (
     SEQUENCE_MODULUS,
     BatchHeader,
@@ -18,9 +19,8 @@ from csvkafka.model import (
     LaneTail,
     ProducerIdentity,
 )
-from csvkafka.record_batch import frame_records, seal
-from csvkafka.recovery import lanes_after_tails
-from csvkafka.testing.partition_log import PartitionLog
+from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.partition_log import PartitionLog
 
 OURS = ProducerIdentity(7, 0)
 OTHER = ProducerIdentity(8, 0)

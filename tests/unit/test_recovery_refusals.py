@@ -10,6 +10,7 @@ import re
 import pytest
 
 from csvkafka.errors import SequenceError, TailDeletedError, TailGapError, TopicTruncatedError
+from csvkafka.job.recovery import lanes_after_tails
 from csvkafka.model import (
     START,
     BatchHeader,
@@ -22,8 +23,7 @@ from csvkafka.model import (
     Position,
     ProducerIdentity,
 )
-from csvkafka.progress import Progress, RescanNeeded
-from csvkafka.recovery import lanes_after_tails
+from csvkafka.pipeline.progress import Progress, RescanNeeded
 
 LANE = Lane("rows", 3)
 OURS = ProducerIdentity(7, 0)

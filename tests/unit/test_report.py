@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from csvkafka.testing.chart import draw, read_story
+from csvkafka.testing.checker.verdict import Anomaly, AnomalyKind, Place, Verdict
 from csvkafka.testing.history import Event, History
-from csvkafka.testing.report import Page, Run, render, runs_page, verdict_page
-from csvkafka.testing.verdict import Anomaly, AnomalyKind, Place, Verdict
+from csvkafka.testing.report.chart import draw, read_story
+from csvkafka.testing.report.report import Page, Run, render, runs_page, verdict_page
 
 
 def looked(seconds: float, last_line: int, end: int) -> Event:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import smart_open.s3
 
-from csvkafka import aws
+from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
@@ -22,8 +23,7 @@ from csvkafka.errors import (
     SourceReadError,
 )
 from csvkafka.model import SourceIdentity
-from csvkafka.s3_source import Compression, S3Source
-from csvkafka.testing.fake_s3 import (
+from csvkafka.testing.faults.faulty_s3 import (
     CutBody,
     FakeS3,
     Fault,
@@ -181,7 +181,7 @@ def test_each_new_try_is_logged_with_its_cause(
     s3.script("HEAD", Refuse(503, "SlowDown"))
     s3.script("GET", CutBody(after_bytes=300_000))
     list(source().read(100))
-    ours = [record for record in caplog.records if record.name == "csvkafka.s3_source"]
+    ours = [record for record in caplog.records if record.name == "csvkafka.aws.s3_source"]
     assert [record.levelname for record in ours] == ["WARNING", "WARNING"]
     assert "HTTP 503" in ours[0].getMessage()
     assert "at byte 300100 after: " in ours[1].getMessage()

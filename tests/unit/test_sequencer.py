@@ -18,16 +18,16 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.progress import RescanNeeded
-from csvkafka.record_batch import frame_records, read_headers, seal
-from csvkafka.sequencer import (
+from csvkafka.pipeline.progress import RescanNeeded
+from csvkafka.pipeline.sequencer import (
     FIRST_BACKOFF_SECONDS,
     LAST_BACKOFF_SECONDS,
     MAX_IN_FLIGHT,
     Acknowledged,
     Sequencer,
 )
-from csvkafka.testing.partition_log import NO_ERROR, PartitionLog, values
+from csvkafka.records.record_batch import frame_records, read_headers, seal
+from csvkafka.testing.simulator.partition_log import NO_ERROR, PartitionLog, values
 from tests.unit.stepped_clock import SteppedClock
 
 IDENTITY = ProducerIdentity(7, 2)

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from csvkafka.signals import StopSignals
+from csvkafka.process.signals import StopSignals
 
 WAITS_FOR_EVER = """
 import sys, time
-from csvkafka.signals import StopSignals
+from csvkafka.process.signals import StopSignals
 with StopSignals() as signals:
     print("ready", flush=True)
     while signals.requested() is None:

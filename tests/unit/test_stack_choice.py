@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from csvkafka.errors import StackError
-from csvkafka.testing.external_stack import ExternalStack
-from csvkafka.testing.stack_choice import choose_stack, open_stack
+from csvkafka.testing.stacks.choice import choose_stack, open_stack
+from csvkafka.testing.stacks.external import ExternalStack
 
 pytest_plugins = ["pytester"]
 

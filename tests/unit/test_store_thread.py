@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from csvkafka.store_thread import StoreThread
+from csvkafka.pipeline.store_thread import StoreThread
 
 HANGS = """
 import time
-from csvkafka.store_thread import StoreThread
+from csvkafka.pipeline.store_thread import StoreThread
 StoreThread().submit(time.sleep, 300)
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.testing.strikes import (
+from csvkafka.testing.faults.strikes import (
     WRITE_PATIENCE_SECONDS,
     Action,
     Strike,

@@ -13,7 +13,7 @@ import pytest
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
-from csvkafka.testing.supervisor import Supervisor
+from csvkafka.testing.processes.supervisor import Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 

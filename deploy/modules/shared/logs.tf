@@ -22,7 +22,7 @@ resource "aws_cloudwatch_log_metric_filter" "errors" {
   }
 }
 
-# "… - csvkafka.load_log - INFO - Progress: 10000 records sent (line 60000)"
+# "… - csvkafka.process.load_log - INFO - Progress: 10000 records sent (line 60000)"
 resource "aws_cloudwatch_log_metric_filter" "progress" {
   name           = "${var.name}-progress"
   log_group_name = aws_cloudwatch_log_group.job.name

@@ -10,15 +10,16 @@ from typing import Any
 
 from crc32c import crc32c
 
-from csvkafka import encoder, job, sequencer
-from csvkafka.kafka_sink import KafkaSink
+from csvkafka.encode import encoder
+from csvkafka.job import run as job
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import (
     EncodedBlock,
     LaneProgress,
 )
-from csvkafka.pipeline import Pipeline
-from csvkafka.progress import Progress
-from csvkafka.sequencer import Seal, Sequencer
+from csvkafka.pipeline.pipeline import Pipeline, sequencer
+from csvkafka.pipeline.progress import Progress
+from csvkafka.pipeline.sequencer import Seal, Sequencer
 
 from . import patch, replace
 

@@ -6,12 +6,12 @@ import dataclasses
 import os
 from typing import Any
 
-from csvkafka import job
-from csvkafka.job_item import StoredJob, lane_name
-from csvkafka.job_ledger import JobLedger
-from csvkafka.kafka_tail import TailReader
+from csvkafka.job import run as job
+from csvkafka.kafka.tail import TailReader
+from csvkafka.ledger.item import StoredJob, lane_name
+from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import Checkpoint, LaneProgress, LaneTail
-from csvkafka.testing import worker
+from csvkafka.testing.processes import worker
 
 from . import patch, replace
 

@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from csvkafka import aws, s3_source
+from csvkafka.aws import clients as aws
+from csvkafka.aws.clients import s3_source
+from csvkafka.aws.s3_source import S3Source
 from csvkafka.model import SourceIdentity
-from csvkafka.s3_source import S3Source
 
 from . import patch, replace
 
@@ -88,7 +89,7 @@ def gets_without_if_match() -> None:
 
 @patch("B15")
 def a_shorter_object_is_skipped_through_for_ever() -> None:
-    from csvkafka import job
+    from csvkafka.job import run as job
 
     read = S3Source._stored
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace as changed
 from typing import Any
 
-from csvkafka import block_feed, blocks, job, plain_rows, row_json
-from csvkafka.blocks import Header
+from csvkafka.encode import plain_rows, row_json
+from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
+from csvkafka.job import run as job
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
-from csvkafka.row_json import RowEncoder
+from csvkafka.pipeline.pipeline import block_feed
+from csvkafka.rows import blocks
+from csvkafka.rows.blocks import Header
 
 from . import patch, replace
 

@@ -1,0 +1,379 @@
+"""One S3 object as a stream of bytes that begins anywhere and is never a mix of two objects.
+
+Every GET is pinned (If-Match, and the version id where the caller named one) and asks for the exact
+bytes that are still missing. smart_open reads ahead and asks again when a body ends early; the
+client that it is given here, `_PinnedObject`, checks each answer before smart_open believes it. So
+a short body, a lost or stalled connection and an ignored Range go on at the exact next byte, and
+anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, whatever the object.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+from collections.abc import Generator, Iterator
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Any
+
+from csvkafka.aws import clients as aws
+from csvkafka.aws.clients import FailureKind
+from csvkafka.clock import Clock, SystemClock
+from csvkafka.errors import (
+    ConfigError,
+    CsvKafkaError,
+    SourceChangedError,
+    SourceCorruptError,
+    SourceNotFoundError,
+    SourceReadError,
+)
+from csvkafka.model import SourceIdentity
+from csvkafka.retry import Patience
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+log = logging.getLogger(__name__)
+
+GZIP_MAGIC = b"\x1f\x8b"
+_FIRST_PIECE_BYTES = 4_096
+_PIECE_BYTES = 131_072
+"""What one socket read asks for, from the first to the largest: each that succeeds allows one twice
+as large. What a read had when its connection broke is fetched again."""
+
+
+class Compression(StrEnum):
+    """How the object is stored. AUTO: gzip if the key ends in `.gz` or Content-Encoding says so."""
+
+    AUTO = "auto"
+    NONE = "none"
+    GZIP = "gzip"
+
+
+class S3Source:
+    """Reads one object; implements `interfaces.Source`. Not thread-safe; one reader at a time.
+
+    `byte_offset` counts bytes of the decompressed stream; `SourceIdentity.size` stored bytes.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        client: S3Client | None = None,
+        version_id: str | None = None,
+        pinned: SourceIdentity | None = None,
+        compression: Compression = Compression.AUTO,
+        chunk_bytes: int = 262_144,
+        give_up_seconds: float = 300.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """`version_id` names the version to read, and needs s3:GetObjectVersion. `pinned` is the
+        identity that the object must still have. `give_up_seconds` bounds the time without a new
+        byte while S3 fails. Without `client`, one is made by `aws.s3_client`."""
+        self._bucket = bucket
+        self._key = key
+        self._client = client
+        self._version: dict[str, Any] = {} if version_id is None else {"VersionId": version_id}
+        self._pinned = pinned
+        self._compression = Compression(compression)
+        self._chunk_bytes = chunk_bytes
+        self._give_up_seconds = give_up_seconds
+        self._clock = clock or SystemClock()
+
+    def identify(self) -> SourceIdentity:
+        """The object's identity now, by HEAD.
+
+        Raises SourceNotFoundError, SourceReadError; SourceChangedError if it is not `pinned`;
+        ConfigError if there are no credentials.
+        """
+        client = self._connected()
+        patience = Patience(self._clock, self._give_up_seconds)
+        while True:
+            try:
+                head = client.head_object(Bucket=self._bucket, Key=self._key, **self._version)
+                break
+            except aws.vendor_errors() as error:
+                if aws.failure_kind(error) is not FailureKind.TRANSIENT or not patience.wait():
+                    raise self._refusal(error, "HEAD") from error
+                cause = aws.describe(error)
+                log.warning("HEAD of s3://%s/%s again: %s", self._bucket, self._key, cause)
+        version_id = head.get("VersionId")
+        size, encoding = head["ContentLength"], head.get("ContentEncoding", "").lower()
+        identity = SourceIdentity(
+            bucket=self._bucket,
+            key=self._key,
+            etag=head["ETag"],
+            size=size,
+            version_id=None if version_id == "null" else version_id,
+            is_gzip=self._is_gzip(size, encoding),
+        )
+        before = self._pinned or identity
+        if (identity.etag, identity.size) != (before.etag, before.size):
+            raise SourceChangedError(
+                f"{identity.uri} is now ETag {identity.etag} of {identity.size} bytes, the job was "
+                f"begun with ETag {before.etag} of {before.size} bytes; put the old object back, "
+                "name its version id, or load the new one under another job id"
+            )
+        self._pinned = identity
+        return identity
+
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
+        """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
+
+        Pins the object as `identify` does. A gzip object has no way in but its start: it is
+        fetched and decompressed from there, and what lies before `byte_offset` dropped.
+        Raises as `identify`, and SourceChangedError, SourceCorruptError.
+        """
+        identity = self.identify()
+        gzipped = identity.is_gzip
+        chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
+        position = 0 if gzipped else byte_offset
+        for chunk in chunks:
+            if position == 0 and not gzipped and chunk.startswith(GZIP_MAGIC):
+                raise SourceCorruptError(
+                    f"{identity.uri} begins as a gzip file does, but neither its name nor its "
+                    "Content-Encoding says gzip; set the compression to gzip"
+                )
+            wanted = chunk[max(0, byte_offset - position) :]
+            position += len(chunk)
+            if wanted:
+                yield wanted
+        self._check_end(identity, byte_offset, position, gzipped)
+
+    def _check_end(
+        self, identity: SourceIdentity, byte_offset: int, position: int, gzipped: bool
+    ) -> None:
+        end = position if gzipped else identity.size
+        if byte_offset > end:
+            raise SourceChangedError(
+                f"{identity.uri} ends at byte {end}, but byte {byte_offset} was to be read: the "
+                "checkpoint is not of this object, or the compression is another one now"
+            )
+        if position != end:
+            raise SourceReadError(
+                f"{identity.uri} has {end} bytes, but the stream ended at byte {position}; "
+                "what was loaded is kept, run the same command again"
+            )
+
+    def _is_gzip(self, size: int, content_encoding: str) -> bool:
+        if size == 0 or self._compression is not Compression.AUTO:
+            return size > 0 and self._compression is Compression.GZIP
+        return self._key.lower().endswith(".gz") or content_encoding == "gzip"
+
+    def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
+        if byte_offset >= identity.size:
+            return
+        with self._open(identity, byte_offset) as stream:
+            while chunk := stream.read(self._chunk_bytes):
+                yield chunk
+
+    def _gunzipped(self, identity: SourceIdentity) -> Iterator[bytes]:
+        from isal import igzip, igzip_lib
+
+        position = 0
+        try:
+            with (
+                self._open(identity, 0) as stream,
+                igzip.IGzipFile(fileobj=stream, mode="rb") as gzip_file,
+            ):
+                while chunk := gzip_file.read(self._chunk_bytes):
+                    yield chunk
+                    position += len(chunk)
+        except (EOFError, gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
+            advice = "store it again and load it under another job id"
+            if position == 0:
+                advice += "; if it is plain text, set the compression to none"
+            raise SourceCorruptError(
+                f"{identity.uri} is not a sound gzip file, after byte {position} of its content: "
+                f"{error}; {advice}"
+            ) from error
+
+    def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
+        import smart_open.s3
+
+        pinned = _PinnedObject(
+            self._connected(),
+            identity,
+            self._version,
+            Patience(self._clock, self._give_up_seconds),
+            self._refusal,
+        )
+        stream: IO[bytes] = smart_open.s3.open(
+            self._bucket,
+            self._key,
+            "rb",
+            client=pinned,
+            buffer_size=self._chunk_bytes,
+            defer_seek=True,
+        )
+        stream.seek(byte_offset)
+        return stream
+
+    def _connected(self) -> S3Client:
+        if self._client is None:
+            self._client = aws.s3_client()
+        return self._client
+
+    def _refusal(self, error: Exception, request: str) -> CsvKafkaError:
+        """What `error`, answered to `request`, becomes."""
+        from botocore.exceptions import NoCredentialsError, ParamValidationError
+
+        uri = f"s3://{self._bucket}/{self._key}"
+        version_id = self._version.get("VersionId")
+        named = uri if version_id is None else f"{uri} version {version_id}"
+        where = f"at {aws.endpoint_of(self._connected())}"
+        cause = aws.describe(error)
+        kind = aws.failure_kind(error)
+        if isinstance(error, NoCredentialsError | ParamValidationError):
+            return ConfigError(f"cannot read {named} {where}: {cause}")
+        if aws.error_code(error) == "InvalidObjectState":
+            return SourceReadError(
+                f"{named} is archived: restore it (s3:RestoreObject), wait until it is there, and "
+                f"run the same command again ({cause})"
+            )
+        if kind is FailureKind.CHANGED:
+            return SourceChangedError(
+                f"{named} is no longer the object that the job was begun with ({request}: {cause})"
+                "; put the old object back, name its version id, or load the new one under "
+                "another job id"
+            )
+        if kind is FailureKind.NOT_FOUND:
+            return SourceNotFoundError(
+                f"there is no {named} {where} ({cause}); check bucket, key, region and endpoint"
+            )
+        if kind is FailureKind.DENIED:
+            action = "s3:GetObject" if version_id is None else "s3:GetObjectVersion"
+            return SourceReadError(
+                f"not allowed to read {named} {where} ({cause}): the role needs {action} on it; "
+                "without s3:ListBucket, S3 says 403 for an object that does not exist too"
+            )
+        if kind is FailureKind.CREDENTIALS:
+            return SourceReadError(
+                f"S3 does not accept the AWS credentials for {named} {where} ({cause}): "
+                f"{aws.CREDENTIALS_ADVICE}"
+            )
+        return SourceReadError(
+            f"cannot read {named} {where}, {request}: {cause}; what was loaded is kept, run the "
+            "same command again when S3 answers"
+        )
+
+
+class _PinnedObject:
+    """What smart_open is given for a client: `get_object` of one version of one object.
+
+    It answers with the bytes asked for or raises one of our errors, and its bodies end early rather
+    than fail: then smart_open, whose own retries know no clock, asks here for the rest.
+    """
+
+    def __init__(
+        self,
+        client: S3Client,
+        identity: SourceIdentity,
+        version: dict[str, Any],
+        patience: Patience,
+        refusal: Any,
+    ) -> None:
+        self._client = client
+        self._identity = identity
+        self._version = version
+        self._refusal = refusal
+        self.patience = patience
+        self.body_fault: Exception | None = None
+
+    def get_object(self, **request: str) -> dict[str, object]:
+        """smart_open's call; `Range` is `bytes=<first>-`, the other arguments are known."""
+        first = int(request["Range"].removeprefix("bytes=").removesuffix("-"))
+        fault, self.body_fault = self.body_fault, None
+        while True:
+            if fault is not None:
+                if not self.patience.wait():
+                    raise self._refusal(fault, f"GET from byte {first}") from fault
+                uri, cause = self._identity.uri, aws.describe(fault)
+                log.warning("%s goes on at byte %d after: %s", uri, first, cause)
+            try:
+                return self._get(first)
+            except aws.vendor_errors() as error:
+                # Credentials may be renewed while a load runs; at its start HEAD told of them.
+                kind = aws.failure_kind(error)
+                if kind not in (FailureKind.TRANSIENT, FailureKind.CREDENTIALS):
+                    raise self._refusal(error, f"GET from byte {first}") from error
+                fault = error
+
+    def _get(self, first: int) -> dict[str, object]:
+        size = self._identity.size
+        answer = self._client.get_object(
+            Bucket=self._identity.bucket,
+            Key=self._identity.key,
+            Range=f"bytes={first}-{size - 1}",
+            IfMatch=self._identity.etag,
+            **self._version,
+        )
+        starts_at, total = _extent(answer)
+        if answer["ETag"] != self._identity.etag or total != size:
+            answer["Body"].close()
+            raise SourceChangedError(
+                f"{self._identity.uri} is answered as ETag {answer['ETag']} of {total} bytes, the "
+                f"job was begun with ETag {self._identity.etag} of {size} bytes"
+            )
+        if starts_at not in (0, first):
+            answer["Body"].close()
+            raise WrongAnswer(f"asked from byte {first}, S3 answered from byte {starts_at}")
+        body = _Body(self, answer["Body"], skip=first - starts_at, remaining=size - first)
+        return {
+            "ResponseMetadata": {"HTTPStatusCode": 206, "RetryAttempts": 0},
+            "ContentRange": f"bytes {first}-{size - 1}/{size}",
+            "Body": body,
+        }
+
+
+class WrongAnswer(OSError):
+    """S3 answered something else than what it was asked for, or less than it announced."""
+
+
+def _extent(answer: Any) -> tuple[int, int]:
+    """First byte of the answer's body, and size of the whole object."""
+    if answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
+        return 0, answer["ContentLength"]
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange", ""))
+    if match is None:
+        raise WrongAnswer(f"S3 answered with Content-Range {answer.get('ContentRange')!r}")
+    return int(match[1]), int(match[2])
+
+
+class _Body:
+    """The body of one GET from its first wanted byte on; a fault is noted and ends it."""
+
+    def __init__(self, owner: _PinnedObject, stream: Any, skip: int, remaining: int) -> None:
+        self._owner = owner
+        self._stream = stream
+        self._skip = skip
+        self._remaining = remaining
+        self._piece_bytes = _FIRST_PIECE_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; b"": the object's end, or a fault."""
+        try:
+            while self._skip > 0:
+                self._skip -= len(self._some(self._skip))
+            if self._remaining == 0:
+                return b""
+            data = self._some(min(size, self._remaining))
+        except aws.vendor_errors() as error:
+            self._owner.body_fault = error
+            return b""
+        self._remaining -= len(data)
+        self._owner.patience.progressed()
+        return data
+
+    def _some(self, size: int) -> bytes:
+        data: bytes = self._stream.read(min(size, self._piece_bytes))
+        if not data:
+            raise WrongAnswer("the body ended early")
+        self._piece_bytes = min(2 * self._piece_bytes, _PIECE_BYTES)
+        return data
+
+    def close(self) -> None:
+        """Gives the connection back, or drops it if the body was not read to its end."""
+        self._stream.close()

@@ -1,0 +1,176 @@
+"""Settings, from the environment and the command line, as values that have been checked.
+
+`LoadConfig.from_settings` reads a mapping of variable names to text (`os.environ`, or that with
+options laid over it) and names all that is missing or malformed in one ConfigError.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
+from csvkafka.errors import ConfigError
+from csvkafka.job.definition import JobSpec
+from csvkafka.kafka.settings import KafkaSettings
+from csvkafka.model import BadRows, Dialect, Routing, Transform
+
+_TRUE = ("true", "1", "yes", "on")
+_FALSE = ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConfig:
+    """One load, ready to run. `spec` is what the job is; the rest is how this run does it."""
+
+    s3_bucket: str
+    s3_key: str
+    dynamodb_table: str
+    kafka: KafkaSettings
+    spec: JobSpec
+    s3_version_id: str | None = None
+    create_table: bool = False
+    checkpoint_interval: int = 10_000
+    lease_seconds: float = 10.0
+    watchdog_seconds: float = 120.0
+    encode_workers: int = 0
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:
+        """Reads and checks all settings. Raises ConfigError that names each missing or malformed
+        variable, or what does not go together."""
+        given = _Given(values, SETTINGS)
+        spec = JobSpec(
+            job_id=given.text("JOB_ID"),
+            topic=given.text("KAFKA_TOPIC"),
+            partition=given.count("KAFKA_PARTITION") if given.has("KAFKA_PARTITION") else None,
+            key_column=given.optional("KEY_COLUMN"),
+            partitioner=Routing(given.text("PARTITIONER")),
+            dialect=Dialect(
+                delimiter=given.text("CSV_DELIMITER").replace("\\t", "\t"),
+                quotechar=given.text("CSV_QUOTECHAR"),
+                encoding=given.text("CSV_ENCODING"),
+            ),
+            compression=given.text("KAFKA_COMPRESSION_TYPE"),
+            bad_rows=BadRows(given.text("ON_BAD_ROW")),
+            dead_letter_topic=given.optional("DEAD_LETTER_TOPIC"),
+            source_compression=given.text("SOURCE_COMPRESSION"),
+            transform=_transform(given.optional("TRANSFORM")),
+            accept_deleted_tail=given.flag("ACCEPT_DELETED_TAIL"),
+        )
+        return cls(
+            s3_bucket=given.text("S3_BUCKET"),
+            s3_key=given.text("S3_KEY"),
+            dynamodb_table=given.text("DYNAMODB_TABLE"),
+            kafka=_kafka_settings(given, values),
+            spec=spec,
+            s3_version_id=given.optional("S3_VERSION_ID"),
+            create_table=given.flag("CREATE_TABLE"),
+            checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
+            lease_seconds=given.seconds("LEASE_SECONDS"),
+            watchdog_seconds=given.seconds("WATCHDOG_SECONDS"),
+            encode_workers=given.count("ENCODE_WORKERS"),
+        )
+
+
+def kafka_settings(values: Mapping[str, str]) -> KafkaSettings:
+    """How to reach the Kafka cluster, for commands that need no topic. Raises ConfigError."""
+    needed = tuple(setting for setting in SINK if setting.variable != "KAFKA_TOPIC")
+    return _kafka_settings(_Given(values, needed), values)
+
+
+class _Given:
+    """The settings' texts, defaults filled in; an empty text counts as not given.
+
+    Raises ConfigError that lists every one that is missing or malformed."""
+
+    def __init__(self, values: Mapping[str, str], settings: tuple[Setting, ...]) -> None:
+        self._texts: dict[str, str] = {}
+        problems = []
+        for setting in settings:
+            text = values.get(setting.variable) or setting.default
+            if text is not None:
+                self._texts[setting.variable] = text
+            problem = _problem(setting, text)
+            if problem is not None:
+                problems.append(f"{setting.variable} (or {setting.option}) {problem}")
+        if problems:
+            raise ConfigError("; ".join(problems) + "; see csvkafka load --help")
+
+    def has(self, variable: str) -> bool:
+        return variable in self._texts
+
+    def text(self, variable: str) -> str:
+        return self._texts[variable]
+
+    def optional(self, variable: str) -> str | None:
+        return self._texts.get(variable)
+
+    def count(self, variable: str) -> int:
+        return int(self._texts[variable])
+
+    def seconds(self, variable: str) -> float:
+        return float(self._texts[variable])
+
+    def flag(self, variable: str) -> bool:
+        return self._texts[variable].lower() in _TRUE
+
+
+def _problem(setting: Setting, text: str | None) -> str | None:
+    """What is wrong with a setting's text; None: nothing."""
+    if text is None:
+        return "is missing" if setting.required else None
+    shown = "the value given" if setting.secret else repr(text)
+    if setting.choices and text not in setting.choices:
+        return f"must be one of {', '.join(setting.choices)}, not {shown}"
+    match setting.kind:
+        case Kind.COUNT if not (text.isdecimal() and int(text) >= setting.minimum):
+            return f"must be a whole number of at least {setting.minimum}, not {shown}"
+        case Kind.SECONDS if not _is_positive_number(text):
+            return f"must be a number of seconds above 0, not {shown}"
+        case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
+            return f"must be true or false, not {shown}"
+    return None
+
+
+def _is_positive_number(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
+def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
+    servers = given.text("KAFKA_BOOTSTRAP_SERVERS").split(",")
+    return KafkaSettings(
+        bootstrap_servers=tuple(server.strip() for server in servers if server.strip()),
+        security_protocol=given.text("KAFKA_SECURITY_PROTOCOL"),
+        sasl_mechanism=given.optional("KAFKA_SASL_MECHANISM"),
+        sasl_plain_username=given.optional("KAFKA_SASL_PLAIN_USERNAME"),
+        sasl_plain_password=given.optional("KAFKA_SASL_PLAIN_PASSWORD"),
+        ssl_cafile=given.optional("KAFKA_SSL_CAFILE"),
+        ssl_certfile=given.optional("KAFKA_SSL_CERTFILE"),
+        ssl_keyfile=given.optional("KAFKA_SSL_KEYFILE"),
+        ssl_password=given.optional("KAFKA_SSL_PASSWORD"),
+        ssl_check_hostname=given.flag("KAFKA_SSL_CHECK_HOSTNAME"),
+        aws_msk_iam=given.flag("KAFKA_AWS_MSK_IAM"),
+        aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION"),
+    )
+
+
+def _transform(name: str | None) -> Transform | None:
+    """The function that `module:function` names. Raises ConfigError."""
+    if name is None:
+        return None
+    module_name, _, function_name = name.partition(":")
+    try:
+        function: Transform = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"TRANSFORM {name!r} cannot be imported as module:function: {error}"
+        ) from error
+    if not callable(function):
+        raise ConfigError(f"TRANSFORM {name!r} is no function")
+    return function

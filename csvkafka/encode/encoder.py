@@ -1,0 +1,252 @@
+"""Encodes a block of rows into record batches, one or more for each lane.
+
+`encode_block` is a pure function of its (picklable) arguments: the same block makes the same
+records in the same batches, whoever encodes it and whenever. How a row becomes a record is in
+`row_json` and, for most blocks, in `plain_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
+from csvkafka.encode.plain_rows import PlainLines, PlainRows
+from csvkafka.encode.row_json import RowEncoder, RowRecords
+from csvkafka.errors import ANOTHER_JOB, ConfigError, RecordTooLargeError
+from csvkafka.model import (
+    MAX_BATCH_BYTES,
+    BadRows,
+    Block,
+    EncodedBatch,
+    EncodedBlock,
+    EncodePlan,
+    Routing,
+)
+from csvkafka.records.record_batch import (
+    BATCH_OVERHEAD_BYTES,
+    RecordHeaders,
+    codec_attributes,
+    compress,
+    frame_records,
+)
+from csvkafka.rows.csv_rows import check_dialect, row_ends
+
+
+def lane_total(plan: EncodePlan) -> int:
+    """The number of lanes, the one for dead letters included."""
+    return plan.lane_count + (plan.bad_rows is BadRows.DEAD_LETTER)
+
+
+def check_plan(plan: EncodePlan) -> None:
+    """Raises ConfigError for a plan that no block can be encoded by: an unknown codec or one whose
+    library is missing, an impossible dialect, a key column that the header does not have."""
+    _prepared(plan)
+
+
+def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
+    """The block's records, in batches that are complete but for what `record_batch.seal` adds.
+
+    `skip[lane]` is how many of the lane's first rows in this block are in the topic already: they
+    are left out of the batches, but counted in `rows_by_lane`; it may exceed what the block has.
+
+    Raises MalformedRowError for a row wider or narrower than the header if the plan says STOP,
+    SourceCorruptError for bytes that the encoding does not have, RecordTooLargeError for a row
+    that makes a batch above `plan.max_batch_bytes` alone, ConfigError as `check_plan` does."""
+    if lane_total(plan) == 1 and skip and skip[0] >= block.row_count:
+        return EncodedBlock(block.end, (block.row_count,), ())
+    encoded = encode_plain(block, plan, skip)
+    return encode_reference(block, plan, skip) if encoded is None else encoded
+
+
+def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock | None:
+    """As `encode_block`, the plain way; None if the block does not fit it."""
+    prepared = _prepared(plan)
+    rows = prepared.plain
+    if rows is None or not block.plain or (any(skip) and lane_total(plan) > 1):
+        return None
+    first = skip[0] if skip else 0
+    lines = rows.lines(block, first)
+    if lines is None:
+        return None
+
+    def frame(begin: int, end: int) -> Iterable[bytes]:
+        return rows.frame(lines.part(begin, end))
+
+    try:
+        if plan.key_column is not None:
+            return _encode_keyed(block, plan, prepared, rows, lines)
+        lane = _LaneRecords(0, range(first, block.row_count), frame)
+        batches = _batches(block, plan, prepared.attributes, lane) if lane.row_indexes else []
+    except ValueError:
+        return None  # a row has another width
+    rows_by_lane = (block.row_count, *[0] * (lane_total(plan) - 1))
+    return EncodedBlock(block.end, rows_by_lane, tuple(batches))
+
+
+def _encode_keyed(
+    block: Block, plan: EncodePlan, prepared: _Prepared, rows: PlainRows, lines: PlainLines
+) -> EncodedBlock | None:
+    """None if a batch is too large: the reference way divides it."""
+    batches: list[EncodedBatch] = []
+    rows_by_lane = [0] * lane_total(plan)
+    # Only a lane that is alone skips rows on this way.
+    rows_by_lane[0] = block.row_count - len(lines.lines)
+    lanes = rows.frame_keyed(lines, prepared.lane_of, plan.lane_count)
+    for lane, (count, section) in enumerate(lanes):
+        rows_by_lane[lane] += count
+        if count:
+            records = compress(plan.compression, (section,))
+            if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
+                return None
+            batches.append(EncodedBatch(lane, count, prepared.attributes, records))
+    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches))
+
+
+def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
+    """As `encode_block`, for any block."""
+    prepared = _prepared(plan)
+    if lane_total(plan) == 1:
+        first = skip[0] if skip else 0
+        rows = prepared.rows.encode(block, first)
+        lanes = [_framed(0, rows.values, rows.keys, None, range(first, block.row_count))]
+        rows_by_lane: tuple[int, ...] = (block.row_count,)
+    else:
+        indexes, lanes = _routed(prepared.rows.encode(block), prepared, skip)
+        rows_by_lane = tuple(map(len, indexes))
+    batches: list[EncodedBatch] = []
+    for lane in lanes:
+        if lane.row_indexes:
+            batches += _batches(block, plan, prepared.attributes, lane)
+    return EncodedBlock(block.end, rows_by_lane, tuple(batches))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What follows from a plan alone. `plain` is None if no block can go the plain way; `lane_of`,
+    if all data rows go to lane 0."""
+
+    rows: RowEncoder
+    plain: PlainRows | None
+    attributes: int
+    lane_count: int
+    lane_total: int
+    lane_of: Callable[[bytes, int], int] | None
+
+
+@lru_cache(maxsize=8)
+def _prepared(plan: EncodePlan) -> _Prepared:
+    check_dialect(plan.dialect)
+    if plan.routing is not Routing.ONE_PARTITION and plan.key_column is None:
+        raise ConfigError(f"routing by {plan.routing} needs a key column")
+    lane_of = {
+        Routing.ONE_PARTITION: None,
+        Routing.KEY_CRC32: crc32_lane,
+        Routing.KEY_MURMUR2: murmur2_lane,
+    }[plan.routing]
+    return _Prepared(
+        rows=RowEncoder(plan),
+        plain=PlainRows(plan) if PlainRows.fits(plan) else None,
+        attributes=codec_attributes(plan.compression),
+        lane_count=plan.lane_count,
+        lane_total=lane_total(plan),
+        lane_of=lane_of,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LaneRecords:
+    """Records of one lane in a block. `row_indexes` says which rows of the block they are, 0 is the
+    first; `frame(begin, end)` makes the records section of some of them, in pieces."""
+
+    lane: int
+    row_indexes: Sequence[int]
+    frame: Callable[[int, int], Iterable[bytes]]
+
+
+def _framed(
+    lane: int,
+    values: list[bytes],
+    keys: list[bytes | None] | None,
+    headers: list[RecordHeaders] | None,
+    row_indexes: Sequence[int],
+) -> _LaneRecords:
+    def frame(begin: int, end: int) -> Iterable[bytes]:
+        section = frame_records(
+            values[begin:end],
+            None if keys is None else keys[begin:end],
+            None if headers is None else headers[begin:end],
+        )
+        return (section,)
+
+    return _LaneRecords(lane, row_indexes, frame)
+
+
+def _routed(
+    rows: RowRecords, prepared: _Prepared, skip: Sequence[int]
+) -> tuple[list[list[int]], list[_LaneRecords]]:
+    """Which rows go to which lane, and their records without those to skip; dead letters last."""
+    lane_of, lane_count = prepared.lane_of, prepared.lane_count
+    indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
+    for index in range(len(rows.values)):
+        key = rows.keys[index] if rows.keys else None
+        if index in rows.dead_letters:
+            lane = lane_count
+        elif lane_of is None or key is None:
+            lane = 0
+        else:
+            lane = lane_of(key, lane_count)
+        indexes[lane].append(index)
+    lanes = []
+    for lane, of_lane in enumerate(indexes):
+        sent = of_lane[skip[lane] :] if lane < len(skip) else of_lane
+        is_data = lane < lane_count
+        lanes.append(
+            _framed(
+                lane,
+                [rows.values[index] for index in sent],
+                [rows.keys[index] for index in sent] if rows.keys and is_data else None,
+                None if is_data else [rows.dead_letters[index] for index in sent],
+                sent,
+            )
+        )
+    return indexes, lanes
+
+
+def _batches(
+    block: Block,
+    plan: EncodePlan,
+    attributes: int,
+    lane: _LaneRecords,
+    begin: int = 0,
+    end: int | None = None,
+) -> list[EncodedBatch]:
+    """The lane's records as one batch, or, while that is too large, as two halves of it."""
+    end = len(lane.row_indexes) if end is None else end
+    records = compress(plan.compression, lane.frame(begin, end))
+    size = BATCH_OVERHEAD_BYTES + len(records)
+    if size <= plan.max_batch_bytes:
+        return [EncodedBatch(lane.lane, end - begin, attributes, records)]
+    if end - begin == 1:
+        raise _too_large(block, plan, lane.row_indexes[begin], size)
+    middle = (begin + end) // 2
+    return [
+        *_batches(block, plan, attributes, lane, begin, middle),
+        *_batches(block, plan, attributes, lane, middle, end),
+    ]
+
+
+def _too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
+    ends = list(row_ends(block.data, plan.dialect))
+    starts = [0, *(end for end, _ in ends)]
+    row_starts = [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
+    number = block.start.row_count + row_index + 1
+    byte_offset = block.start.byte_offset + row_starts[row_index]
+    remedy = ": raise the topic's max.message.bytes, and run again"
+    if plan.max_batch_bytes >= MAX_BATCH_BYTES:
+        remedy = f", csvkafka's own: make the row smaller, {ANOTHER_JOB}"
+    return RecordTooLargeError(
+        f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
+        f"the limit is {plan.max_batch_bytes}{remedy}"
+    )

@@ -1,0 +1,244 @@
+"""What a job is: from the user's settings, the source and the cluster; and whether it still is.
+
+Pure. A job's definition is frozen in its item when it begins. A later run that would write other
+bytes, or write them elsewhere, is refused by name of what differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from csvkafka.errors import (
+    CheckpointError,
+    ConfigChangedError,
+    ConfigError,
+    SourceChangedError,
+    TopicChangedError,
+)
+from csvkafka.ledger.item import JobDefinition, StoredJob
+from csvkafka.model import (
+    BLOCK_BYTES,
+    MAX_BATCH_BYTES,
+    BadRows,
+    Dialect,
+    EncodePlan,
+    Lane,
+    Routing,
+    SourceIdentity,
+    TopicFacts,
+    Transform,
+)
+
+RECORD_FORMAT = "json-1"
+"""Version of what a record looks like; a new one is another configuration."""
+
+DEAD_LETTER_PARTITION = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What the user asks for. Refuses settings that do not go together with ConfigError.
+
+    Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
+    `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
+    doubled where rows go to several partitions (`plan`)."""
+
+    job_id: str
+    topic: str
+    partition: int | None = None
+    key_column: str | None = None
+    partitioner: Routing = Routing.KEY_MURMUR2
+    dialect: Dialect = Dialect()  # noqa: RUF009 - frozen
+    compression: str = "gzip"
+    bad_rows: BadRows = BadRows.STOP
+    dead_letter_topic: str | None = None
+    source_compression: str = "auto"
+    transform: Transform | None = None
+    one_by_one: bool = False
+    max_batch_bytes: int = MAX_BATCH_BYTES
+    block_bytes: int = BLOCK_BYTES
+    accept_deleted_tail: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.job_id or not self.topic:
+            raise ConfigError("a job needs a JOB_ID and a KAFKA_TOPIC that are not empty")
+        if (self.bad_rows is BadRows.DEAD_LETTER) != (self.dead_letter_topic is not None):
+            raise ConfigError(
+                "ON_BAD_ROW=dead-letter and DEAD_LETTER_TOPIC go together: set both or neither"
+            )
+        if self.dead_letter_topic == self.topic:
+            raise ConfigError(f"DEAD_LETTER_TOPIC is KAFKA_TOPIC ({self.topic}); name another one")
+        if self.partitioner is Routing.ONE_PARTITION:
+            raise ConfigError("PARTITIONER must be murmur2 or crc32")
+
+    @property
+    def routing(self) -> Routing:
+        """Which lane a row goes to."""
+        by_key = self.key_column is not None and self.partition is None
+        return self.partitioner if by_key else Routing.ONE_PARTITION
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that get records."""
+        dead_letters = () if self.dead_letter_topic is None else (self.dead_letter_topic,)
+        return (self.topic, *dead_letters)
+
+    def lanes(self, partition_count: int) -> tuple[Lane, ...]:
+        """The lanes for a topic of so many partitions; dead letters last."""
+        if self.routing is Routing.ONE_PARTITION:
+            lanes = [Lane(self.topic, self.partition or 0)]
+        else:
+            lanes = [Lane(self.topic, partition) for partition in range(partition_count)]
+        if self.dead_letter_topic is not None:
+            lanes.append(Lane(self.dead_letter_topic, DEAD_LETTER_PARTITION))
+        return tuple(lanes)
+
+    def plan(
+        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], max_batch_bytes: int
+    ) -> EncodePlan:
+        """How rows become batches. `max_batch_bytes` is what the topic takes, at most ours."""
+        data_lanes = len(lanes) - (self.dead_letter_topic is not None)
+        return EncodePlan(
+            header=tuple(header),
+            source_uri=source_uri,
+            dialect=self.dialect,
+            lane_count=data_lanes,
+            routing=self.routing,
+            key_column=self.key_column,
+            compression=self.compression,
+            bad_rows=self.bad_rows,
+            max_batch_bytes=max_batch_bytes,
+            # A block becomes a batch for each lane: with several, small ones unless it is larger.
+            block_bytes=self.block_bytes * (1 if data_lanes == 1 else 2),
+            transform=self.transform,
+        )
+
+    def configuration(self, header: Sequence[str]) -> dict[str, str]:
+        """All that decides which records are written where, by the names that users know.
+
+        The codec of the batches is not among them: it may change in the middle of a load."""
+        columns = hashlib.sha256("\0".join(header).encode("utf-8", "surrogatepass")).hexdigest()
+        return {
+            "JOB_ID": self.job_id,
+            "record format": RECORD_FORMAT,
+            "columns": f"{len(header)} columns, sha256 {columns[:16]}",
+            "CSV_DELIMITER": self.dialect.delimiter,
+            "CSV_QUOTECHAR": self.dialect.quotechar,
+            "CSV_ENCODING": self.dialect.encoding,
+            "SOURCE_COMPRESSION": self.source_compression,
+            "ON_BAD_ROW": self.bad_rows.value,
+            "DEAD_LETTER_TOPIC": self.dead_letter_topic or "",
+            "KAFKA_TOPIC": self.topic,
+            "KAFKA_PARTITION": "" if self.partition is None else str(self.partition),
+            "KEY_COLUMN": self.key_column or "",
+            "PARTITIONER": self.routing.value,
+            "TRANSFORM": "" if self.transform is None else _name_of(self.transform),
+            "sent by": "_send_to_kafka" if self.one_by_one else "batches",
+            "block bytes": str(self.block_bytes),
+            "batch bytes": str(self.max_batch_bytes),
+        }
+
+
+def define(
+    spec: JobSpec,
+    source: SourceIdentity,
+    header: Sequence[str],
+    facts: Mapping[str, TopicFacts],
+    partition_count: int,
+) -> JobDefinition:
+    """The job's definition; `facts` by topic, `partition_count` the one that routes rows."""
+    return JobDefinition(
+        source=source,
+        configuration=spec.configuration(header),
+        cluster_id=facts[spec.topic].cluster_id,
+        topic_ids={topic: facts[topic].topic_id for topic in spec.topics},
+        partition_count=partition_count,
+        lanes=spec.lanes(partition_count),
+    )
+
+
+def check_same_job(
+    stored: StoredJob, now: JobDefinition, facts: Mapping[str, TopicFacts]
+) -> list[str]:
+    """Compares what the item says with what this run would do; returns warnings.
+
+    Raises SourceChangedError, ConfigChangedError, TopicChangedError, and CheckpointError if the
+    checkpoint lies beyond the source's end (not known for a gzip object)."""
+    job_id = now.configuration["JOB_ID"]
+    _check_source(job_id, stored.source, now.source)
+    _check_configuration(job_id, stored.configuration, now.configuration)
+    _check_topics(job_id, stored, now)
+    if not now.source.is_gzip and stored.position.byte_offset > now.source.size:
+        raise CheckpointError(
+            f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
+            f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
+            "backup, or load under a new JOB_ID into a clean topic."
+        )
+    topic = now.lanes[0].topic
+    count = facts[topic].partition_count
+    if count < stored.partition_count:
+        raise TopicChangedError(
+            f"topic {topic} has {count} partitions, job {job_id} was begun with "
+            f"{stored.partition_count}: it is not the same topic. Load under a new JOB_ID."
+        )
+    if count > stored.partition_count and len(now.lanes) > 1:
+        return [
+            f"topic {topic} has {count} partitions now; job {job_id} goes on with the "
+            f"{stored.partition_count} that it was begun with, and the others stay empty"
+        ]
+    return []
+
+
+def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> None:
+    if stored.uri != now.uri:
+        raise SourceChangedError(
+            f"job {job_id} was begun with {stored.uri}, not {now.uri}; use another JOB_ID for "
+            "another file"
+        )
+    if (stored.etag, stored.size) != (now.etag, now.size):
+        version = (
+            f"set S3_VERSION_ID={stored.version_id} to go on with the version it was begun with, "
+            if stored.version_id
+            else "put the old object back, "
+        )
+        raise SourceChangedError(
+            f"{now.uri} has changed since job {job_id} was begun: ETag {stored.etag} of "
+            f"{stored.size} bytes then, {now.etag} of {now.size} now; {version}or load the new "
+            "object under another JOB_ID"
+        )
+
+
+def _check_configuration(job_id: str, stored: Mapping[str, str], now: Mapping[str, str]) -> None:
+    differing = [
+        f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
+        for name in sorted({*stored, *now})
+        if stored.get(name, "") != now.get(name, "")
+    ]
+    if differing:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with other settings: {'; '.join(differing)}. Set them as they "
+            "were, or load under another JOB_ID into a clean topic."
+        )
+
+
+def _check_topics(job_id: str, stored: StoredJob, now: JobDefinition) -> None:
+    if stored.cluster_id != now.cluster_id:
+        raise TopicChangedError(
+            f"job {job_id} was begun on Kafka cluster {stored.cluster_id}, this is "
+            f"{now.cluster_id}; check KAFKA_BOOTSTRAP_SERVERS, or load under another JOB_ID"
+        )
+    for topic, topic_id in now.topic_ids.items():
+        if stored.topic_ids.get(topic) != topic_id:
+            raise TopicChangedError(
+                f"topic {topic} was deleted and created again since job {job_id} was begun (id "
+                f"{stored.topic_ids.get(topic)} then, {topic_id} now): its rows are gone. Load "
+                "under another JOB_ID."
+            )
+
+
+def _name_of(transform: Transform) -> str:
+    module = getattr(transform, "__module__", "")
+    name = getattr(transform, "__qualname__", type(transform).__qualname__)
+    return f"{module}:{name}"

@@ -1,0 +1,48 @@
+"""What a run of a job works with, passed in by whoever runs it; and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from csvkafka.clock import Clock
+from csvkafka.interfaces import BlockFeed, Cluster, Observer, Sink, Source
+from csvkafka.ledger.ledger import JobLedger
+from csvkafka.model import EncodePlan, Lane, Position
+from csvkafka.pipeline.pipeline import PipelineSettings
+from csvkafka.pipeline.sequencer import Seal
+from csvkafka.records import record_batch
+
+RowSender = Callable[[dict[str | None, object], int], bool]
+"""(row as csv.DictReader gives it, source_line) -> whether it is in the topic for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobParts:
+    """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
+    `store` carries the writes to the item; `send_row` replaces batches where a subclass sends."""
+
+    source: Source
+    cluster: Cluster
+    ledger: JobLedger
+    open_sink: Callable[[Sequence[Lane], Mapping[str, str]], Sink]
+    open_feed: Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]
+    store: Executor
+    clock: Clock
+    observer: Observer
+    stop_signal: Callable[[], int | None]
+    seal: Seal = record_batch.seal
+    send_row: RowSender | None = None
+    settings: PipelineSettings = field(default_factory=PipelineSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """`row_count` rows of the source are in the topic, as `total_sent` records, of which this run
+    sent `sent_now`. `already_complete`: there was nothing left to do."""
+
+    row_count: int
+    total_sent: int
+    sent_now: int
+    already_complete: bool = False

@@ -1,0 +1,111 @@
+"""The slow road: each row is handed to a function, in order, and waited for.
+
+For subclasses of `CSVToKafkaProcessor` that override `_send_to_kafka`. The lease and the checkpoint
+are the same as on the fast road, but the records are the subclass's: after a kill, rows since the
+last checkpoint are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from csvkafka.errors import DeliveryError, MalformedRowError, StoppedError
+from csvkafka.job.parts import JobParts, RowSender
+from csvkafka.ledger.item import StoredJob
+from csvkafka.ledger.ledger import JobLedger
+from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.rows.csv_rows import decode, parse_rows, row_ends
+
+
+def load_row_by_row(
+    send_row: RowSender, ledger: JobLedger, parts: JobParts, plan: EncodePlan, stored: StoredJob
+) -> int:
+    """Sends all rows after the checkpoint; returns the number of rows of the source.
+
+    Raises DeliveryError if `send_row` fails, StoppedError after a signal, MalformedRowError; what
+    was sent is in the checkpoint then."""
+    loop = _Loop(send_row, ledger, parts, stored.position)
+    parts.observer.report(
+        Step.SOURCE_OPENED,
+        rows=stored.position.row_count,
+        bytes=stored.position.byte_offset,
+        size=stored.source.size,
+        in_topic=0,
+    )
+    try:
+        with closing(parts.source.read(stored.position.byte_offset)) as chunks:
+            for block in cut_blocks(chunks, stored.position, plan):
+                for row, end in _rows(block, plan):
+                    loop.send(row, end)
+    except BaseException:
+        loop.commit(release=True)
+        raise
+    loop.commit(completed=True)
+    parts.observer.report(Step.COMPLETED, rows=loop.reached.row_count, sent=loop.reached.row_count)
+    return loop.reached.row_count
+
+
+class _Loop:
+    """Sends a row at a time and tends the item between rows."""
+
+    def __init__(
+        self, send_row: RowSender, ledger: JobLedger, parts: JobParts, start: Position
+    ) -> None:
+        self._send_row = send_row
+        self._ledger = ledger
+        self._parts = parts
+        self._stored_rows = start.row_count
+        self.reached = start
+
+    def send(self, row: dict[str | None, object], end: Position) -> None:
+        signal_number = self._parts.stop_signal()
+        if signal_number is not None:
+            raise StoppedError(signal_number)
+        self._tend_lease()
+        if not self._send_row(row, end.row_count):
+            raise DeliveryError(
+                f"row {end.row_count} could not be sent; the rows before it are in the checkpoint: "
+                "check the brokers and run the same command again"
+            )
+        self.reached = end
+        if end.row_count - self._stored_rows >= self._parts.settings.checkpoint_rows:
+            self.commit()
+
+    def commit(self, *, completed: bool = False, release: bool = False) -> None:
+        checkpoint = Checkpoint(self.reached, self.reached.row_count, ())
+        self._ledger.commit(checkpoint, (), completed=completed, release=release)
+        self._stored_rows = self.reached.row_count
+        self._parts.observer.report(
+            Step.CHECKPOINT_STORED,
+            rows=self.reached.row_count,
+            bytes=self.reached.byte_offset,
+            sent=self.reached.row_count,
+        )
+
+    def _tend_lease(self) -> None:
+        renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
+        if self._parts.clock.boottime() >= renew_at:
+            self._ledger.renew()
+
+
+def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, object], Position]]:
+    """The rows of a block as csv.DictReader gives them, each with the position after it."""
+    ends = (end for end, is_row in row_ends(block.data, plan.dialect) if is_row)
+    text = decode(block.data, plan.dialect, block.start.byte_offset, plan.source_uri)
+    rows = (fields for fields in parse_rows(text, plan.dialect) if fields)
+    width = len(plan.header)
+    for number, (fields, end) in enumerate(zip(rows, ends, strict=True), 1):
+        position = Position(block.start.byte_offset + end, block.start.row_count + number)
+        if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
+            raise MalformedRowError(
+                f"row {position.row_count} of {plan.source_uri}, before byte "
+                f"{position.byte_offset}, has {len(fields)} fields, the header has {width}; see "
+                "--on-bad-row"
+            )
+        row: dict[str | None, object] = dict(zip(plan.header, fields, strict=False))
+        row |= dict.fromkeys(plan.header[len(fields) :])
+        if len(fields) > width:
+            row[None] = fields[width:]
+        yield row, position

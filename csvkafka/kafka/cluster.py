@@ -1,0 +1,159 @@
+"""Questions to Kafka outside the hot path: the topic, a producer id, where a partition ends.
+
+Each question is asked again while Kafka cannot answer it now (an election, a restart), for at most
+`KafkaSettings.answer_timeout_ms`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from kafka.protocol.admin import DescribeConfigsRequest
+from kafka.protocol.consumer import IsolationLevel, ListOffsetsRequest, OffsetSpec
+from kafka.protocol.producer import InitProducerIdRequest
+
+from csvkafka.errors import ConfigError, SinkUnavailableError
+from csvkafka.kafka import codes
+from csvkafka.kafka.client import KafkaClient, TopicMetadata
+from csvkafka.kafka.tail import TailReader
+from csvkafka.model import Lane, LaneTail, ProducerIdentity, TopicFacts
+
+log = logging.getLogger(__name__)
+
+_NEW_TOPIC_SECONDS = 3.0
+_RESOURCE_TYPE_TOPIC = 2
+_NO_TRANSACTION_TIMEOUT_MS = 2**31 - 1
+
+
+class KafkaCluster:
+    """`interfaces.Cluster` on a connected `KafkaClient`; blocks the calling thread."""
+
+    def __init__(self, client: KafkaClient) -> None:
+        self._client = client
+
+    def describe_topic(self, topic: str) -> TopicFacts | None:
+        """Facts of the topic; None if it does not exist. Never creates it.
+
+        A broker learns of a new topic some moments after its creation was confirmed, so one that it
+        does not know is asked for again, for `_NEW_TOPIC_SECONDS`.
+
+        Without the right to read the topic's settings `config` is empty, with a warning in the
+        log. Raises ConfigError for a name that Kafka does not allow, SinkUnavailableError,
+        SinkRefusedError."""
+        deadline = time.monotonic() + _NEW_TOPIC_SECONDS
+
+        def ask() -> TopicMetadata | None:
+            metadata = self._topic_metadata(topic)
+            unknown = metadata.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION
+            return None if unknown and time.monotonic() < deadline else metadata
+
+        metadata = self._client.until_answered(ask, f"topic {topic}")
+        if metadata.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION:
+            return None
+        return TopicFacts(
+            cluster_id=self._client.cluster_id,
+            topic_id=metadata.topic_id,
+            partition_count=len(metadata.leaders),
+            replication_factor=metadata.replication_factor,
+            config=self._client.until_answered(
+                lambda: self._topic_config(topic), f"the settings of topic {topic}"
+            ),
+        )
+
+    def new_producer_identity(self) -> ProducerIdentity:
+        """A fresh producer id from the cluster (InitProducerId without a transactional id)."""
+        return self._client.until_answered(self._init_producer_id, "a producer id")
+
+    def end_offset(self, lane: Lane) -> int:
+        """The high watermark: the Kafka offset after the last record that readers see."""
+        return self._list_offset(lane, OffsetSpec.LATEST)
+
+    def log_start_offset(self, lane: Lane) -> int:
+        """The first Kafka offset that retention has left."""
+        return self._list_offset(lane, OffsetSpec.EARLIEST)
+
+    def read_tail(self, lane: Lane, kafka_offset: int) -> LaneTail:
+        """Headers of the batches from the one with `kafka_offset` - 1 to the high watermark."""
+        reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
+        return reader.read_tail(kafka_offset)
+
+    def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
+        """Values of up to the last `record_count` records, oldest first; markers are none."""
+        reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
+        return reader.last_values(record_count)
+
+    def _topic_metadata(self, topic: str) -> TopicMetadata:
+        self._client.refresh([topic])
+        metadata = self._client.topics[topic]
+        code = metadata.error_code
+        if code in (codes.NO_ERROR, codes.UNKNOWN_TOPIC_OR_PARTITION):
+            return metadata
+        if code == codes.INVALID_TOPIC:
+            raise ConfigError(f"{topic!r} is not a name that Kafka allows for a topic")
+        if codes.is_authorization(code):
+            raise codes.not_authorized(f"topic {topic}", code, "DESCRIBE")
+        raise SinkUnavailableError(f"topic {topic}: {codes.name_of(code)}")
+
+    def _topic_config(self, topic: str) -> dict[str, str]:
+        response = self._client.call(
+            DescribeConfigsRequest(
+                resources=[
+                    DescribeConfigsRequest.DescribeConfigsResource(
+                        resource_type=_RESOURCE_TYPE_TOPIC,
+                        resource_name=topic,
+                        configuration_keys=None,
+                    )
+                ],
+                include_synonyms=False,
+                include_documentation=False,
+            )
+        )
+        result = response.results[0]
+        if codes.is_authorization(result.error_code):
+            log.warning(
+                "The settings of topic %s cannot be checked: %s. Grant DESCRIBE_CONFIGS on it.",
+                topic,
+                codes.name_of(result.error_code),
+            )
+            return {}
+        if result.error_code != codes.NO_ERROR:
+            raise SinkUnavailableError(f"topic {topic}: {codes.name_of(result.error_code)}")
+        return {entry.name: entry.value for entry in result.configs if entry.value is not None}
+
+    def _init_producer_id(self) -> ProducerIdentity:
+        # An id whose answer is lost is not used by anybody: asking again does no harm.
+        response = self._client.call(
+            InitProducerIdRequest(
+                transactional_id=None, transaction_timeout_ms=_NO_TRANSACTION_TIMEOUT_MS
+            )
+        )
+        code = response.error_code
+        if codes.is_authorization(code):
+            raise codes.not_authorized(
+                "a producer id", code, "WRITE on the topic (before Kafka 3.0: IDEMPOTENT_WRITE)"
+            )
+        if code != codes.NO_ERROR:
+            raise SinkUnavailableError(f"no producer id: {codes.name_of(code)}")
+        return ProducerIdentity(response.producer_id, response.producer_epoch)
+
+    def _list_offset(self, lane: Lane, which: OffsetSpec) -> int:
+        def make_request(_: UUID | None) -> Any:
+            topic = ListOffsetsRequest.ListOffsetsTopic
+            partition = topic.ListOffsetsPartition(
+                partition_index=lane.partition, timestamp=int(which)
+            )
+            return ListOffsetsRequest(
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                topics=[topic(name=lane.topic, partitions=[partition])],
+                timeout_ms=self._client.settings.request_timeout_ms // 2,
+                min_version=1,  # the first that answers with one offset
+            )
+
+        answer = self._client.call_leader(
+            lane, make_request, lambda response: response.topics[0].partitions[0], "DESCRIBE"
+        )
+        return int(answer.offset)

@@ -1,0 +1,43 @@
+"""A topic as a broker describes it, and its id in the form that Kafka's tools print."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from csvkafka.kafka import codes
+
+
+@dataclass(frozen=True, slots=True)
+class TopicMetadata:
+    """A topic as a broker described it. `error_code` other than 0: the rest is empty. `topic_id`
+    is Kafka's text for the UUID, empty before Kafka 2.8. `leaders` maps a partition to its
+    leader's node id, or -1."""
+
+    name: str
+    error_code: int
+    uuid: UUID | None = None
+    topic_id: str = ""
+    leaders: dict[int, int] = field(default_factory=dict)
+    replication_factor: int = 0
+
+
+def topic_metadata(topic: Any) -> TopicMetadata:
+    """The metadata of one topic in a MetadataResponse."""
+    if topic.error_code != codes.NO_ERROR:
+        return TopicMetadata(topic.name, topic.error_code)
+    replicas = [len(partition.replica_nodes) for partition in topic.partitions]
+    text = ""
+    if topic.topic_id is not None:
+        # As Kafka's tools print it.
+        text = base64.urlsafe_b64encode(topic.topic_id.bytes).rstrip(b"=").decode("ascii")
+    return TopicMetadata(
+        name=topic.name,
+        error_code=codes.NO_ERROR,
+        uuid=topic.topic_id,
+        topic_id=text,
+        leaders={partition.partition_index: partition.leader_id for partition in topic.partitions},
+        replication_factor=min(replicas, default=0),
+    )

@@ -1,0 +1,137 @@
+"""Reads and encodes ahead of the loop: encoded blocks, in file order, from background threads.
+
+One thread reads the source and cuts it into blocks; an executor encodes them, several at a time,
+since compression runs without the GIL; the loop takes them without ever waiting. Memory: at most
+`depth` blocks: the source bytes (`plan.block_bytes`) of those that wait, five to ten times that for
+each that is just being encoded (25 times if the `csv` module reads it), the compressed batches of
+those that are ready. With the defaults that is 5 to 15 MB.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+from csvkafka.encode.encoder import encode_block, lane_total
+from csvkafka.model import Block, EncodedBlock, EncodePlan, Position
+from csvkafka.rows.blocks import MAX_ROW_BYTES, cut_blocks
+
+log = logging.getLogger(__name__)
+
+ENCODER_THREADS = 2
+"""One compresses while the other makes JSON; more than two only contend for the GIL."""
+
+DEPTH = 5
+"""Blocks that are read ahead."""
+
+CLOSE_SECONDS = 2.0
+
+
+class ThreadedBlockFeed:
+    """`interfaces.BlockFeed` over a source that `open_chunks` opens at `start.byte_offset`.
+
+    `skip[lane]` says how many of the lane's next rows are in the topic already: they are left out.
+    While any are left, blocks are encoded one after the other, because what one block may skip
+    depends on what the one before has skipped. `wake` is called, from a background thread, whenever
+    `take` or `exhausted` may have something new to say. `executor` runs `encode_block`, if not the
+    feed's own threads; it is the caller's to close."""
+
+    def __init__(
+        self,
+        open_chunks: Callable[[int], Iterable[bytes]],
+        start: Position,
+        plan: EncodePlan,
+        *,
+        skip: Sequence[int] = (),
+        wake: Callable[[], None] = lambda: None,
+        depth: int = DEPTH,
+        executor: Executor | None = None,
+        max_row_bytes: int = MAX_ROW_BYTES,
+        close_seconds: float = CLOSE_SECONDS,
+    ) -> None:
+        self._open_chunks = open_chunks
+        self._start = start
+        self._plan = plan
+        self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
+        self._wake = wake
+        self._max_row_bytes = max_row_bytes
+        self._close_seconds = close_seconds
+        self._room = threading.Semaphore(depth)
+        self._ahead: deque[Future[EncodedBlock]] = deque()
+        self._ended = False
+        self._closed = threading.Event()
+        self._executor = executor or ThreadPoolExecutor(ENCODER_THREADS, "csvkafka-encoder")
+        self._owns_executor = executor is None
+        # A daemon: a read that hangs in the network must not keep the process from ending.
+        self._reader = threading.Thread(target=self._read, name="csvkafka-reader", daemon=True)
+        self._reader.start()
+
+    def take(self) -> EncodedBlock | None:
+        """The next block if it is ready, else None; never waits.
+
+        Raises what reading or encoding raised, after all blocks before it were taken, and again
+        each time."""
+        if not self._ahead or not self._ahead[0].done():
+            return None
+        block = self._ahead[0].result()
+        self._ahead.popleft()
+        self._room.release()
+        return block
+
+    @property
+    def exhausted(self) -> bool:
+        """All blocks were taken and the source has ended."""
+        # In this order: the reader adds the last block before it says that it has ended.
+        return self._ended and not self._ahead
+
+    def close(self) -> None:
+        """Ends the background work; waits for at most `close_seconds` for a read to return, and
+        leaves one that hangs behind. Blocks that were not taken are lost."""
+        self._closed.set()
+        self._room.release()
+        if self._owns_executor:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        if threading.current_thread() is not self._reader:
+            self._reader.join(self._close_seconds)
+        if self._reader.is_alive():
+            log.debug("the reader of %s still waits for the source", self._plan.source_uri)
+
+    # -- in the reader's thread ----------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            chunks = self._open_chunks(self._start.byte_offset)
+            try:
+                blocks = cut_blocks(chunks, self._start, self._plan, self._max_row_bytes)
+                for block in blocks:
+                    self._room.acquire()
+                    if self._closed.is_set():
+                        return
+                    self._encode(block)
+            finally:
+                close = getattr(chunks, "close", None)
+                if close is not None:
+                    close()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where blocks are taken
+            failed: Future[EncodedBlock] = Future()
+            failed.set_exception(error)
+            self._ahead.append(failed)
+        finally:
+            self._ended = True
+            if not self._closed.is_set():
+                self._wake()
+
+    def _encode(self, block: Block) -> None:
+        future = self._executor.submit(encode_block, block, self._plan, tuple(self._skip))
+        self._ahead.append(future)
+        future.add_done_callback(self._encoded)
+        if any(self._skip) and future.exception() is None:
+            skipped = zip(self._skip, future.result().rows_by_lane, strict=True)
+            self._skip = [max(0, skip - row_count) for skip, row_count in skipped]
+
+    def _encoded(self, future: Future[EncodedBlock]) -> None:
+        if not self._closed.is_set() and not future.cancelled():
+            self._wake()

@@ -1,0 +1,206 @@
+"""Gives each batch its sequence number; decides what is sent now, what again, in which order.
+
+Pure, for all lanes of a job. Row k of a lane always carries sequence k, so the partition's leader
+takes each row at most once and only in order, from whoever sends it. The rules (their reasons are
+in docs/architecture.md):
+
+- an incarnation's first batch to a lane goes alone until it is acknowledged, and so does the first
+  one after a failure; then at most `MAX_IN_FLIGHT` are on their way, because the broker remembers
+  the last five batches of a producer;
+- after a failure nothing is sent in the lane until every batch on its way has its answer; then all
+  unacknowledged ones go again, the same bytes, lowest first;
+- OUT_OF_ORDER for the lowest unacknowledged batch means that we do not know the lane's end: the
+  tails must be read again. For a higher one it is only what a failed batch leaves behind.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from csvkafka.clock import Clock
+from csvkafka.errors import SequenceError
+from csvkafka.model import (
+    EncodedBatch,
+    LaneProgress,
+    OutcomeKind,
+    ProduceOutcome,
+    ProducerIdentity,
+    SequencedBatch,
+)
+from csvkafka.pipeline.progress import RescanNeeded
+
+MAX_IN_FLIGHT = 5
+"""Kafka's brokers keep the last five batches of each producer id and partition
+(ProducerStateEntry.NUM_BATCHES_TO_RETAIN); a resend of an older one cannot be recognised."""
+
+FIRST_BACKOFF_SECONDS = 0.05
+LAST_BACKOFF_SECONDS = 1.0
+
+Seal = Callable[[EncodedBatch, ProducerIdentity, int, int], bytes]
+"""(batch, identity, base sequence, timestamp in ms) -> the final bytes; `record_batch.seal`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The lane's lowest unacknowledged batch is in the topic. `base_kafka_offset` may be -1."""
+
+    lane: int
+    base_kafka_offset: int
+    record_count: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A batch that is not acknowledged: `batch` before its first send, `sealed` from then on; both
+    would be its bytes twice. `size` is that of `batch.records`."""
+
+    ticket: int
+    base_sequence: int
+    record_count: int
+    size: int
+    batch: EncodedBatch | None
+    sealed: SequencedBatch | None = None
+
+
+class _LaneQueue:
+    """Unacknowledged batches of one lane, lowest first; the first `handed_over` of them were given
+    to the sink since the last failure, and `in_flight` holds the tickets still unanswered."""
+
+    __slots__ = (
+        "failures",
+        "handed_over",
+        "in_flight",
+        "limit",
+        "next_sequence",
+        "next_ticket",
+        "not_before",
+        "recovering",
+        "waiting",
+    )
+
+    def __init__(self, next_sequence: int) -> None:
+        self.next_sequence = next_sequence
+        self.next_ticket = 0
+        self.waiting: deque[_Waiting] = deque()
+        self.handed_over = 0
+        self.in_flight: deque[int] = deque()
+        self.limit = 1
+        self.recovering = False
+        self.failures = 0
+        self.not_before = 0.0
+
+    def fail(self, now: float) -> None:
+        """A batch was refused or lost: wait for the answers of the others, then start over."""
+        if not self.recovering:
+            backoff = min(FIRST_BACKOFF_SECONDS * 2**self.failures, LAST_BACKOFF_SECONDS)
+            self.failures = min(self.failures + 1, 16)
+            self.recovering = True
+            self.limit = 1
+            self.not_before = now + backoff
+
+    def succeed(self) -> None:
+        """The lowest batch is acknowledged."""
+        self.waiting.popleft()
+        self.handed_over = max(0, self.handed_over - 1)
+        if not self.recovering:
+            self.limit = MAX_IN_FLIGHT
+            self.failures = 0
+
+
+class Sequencer:
+    """The batches between encoder and sink; `lanes` is where each lane ends in the topic."""
+
+    def __init__(
+        self,
+        lanes: Sequence[LaneProgress],
+        identity: ProducerIdentity,
+        clock: Clock,
+        seal: Seal,
+    ) -> None:
+        self._queues = [_LaneQueue(lane.next_sequence) for lane in lanes]
+        self._identity = identity
+        self._clock = clock
+        self._seal = seal
+        self.unacknowledged_bytes = 0
+        self.unacknowledged_batches = 0
+
+    def enqueue(self, batch: EncodedBatch) -> None:
+        """Takes the lane's next batch and fixes its sequence numbers."""
+        queue = self._queues[batch.lane]
+        size = len(batch.records)
+        queue.waiting.append(
+            _Waiting(queue.next_ticket, queue.next_sequence, batch.record_count, size, batch)
+        )
+        queue.next_ticket += 1
+        queue.next_sequence += batch.record_count
+        self.unacknowledged_bytes += size
+        self.unacknowledged_batches += 1
+
+    def due(self) -> list[SequencedBatch]:
+        """The batches that go to the sink now, in order in each lane; they are in flight then."""
+        now = self._clock.monotonic()
+        due: list[SequencedBatch] = []
+        for lane, queue in enumerate(self._queues):
+            if queue.recovering:
+                if queue.in_flight or now < queue.not_before:
+                    continue
+                queue.recovering = False
+                queue.handed_over = 0
+            while queue.handed_over < len(queue.waiting) and len(queue.in_flight) < queue.limit:
+                waiting = queue.waiting[queue.handed_over]
+                if waiting.batch is not None:
+                    waiting.sealed = self._sealed(lane, waiting, waiting.batch)
+                    waiting.batch = None
+                assert waiting.sealed is not None
+                queue.handed_over += 1
+                queue.in_flight.append(waiting.ticket)
+                due.append(waiting.sealed)
+        return due
+
+    @property
+    def in_flight(self) -> int:
+        """Sends that the sink has not answered yet."""
+        return sum(len(queue.in_flight) for queue in self._queues)
+
+    def next_due_at(self) -> float | None:
+        """When a lane's wait after a failure ends (monotonic seconds); None if none waits."""
+        waits = [q.not_before for q in self._queues if q.recovering and not q.in_flight]
+        return min(waits, default=None)
+
+    def settle(self, outcome: ProduceOutcome) -> Acknowledged | None:
+        """Takes the sink's answer for one send; returns what it acknowledges, if anything.
+
+        Raises RescanNeeded (see the module's rules) and the outcome's own error if it is fatal."""
+        queue = self._queues[outcome.lane]
+        if not queue.in_flight or queue.in_flight.popleft() != outcome.ticket:
+            raise SequenceError(
+                f"the sink answered for batch {outcome.ticket} of lane {outcome.lane} out of turn; "
+                "this is a defect of csvkafka: please report it. Running again resumes safely."
+            )
+        if outcome.kind is OutcomeKind.FATAL:
+            raise outcome.error or SequenceError("the broker refused a batch without a reason")
+        is_lowest = queue.waiting[0].ticket == outcome.ticket
+        if outcome.kind in (OutcomeKind.APPENDED, OutcomeKind.DUPLICATE):
+            # Above a failed batch, success only says that the resends will be duplicates.
+            return self._acknowledge(outcome) if is_lowest else None
+        if outcome.kind is OutcomeKind.OUT_OF_ORDER and is_lowest:
+            raise RescanNeeded(
+                f"the broker refused batch {outcome.ticket} of lane {outcome.lane} as out of order"
+            )
+        queue.fail(self._clock.monotonic())
+        return None
+
+    def _acknowledge(self, outcome: ProduceOutcome) -> Acknowledged:
+        queue = self._queues[outcome.lane]
+        acknowledged = queue.waiting[0]
+        queue.succeed()
+        self.unacknowledged_bytes -= acknowledged.size
+        self.unacknowledged_batches -= 1
+        return Acknowledged(outcome.lane, outcome.base_kafka_offset, acknowledged.record_count)
+
+    def _sealed(self, lane: int, waiting: _Waiting, batch: EncodedBatch) -> SequencedBatch:
+        timestamp_ms = int(self._clock.wall() * 1000)
+        data = self._seal(batch, self._identity, waiting.base_sequence, timestamp_ms)
+        return SequencedBatch(lane, waiting.ticket, waiting.record_count, data)

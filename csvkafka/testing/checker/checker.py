@@ -1,0 +1,391 @@
+"""Judges a load: are the rows of the source in the topic, each once, in order, with their content?
+
+Knows nothing of the loader. It reads the source itself (`read_rows`: `csv.DictReader` on a text
+stream), walks the topic's partitions beside it, and reports anomalies by name (`AnomalyKind`
+defines them) with their places. An `Expectation` says how a record shows its row, so loaders with
+other records can be judged too.
+
+Memory does not grow with a clean load, whatever its size, if records carry their source line: the
+partitions are merged by it. `row_ledger` says what the rest costs.
+"""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import BinaryIO, NamedTuple
+
+import orjson
+
+from csvkafka.testing.checker.row_ledger import (
+    ContentLedger,
+    ExpectedRow,
+    Fields,
+    Found,
+    LineLedger,
+)
+from csvkafka.testing.checker.verdict import (
+    MAX_PLACES,
+    Anomaly,
+    AnomalyKind,
+    CheckpointObservation,
+    Place,
+    Verdict,
+)
+
+__all__ = [
+    "Anomaly",
+    "AnomalyKind",
+    "CheckpointObservation",
+    "Expectation",
+    "Fields",
+    "IdentifyBy",
+    "Place",
+    "SourceRow",
+    "TopicRecord",
+    "Verdict",
+    "check",
+    "documented_record",
+    "read_rows",
+]
+
+SourceRow = dict[str | None, object]
+"""A row as `csv.DictReader` gives it: surplus fields are a list under None."""
+
+KEY_LIMIT = 1_000_000
+"""How many distinct keys are remembered to see that each stays in one partition; about 150 bytes
+each."""
+
+
+class TopicRecord(NamedTuple):
+    """A record as a consumer sees it."""
+
+    kafka_offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+class IdentifyBy(StrEnum):
+    """How a record tells which row it is."""
+
+    LINE = "line"  # it carries its source line
+    CONTENT = "content"  # by its content alone: a torn row then shows as a phantom and a lost row
+
+
+Decoder = Callable[[TopicRecord], tuple[int | None, Fields | None]]
+"""(source_line or None, fields or None): without fields the record could not be decoded; without a
+line it is not one of the loader's, unless rows are identified by content."""
+
+
+def documented_record(source_uri: str | None = None) -> Decoder:
+    """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
+    `source_uri`, records of other files are not the loader's."""
+
+    def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
+        try:
+            fields = orjson.loads(record.value or b"")
+        except orjson.JSONDecodeError:
+            return None, None
+        if not isinstance(fields, dict):
+            return None, None
+        line = fields.pop("_source_line", None)
+        file = fields.pop("_source_file", None)
+        ours = type(line) is int and file is not None and source_uri in (None, file)
+        return (line if ours else None), fields
+
+    return decode
+
+
+def documented_row(row: SourceRow, _: int) -> Fields:
+    """The fields of the documented record of a row; surplus fields stand under "null"."""
+    if None in row:
+        row["null"] = row.pop(None)
+    row.pop("_source_line", None)
+    row.pop("_source_file", None)
+    return row  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a correct topic looks like. The default is the documented record, any partition.
+
+    `decode` reads a record. `fields_of(row, source_line)` says what its fields should be (a
+    transform goes here), or None: no record in this topic (rows for a dead-letter topic).
+    `key_of(row)` is the record key that is due; None: keys are not judged. `partition_of(key)` is
+    where a record belongs; None: anywhere, but equal keys in one partition if `key_of` is given.
+    `ignore_foreign`: records that are not the loader's are no phantom rows. `complete` False: the
+    load is still to go on, so only rows with a later row behind them in their partition are lost
+    (with several partitions that takes `partition_of`)."""
+
+    decode: Decoder = field(default_factory=documented_record)
+    fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
+    identify_by: IdentifyBy = IdentifyBy.LINE
+    key_of: Callable[[SourceRow], bytes | None] | None = None
+    partition_of: Callable[[bytes | None], int] | None = None
+    ignore_foreign: bool = False
+    complete: bool = True
+
+
+def read_rows(
+    stream: BinaryIO, *, encoding: str = "utf-8-sig", delimiter: str = ",", quotechar: str = '"'
+) -> Iterator[SourceRow]:
+    """The rows of a CSV, by definition. Lifts the `csv` module's field size limit, which is the
+    process's."""
+    csv.field_size_limit(sys.maxsize)
+    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    return iter(csv.DictReader(text, delimiter=delimiter, quotechar=quotechar))
+
+
+def check(
+    source_rows: Iterable[SourceRow],
+    topic_records: Mapping[int, Iterable[TopicRecord]],
+    expectation: Expectation | None = None,
+    checkpoints: Sequence[CheckpointObservation] = (),
+) -> Verdict:
+    """Judges the topic's records, by partition and each in the log's order, against the source.
+
+    Reads all iterables once, side by side. `checkpoints` are in the order in which they were
+    observed."""
+    expectation = expectation or Expectation()
+    judge = _Judge(source_rows, topic_records, expectation, checkpoints)
+    if expectation.identify_by is IdentifyBy.LINE:
+        for partition, record, line, fields in judge.merged(topic_records):
+            judge.examine(partition, record, line, fields)
+    else:
+        for partition, records in topic_records.items():
+            for record in records:
+                judge.examine(partition, record, *expectation.decode(record))
+    return judge.verdict()
+
+
+class _Judge:
+    """One judgement: gathers anomalies record by record."""
+
+    def __init__(
+        self,
+        source_rows: Iterable[SourceRow],
+        partitions: Iterable[int],
+        expectation: Expectation,
+        checkpoints: Sequence[CheckpointObservation],
+    ) -> None:
+        self._expectation = expectation
+        self._decode = expectation.decode
+        rows = self._expected_rows(source_rows)
+        judges_keys = expectation.key_of is not None
+        self._by_line: LineLedger | None = None
+        self._by_content: ContentLedger | None = None
+        if expectation.identify_by is IdentifyBy.LINE:
+            self._by_line = LineLedger(rows, judges_keys)
+        else:
+            self._by_content = ContentLedger(rows, judges_keys)
+        self._last_line = dict.fromkeys(partitions, 0)
+        self._partition_of_key: dict[int, int] = {}
+        self._checkpoints = checkpoints
+        self._uncovered = {p: _UncoveredRows(p, checkpoints) for p in self._last_line}
+        self._counts: dict[AnomalyKind, int] = {}
+        self._places: dict[AnomalyKind, list[Place]] = {}
+        self._record_count = self._foreign_count = self._rows_found = 0
+
+    def _expected_rows(self, rows: Iterable[SourceRow]) -> Iterator[ExpectedRow | None]:
+        expectation = self._expectation
+        fields_of, key_of, partition_of = (
+            expectation.fields_of,
+            expectation.key_of,
+            expectation.partition_of,
+        )
+        for line, row in enumerate(rows, 1):
+            key = None if key_of is None else key_of(row)
+            fields = fields_of(row, line)
+            if fields is None:
+                yield None
+            elif partition_of is None:
+                yield ExpectedRow(fields, key)
+            else:
+                yield ExpectedRow(fields, key, partition_of(key))
+
+    def merged(
+        self, topic_records: Mapping[int, Iterable[TopicRecord]]
+    ) -> Iterator[tuple[int, TopicRecord, int | None, Fields | None]]:
+        """The decoded records of all partitions: each partition in its order, the smallest source
+        line among the partitions first, records without one at once."""
+        if len(topic_records) == 1:
+            for partition, records in topic_records.items():
+                for record in records:
+                    yield partition, record, *self._decode(record)
+            return
+        iterators = {partition: iter(records) for partition, records in topic_records.items()}
+        heads: list[tuple[int, int, TopicRecord, Fields | None]] = []
+        advancing = list(iterators)
+        while advancing or heads:
+            for partition in advancing:
+                for record in iterators[partition]:
+                    line, fields = self._decode(record)
+                    if line is not None:
+                        heapq.heappush(heads, (line, partition, record, fields))
+                        break
+                    yield partition, record, None, fields
+            advancing.clear()
+            if heads:
+                head_line, partition, record, fields = heapq.heappop(heads)
+                yield partition, record, head_line, fields
+                advancing.append(partition)
+
+    def examine(
+        self, partition: int, record: TopicRecord, line: int | None, fields: Fields | None
+    ) -> None:
+        """Judges the next record of a partition."""
+        self._record_count += 1
+        if self._by_content is not None and fields is not None:
+            found, line = self._by_content.take(fields, record.key, self._last_line[partition])
+        elif self._by_line is not None and line is not None and fields is not None:
+            found = self._by_line.take(line, fields, record.key)
+        elif self._expectation.ignore_foreign and line is None:
+            self._foreign_count += 1
+            return
+        elif fields is None:
+            self._note(AnomalyKind.TORN_ROW, partition, record, line, "cannot be decoded")
+            return
+        else:
+            found = Found.NO_SUCH_ROW
+        if found is Found.REPEATED:
+            self._note(AnomalyKind.DUPLICATE_ROW, partition, record, line)
+        elif found is Found.NO_SUCH_ROW:
+            if self._by_content is not None and self._expectation.ignore_foreign:
+                self._foreign_count += 1
+                return
+            what = "" if line is not None else "shows no row of this source"
+            self._note(AnomalyKind.PHANTOM_ROW, partition, record, line, what)
+        else:
+            assert line is not None
+            if found is Found.TORN:
+                self._note(
+                    AnomalyKind.TORN_ROW, partition, record, line, "its content is not the row's"
+                )
+            self._examine_first(partition, record, line)
+
+    def _examine_first(self, partition: int, record: TopicRecord, line: int) -> None:
+        """The order and the partition of a row's first occurrence."""
+        self._rows_found += 1
+        last_line = self._last_line[partition]
+        if line > last_line:
+            self._last_line[partition] = line
+        else:
+            self._note(AnomalyKind.REORDERED_ROW, partition, record, line, f"after {last_line}")
+        due = self._due_partition(record.key, partition)
+        if due != partition:
+            self._note(
+                AnomalyKind.REORDERED_ROW, partition, record, line, f"belongs to partition {due}"
+            )
+        self._uncovered[partition].note(record.kafka_offset, line)
+
+    def _due_partition(self, key: bytes | None, partition: int) -> int:
+        """Where a record with this key belongs, as far as that is known."""
+        if self._expectation.partition_of is not None:
+            return self._expectation.partition_of(key)
+        if self._expectation.key_of is None or key is None or len(self._last_line) == 1:
+            return partition
+        name = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+        if len(self._partition_of_key) < KEY_LIMIT:
+            return self._partition_of_key.setdefault(name, partition)
+        return self._partition_of_key.get(name, partition)
+
+    def _note(
+        self,
+        kind: AnomalyKind,
+        partition: int | None,
+        record: TopicRecord | None,
+        line: int | None,
+        detail: str = "",
+    ) -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        places = self._places.setdefault(kind, [])
+        if len(places) < MAX_PLACES:
+            kafka_offset = None if record is None else record.kafka_offset
+            places.append(Place(partition, kafka_offset, line, detail))
+
+    def verdict(self) -> Verdict:
+        """The answer, after the last record."""
+        ledger = self._by_line or self._by_content
+        assert ledger is not None
+        first_missing: int | None = None
+        for line, partition in ledger.missing():
+            first_missing = line if first_missing is None else first_missing
+            if self._is_lost(line, partition):
+                place = None if partition < 0 else partition
+                self._note(AnomalyKind.LOST_ROW, place, None, line)
+        self._judge_checkpoints(first_missing)
+        notes = []
+        if len(self._partition_of_key) >= KEY_LIMIT:
+            notes.append(f"only the first {KEY_LIMIT} distinct keys were held to one partition")
+        return Verdict(
+            row_count=ledger.row_count,
+            record_count=self._record_count,
+            foreign_count=self._foreign_count,
+            rows_found=self._rows_found,
+            anomalies=tuple(
+                Anomaly(kind, self._counts[kind], tuple(self._places[kind]))
+                for kind in AnomalyKind
+                if kind in self._counts
+            ),
+            notes=tuple(notes),
+        )
+
+    def _is_lost(self, line: int, partition: int) -> bool:
+        if self._expectation.complete:
+            return True
+        if partition < 0 and len(self._last_line) == 1:
+            (partition,) = self._last_line
+        return line < self._last_line.get(partition, 0)
+
+    def _judge_checkpoints(self, first_missing: int | None) -> None:
+        uncovered = [
+            {p: line for p, rows in self._uncovered.items() if (line := rows.lowest(index))}
+            for index in range(len(self._checkpoints))
+        ]
+        highest = 0
+        for observation, lowest in zip(self._checkpoints, uncovered, strict=True):
+            covered = observation.last_line
+            if covered < highest:
+                detail = f"covers {covered} rows, covered {highest} before"
+                self._note(AnomalyKind.CHECKPOINT_REGRESSED, None, None, covered, detail)
+            highest = max(highest, covered)
+            candidates: list[tuple[int, int | None]] = [(line, p) for p, line in lowest.items()]
+            if first_missing is not None:
+                candidates.append((first_missing, None))
+            line, partition = min(candidates, key=lambda found: found[0], default=(sys.maxsize, 0))
+            if line <= covered:
+                detail = f"covered {covered} rows before this one was in the topic"
+                self._note(AnomalyKind.CHECKPOINT_AHEAD, partition, None, line, detail)
+
+
+class _UncoveredRows:
+    """For one partition: the lowest row that stands at or after each observation's end offset."""
+
+    def __init__(self, partition: int, checkpoints: Sequence[CheckpointObservation]) -> None:
+        self._ends = [
+            observation.end_offsets.get(partition, sys.maxsize) for observation in checkpoints
+        ]
+        self._sorted_ends = sorted(self._ends)
+        # lowest line among records with that many ends at or before them
+        self._lowest = [sys.maxsize] * (len(self._ends) + 1)
+
+    def note(self, kafka_offset: int, line: int) -> None:
+        """A first occurrence."""
+        if self._ends:
+            passed = bisect_right(self._sorted_ends, kafka_offset)
+            if line < self._lowest[passed]:
+                self._lowest[passed] = line
+
+    def lowest(self, index: int) -> int | None:
+        """The lowest row that observation `index` could not have seen in the topic."""
+        passed = bisect_right(self._sorted_ends, self._ends[index])
+        line = min(self._lowest[passed:], default=sys.maxsize)
+        return None if line == sys.maxsize else line

@@ -1,0 +1,286 @@
+"""Judges a job where it really ran: its object in S3, its topic, its item in the checkpoint table.
+
+`judge_load` takes a load's configuration and compares the whole topic with the whole source, for
+one isolation level; `verify_job` does that for a production job, whose item says which version of
+the object, how many partitions, and whether the load is complete. What a record should be follows
+from the settings and from `csv.DictReader`, with none of the loader's code: partitions of keys are
+kafka-python's murmur2 and zlib's crc32. Both read as streams, in bounded memory (see `checker`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import orjson
+from kafka.partitioner.default import murmur2
+
+from csvkafka.aws.dynamodb_item import DynamoDbItem
+from csvkafka.aws.s3_source import Compression, S3Source
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import ConfigError
+from csvkafka.interfaces import Item
+from csvkafka.job.definition import JobSpec
+from csvkafka.ledger.item import decode, decode_documented, is_documented_only
+from csvkafka.model import BadRows, JobStatus, Routing, SourceIdentity
+from csvkafka.testing.checker.checker import (
+    CheckpointObservation,
+    Expectation,
+    Fields,
+    IdentifyBy,
+    SourceRow,
+    TopicRecord,
+    Verdict,
+    check,
+    documented_record,
+    documented_row,
+    read_rows,
+)
+from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.inputs.byte_stream import stream_of
+
+Progress = Callable[[int, int], None]
+"""Called now and then with (records examined, records in the topic)."""
+
+PROGRESS_RECORDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the judge may take for granted. `exclusive`: every record in the topic should be one of
+    this load, others are phantom rows; else others are counted and left alone. `complete` False:
+    the load is still to go on, so rows after the last one found are not lost yet. `identify_by`:
+    CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's).
+    """
+
+    isolation: Isolation = Isolation.READ_UNCOMMITTED
+    exclusive: bool = True
+    complete: bool = True
+    identify_by: IdentifyBy = IdentifyBy.LINE
+    partition_count: int | None = None
+
+
+def judge_load(
+    config: LoadConfig,
+    scope: Scope | None = None,
+    *,
+    source: BinaryIO | None = None,
+    checkpoints: Sequence[CheckpointObservation] = (),
+    progress: Progress | None = None,
+) -> Verdict:
+    """Compares every record of the topic with every row of the source: position, content, order.
+
+    `source` is the CSV's bytes (decompressed), where the caller has them; without it they are read
+    from S3. Raises errors of `csvkafka.errors` where source or topic cannot be read."""
+    scope = scope or Scope()
+    if source is None:
+        with closing(_s3_source(config).read(0)) as chunks:
+            return judge_load(
+                config,
+                scope,
+                source=stream_of(chunks),
+                checkpoints=checkpoints,
+                progress=progress,
+            )
+    with TopicReader(config.kafka, config.spec.topic, scope.isolation) as reader:
+        records: dict[int, Iterator[TopicRecord]] = reader.records()
+        if progress is not None:
+            counted = _Counted(progress, reader.record_count)
+            records = {partition: counted.over(part) for partition, part in records.items()}
+        partition_count = scope.partition_count or len(reader.bounds)
+        verdict = check(
+            _source_rows(config.spec, source),
+            records,
+            expectation_of(config, scope, partition_count),
+            checkpoints,
+        )
+        notes = [*verdict.notes, *_notes(config, reader)]
+        if verdict.foreign_count and not verdict.rows_found:
+            notes.append(
+                f"no record tells a line of this file by _source_line and _source_file, "
+                f"{verdict.foreign_count} tell none: if the loader leaves them out, judge by "
+                "content (--by-content)"
+            )
+        return replace(verdict, notes=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class JobVerdict:
+    """`status` and `last_line` are the item's, None where there is no item."""
+
+    status: JobStatus | None
+    last_line: int | None
+    source_uri: str
+    verdict: Verdict
+
+
+def verify_job(
+    config: LoadConfig, scope: Scope | None = None, *, progress: Progress | None = None
+) -> JobVerdict:
+    """Judges a job by its item: the object's version, the number of partitions that routes keys,
+    and whether it is complete come from there; what the checkpoint covers must be in the topic.
+
+    Without an item all is taken as it is now, and the load as complete. Raises as `judge_load`,
+    and SourceChangedError if the object is not the job's any more."""
+    scope = scope or Scope(exclusive=False)
+    item = DynamoDbItem(config.dynamodb_table, config.spec.job_id).get()
+    job = _stored_job(item)
+    if job.partition_count is not None:
+        scope = replace(scope, partition_count=job.partition_count)
+    if job.status is not None:
+        scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
+    source = _s3_source(config, job.source)
+    uri = source.identify().uri
+    if job.source is not None and job.source.uri != uri:
+        raise ConfigError(
+            f"job {config.spec.job_id} loaded {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY "
+            "and JOB_ID"
+        )
+    # The item was read first: whatever it covers must stand before these ends.
+    with TopicReader(config.kafka, config.spec.topic) as reader:
+        ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
+    checkpoints = () if job.last_line is None else (CheckpointObservation(job.last_line, ends),)
+    with closing(source.read(0)) as chunks:
+        verdict = judge_load(
+            config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
+        )
+    if item is None:
+        note = f"table {config.dynamodb_table} has no item of job {config.spec.job_id}"
+        verdict = replace(verdict, notes=(*verdict.notes, note))
+    return JobVerdict(job.status, job.last_line, uri, verdict)
+
+
+def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Expectation:
+    """What the records of a correct load under these settings are."""
+    spec = config.spec
+    uri = f"s3://{config.s3_bucket}/{config.s3_key}"
+    return Expectation(
+        decode=documented_record(uri),
+        fields_of=_fields_of(spec, uri),
+        identify_by=scope.identify_by,
+        key_of=None if spec.key_column is None else _key_of(spec.key_column),
+        partition_of=_partition_of(spec, partition_count),
+        ignore_foreign=not scope.exclusive,
+        complete=scope.complete,
+    )
+
+
+class _Counted:
+    """Tells `progress` how many records went by, of all partitions together."""
+
+    def __init__(self, progress: Progress, record_count: int) -> None:
+        self._progress = progress
+        self._record_count = record_count
+        self._seen = 0
+
+    def over(self, records: Iterator[TopicRecord]) -> Iterator[TopicRecord]:
+        for record in records:
+            self._seen += 1
+            if self._seen % PROGRESS_RECORDS == 0:
+                self._progress(self._seen, self._record_count)
+            yield record
+
+
+@dataclass(frozen=True, slots=True)
+class _ItemFacts:
+    """What an item says of its job; None where it does not."""
+
+    status: JobStatus | None = None
+    last_line: int | None = None
+    partition_count: int | None = None
+    source: SourceIdentity | None = None
+
+
+def _stored_job(item: Item | None) -> _ItemFacts:
+    if item is None:
+        return _ItemFacts()
+    if is_documented_only(item):
+        documented = decode_documented(item)
+        return _ItemFacts(documented.status, documented.last_line)
+    stored = decode(item)
+    return _ItemFacts(
+        stored.status, stored.position.row_count, stored.partition_count, stored.source
+    )
+
+
+def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3Source:
+    version_id = config.s3_version_id or (None if pinned is None else pinned.version_id)
+    return S3Source(
+        config.s3_bucket,
+        config.s3_key,
+        version_id=version_id,
+        pinned=pinned,
+        compression=Compression(config.spec.source_compression),
+    )
+
+
+def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
+    encoding = spec.dialect.encoding
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"
+    return read_rows(
+        source,
+        encoding=encoding,
+        delimiter=spec.dialect.delimiter,
+        quotechar=spec.dialect.quotechar,
+    )
+
+
+def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | None]:
+    """What a row's record holds; None for a row that goes to the dead-letter topic."""
+    fields_of: Callable[[SourceRow, int], Fields] = documented_row
+    if (transform := spec.transform) is not None:
+
+        def transformed(row: SourceRow, line: int) -> Fields:
+            before = {**row, "_source_line": line, "_source_file": uri}
+            result = transform(before, line)  # type: ignore[arg-type]
+            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+            fields.pop("_source_line", None)
+            fields.pop("_source_file", None)
+            return fields  # type: ignore[no-any-return]
+
+        fields_of = transformed
+    if spec.bad_rows is not BadRows.DEAD_LETTER:
+        return fields_of
+    return lambda row, line: None if None in row or None in row.values() else fields_of(row, line)
+
+
+def _key_of(column: str) -> Callable[[SourceRow], bytes | None]:
+    def key_of(row: SourceRow) -> bytes | None:
+        value = row.get(column)
+        return value.encode() if isinstance(value, str) else None
+
+    return key_of
+
+
+def _partition_of(spec: JobSpec, partition_count: int) -> Callable[[bytes | None], int]:
+    match spec.routing:
+        case Routing.ONE_PARTITION:
+            partition = spec.partition or 0
+            return lambda _: partition
+        case Routing.KEY_CRC32:
+            return lambda key: 0 if key is None else zlib.crc32(key) % partition_count
+        case Routing.KEY_MURMUR2:
+            return lambda key: 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % partition_count
+
+
+def _notes(config: LoadConfig, reader: TopicReader) -> list[str]:
+    """What could not be judged."""
+    notes = []
+    for partition, bounds in reader.bounds.items():
+        if bounds.undecided:
+            notes.append(
+                f"partition {partition}: {bounds.undecided} Kafka offsets from {bounds.end} on "
+                "wait for the end of an open transaction, and were not read"
+            )
+        if bounds.start:
+            notes.append(
+                f"partition {partition} begins at Kafka offset {bounds.start}: retention has "
+                "deleted what was before, so rows of it count as lost"
+            )
+    if config.spec.dead_letter_topic is not None:
+        notes.append(f"topic {config.spec.dead_letter_topic} (dead letters) was not judged")
+    return notes

@@ -1,0 +1,157 @@
+"""What anyone can see of a job from outside: its checkpoint item, and where its topic ends.
+
+Works for every loader that keeps the documented item. Nothing here asks the loader.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from csvkafka.aws.dynamodb_item import from_attribute
+from csvkafka.errors import SinkError, StackError
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.settings import KafkaSettings
+from csvkafka.local.base import Stack
+from csvkafka.local.processes import wait_until
+from csvkafka.model import Lane
+from csvkafka.testing.checker.verdict import CheckpointObservation
+from csvkafka.testing.history import History
+
+WAIT_SECONDS = 60.0
+ANSWER_TIMEOUT_MS = 30_000
+"""Brokers may be down, or the topic gone, on purpose."""
+
+
+class JobView:
+    """One job's item and topic; its methods may be called from several threads."""
+
+    def __init__(self, stack: Stack, table: str, job_id: str, topic: str, partitions: int) -> None:
+        self.topic = topic
+        self._job_id = job_id
+        self._table = table
+        self._dynamodb = stack.client("dynamodb")
+        self._lanes = [Lane(topic, number) for number in range(partitions)]
+        self._lock = threading.Lock()
+        # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
+        servers = tuple(stack.bootstrap_servers.split(","))
+        self._kafka = KafkaClient(KafkaSettings(servers, answer_timeout_ms=ANSWER_TIMEOUT_MS))
+        self._kafka.connect()
+        self._cluster = KafkaCluster(self._kafka)
+
+    def close(self) -> None:
+        """Drops the connections."""
+        with self._lock:
+            self._kafka.close()
+
+    def item(self) -> dict[str, Any] | None:
+        """The item by a consistent read, as Python's values; None if there is none."""
+        answer = self._dynamodb.get_item(
+            TableName=self._table, Key={"job_id": {"S": self._job_id}}, ConsistentRead=True
+        )
+        stored = answer.get("Item")
+        return stored and {name: from_attribute(value) for name, value in stored.items()}
+
+    def last_line(self) -> int:
+        """How many rows the checkpoint covers; 0 without an item."""
+        return int((self.item() or {}).get("last_line", 0))
+
+    def end_offsets(self) -> dict[int, int]:
+        """The high watermark of each partition. Raises SinkUnavailableError, SinkRefusedError."""
+        with self._lock:
+            return {lane.partition: self._cluster.end_offset(lane) for lane in self._lanes}
+
+    def record_count(self) -> int:
+        """Offsets used up in all partitions."""
+        return sum(self.end_offsets().values())
+
+    def observe(self) -> CheckpointObservation:
+        """The checkpoint, and then where the topic ends: in this order an honest loader is never
+        seen ahead of its topic."""
+        last_line = self.last_line()
+        return CheckpointObservation(last_line, self.end_offsets(), time.monotonic())
+
+    def wait_for(
+        self,
+        condition: Callable[[JobView], bool],
+        what: str,
+        timeout_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        """Returns when the condition holds. Raises StackError."""
+        if not wait_until(lambda: condition(self), timeout_seconds):
+            raise StackError(f"the job did not reach {what} in {timeout_seconds:g} s")
+
+    def wait_for_records(self, count: int) -> None:
+        """Returns when the topic holds at least so many records."""
+        self.wait_for(lambda view: view.record_count() >= count, f"{count} records in the topic")
+
+    def wait_for_checkpoint(self, row_count: int) -> None:
+        """Returns when the checkpoint covers at least so many rows."""
+        self.wait_for(lambda view: view.last_line() >= row_count, f"a checkpoint of {row_count}")
+
+
+class JobWatch:
+    """Observes a job again and again in a thread of its own, for the checker and the history."""
+
+    def __init__(self, view: JobView, history: History, every_seconds: float = 0.1) -> None:
+        self._view = view
+        self._history = history
+        self._every_seconds = every_seconds
+        self._over = threading.Event()
+        self._observe_one_at_a_time = threading.Lock()
+        self._observations: list[CheckpointObservation] = []
+        self._thread = threading.Thread(target=self._run, name="job-watch", daemon=True)
+
+    @property
+    def observations(self) -> list[CheckpointObservation]:
+        """All so far, in the order of their times."""
+        return list(self._observations)
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """While the item is replaced on purpose nothing is observed, and what was is forgotten: an
+        observation between the two would say that the checkpoint went back."""
+        with self._observe_one_at_a_time:
+            yield
+            self._observations.clear()
+
+    def observe(self) -> None:
+        """One more observation, now. Raises SinkError, or an error of botocore."""
+        with self._observe_one_at_a_time:
+            seen = self._view.observe()
+            self._observations.append(seen)
+        self._history.record(
+            "checkpoint", last_line=seen.last_line, end_offsets=dict(seen.end_offsets)
+        )
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_seconds):
+            try:
+                self.observe()
+            except (SinkError, BotoCoreError, ClientError) as error:
+                # The servers may be down on purpose; what cannot be seen is no observation.
+                self._history.record("note", text=f"not observed: {error}")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Looks no more; may be called twice."""
+        self._over.set()
+        self._thread.join()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,68 @@
+"""What a judgement is to do, and who watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from csvkafka.testing.checker.checker import Expectation, IdentifyBy, documented_record
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.processes.loader_command import LoaderCommand
+
+DEFAULT_FILE = CsvSpec(
+    50_000, quoted_fraction=0.2, newline_fraction=0.02, unicode_fraction=0.05, hostile_fraction=0.02
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePlan:
+    """What is run, and how it is struck.
+
+    `stall_seconds`: a loader that for so long neither brings a new record nor ends is killed as
+    hung. `failures`: so many ends with an error in a row, none with a new record, end the
+    judgement, and so do `errors` of them in all. `run_again`: once it is done it is started once
+    more, and should then send nothing. `expectation(source_uri)` is for records other than the
+    documented ones."""
+
+    command: LoaderCommand
+    csv: CsvSpec = DEFAULT_FILE
+    kills: int = 5
+    pauses: int = 0
+    seed: int = 0
+    partitions: int = 1
+    stall_seconds: float = 60.0
+    failures: int = 3
+    errors: int = 10
+    run_again: bool = False
+    isolations: tuple[Isolation, ...] = tuple(Isolation)
+    identify_by: IdentifyBy = IdentifyBy.LINE
+    expectation: Callable[[str], Expectation] | None = None
+
+    def expected(self, source_uri: str) -> Expectation:
+        """What the records should be."""
+        if self.expectation is not None:
+            return self.expectation(source_uri)
+        return Expectation(decode=documented_record(source_uri), identify_by=self.identify_by)
+
+
+class JudgeView(Protocol):
+    """Whoever watches."""
+
+    def phase(self, text: str, total: int) -> None:
+        """What begins now; it will have done `total`."""
+
+    def reached(self, done: int) -> None:
+        """How much of it is done."""
+
+    def say(self, text: str) -> None:
+        """A fact worth a line."""
+
+
+class Unwatched:
+    """A `JudgeView` for nobody."""
+
+    def phase(self, text: str, total: int) -> None: ...
+    def reached(self, done: int) -> None: ...
+    def say(self, text: str) -> None: ...

@@ -1,0 +1,338 @@
+"""One load under faults: a source, a topic, a table and a job id of its own, and the judgement.
+
+    with RecoveryCase(stack, CsvSpec(row_count=5_000)) as case:
+        case.kill_at(Step.BATCH_ACKNOWLEDGED, nth=3)
+        case.run()
+        case.assert_once()
+
+`assert_once` holds the topic against the source by the checker, for readers of both isolation
+levels, and the checkpoint item: at the end, and as it was observed all along.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.local.base import Stack
+from csvkafka.model import Step
+from csvkafka.testing.checker.checker import read_rows
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.verdict import Verdict
+from csvkafka.testing.checker.verify import Scope, judge_load
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.proxy import Proxy
+from csvkafka.testing.history import History
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.judging.job_view import JobView, JobWatch
+from csvkafka.testing.processes.supervisor import (
+    EXIT_TIMEOUT_SECONDS,
+    WORKER,
+    Incarnation,
+    Supervisor,
+)
+
+BUCKET = "recovery"
+TABLE = "recovery-checkpoints"
+KILLED = -9
+
+SMALL_FILE = CsvSpec(
+    row_count=5_000,
+    quoted_fraction=0.05,
+    newline_fraction=0.02,
+    unicode_fraction=0.05,
+    hostile_fraction=0.02,
+)
+"""Enough rows for some 60 blocks of `BLOCK_BYTES`; quoted newlines and Unicode among them."""
+
+BLOCK_BYTES = 8_192
+PACE_SECONDS = 0.015
+CHECKPOINT_INTERVAL = 200
+
+
+class RecoveryCase:
+    """A job that has not begun, with a source given by a spec or as bytes.
+
+    `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
+    workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
+    many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
+    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip).
+    `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
+    The faults of `proxies` are noted in the history."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        source: CsvSpec | bytes = SMALL_FILE,
+        *,
+        partitions: int = 1,
+        topic_config: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        exclusive: bool = True,
+        block_bytes: int = BLOCK_BYTES,
+        pace_seconds: float = PACE_SECONDS,
+        kafka_limits: Mapping[str, int] | None = None,
+        stored: bytes | None = None,
+        program: Sequence[str] = WORKER,
+        proxies: Sequence[Proxy] = (),
+    ) -> None:
+        self.stack = stack
+        self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
+        self.row_count = sum(1 for _ in read_rows(io.BytesIO(self.source)))
+        name = uuid4().hex[:12]
+        self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
+        self.partitions = partitions
+        self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
+        self.kafka_limits = dict(kafka_limits or {})
+        self.program = program
+        self.history = History()
+        for proxy in proxies:
+            proxy.history = self.history
+        self.exclusive = exclusive
+        stack.create_topic(self.topic, partitions, topic_config)
+        self._put_source(self.source if stored is None else stored)
+        self.settings = {
+            "S3_BUCKET": BUCKET,
+            "S3_KEY": self.key,
+            "KAFKA_TOPIC": self.topic,
+            "DYNAMODB_TABLE": TABLE,
+            "JOB_ID": self.job_id,
+            "CHECKPOINT_INTERVAL": str(CHECKPOINT_INTERVAL),
+            **(settings or {}),
+        }
+        self.view = JobView(stack, TABLE, self.job_id, self.topic, partitions)
+        self._watch = JobWatch(self.view, self.history)
+        self.supervisor = Supervisor(self.history)
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key` of the source."""
+        return f"s3://{BUCKET}/{self.key}"
+
+    def __enter__(self) -> Self:
+        self._watch.__enter__()
+        return self
+
+    def close(self) -> None:
+        """Kills what still runs and looks no more; may be called twice. A test with many cases
+        closes each that is done: those that stand take time of those that run."""
+        try:
+            self._watch.close()
+        finally:
+            self.supervisor.close()
+            self.view.close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _put_source(self, stored: bytes) -> None:
+        s3, dynamodb = self.stack.client("s3"), self.stack.client("dynamodb")
+        if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            self.stack.create_bucket(BUCKET, versioned=True)
+        if TABLE not in dynamodb.list_tables()["TableNames"]:
+            self.stack.create_table(TABLE)
+        self.stack.put_object(BUCKET, self.key, stored)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def start(
+        self,
+        *crash: CrashPoint,
+        settings: Mapping[str, str] | None = None,
+        pace_seconds: float | None = None,
+        block_bytes: int | None = None,
+    ) -> Incarnation:
+        """Starts a worker and does not wait. `settings` go over the case's own."""
+        return self.supervisor.start_worker(
+            {**self.stack.environment(), **self.settings, **(settings or {})},
+            crash=crash,
+            pace_seconds=self.pace_seconds if pace_seconds is None else pace_seconds,
+            block_bytes=self.block_bytes if block_bytes is None else block_bytes,
+            kafka_limits=self.kafka_limits,
+            program=self.program,
+        )
+
+    def run(
+        self,
+        *,
+        exit_code: int = 0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
+        settings: Mapping[str, str] | None = None,
+        pace_seconds: float = 0.0,
+        block_bytes: int | None = None,
+    ) -> Incarnation:
+        """Runs a worker to its end, which must have that exit code."""
+        worker = self.start(settings=settings, pace_seconds=pace_seconds, block_bytes=block_bytes)
+        return self.ends(worker, exit_code, timeout_seconds)
+
+    def ends(
+        self,
+        worker: Incarnation,
+        exit_code: int = 0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
+    ) -> Incarnation:
+        """Waits for the worker's end, which must have that exit code."""
+        code = worker.wait(timeout_seconds)
+        assert code == exit_code, (
+            f"{worker} ended with {code}, not {exit_code}; it said:\n{worker.output()}"
+        )
+        return worker
+
+    def start_paused_at(
+        self,
+        step: Step,
+        nth: int = 1,
+        from_rows: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> Incarnation:
+        """Starts a worker that stops itself (SIGSTOP) at the step; returns when it is there."""
+        point = CrashPoint(step, nth, from_rows, signal.SIGSTOP)
+        worker = self.start(point, settings=settings)
+        worker.wait_for_step(step, nth, from_rows)
+        return worker
+
+    def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:
+        """Runs a worker that is killed at the step; see `CrashPoint`. It must get there."""
+        worker = self.start(CrashPoint(step, nth, from_rows))
+        self.ends(worker, KILLED)
+        self._watch.observe()
+        return worker
+
+    def refused(
+        self,
+        error: str,
+        *,
+        settings: Mapping[str, str] | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> Incarnation:
+        """Runs a worker that must be refused (REFUSE): exit 1, that error, no row sent, and
+        progress, source and producer id in the item as before."""
+        before, records = self.item(), self.view.record_count()
+        worker = self.run(exit_code=1, settings=settings, timeout_seconds=timeout_seconds)
+        self.assert_error(worker, error)
+        assert not worker.steps(Step.BATCH_SENT), "a refused worker sent rows"
+        assert self.view.record_count() == records, "a refused worker appended to the topic"
+        assert _progress(self.view.item()) == _progress(before), "a refused worker changed the item"
+        return worker
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    def item(self) -> dict[str, Any] | None:
+        """The checkpoint item now."""
+        return self.view.item()
+
+    def stored_item(self) -> dict[str, Any]:
+        """The checkpoint item in DynamoDB's form."""
+        key = {"job_id": {"S": self.job_id}}
+        answer = self.stack.client("dynamodb").get_item(
+            TableName=TABLE, Key=key, ConsistentRead=True
+        )
+        stored: dict[str, Any] = answer["Item"]
+        return stored
+
+    def change_item(self, changes: Mapping[str, Any]) -> None:
+        """Sets attributes of the item to values in DynamoDB's form; None removes one."""
+        changed = {**self.stored_item(), **changes}
+        self.restore_item({name: value for name, value in changed.items() if value is not None})
+
+    def restore_item(self, attributes: Mapping[str, Any]) -> None:
+        """Puts an item (DynamoDB's form) in the place of the job's; what was observed before is
+        forgotten, as the checkpoint may go back."""
+        with self._watch.forgetting():
+            self.stack.client("dynamodb").put_item(TableName=TABLE, Item=dict(attributes))
+
+    def verdict(
+        self, isolation: Isolation = Isolation.READ_UNCOMMITTED, *, complete: bool = True
+    ) -> Verdict:
+        """The checker's answer for readers of that isolation level."""
+        return judge_load(
+            # Read from the stack itself, whatever stands between it and the workers.
+            LoadConfig.from_settings({**self.settings, **self.stack.environment()}),
+            Scope(
+                isolation,
+                exclusive=self.exclusive,
+                complete=complete,
+                partition_count=self.partitions,
+            ),
+            source=io.BytesIO(self.source),
+            checkpoints=self._watch.observations,
+        )
+
+    def assert_once(self, total_sent: int | None = None) -> None:
+        """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,
+        has no lease owner, and was never ahead of the topic nor behind its own past."""
+        self._watch.observe()
+        for isolation in Isolation:
+            verdict = self.verdict(isolation)
+            assert verdict.is_clean, f"{isolation}: {verdict}\n{self.story()}"
+            assert verdict.row_count == self.row_count
+        item = self.item()
+        assert item is not None, "the checkpoint item is gone"
+        seen = {name: item.get(name) for name in ("status", "last_line", "total_sent")}
+        due = {
+            "status": "COMPLETED",
+            "last_line": self.row_count,
+            "total_sent": self.row_count if total_sent is None else total_sent,
+        }
+        assert seen == due, f"the item says {seen}, due is {due}"
+        assert "lease_owner" not in item, "a completed job still has a lease owner"
+
+    def assert_stopped(self, worker: Incarnation, error: str | None = None) -> None:
+        """STOP: a prefix without gaps in each partition, none twice; the item covers what was
+        acknowledged, is IN_PROGRESS, and the lease is released."""
+        if error is not None:
+            self.assert_error(worker, error)
+        self.assert_prefix()
+        item = self.item()
+        assert item is not None
+        assert item["status"] == "IN_PROGRESS"
+        assert "lease_owner" not in item, "the lease was not released"
+        acknowledged = [line.reached for line in worker.steps(Step.BLOCK_ACKNOWLEDGED)]
+        assert item["last_line"] >= max(acknowledged, default=0), "acknowledged rows not stored"
+
+    def assert_prefix(self) -> None:
+        """The topic holds a prefix without gaps in each partition, and no row twice."""
+        self._watch.observe()
+        for isolation in Isolation:
+            verdict = self.verdict(isolation, complete=False)
+            assert verdict.is_clean, f"{isolation}: {verdict}\n{self.story()}"
+
+    def assert_error(self, worker: Incarnation, error: str) -> None:
+        """The worker's log names the error, with a message behind it."""
+        pattern = rf"ERROR - {error}Error: .{{20,}}"
+        assert re.search(pattern, worker.output()), f"no {error}Error in:\n{worker.output()}"
+
+    def assert_midway(self) -> None:
+        """The topic holds some rows, not all: the crash was in the middle."""
+        count = self.view.record_count()
+        assert 0 < count < self.row_count, f"{count} of {self.row_count} rows: not mid-way"
+
+    def assert_unfinished(self, worker: Incarnation) -> None:
+        """The worker has begun to send and is not through: what happens now meets it mid-way."""
+        acknowledged = [line.reached for line in worker.steps(Step.BATCH_ACKNOWLEDGED)]
+        assert 0 < max(acknowledged, default=0) < self.row_count, "the worker is not mid-way"
+
+    def story(self) -> str:
+        """The history without its steps, for messages."""
+        lines = [line for line in self.history.lines() if '"event": "step"' not in line]
+        return "\n".join(lines[-60:])
+
+
+def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a refused worker must leave as it is."""
+    names = (
+        *("last_line", "total_sent", "byte_offset", "partitions"),
+        *("source", "producer_id", "status"),
+    )
+    return {name: (item or {}).get(name) for name in names}

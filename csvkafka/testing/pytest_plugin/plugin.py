@@ -1,0 +1,89 @@
+"""pytest plugin: the fixture `stack`, a running Kafka, S3 and DynamoDB for the whole session.
+
+`--stack` (or $CSVKAFKA_STACK) chooses where they come from; which it is, and why, is said after
+the collection. Nothing is imported or started for a session that has no test with the fixture.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from csvkafka.errors import StackError
+from csvkafka.testing.pytest_plugin.recovery_fixtures import add_options, kills, recovery_case, seed
+from csvkafka.testing.pytest_plugin.report_plugin import pytest_terminal_summary
+from csvkafka.testing.stacks.choice import KINDS, VARIABLE, StackChoice, choose_stack, open_stack
+
+if TYPE_CHECKING:
+    from csvkafka.local.base import Stack
+
+__all__ = ["kills", "new_stack", "pytest_terminal_summary", "recovery_case", "seed", "stack"]
+
+_CHOICE = pytest.StashKey[StackChoice]()
+_FIXTURES = frozenset(("stack", "new_stack"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--stack`, and the options of `recovery_fixtures`."""
+    group = parser.getgroup("csvkafka")
+    add_options(group)
+    group.addoption(
+        "--stack",
+        choices=KINDS,
+        default=None,
+        help=f"where Kafka, S3 and DynamoDB come from (default: ${VARIABLE}, else containers if an "
+        "engine and the images are there, else embedded)",
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A stack that was asked for and is not there ends the session here, in one line."""
+    if not session.config.option.collectonly and _is_asked_for(session.items):
+        _choice(session.config)
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> str | list[str]:
+    """Says which stack the tests run on."""
+    if config.option.collectonly or not _is_asked_for(items):
+        return []
+    return f"csvkafka stack: {_choice(config)}"
+
+
+def _is_asked_for(items: Sequence[pytest.Item]) -> bool:
+    return any(not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) for item in items)
+
+
+def _choice(config: pytest.Config) -> StackChoice:
+    if _CHOICE not in config.stash:
+        try:
+            config.stash[_CHOICE] = choose_stack(config.getoption("--stack"), os.environ)
+        except StackError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[_CHOICE]
+
+
+@pytest.fixture(scope="session")
+def new_stack(request: pytest.FixtureRequest) -> Callable[..., AbstractContextManager[Stack]]:
+    """Makes stacks of the session's kind, for tests that harm one or need other settings:
+    `with new_stack(3, properties={…}) as stack`."""
+    kind = _choice(request.config).kind
+
+    def make(broker_count: int = 1, **options: object) -> AbstractContextManager[Stack]:
+        return open_stack(kind, broker_count, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stack(new_stack: Callable[..., AbstractContextManager[Stack]]) -> Iterator[Stack]:
+    """A running stack with one broker, shared by all tests of the session.
+
+    Take names of your own for topics, buckets and tables; leave its broker running."""
+    with new_stack() as running:
+        yield running

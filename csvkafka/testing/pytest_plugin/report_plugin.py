@@ -1,0 +1,83 @@
+"""pytest: one HTML page of all recovery cases of a session, by `--csvkafka-report FILE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from csvkafka.testing.history import History
+    from csvkafka.testing.judging.recovery_case import RecoveryCase
+
+OPTION = "--csvkafka-report"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a case left behind. `node_id` is its test's."""
+
+    node_id: str
+    history: History
+    row_count: int
+
+
+_TOLD = pytest.StashKey[list[_Told]]()
+
+
+def add_option(group: pytest.OptionGroup) -> None:
+    """Adds `--csvkafka-report`."""
+    group.addoption(
+        OPTION,
+        type=Path,
+        metavar="FILE",
+        default=None,
+        help="write an HTML page that shows each recovery case: rows, kills, faults over time",
+    )
+
+
+def remember(request: pytest.FixtureRequest, case: RecoveryCase) -> None:
+    """Puts the case on the page, if there is to be one."""
+    if request.config.getoption(OPTION) is not None:
+        told = _Told(request.node.nodeid, case.history, case.row_count)
+        request.config.stash.setdefault(_TOLD, []).append(told)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Writes the page once every outcome is known."""
+    path: Path | None = config.getoption(OPTION, default=None)
+    if path is None:
+        return
+    from csvkafka.testing.report.report import Run, runs_page, write_page
+
+    outcomes = _outcomes(terminalreporter)
+    runs = [
+        Run(
+            told.node_id.rpartition("/")[2],
+            outcomes.get(told.node_id, "not run to its end"),
+            # Its own time: a test may have many cases.
+            max((event.seconds for event in told.history.events()), default=0.0),
+            told.history,
+            told.row_count,
+        )
+        for told in config.stash.get(_TOLD, [])
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_page(path, runs_page("Recovery tests", "every load that was harmed, and its end", runs))
+    terminalreporter.write_line(f"csvkafka report: {path}")
+
+
+def _outcomes(terminalreporter: pytest.TerminalReporter) -> dict[str, str]:
+    """How each test ended, set-up and tear-down included."""
+    outcomes: dict[str, str] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                node = report.nodeid
+                if report.failed or (report.when == "call" and node not in outcomes):
+                    outcomes[node] = report.outcome
+    return outcomes

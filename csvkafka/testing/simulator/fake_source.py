@@ -1,0 +1,110 @@
+"""A CSV object in memory, and a block feed over it that needs no thread.
+
+Points and their actions:
+
+    identify      unavailable   S3 fails for longer than it is tried
+    source-read   unavailable   the same, before a chunk
+                  changed       the object was overwritten
+    block-ready   slow          the next block takes a while
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from csvkafka.encode.encoder import encode_block, lane_total
+from csvkafka.errors import SourceChangedError, SourceReadError
+from csvkafka.interfaces import Source
+from csvkafka.model import Block, EncodedBlock, EncodePlan, Position, SourceIdentity
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.testing.simulator.points import Meet, nothing
+from csvkafka.testing.simulator.virtual_clock import VirtualTime
+
+SLOW_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class FakeSource:
+    """`interfaces.Source` over `data`, in chunks of `chunk_bytes`; put other bytes into `data` and
+    the next read finds that it has changed."""
+
+    data: bytes
+    meet: Meet = nothing
+    chunk_bytes: int = 1 << 16
+    bucket: str = "bucket"
+    key: str = "rows.csv"
+    _pinned: bytes | None = field(default=None, init=False)
+
+    def identify(self) -> SourceIdentity:
+        if self.meet("identify") == "unavailable":
+            raise SourceReadError("S3 does not answer")
+        self._pinned = self.data
+        etag = f'"{hashlib.md5(self.data, usedforsecurity=False).hexdigest()}"'
+        return SourceIdentity(self.bucket, self.key, etag, len(self.data))
+
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
+        for start in range(byte_offset, len(self._pinned or self.data), self.chunk_bytes):
+            action = self.meet("source-read")
+            if action == "unavailable":
+                raise SourceReadError("S3 does not answer")
+            if action == "changed" or self.data is not (self._pinned or self.data):
+                raise SourceChangedError("the object was overwritten")
+            yield self.data[start : start + self.chunk_bytes]
+
+
+class SynchronousFeed:
+    """`interfaces.BlockFeed` that reads and encodes when a block is taken."""
+
+    def __init__(
+        self,
+        source: Source,
+        start: Position,
+        plan: EncodePlan,
+        skip: Sequence[int],
+        wake: Callable[[], None],
+        *,
+        time: VirtualTime,
+        meet: Meet = nothing,
+    ) -> None:
+        self._chunks = source.read(start.byte_offset)
+        self._blocks: Iterator[Block] = cut_blocks(self._chunks, start, plan)
+        self._plan = plan
+        self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
+        self._wake = wake
+        self._time = time
+        self._meet = meet
+        self._ready_at: float | None = None
+        self._next: Block | None = None
+        self._ended = False
+
+    def take(self) -> EncodedBlock | None:
+        if self._ready_at is None:
+            self._ready_at = self._time.now
+            if self._meet("block-ready") == "slow":
+                self._ready_at += SLOW_SECONDS
+                self._time.after(SLOW_SECONDS, self._wake)
+        if self._time.now < self._ready_at:
+            return None
+        self._look()
+        if self._next is None:
+            return None
+        block, self._next, self._ready_at = self._next, None, None
+        encoded = encode_block(block, self._plan, tuple(self._skip))
+        skipped = zip(self._skip, encoded.rows_by_lane, strict=True)
+        self._skip = [max(0, skip - row_count) for skip, row_count in skipped]
+        return encoded
+
+    @property
+    def exhausted(self) -> bool:
+        """All blocks were taken and the source has ended."""
+        return self._ended and self._next is None
+
+    def close(self) -> None:
+        self._chunks.close()
+
+    def _look(self) -> None:
+        if self._next is None and not self._ended:
+            self._next = next(self._blocks, None)
+            self._ended = self._next is None

@@ -1,0 +1,103 @@
+"""Runs schedules until one fails, and shrinks it to as few faults as still show the failure.
+
+Which schedules: drawn from seeds, or each crash point of a run, each pair of them, each pause, each
+action of the fakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from csvkafka.model import Step
+from csvkafka.testing.simulator.schedule import AT_POINTS, Fault, Schedule
+from csvkafka.testing.simulator.simulation import Simulation
+from csvkafka.testing.simulator.simulation_judge import violations
+
+Judge = Callable[[Schedule], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A schedule after which something is wrong, with as few faults as still show it."""
+
+    schedule: Schedule
+    violations: list[str]
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  {violation}" for violation in self.violations)
+        return f"{lines}\n  replay with: {self.schedule.command}"
+
+
+def first_failure(schedules: Iterable[Schedule], judged_by: Judge = violations) -> Failure | None:
+    """Runs one schedule after the other until one fails, and shrinks that."""
+    for schedule in schedules:
+        found = judged_by(schedule)
+        if found:
+            return shrink(Failure(schedule, found), judged_by)
+    return None
+
+
+def shrink(failure: Failure, judged_by: Judge = violations) -> Failure:
+    """Leaves out faults one by one, and rows and lanes, while it still fails."""
+    changed = True
+    while changed:
+        changed = False
+        for smaller in _smaller(failure.schedule):
+            found = judged_by(smaller)
+            if found:
+                failure, changed = Failure(smaller, found), True
+                break
+    return failure
+
+
+def _smaller(schedule: Schedule) -> Iterator[Schedule]:
+    for index in range(len(schedule.faults)):
+        faults = schedule.faults[:index] + schedule.faults[index + 1 :]
+        yield replace(schedule, faults=faults)
+    if schedule.lane_count > 1:
+        yield replace(schedule, lane_count=schedule.lane_count - 1)
+    if schedule.row_count > 1:
+        yield replace(schedule, row_count=schedule.row_count // 2)
+
+
+def points_of(schedule: Schedule, life: int) -> list[tuple[str, int]]:
+    """The points that this life comes to, in order."""
+    simulation = Simulation(schedule)
+    simulation.run()
+    points = []
+    for text in simulation.trace:
+        number, _, rest = text.partition("/")
+        if int(number) == life:
+            point, _, nth = rest.partition("#")
+            points.append((point, int(nth)))
+    return points
+
+
+def every_crash(base: Schedule, actions: Sequence[str]) -> Iterator[Schedule]:
+    """Each point of a run without faults, with each of these crashes."""
+    for point, nth in points_of(base, 1):
+        for action in actions:
+            yield replace(base, faults=(Fault(1, point, nth, action),))
+
+
+def every_pair(base: Schedule, first: str, second: str) -> Iterator[Schedule]:
+    """Each point of a run, and for each of them each point of the life that follows."""
+    for once in every_crash(base, (first,)):
+        for point, nth in points_of(once, 2):
+            yield replace(once, faults=(*once.faults, Fault(2, point, nth, second)))
+
+
+def every_pause(base: Schedule, action: str, seconds: int) -> Iterator[Schedule]:
+    """Each point of a run, with a pause that outlasts the lease: the second life completes the job
+    meanwhile, and then the brokers forget the producer id (F22)."""
+    for point, nth in points_of(base, 1):
+        forgotten = Fault(2, Step.COMPLETED, 1, "expire")
+        yield replace(base, faults=(Fault(1, point, nth, action, seconds), forgotten))
+
+
+def every_fault_of_the_fakes(base: Schedule) -> Iterator[Schedule]:
+    """Each action that the fakes know, at each of its points."""
+    for point, nth in points_of(base, 1):
+        for action in AT_POINTS.get(point, ()):
+            yield replace(base, faults=(Fault(1, point, nth, action),))
