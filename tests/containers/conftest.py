@@ -16,7 +16,7 @@ from csvkafka.testing.stacks.images import JOB
 from tests.containers.job_container import JobContainers
 from tests.containers.midway import ROWS
 from tests.integration.loads import LoadPlace
-from tests.unit.aws_environment import set_aws_environment
+from tests.unit.aws.aws_environment import set_aws_environment
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from csvkafka.local.base import Stack
 from tests.integration.flights import flights_csv
 from tests.integration.loads import LoadPlace
-from tests.unit.aws_environment import set_aws_environment
+from tests.unit.aws.aws_environment import set_aws_environment
 
 
 @pytest.fixture(scope="session")

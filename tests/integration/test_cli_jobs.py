@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
-from tests.unit.faulty_gateway import FaultyGateway
+from tests.unit.aws.faulty_gateway import FaultyGateway
 
 ROWS = b'id,name\n1,a\n2,"b\nb"\n3,c\n'
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.loads import LoadPlace
-from tests.unit.markdown import blocks, documents, name_of
+from tests.unit.repository.markdown import blocks, documents, name_of
 
 WITH_EXAMPLES = [document for document in documents() if blocks(document, "python")]
 

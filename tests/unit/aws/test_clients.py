@@ -1,0 +1,97 @@
+"""What an error of the AWS SDK means: which ones are worth another try; where clients send to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore import exceptions
+from botocore.loaders import JSONFileLoader, Loader
+
+from csvkafka.aws import clients as aws
+from csvkafka.aws.clients import FailureKind, failure_kind
+from tests.unit.aws.aws_environment import set_aws_environment
+
+
+def answer(code: str, http_status: int) -> exceptions.ClientError:
+    return exceptions.ClientError(
+        {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": http_status}},  # type: ignore[typeddict-item]
+        "GetObject",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (exceptions.EndpointConnectionError(endpoint_url="http://s3"), FailureKind.TRANSIENT),
+        (exceptions.ConnectTimeoutError(endpoint_url="http://s3"), FailureKind.TRANSIENT),
+        (exceptions.ReadTimeoutError(endpoint_url="http://s3"), FailureKind.TRANSIENT),
+        (exceptions.ConnectionClosedError(endpoint_url="http://s3"), FailureKind.TRANSIENT),
+        (ConnectionResetError(), FailureKind.TRANSIENT),
+        (answer("SlowDown", 503), FailureKind.TRANSIENT),
+        (answer("AnythingElse", 500), FailureKind.TRANSIENT),
+        (answer("ThrottlingException", 400), FailureKind.TRANSIENT),
+        (answer("AccessDenied", 403), FailureKind.DENIED),
+        (answer("ExpiredToken", 400), FailureKind.CREDENTIALS),
+        (answer("NoSuchKey", 404), FailureKind.NOT_FOUND),
+        (answer("PreconditionFailed", 412), FailureKind.CHANGED),
+        (answer("InvalidObjectState", 403), FailureKind.OTHER),
+        (exceptions.NoCredentialsError(), FailureKind.CREDENTIALS),
+        (exceptions.ParamValidationError(report="bad"), FailureKind.OTHER),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_failure_kind(error: Exception, kind: FailureKind) -> None:
+    assert failure_kind(error) is kind
+
+
+REGIONS = ("us-east-1", "eu-central-2", "ap-southeast-5", "cn-north-1", "us-gov-west-1", "xx-new-1")
+
+
+@pytest.mark.parametrize("fips", ["false", "true"])
+@pytest.mark.parametrize("region", REGIONS)
+def test_where_requests_go_and_who_they_are_signed_for_is_as_boto3_has_it(
+    monkeypatch: pytest.MonkeyPatch, region: str, fips: str
+) -> None:
+    set_aws_environment(monkeypatch)
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", fips)
+    plain = boto3.session.Session(region_name=region)
+    ours = [aws.s3_client(region_name=region), aws.dynamodb_client(region_name=region)]
+    theirs = [plain.client("s3"), plain.client("dynamodb")]
+
+    assert list(map(destination, ours)) == list(map(destination, theirs))
+
+
+class Destination(Exception):
+    """Raised instead of sending; its arguments are the URL and the scope of the signature."""
+
+
+def destination(client: Any) -> str:
+    """Where a request of the client goes, and the region and service that it is signed for; or why
+    there is no such place."""
+
+    def stop(request: Any, **_: Any) -> None:
+        # AWS4-HMAC-SHA256 Credential=<key>/<day>/<region>/<service>/aws4_request, …
+        credential = bytes(request.headers["Authorization"]).split(b",")[0]
+        raise Destination(request.url, credential.split(b"/", 2)[2])
+
+    client.meta.events.register("before-send", stop)
+    with pytest.raises((Destination, exceptions.EndpointResolutionError)) as stopped:
+        if client.meta.service_model.service_name == "s3":
+            client.head_object(Bucket="bucket", Key="key")
+        else:
+            client.get_item(TableName="table", Key={"job_id": {"S": "job"}})
+    return repr(stopped.value)
+
+
+@pytest.mark.parametrize("service", ["s3/2006-03-01", "dynamodb/2012-08-10"])
+@pytest.mark.parametrize("name", ["service-2", "endpoint-rule-set-1"])
+def test_the_services_are_described_as_botocore_reads_it(service: str, name: str) -> None:
+    path = f"{Loader.BUILTIN_DATA_PATH}/{service}/{name}"
+    files = aws._service_descriptions().file_loader
+
+    assert files.exists(path)
+    assert files.load_file(path) == JSONFileLoader().load_file(path)
+    assert not files.exists(path + "-nothing")
+    assert files.load_file(path + "-nothing") is None

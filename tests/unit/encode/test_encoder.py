@@ -1,0 +1,388 @@
+"""Encoding: the documented record, by two ways that give the same bytes, into the right lanes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import random
+import tracemalloc
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from kafka.partitioner.default import murmur2 as kafka_murmur2
+
+from csvkafka.encode.encoder import (
+    check_plan,
+    encode_block,
+    encode_plain,
+    encode_reference,
+    lane_total,
+)
+from csvkafka.encode.partitioning import murmur2
+from csvkafka.encode.row_json import RowEncoder
+from csvkafka.errors import (
+    ConfigError,
+    MalformedRowError,
+    RecordTooLargeError,
+    SourceCorruptError,
+)
+from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
+from csvkafka.rows.blocks import cut_blocks, read_header
+from csvkafka.testing.inputs.strategies import csv_files, hostile_csvs
+from tests.unit.encode.encoded import records_of, values_of
+from tests.unit.rows import csv_oracle
+
+URI = "s3://bucket/key.csv"
+
+
+def plan_for(data: bytes, **settings: Any) -> EncodePlan:
+    settings.setdefault("compression", "none")
+    return EncodePlan(
+        read_header([data], settings.pop("dialect", csv_oracle.DEFAULT)).names, URI, **settings
+    )
+
+
+def blocks_of(data: bytes, plan: EncodePlan) -> list[Block]:
+    return list(cut_blocks([data], START, plan))
+
+
+def values(data: bytes, **settings: Any) -> list[bytes]:
+    plan = plan_for(data, **settings)
+    return [v for block in blocks_of(data, plan) for v in values_of(encode_block(block, plan))]
+
+
+# -- the record --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a,b\n1,2\n3,4\n",
+        b'a,b\n"1","2"\n"3",""\n',
+        b'a,b\n1,"say ""x"""\n"2\n3",4',
+        "a%,é\n😀,100%s\n".encode(),
+        b"a,a,b\n1,2,3\n",
+        b"_source_line,b,_source_file\n1,2,3\n",
+        b"a\n\x7f\n\x01\\\n",
+        b"a,b\r\n1,2\r\n\r\n3,4\r\n",
+        b"a,b\r\n1,2\r\n3,4\rx\n5,6\r\n",
+        b'a,b\r\n"1","2"\r\n"3","4"\rx\n',
+        b"\n1,2\n",
+        b"a,b\n1\n1,2,3\n\n1,2\n",
+        b"null,b\n1,2,3\n",
+        b"a,b,a\n1\n",
+    ],
+)
+def test_record_is_the_documented_json_object(data: bytes) -> None:
+    assert values(data, bad_rows=BadRows.KEEP) == csv_oracle.row_values(data, URI)
+
+
+def test_record_as_an_example() -> None:
+    assert values(b"id,name\n7,x\n") == [
+        b'{"id":"7","name":"x","_source_line":1,"_source_file":"s3://bucket/key.csv"}'
+    ]
+
+
+@given(
+    data=st.one_of(csv_files().map(lambda file: file.data), hostile_csvs()),
+    block_bytes=st.integers(1, 300),
+    skip=st.lists(st.integers(0, 3), max_size=2),
+    lanes=st.integers(0, 3),
+    bad_rows=st.sampled_from(BadRows),
+    max_batch_bytes=st.sampled_from((200, 400, 1_000_000)),
+)
+@example(b'a,b\n"1","2"\n"3","4"\n', 300, [1], 1, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n1,"2"\n"3,3",4\n', 300, [], 1, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n,"a","b"\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a,b\n"a","b",\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a\n"",\n""\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b'a,b\na"",""\n', 300, [], 0, BadRows.KEEP, 1_000_000)
+@example(b"a,b\r\n1,2\r\n3,4\r\n", 300, [], 2, BadRows.DEAD_LETTER, 1_000_000)
+@example(b"a,b\n" + b"1,2\n" * 70, 300, [2], 0, BadRows.STOP, 1_000_000)
+@example(b"a,b\n" + b"1,2\n" * 12, 300, [], 3, BadRows.STOP, 200)
+def test_plain_way_and_reference_way_are_equal(
+    data: bytes,
+    block_bytes: int,
+    skip: list[int],
+    lanes: int,
+    bad_rows: BadRows,
+    max_batch_bytes: int,
+) -> None:
+    """No `lanes`: without keys."""
+    assume(not csv_oracle.quote_is_open_at_end(data))
+    plan = plan_for(data, block_bytes=block_bytes, bad_rows=bad_rows)
+    plan = dataclasses.replace(plan, max_batch_bytes=max_batch_bytes)
+    if lanes and plan.header:
+        routing = Routing.KEY_MURMUR2 if lanes > 1 else Routing.ONE_PARTITION
+        plan = dataclasses.replace(
+            plan, key_column=plan.header[0], lane_count=lanes, routing=routing
+        )
+    skip = skip[: lane_total(plan)]
+    for block in blocks_of(data, dataclasses.replace(plan, max_batch_bytes=1_000_000)):
+        try:
+            plain = encode_plain(block, plan, skip)
+        except RecordTooLargeError:
+            with pytest.raises(RecordTooLargeError):
+                encode_reference(block, plan, skip)
+            continue
+        if plain is not None:
+            assert plain == encode_reference(block, plan, skip)
+
+
+def test_offset_deltas_and_row_numbers_of_every_size_are_framed_alike() -> None:
+    data = b"a,b\n" + b"1,2\n" * 20_000
+    for key_column in (None, "b"):
+        plan = plan_for(data, key_column=key_column, block_bytes=1 << 20, max_batch_bytes=1 << 24)
+        (block,) = blocks_of(data, plan)
+        assert block.row_count == 20_000
+        assert encode_plain(block, plan) == encode_reference(block, plan)
+
+
+def test_plain_way_is_taken_for_plain_blocks() -> None:
+    for data in (b"a,b\n1,2\n", b"a,b\r\n1,2\r\n", b'a,b\n"1","2"\n', b'a,b\n1,"2,2"\n3,4\n'):
+        plan = plan_for(data)
+        (block,) = blocks_of(data, plan)
+        assert encode_plain(block, plan) is not None
+
+
+def test_invalid_utf8_in_a_plain_block_is_refused_with_its_byte() -> None:
+    with pytest.raises(SourceCorruptError, match=f"byte 6 of {URI}"):
+        values(b"a,b\n1,\xff\n")
+
+
+def test_encoding_is_a_function_of_picklable_arguments() -> None:
+    data = b"k,b\n" + b"".join(b"%d,2\n" % n for n in range(100))
+    plan = plan_for(
+        data, compression="gzip", key_column="k", lane_count=3, routing=Routing.KEY_CRC32
+    )
+    (block,) = blocks_of(data, plan)
+    again = pickle.loads(pickle.dumps((block, plan)))
+    assert encode_block(*again) == pickle.loads(pickle.dumps(encode_block(block, plan)))
+
+
+def test_a_block_that_reads_as_another_number_of_rows_is_refused() -> None:
+    plan = plan_for(b"a\n")
+    for plain in (True, False):
+        wrong = Block(b"1\n2\n", Position(2, 0), Position(6, 3), plain)
+        with pytest.raises(MalformedRowError, match="cut as 3 rows and reads as 2"):
+            encode_block(wrong, plan)
+
+
+# -- rows of another width ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"), [(b"1,2,3\n", "3 fields"), (b"1\n", "1 field"), (b'"1"\n', "1 field")]
+)
+def test_a_ragged_row_stops_with_its_place(row: bytes, fields: str) -> None:
+    data = b'a,b\n1,"x\ny"\n\n3,4\n' + row
+    byte_offset = len(data) - len(row)
+    with pytest.raises(MalformedRowError) as caught:
+        values(data)
+    assert str(caught.value) == (
+        f"row 3 at byte {byte_offset} of {URI} has {fields}, the header has 2; repair the file, or "
+        "set ON_BAD_ROW (or --on-bad-row), and load under another JOB_ID into a clean topic"
+    )
+
+
+def test_ragged_rows_go_to_the_dead_letter_lane_raw() -> None:
+    data = b'a,b\n1,2\n1,"2\n2",3\r\n3,4\n5\n'
+    plan = plan_for(data, bad_rows=BadRows.DEAD_LETTER, key_column="a")
+    (block,) = blocks_of(data, plan)
+    encoded = encode_block(block, plan)
+    assert encoded.rows_by_lane == (2, 2)
+    assert [json.loads(value)["_source_line"] for value in values_of(encoded)] == [1, 3]
+    letters = [r for batch in encoded.batches if batch.lane == 1 for r in records_of(batch)]
+    assert [(r.key, r.value, dict(r.headers)) for r in letters] == [
+        (None, raw, {"_source_line": line, "_source_file": URI.encode(), "reason": reason})
+        for raw, line, reason in [
+            (b'1,"2\n2",3', b"2", b"row has 3 fields, the header has 2"),
+            (b"5", b"4", b"row has 1 field, the header has 2"),
+        ]
+    ]
+
+
+# -- keys and lanes ----------------------------------------------------------------------------
+
+
+def test_without_a_key_column_keys_are_null() -> None:
+    data = b"a\n1\n"
+    plan = plan_for(data)
+    (batch,) = encode_block(blocks_of(data, plan)[0], plan).batches
+    assert [record.key for record in records_of(batch)] == [None]
+
+
+@pytest.mark.parametrize("routing", [Routing.KEY_CRC32, Routing.KEY_MURMUR2])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_key_decides_its_lane_and_rows_keep_their_order(routing: Routing, quote: str) -> None:
+    names = [f"{quote}key {n % 17} é{quote}" for n in range(200)]
+    data = (
+        "k,b\n" + "".join(f"{name},{quote}{n}{quote}\n" for n, name in enumerate(names))
+    ).encode()
+    plan = plan_for(data, key_column="k", lane_count=5, routing=routing)
+    (block,) = blocks_of(data, plan)
+    encoded = encode_block(block, plan)
+    seen = 0
+    for batch in encoded.batches:
+        records = records_of(batch)
+        assert len(records) == encoded.rows_by_lane[batch.lane]
+        lines = [json.loads(record.value)["_source_line"] for record in records]
+        assert lines == sorted(lines)
+        for record in records:
+            assert record.key == json.loads(record.value)["k"].encode()
+            crc = zlib.crc32(record.key) % 5
+            java = (kafka_murmur2(record.key) & 0x7FFFFFFF) % 5
+            assert batch.lane == (crc if routing is Routing.KEY_CRC32 else java)
+        seen += len(records)
+    assert seen == 200
+    assert len({batch.lane for batch in encoded.batches}) > 1
+
+
+@given(key=st.binary(max_size=40))
+@example(key=b"21")
+def test_murmur2_is_kafka_s(key: bytes) -> None:
+    assert murmur2(key) == kafka_murmur2(key) & 0xFFFFFFFF
+
+
+def test_murmur2_has_the_values_of_kafka_s_own_tests() -> None:
+    known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
+    for key, signed in known.items():
+        assert murmur2(key) == signed & 0xFFFFFFFF
+
+
+def test_a_kept_row_without_its_key_field_goes_to_lane_0_with_a_null_key() -> None:
+    data = b"a,k\n1\n"
+    plan = plan_for(
+        data, key_column="k", lane_count=9, routing=Routing.KEY_CRC32, bad_rows=BadRows.KEEP
+    )
+    (batch,) = encode_block(blocks_of(data, plan)[0], plan).batches
+    assert (batch.lane, records_of(batch)[0].key) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"key_column": "x"}, "key column 'x' is not in the header of .*: a, b"),
+        ({"routing": Routing.KEY_CRC32}, "routing by crc32 needs a key column"),
+        ({"compression": "brotli"}, "'brotli' is unknown"),
+    ],
+)
+def test_an_impossible_plan_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_plan(plan_for(b"a,b\n", **settings))
+
+
+# -- rows that are in the topic already --------------------------------------------------------
+
+
+@given(skip=st.lists(st.integers(0, 40), max_size=4), routed=st.booleans())
+def test_skipped_rows_are_counted_and_not_sent(skip: list[int], routed: bool) -> None:
+    data = b"k,b\n" + b"".join(b"%d,%d\n" % (n % 7, n) for n in range(30)) + b"1\n"
+    keyed = {"key_column": "k", "lane_count": 3, "routing": Routing.KEY_CRC32}
+    settings: dict[str, Any] = (
+        {"bad_rows": BadRows.DEAD_LETTER, **keyed} if routed else {"bad_rows": BadRows.KEEP}
+    )
+    skip = skip if routed else skip[:1]
+    plan = plan_for(data, **settings)
+    (block,) = blocks_of(data, plan)
+    whole, rest = encode_block(block, plan), encode_block(block, plan, skip)
+    assert rest.rows_by_lane == whole.rows_by_lane
+    assert sum(rest.rows_by_lane) == 31
+    for lane in range(len(whole.rows_by_lane)):
+        first = skip[lane] if lane < len(skip) else 0
+        assert values_of(rest, lane) == values_of(whole, lane)[first:]
+
+
+# -- transform ---------------------------------------------------------------------------------
+
+
+def double(row: dict[str, object], source_line: int) -> Mapping[str, object]:
+    return {"n": 2 * int(str(row["a"])), "line": [source_line, row["_source_line"]], **row}
+
+
+def test_transform_gets_the_row_and_its_result_is_sent() -> None:
+    assert values(b"a\n5\n6\n", transform=double)[1] == (
+        b'{"n":12,"line":[2,2],"a":"6","_source_line":2,"_source_file":"s3://bucket/key.csv"}'
+    )
+
+
+def drop_all(row: dict[str, object], _: int) -> Mapping[str, object]:
+    row.clear()
+    return row
+
+
+def test_the_key_is_that_of_the_row_before_transform() -> None:
+    data = b"a\n5\n"
+    plan = plan_for(data, transform=drop_all, key_column="a")
+    (batch,) = encode_block(blocks_of(data, plan)[0], plan).batches
+    assert [(r.key, r.value) for r in records_of(batch)] == [(b"5", b"{}")]
+
+
+def give_a_set(_row: dict[str, object], _line: int) -> Mapping[str, object]:
+    return {"a": {1, 2}}
+
+
+def test_a_transform_that_returns_no_json_is_named_with_its_row() -> None:
+    with pytest.raises(ConfigError, match=f"no JSON object for row 1 of {URI}"):
+        values(b"a\n5\n", transform=give_a_set)
+
+
+def test_an_error_of_the_transform_s_own_says_for_which_row() -> None:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        values(b"a\n5\nx\n", transform=double)
+    assert "row 2 of" in caught.value.__notes__[0]
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_too_large_is_halved() -> None:
+    data = b"a\n" + b"".join(b"\x01" * 50 + b"\n" for _ in range(16))
+    plan = plan_for(data, max_batch_bytes=1000)
+    # Control characters grow sixfold, which the cutter does not expect.
+    blocks = blocks_of(data, plan)
+    encoded = [encode_block(block, plan) for block in blocks]
+    assert max(len(e.batches) for e in encoded) > 1
+    assert all(61 + len(b.records) <= 1000 for e in encoded for b in e.batches)
+    assert [v for e in encoded for v in values_of(e)] == csv_oracle.row_values(data, URI)
+
+
+def test_a_row_that_no_batch_can_hold_is_named() -> None:
+    noise = random.Random(1).randbytes(450).hex().encode()
+    data = b"a\n1\n2\n\n" + noise + b"\n3\n"
+    plan = plan_for(data, max_batch_bytes=500, compression="gzip")
+    with pytest.raises(RecordTooLargeError) as caught:
+        encode_block(blocks_of(data, plan)[0], plan)
+    message = str(caught.value)
+    assert message.startswith(f"row 3 at byte 7 of {URI} makes a batch of ")
+    assert "the limit is 500" in message
+    assert message.endswith("raise the topic's max.message.bytes, and run again")
+
+
+def test_a_row_above_our_own_limit_is_not_blamed_on_the_topic() -> None:
+    noise = random.Random(1).randbytes(MAX_BATCH_BYTES).hex().encode()
+    plan = plan_for(b"a\n" + noise + b"\n", compression="gzip")
+    with pytest.raises(RecordTooLargeError) as caught:
+        encode_block(blocks_of(b"a\n" + noise + b"\n", plan)[0], plan)
+    assert "the limit is 1000000, csvkafka's own" in str(caught.value)
+    assert "max.message.bytes" not in str(caught.value)
+
+
+def test_rows_that_wait_to_be_framed_take_little_more_memory_than_their_bytes() -> None:
+    data = b"a,b\n" + b'1,"say ""x"""\n' * 2000
+    plan = plan_for(data)
+    (block,) = blocks_of(data, plan)
+    encoder = RowEncoder(plan)
+    encoder.encode(block)
+    tracemalloc.start()
+    try:
+        rows = encoder.encode(block)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3 * sum(map(len, rows.values))

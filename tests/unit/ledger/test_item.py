@@ -1,0 +1,198 @@
+"""What is stored of a job, read back: nothing is lost, and what cannot be used is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from csvkafka.errors import CheckpointError
+from csvkafka.interfaces import Item
+from csvkafka.ledger.item import (
+    DocumentedJob,
+    JobDefinition,
+    decode,
+    decode_documented,
+    decode_lease,
+    is_documented_only,
+    lane_name,
+    new_item,
+    progress_attributes,
+)
+from csvkafka.model import (
+    Checkpoint,
+    JobStatus,
+    Lane,
+    LaneProgress,
+    Position,
+    ProducerIdentity,
+    SourceIdentity,
+)
+
+LANES = (Lane("rows", 0), Lane("rows", 2), Lane("bad.rows", 0))
+SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000, version_id="v1")
+DEFINITION = JobDefinition(
+    SOURCE, {"KAFKA_TOPIC": "rows"}, "cluster", {"rows": "id-1", "bad.rows": "id-2"}, 3, LANES
+)
+CHECKPOINT = Checkpoint(
+    Position(500, 40), 39, (LaneProgress(20, 25), LaneProgress(18, 18), LaneProgress(1, 7)), 4
+)
+
+
+def item() -> Item:
+    """An item in the middle of a job."""
+    return {
+        **new_item("job", DEFINITION, 2.5, 1_700_000_000),
+        **progress_attributes(CHECKPOINT, LANES, 1_700_000_009),
+        "producer_id": 7,
+        "producer_epoch": 0,
+        "lease_owner": "me",
+        "fencing_token": 2,
+        "lease_counter": 11,
+    }
+
+
+def test_a_new_item_is_a_job_of_which_nothing_was_done() -> None:
+    stored = decode(new_item("job", DEFINITION, 2.5, 1_700_000_000))
+    assert (stored.position, stored.total_sent, stored.checkpoint_number) == (Position(0, 0), 0, 0)
+    assert stored.status is JobStatus.IN_PROGRESS
+    assert stored.identity is None
+    assert (stored.lease.owner, stored.lease.token, stored.lease.counter) == (None, 0, 0)
+    assert stored.lease.seconds == 2.5
+    assert stored.started_at == stored.timestamp == 1_700_000_000
+
+
+def test_what_was_stored_is_read_back() -> None:
+    stored = decode(item())
+    assert stored.checkpoint_for(LANES) == CHECKPOINT
+    assert stored.identity == ProducerIdentity(7, 0)
+    assert stored.source == SOURCE
+    assert stored.configuration == DEFINITION.configuration
+    assert (stored.cluster_id, stored.topic_ids) == ("cluster", DEFINITION.topic_ids)
+    assert stored.partition_count == 3
+    assert (stored.timestamp, stored.started_at) == (1_700_000_009, 1_700_000_000)
+    assert decode_lease(item()) == stored.lease
+
+
+def test_an_unversioned_source_has_no_version() -> None:
+    definition = replace(DEFINITION, source=replace(SOURCE, version_id=None))
+    assert decode(new_item("job", definition, 1.0, 0)).source.version_id is None
+
+
+def test_the_documented_attributes_are_those_of_the_specification() -> None:
+    documented = {name: item()[name] for name in ("last_line", "total_sent", "timestamp", "status")}
+    assert documented == {
+        "last_line": 40,
+        "total_sent": 39,
+        "timestamp": 1_700_000_009,
+        "status": "IN_PROGRESS",
+    }
+
+
+def test_every_attribute_is_in_the_architectures_table() -> None:
+    page = Path(__file__).parents[3] / "docs" / "architecture.md"
+    section = page.read_text(encoding="utf-8").partition("## The item\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert named == set(item())
+
+
+def test_progress_of_a_partition_that_is_missing_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="rows/1"):
+        decode(item()).checkpoint_for((Lane("rows", 1),))
+
+
+def test_a_lane_is_named_by_topic_and_partition() -> None:
+    assert lane_name(Lane("a.b-c", 12)) == "a.b-c/12"
+
+
+# Without these an item can be read: they come later, or are optional.
+OPTIONAL = {"job_id", "producer_id", "lease_owner"}
+
+
+@pytest.mark.parametrize("name", sorted(set(item()) - OPTIONAL))
+def test_f77_an_item_without_an_attribute_is_refused(name: str) -> None:
+    damaged = item()
+    del damaged[name]
+    with pytest.raises(CheckpointError, match="Restore it"):
+        decode(damaged)
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("schema_version", 2),
+    ("schema_version", "1"),
+    ("last_line", "40"),
+    ("last_line", -1),
+    ("byte_offset", -1),
+    ("total_sent", -1),
+    ("status", "DONE"),
+    ("source", "s3://bucket/key"),
+    ("source", {"bucket": "b"}),
+    ("configuration", "text"),
+    ("partitions", {"rows/0": [1]}),
+    ("partitions", {"rows/0": "1-2"}),
+    ("partitions", [1, 2]),
+    ("producer_epoch", "0"),
+    ("fencing_token", "two"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_f77_an_attribute_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(CheckpointError):
+        decode(item() | {name: value})
+
+
+@given(st.data())
+def test_f77_no_damage_escapes_as_another_error(data: st.DataObject) -> None:
+    damaged: dict[str, Any] = item()
+    for name in data.draw(st.lists(st.sampled_from(sorted(damaged)), max_size=3, unique=True)):
+        damaged[name] = data.draw(
+            st.one_of(
+                st.integers(),
+                st.text(max_size=3),
+                st.lists(st.integers(), max_size=3),
+                st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+            )
+        )
+    try:
+        stored = decode(damaged)
+        stored.checkpoint_for(LANES)
+    except CheckpointError:
+        return
+    assert stored.position.row_count >= 0
+
+
+DOCUMENTED: Item = {"job_id": "job", "last_line": 10, "total_sent": 9, "timestamp": 1}
+
+
+def test_f78_another_implementations_item_is_told_by_what_it_lacks() -> None:
+    assert is_documented_only(DOCUMENTED)
+    assert not is_documented_only(item())
+    assert not is_documented_only(new_item("job", DEFINITION, 1.0, 0))
+    assert not is_documented_only(DOCUMENTED | {"producer_id": 3})
+
+
+@pytest.mark.parametrize("status", list(JobStatus))
+def test_f78_the_documented_attributes_are_read(status: JobStatus) -> None:
+    assert decode_documented(DOCUMENTED | {"status": status.value}) == DocumentedJob(10, 9, status)
+
+
+def test_f78_no_status_means_in_progress() -> None:
+    assert decode_documented(DOCUMENTED).status is JobStatus.IN_PROGRESS
+
+
+@pytest.mark.parametrize("change", [{"last_line": "x"}, {"status": "?"}, {"total_sent": []}])
+def test_f77_a_documented_item_that_makes_no_sense_is_refused(change: Item) -> None:
+    with pytest.raises(CheckpointError):
+        decode_documented(DOCUMENTED | change)
+
+
+def test_f77_a_documented_item_without_its_line_is_refused() -> None:
+    with pytest.raises(CheckpointError):
+        decode_documented({"job_id": "job", "total_sent": 1})

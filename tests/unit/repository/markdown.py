@@ -1,0 +1,45 @@
+"""The documentation as tests see it: its files, and the fenced blocks and links in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, text, and the line where its text begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def documents() -> list[Path]:
+    """All Markdown files that users read."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def blocks(document: Path, *languages: str) -> list[Block]:
+    """The blocks of these languages, in order."""
+    text = document.read_text("utf-8")
+    return [
+        Block(match[1], match[2], text.count("\n", 0, match.start()) + 2)
+        for match in FENCE.finditer(text)
+        if match[1] in languages
+    ]
+
+
+def links(document: Path) -> list[str]:
+    """Targets of links to other files of the project."""
+    text = FENCE.sub("", document.read_text("utf-8"))
+    return [target for target in LINK.findall(text) if "://" not in target]

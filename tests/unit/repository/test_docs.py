@@ -1,0 +1,69 @@
+"""What the documentation names is there: files that it links to, commands and their options."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.repository.markdown import blocks, documents, links, name_of
+
+OPTION = re.compile(r"--[a-z][a-z0-9-]*")
+
+
+def commands(document: Path) -> Iterator[list[str]]:
+    """The words after `csvkafka` of each command line in the document's shell blocks."""
+    for block in blocks(document, "sh", "bash", "console", "shell"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if "csvkafka" not in line:
+                continue
+            for part in re.split(r"&&|\|\||[;|&]", line.removeprefix("$ ")):
+                words = shlex.split(part, comments=True)
+                places = [i for i, word in enumerate(words) if Path(word).name == "csvkafka"]
+                if places and all("=" in word for word in words[: places[0]]):
+                    yield words[places[0] + 1 :]
+
+
+@functools.cache
+def help_of(*command: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", *command, "--help"],
+        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_links_between_files_lead_somewhere(document: Path) -> None:
+    missing = [target for target in links(document) if not (document.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_commands_and_options_exist(document: Path) -> None:
+    for words in commands(document):
+        subcommand = [word for word in words[:1] if not word.startswith("-")]
+        known = set(OPTION.findall(help_of(*subcommand)))
+        used = {word.split("=", 1)[0] for word in words if OPTION.match(word)}
+        assert used <= known, f"csvkafka {shlex.join(words)}"
+
+
+def test_command_lines_are_found_in_every_spelling(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(
+        "```sh\nS3_KEY=a .venv/bin/csvkafka load --json \\\n  --table x && csvkafka demo  # why\n"
+        "pip install csvkafka\n```\n```console\n$ csvkafka status JOB | jq .\n```\n"
+    )
+    assert list(commands(document)) == [
+        ["load", "--json", "--table", "x"],
+        ["demo"],
+        ["status", "JOB"],
+    ]

@@ -1,0 +1,46 @@
+"""Each fault of the list has a test, or says why not; each test names a fault of the list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.fault_matrix import faults, page
+
+TESTS = Path(__file__).parents[2]
+NAMED = re.compile(r"def test_(f\d+(?:_f\d+)*)_")
+MARKED = re.compile(r"pytest\.mark\.fault\(([^)]*)\)")
+
+
+def faults_with_tests() -> set[str]:
+    found = set()
+    for path in TESTS.rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        for names in NAMED.findall(text):
+            found.update(name.upper() for name in names.split("_"))
+        for arguments in MARKED.findall(text):
+            found.update(re.findall(r"F\d+", arguments))
+    return found
+
+
+def test_the_list_is_f1_to_f94_in_order() -> None:
+    assert [fault.fault_id for fault in faults()] == [f"F{number}" for number in range(1, 95)]
+
+
+def test_each_fault_has_a_test_or_a_reason_and_not_both() -> None:
+    untested = {fault.fault_id for fault in faults() if fault.untested}
+    listed = {fault.fault_id for fault in faults()}
+    assert faults_with_tests() == listed - untested
+
+
+def test_the_page_counts_what_ran_where() -> None:
+    text = page(
+        [
+            {"faults": ["F1", "F2"], "where": "embedded", "outcome": "passed"},
+            {"faults": ["F1"], "where": "embedded", "outcome": "passed"},
+            {"faults": ["F1"], "where": "model", "outcome": "failed"},
+        ]
+    )
+    assert "| ONCE | embedded: passed 2; model: failed 1 |" in text
+    assert re.search(r"^\| F2 \|.*\| embedded: passed 1 \|$", text, re.MULTILINE)
+    assert re.search(r"^\| F3 \|.*\| not run: ", text, re.MULTILINE)

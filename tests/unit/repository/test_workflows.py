@@ -1,0 +1,33 @@
+"""The workflows call what a person can call: sessions that the noxfile has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+SESSIONS = set(
+    re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_each_session_that_a_workflow_calls_is_there(workflow: Path) -> None:
+    text = workflow.read_text()
+    called = set(re.findall(r"\"\$NOX\" -s (\w+)", text))
+    assert called, "the workflow calls no session"
+    assert called - SESSIONS == set()
+    steps = re.findall(r"run: (.+)", text)
+    by_hand = ("pipx ", "docker ", "sudo apt-get ")
+    others = [step for step in steps if not step.startswith(by_hand)]
+    assert others == [], "a step that nobody can repeat by name"
+
+
+def test_publishing_waits_for_every_other_job() -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    jobs = set(re.findall(r"^  (\w+):$", text.partition("\njobs:\n")[2], re.MULTILINE))
+    (needs,) = re.findall(r"needs: \[(.+)\]", text)
+    assert set(needs.split(", ")) == jobs - {"publish"}
