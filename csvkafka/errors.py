@@ -11,7 +11,11 @@
     │   ├── SourceCorruptError     the bytes are damaged (checksum, gzip, encoding)
     │   └── MalformedRowError      a row does not fit its header, or a quote is never closed
     ├── RecordTooLargeError        one row is larger than the topic takes
-    ├── CheckpointError            the checkpoint table fails, or the item is unusable
+    ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
+    ├── CheckpointError            the checkpoint table fails
+    │   ├── ItemUnusableError      the item is damaged, or no item of this job
+    │   ├── ItemLostError          the item was deleted, or changed by something else
+    │   ├── JobOwnedError          the item is that of a job of `process()`: CheckpointManager
     │   └── FencedError            another worker owns the job now
     ├── SinkError                  Kafka
     │   ├── SinkUnavailableError   no broker answered at the start
@@ -26,39 +30,94 @@
     ├── StackError                 the local stack or the harness cannot be started or used
     └── StoppedError               a signal asked to stop; what was acknowledged is stored
 
-`retriable` says whether the same command may succeed when it is just run again.
-`exit_code` is the process's exit code; it is 1 for each (documented), signals end with 143 or 130.
+A new error is one class here: its docstring says what was seen, `cause` and `remedy` what is behind
+it; without them it only groups others. docs/errors.md is made of these (`nox -s errors`), and of
+the tests that provoke each (`tests.refusals.refused`).
+
+Messages spell settings by their variables (`KEY_COLUMN`, `CREATE_TABLE=true`). Whoever shows one to
+a person spells them as that person gave them: `csvkafka.config.spelling`.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
 
 ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
 """The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
 
 
-class CsvKafkaError(Exception):
-    """Base of all errors that csvkafka raises on purpose."""
+class ExitCode(IntEnum):
+    """What an orchestrator can tell apart with EXIT_CODES=detailed; up to 78 those of BSD's
+    sysexits."""
 
+    DATA = 65, "the file, or a function of yours, must be repaired"
+    NO_SOURCE = 66, "there is no such object"
+    NO_STACK = 69, "the local stack is not available"
+    DEFECT = 70, "a defect of csvkafka; please report it"
+    CONTRADICTION = 74, "topic or checkpoint item contradict what was acknowledged: look at them"
+    TRY_AGAIN = 75, "it may succeed when it is just run again"
+    REFUSED = 77, "Kafka refused us: authentication, authorization or TLS"
+    SETTINGS = 78, "a setting must be repaired"
+    SOURCE_CHANGED = 80, "the object is not the one that the job was begun with"
+    FENCED = 81, "another worker owns the job: let it go on"
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+
+class CsvKafkaError(Exception):
+    """Base of all errors that csvkafka raises on purpose.
+
+    `retriable` says whether the same command may succeed when it is just run again. `exit_code` is
+    the process's exit code: 1 for each (documented), 143 or 130 for a stop by a signal.
+    `detailed_exit_code` takes its place with EXIT_CODES=detailed."""
+
+    cause: ClassVar[str]
+    remedy: ClassVar[str]
     retriable: ClassVar[bool] = False
     exit_code: int = 1
+    detailed_exit_code: int = ExitCode.DEFECT
 
 
 class ConfigError(CsvKafkaError):
     """A setting is missing or malformed, or would break the promise."""
 
+    cause = (
+        "A setting that is missing or mistyped; settings that do not go together; a topic or codec "
+        "that is not there."
+    )
+    remedy = "Set what the message names."
+    detailed_exit_code = ExitCode.SETTINGS
+
 
 class ConfigChangedError(ConfigError):
     """The job was begun with other settings than these."""
+
+    cause = "A setting that decides what is written where was changed in the middle of a job."
+    remedy = "Set them as they were, or load under another JOB_ID into a clean topic."
 
 
 class SourceChangedError(ConfigError):
     """The object is not the one, or not the version, that the job was begun with."""
 
+    cause = "The key was written again, or one JOB_ID is used for two files."
+    remedy = (
+        "Load the new object under another JOB_ID, or go on with the old version (S3_VERSION_ID)."
+    )
+    detailed_exit_code = ExitCode.SOURCE_CHANGED
+
 
 class TopicChangedError(ConfigError):
     """The topic or the cluster is not the one that the job was begun with."""
+
+    cause = "The topic was deleted and created again, or the servers are another cluster's."
+    remedy = "Check KAFKA_BOOTSTRAP_SERVERS; for a new topic, load under another JOB_ID."
 
 
 class SourceError(CsvKafkaError):
@@ -68,35 +127,104 @@ class SourceError(CsvKafkaError):
 class SourceNotFoundError(SourceError):
     """There is no such bucket, object or version."""
 
+    cause = "A mistyped bucket or key, another region or account, or a file that is not there yet."
+    remedy = "Check S3_BUCKET, S3_KEY and S3_VERSION_ID; run again when the object is there."
+    detailed_exit_code = ExitCode.NO_SOURCE
+
 
 class SourceReadError(SourceError):
     """S3 refused the read, or failed for longer than csvkafka retries."""
 
+    cause = "S3 or the way to it fails, or permission is missing."
+    remedy = "Give the role what the message names; run again when S3 answers."
     retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
 
 
 class SourceCorruptError(SourceError):
     """The source's bytes are not what they should be (checksum, gzip, encoding)."""
 
+    cause = "A damaged or truncated object, or another encoding than CSV_ENCODING."
+    remedy = (
+        "Repair the file or set its encoding, and load under another JOB_ID into a clean topic."
+    )
+    detailed_exit_code = ExitCode.DATA
+
 
 class MalformedRowError(SourceError):
     """A row does not fit its header, or a quote is never closed."""
+
+    cause = "A delimiter or a quote in a field that is not quoted; a torn line."
+    remedy = "Repair the row, or set ON_BAD_ROW, and load under another JOB_ID into a clean topic."
+    detailed_exit_code = ExitCode.DATA
 
 
 class RecordTooLargeError(CsvKafkaError):
     """One row makes a record that is larger than the topic takes."""
 
+    cause = "A very large field; a quote that is closed much later."
+    remedy = "Raise the topic's max.message.bytes, or make the row smaller."
+    detailed_exit_code = ExitCode.DATA
+
+
+class UserFunctionError(CsvKafkaError):
+    """A function of the user's, a transform or a `_send_to_kafka`, raised an exception for a row,
+    or returned what is no record. The message holds nothing of the row; `frames` says where in the
+    function it was."""
+
+    cause = "The function does not foresee what this row holds."
+    remedy = "Repair the function or the row; LOG_LEVEL=DEBUG shows the lines of the function."
+    detailed_exit_code = ExitCode.DATA
+
+    def __init__(self, message: str, frames: str = "") -> None:
+        super().__init__(message)
+        self.frames = frames
+
 
 class CheckpointError(CsvKafkaError):
-    """The checkpoint table cannot be read or written, or the item is unusable."""
+    """The checkpoint table cannot be read or written."""
 
+    cause = "DynamoDB or the way to it fails, permission is missing, or there is no such table."
+    remedy = "Check DYNAMODB_TABLE, region and role; run again when the table answers."
     retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
+
+
+class ItemUnusableError(CheckpointError):
+    """The job's item in the checkpoint table is damaged, or does not belong to this file."""
+
+    cause = "Something else wrote to the item, or it is another file's."
+    remedy = "Restore the item from a backup, or load under another JOB_ID into a clean topic."
+    retriable = False
+    detailed_exit_code = ExitCode.CONTRADICTION
+
+
+class ItemLostError(CheckpointError):
+    """The job's item is gone, or was changed by something that is no csvkafka worker."""
+
+    cause = "The item was deleted or edited while a worker had it."
+    remedy = "Restore the item from a backup, or load under another JOB_ID into a clean topic."
+    retriable = False
+    detailed_exit_code = ExitCode.CONTRADICTION
+
+
+class JobOwnedError(CheckpointError):
+    """The item belongs to a job of `CSVToKafkaProcessor.process()`, and CheckpointManager may not
+    overwrite it. botocore's ClientError too, which is documented for such a write."""
+
+    cause = "Own code writes progress of a job that csvkafka loads."
+    remedy = "Use another job id for own code; `csvkafka status` shows how far the job is."
+    retriable = False
+    detailed_exit_code = ExitCode.SETTINGS
 
 
 class FencedError(CheckpointError):
     """Another worker has taken the job's lease: this one must not write any more."""
 
+    cause = "This worker was suspended, or could not reach the table, for longer than its lease."
+    remedy = "None: the other worker goes on."
     retriable = False
+    detailed_exit_code = ExitCode.FENCED
 
 
 class SinkError(CsvKafkaError):
@@ -106,55 +234,89 @@ class SinkError(CsvKafkaError):
 class SinkUnavailableError(SinkError):
     """No broker answered at the start."""
 
+    cause = "The brokers are down, the address is wrong, or a security group is in the way."
+    remedy = "Check KAFKA_BOOTSTRAP_SERVERS and the network; run again when a broker answers."
     retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
 
 
 class SinkRefusedError(SinkError):
     """Kafka refused us: authentication, authorization or TLS."""
 
+    cause = "Wrong credentials, a certificate that is not trusted, or a permission that is missing."
+    remedy = "Set KAFKA_SASL_… or KAFKA_SSL_…, or give the principal the right that is named."
+    detailed_exit_code = ExitCode.REFUSED
+
 
 class DeliveryError(SinkError):
-    """Nothing was acknowledged for longer than the watchdog allows."""
+    """Nothing was acknowledged for longer than the watchdog allows, or a row could not be sent."""
 
+    cause = "The partition has no leader, or too few replicas in sync; the network is cut."
+    remedy = "Look at the brokers, then run the same command again."
     retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
 
 
 class SequenceError(SinkError):
     """The broker and csvkafka disagree on which rows were sent, and a new look did not help."""
 
+    cause = "Another producer uses this job's producer id, or rows were deleted from the topic."
+    remedy = "Load under another JOB_ID into a clean topic."
+    detailed_exit_code = ExitCode.CONTRADICTION
+
 
 class RecoveryError(CsvKafkaError):
     """The topic tail contradicts the checkpoint."""
+
+    detailed_exit_code = ExitCode.CONTRADICTION
 
 
 class TopicTruncatedError(RecoveryError):
     """The log ends before the checkpoint, or other records stand where ours were."""
 
+    cause = "Kafka lost acknowledged rows: an unclean leader election, or restored data."
+    remedy = "Load under another JOB_ID into a clean topic."
+
 
 class TailGapError(RecoveryError):
     """Rows of ours are missing inside the topic tail."""
+
+    cause = "The server does not enforce sequence numbers, or records were removed."
+    remedy = "Load under another JOB_ID into a clean topic; `csvkafka doctor` asks the server."
 
 
 class TailDeletedError(RecoveryError):
     """Retention removed every batch that could tell where our rows end."""
 
+    cause = "The job rested for longer than the topic keeps records."
+    remedy = "ACCEPT_DELETED_TAIL=true, if nothing was sent after the last checkpoint."
+
 
 class EncodeWorkerError(CsvKafkaError):
     """A process that encodes rows ended, most likely killed."""
 
+    cause = "The kernel killed it for its memory."
+    remedy = "Run again, with fewer ENCODE_WORKERS or more memory."
     retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
 
 
 class StackError(CsvKafkaError):
     """The local stack or the harness cannot be started or used."""
 
+    cause = "A package of csvkafka[local] is missing, a jar cannot be fetched, or a server ended."
+    remedy = "Do what the message says; its end is that of the server's log."
+    detailed_exit_code = ExitCode.NO_STACK
+
 
 class StoppedError(CsvKafkaError):
     """SIGTERM or SIGINT asked to stop; `exit_code` is 128 + the signal's number (143, 130)."""
 
+    cause = "`docker stop`, a Spot interruption, Ctrl-C."
+    remedy = "Run the same command again: it goes on from here."
     retriable = True
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}; the same command goes on from here")
         self.signal_number = signal_number
-        self.exit_code = 128 + signal_number
+        self.exit_code = self.detailed_exit_code = 128 + signal_number

@@ -159,7 +159,9 @@ def checkpoint_error(
         return ConfigError(f"cannot use {where}: {cause}")
     match aws.failure_kind(error):
         case FailureKind.NOT_FOUND:
-            advice = "there is no such table: create it (--create-table), or check name and region"
+            advice = (
+                "there is no such table: create it (CREATE_TABLE=true), or check name and region"
+            )
         case FailureKind.DENIED:
             advice = f"the role needs dynamodb:{action} on it"
         case FailureKind.CREDENTIALS:

@@ -46,7 +46,7 @@ def command(job_id: str, as_json: bool, watch: bool, **options: Any) -> int:
 
     table = values_given(options).get("DYNAMODB_TABLE")
     if not table:
-        raise ConfigError("DYNAMODB_TABLE (or --dynamodb-table) is missing")
+        raise ConfigError("Missing environment variable DYNAMODB_TABLE: name the checkpoint table")
     item = DynamoDbItem(table, job_id)
     if watch:
         _watch(item, table, job_id)

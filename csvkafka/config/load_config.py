@@ -88,14 +88,19 @@ class _Given:
 
     def __init__(self, values: Mapping[str, str], settings: tuple[Setting, ...]) -> None:
         self._texts: dict[str, str] = {}
-        problems = []
+        missing, problems = [], []
         for setting in settings:
             text = values.get(setting.variable) or setting.default
-            if text is not None:
-                self._texts[setting.variable] = text
+            if text is None:
+                if setting.required:
+                    missing.append(setting.variable)
+                continue
             problem = _problem(setting, text)
             if problem is not None:
-                problems.append(f"{setting.variable} (or {setting.option}) {problem}")
+                problems.append(f"{setting.variable} {problem}")
+            self._texts[setting.variable] = text
+        if missing:
+            problems.insert(0, f"Missing environment variable {', '.join(missing)}")
         if problems:
             raise ConfigError("; ".join(problems) + "; see csvkafka load --help")
 
@@ -118,10 +123,10 @@ class _Given:
         return self._texts[variable].lower() in _TRUE
 
 
-def _problem(setting: Setting, text: str | None) -> str | None:
+def _problem(setting: Setting, text: str) -> str | None:
     """What is wrong with a setting's text; None: nothing."""
-    if text is None:
-        return "is missing" if setting.required else None
+    if not isinstance(text, str):
+        return f"must be text, not {type(text).__name__}"
     shown = "the value given" if setting.secret else repr(text)
     if setting.choices and text not in setting.choices:
         return f"must be one of {', '.join(setting.choices)}, not {shown}"
@@ -167,10 +172,12 @@ def _transform(name: str | None) -> Transform | None:
     module_name, _, function_name = name.partition(":")
     try:
         function: Transform = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:
+        # Whatever the module does when it is imported: it is the user's, and the error says so.
         raise ConfigError(
-            f"TRANSFORM {name!r} cannot be imported as module:function: {error}"
+            f"TRANSFORM {name!r} cannot be imported as module:function "
+            f"({type(error).__name__}: {error}); check its name and PYTHONPATH"
         ) from error
     if not callable(function):
-        raise ConfigError(f"TRANSFORM {name!r} is no function")
+        raise ConfigError(f"TRANSFORM {name!r} is no function; name one as module:function")
     return function

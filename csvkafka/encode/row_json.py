@@ -132,7 +132,7 @@ class RowEncoder:
             byte_offset = block.start.byte_offset + sum(map(len, physical_lines[: lines.start]))
             raise MalformedRowError(
                 f"row {number} at byte {byte_offset} of {self._plan.source_uri} has {reason}; "
-                f"repair the file, or set ON_BAD_ROW (or --on-bad-row), {ANOTHER_JOB}"
+                f"repair the file, or set ON_BAD_ROW, {ANOTHER_JOB}"
             )
         dead_letters[len(values)] = (
             (SOURCE_LINE, b"%d" % number),

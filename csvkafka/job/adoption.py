@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Iterable
 
-from csvkafka.errors import CheckpointError, TailDeletedError
+from csvkafka.errors import ItemUnusableError, TailDeletedError
 from csvkafka.interfaces import Cluster
 from csvkafka.model import START, EncodePlan, Lane, Position
 from csvkafka.rows.blocks import cut_blocks
@@ -41,7 +41,7 @@ def rows_in_topic(
             f"the checkpoint says that {last_line} rows were processed, but none of the last "
             f"records in partition {lane.partition} of topic {lane.topic} is one of {source_uri}: "
             "nothing tells where its rows end. If you know that none was sent after the "
-            "checkpoint, run again with --accept-deleted-tail."
+            "checkpoint, run again with ACCEPT_DELETED_TAIL=true."
         )
     if found and found != last_line:
         log.warning(
@@ -55,7 +55,7 @@ def rows_in_topic(
 def position_after(chunks: Iterable[bytes], row_count: int, plan: EncodePlan) -> Position:
     """The position after the first `row_count` rows of the source, given from its beginning.
 
-    Raises CheckpointError if the source has fewer rows."""
+    Raises ItemUnusableError if the source has fewer rows."""
     if row_count == 0:
         return START
     reached = 0
@@ -70,7 +70,7 @@ def position_after(chunks: Iterable[bytes], row_count: int, plan: EncodePlan) ->
             rows_left -= is_row
             if rows_left == 0:
                 return Position(block.start.byte_offset + end, row_count)
-    raise CheckpointError(
+    raise ItemUnusableError(
         f"the checkpoint item says that {row_count} rows were processed, but {plan.source_uri} has "
         f"{reached}: it belongs to another file. Use another JOB_ID for another file."
     )

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from csvkafka.errors import (
-    CheckpointError,
     ConfigChangedError,
     ConfigError,
+    ItemUnusableError,
     SourceChangedError,
     TopicChangedError,
 )
@@ -164,14 +164,14 @@ def check_same_job(
 ) -> list[str]:
     """Compares what the item says with what this run would do; returns warnings.
 
-    Raises SourceChangedError, ConfigChangedError, TopicChangedError, and CheckpointError if the
+    Raises SourceChangedError, ConfigChangedError, TopicChangedError, and ItemUnusableError if the
     checkpoint lies beyond the source's end (not known for a gzip object)."""
     job_id = now.configuration["JOB_ID"]
     _check_source(job_id, stored.source, now.source)
     _check_configuration(job_id, stored.configuration, now.configuration)
     _check_topics(job_id, stored, now)
     if not now.source.is_gzip and stored.position.byte_offset > now.source.size:
-        raise CheckpointError(
+        raise ItemUnusableError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
             "backup, or load under a new JOB_ID into a clean topic."

@@ -117,7 +117,7 @@ def _first_remaining(
         f"{place} begins at Kafka offset {tail.log_start_offset}, after the checkpointed "
         f"{stored.next_kafka_offset}, and holds no batch of this job any more (retention or "
         "DeleteRecords): nothing tells whether rows were sent after the checkpoint. If you know "
-        "that none were, or can accept repeated rows, run again with --accept-deleted-tail."
+        "that none were, or can accept repeated rows, run again with ACCEPT_DELETED_TAIL=true."
     )
 
 

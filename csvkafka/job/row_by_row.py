@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from csvkafka.errors import DeliveryError, MalformedRowError, StoppedError
+from csvkafka.errors import ANOTHER_JOB, DeliveryError, MalformedRowError, StoppedError
 from csvkafka.job.parts import JobParts, RowSender
 from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger
@@ -101,8 +101,8 @@ def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, obj
         if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
             raise MalformedRowError(
                 f"row {position.row_count} of {plan.source_uri}, before byte "
-                f"{position.byte_offset}, has {len(fields)} fields, the header has {width}; see "
-                "--on-bad-row"
+                f"{position.byte_offset}, has {len(fields)} fields, the header has {width}; "
+                f"repair the file, or set ON_BAD_ROW=keep, {ANOTHER_JOB}"
             )
         row: dict[str | None, object] = dict(zip(plan.header, fields, strict=False))
         row |= dict.fromkeys(plan.header[len(fields) :])

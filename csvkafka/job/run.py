@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from csvkafka.encode.encoder import check_plan
 from csvkafka.errors import (
-    CheckpointError,
     ConfigError,
     CsvKafkaError,
     FencedError,
+    ItemLostError,
     SequenceError,
     StoppedError,
 )
@@ -36,7 +36,6 @@ from csvkafka.ledger.item import (
     decode_documented,
     is_documented_only,
 )
-from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import (
     Checkpoint,
     EncodePlan,
@@ -232,7 +231,10 @@ class Job:
     def _item_that_stands(self) -> Item:
         item = self._ledger.read()
         if item is None:
-            raise CheckpointError(f"the checkpoint item of job {self._spec.job_id} was deleted")
+            raise ItemLostError(
+                f"the checkpoint item of job {self._spec.job_id} was deleted; restore it, or load "
+                "under another JOB_ID into a clean topic"
+            )
         return item
 
     # -- with the lease ------------------------------------------------------------------------

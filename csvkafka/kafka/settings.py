@@ -60,7 +60,7 @@ class KafkaSettings:
                 raise ConfigError(f"Kafka server {server!r} is not host:port, as in localhost:9092")
         if self.security_protocol not in _PROTOCOLS:
             raise ConfigError(
-                f"security_protocol {self.security_protocol!r} is not one of "
+                f"KAFKA_SECURITY_PROTOCOL {self.security_protocol!r} is not one of "
                 f"{', '.join(_PROTOCOLS)}"
             )
         if self.aws_msk_iam:
@@ -69,8 +69,8 @@ class KafkaSettings:
             self._check_sasl()
         elif self.sasl_mechanism or self.sasl_plain_username or self.sasl_plain_password:
             raise ConfigError(
-                f"SASL settings are given, but security_protocol is {self.security_protocol}, "
-                "which would send without them; use SASL_SSL (or SASL_PLAINTEXT)"
+                f"SASL settings are given, but KAFKA_SECURITY_PROTOCOL={self.security_protocol} "
+                "would send without them; use SASL_SSL (or SASL_PLAINTEXT)"
             )
 
     @property
@@ -86,19 +86,24 @@ class KafkaSettings:
     def _check_msk(self) -> None:
         if self.security_protocol != "SASL_SSL":
             raise ConfigError(
-                "authentication to Amazon MSK by IAM needs security_protocol SASL_SSL"
+                "authentication to Amazon MSK by IAM needs KAFKA_SECURITY_PROTOCOL=SASL_SSL; set it"
             )
         if not self.aws_region:
-            raise ConfigError("authentication to Amazon MSK by IAM needs the AWS region; set it")
+            raise ConfigError(
+                "authentication to Amazon MSK by IAM needs the AWS region; set AWS_REGION"
+            )
 
     def _check_sasl(self) -> None:
         if self.sasl_mechanism not in _PASSWORD_MECHANISMS:
             raise ConfigError(
-                f"sasl_mechanism {self.sasl_mechanism!r} is not one of "
-                f"{', '.join(_PASSWORD_MECHANISMS)} (for Amazon MSK by IAM set aws_msk_iam)"
+                f"KAFKA_SASL_MECHANISM {self.sasl_mechanism!r} is not one of "
+                f"{', '.join(_PASSWORD_MECHANISMS)} (for Amazon MSK by IAM set KAFKA_AWS_MSK_IAM)"
             )
         if self.sasl_plain_username is None or self.sasl_plain_password is None:
-            raise ConfigError(f"{self.sasl_mechanism} needs both a user name and a password")
+            raise ConfigError(
+                f"{self.sasl_mechanism} needs both KAFKA_SASL_PLAIN_USERNAME and "
+                "KAFKA_SASL_PLAIN_PASSWORD; set both"
+            )
 
     def connection_config(self) -> dict[str, object]:
         """Arguments for kafka-python's connection manager; reads the TLS files.

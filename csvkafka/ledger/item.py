@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from csvkafka.errors import CheckpointError
+from csvkafka.errors import ItemUnusableError
 from csvkafka.interfaces import AttributeValue, Item
 from csvkafka.model import (
     Checkpoint,
@@ -70,7 +70,8 @@ class StoredJob:
     lanes: Mapping[str, LaneProgress]
 
     def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
-        """The stored progress in the order of `lanes`. Raises CheckpointError if one is missing."""
+        """The stored progress in the order of `lanes`. Raises ItemUnusableError if one is
+        missing."""
         try:
             progress = tuple(self.lanes[lane_name(lane)] for lane in lanes)
         except KeyError as error:
@@ -153,7 +154,7 @@ def is_documented_only(item: Item) -> bool:
 
 
 def decode_documented(item: Item) -> DocumentedJob:
-    """Reads an item with the documented attributes only. Raises CheckpointError."""
+    """Reads an item with the documented attributes only. Raises ItemUnusableError."""
     try:
         return DocumentedJob(
             last_line=_integer(item, "last_line"),
@@ -165,7 +166,7 @@ def decode_documented(item: Item) -> DocumentedJob:
 
 
 def decode(item: Item) -> StoredJob:
-    """Reads an item that csvkafka wrote. Raises CheckpointError if it cannot be used."""
+    """Reads an item that csvkafka wrote. Raises ItemUnusableError if it cannot be used."""
     version = item.get("schema_version")
     if version != SCHEMA_VERSION:
         raise _unusable(f"has schema_version {version}, this csvkafka knows {SCHEMA_VERSION}")
@@ -235,8 +236,8 @@ def _texts(item: Item, name: str) -> Mapping[str, str]:
     return {key: str(text) for key, text in value.items()}
 
 
-def _unusable(what: str) -> CheckpointError:
-    return CheckpointError(
+def _unusable(what: str) -> ItemUnusableError:
+    return ItemUnusableError(
         f"the checkpoint item {what}; it was damaged or written by something else. Restore it from "
-        "a backup, or load under a new job id into a clean topic."
+        "a backup, or load under another JOB_ID into a clean topic."
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from csvkafka.clock import Clock
-from csvkafka.errors import CheckpointError, FencedError
+from csvkafka.errors import FencedError, ItemLostError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, ItemTable, Refused
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.item import (
@@ -30,12 +30,6 @@ from csvkafka.model import Checkpoint, JobStatus, Lane, ProducerIdentity
 
 WATCH_FACTOR = 1.5
 """A lease is over when its counter stood still for this many times its length, on our own clock."""
-
-
-class ItemLostError(CheckpointError):
-    """The item is gone or was changed by something that is no csvkafka worker."""
-
-    retriable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +311,7 @@ class JobLedger:
     def _lost(self) -> ItemLostError:
         return ItemLostError(
             f"the checkpoint item of job {self.job_id} was deleted or changed by something that "
-            "is no csvkafka worker. Restore it, or load under a new job id into a clean topic."
+            "is no csvkafka worker. Restore it, or load under another JOB_ID into a clean topic."
         )
 
     def _extend(self, begun_at: float) -> None:

@@ -13,9 +13,15 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from csvkafka.clock import Clock
-from csvkafka.errors import CheckpointError, DeliveryError, FencedError, StoppedError
+from csvkafka.errors import (
+    CheckpointError,
+    DeliveryError,
+    FencedError,
+    ItemLostError,
+    StoppedError,
+)
 from csvkafka.interfaces import BlockFeed, Observer, Sink
-from csvkafka.ledger.ledger import ItemLostError, JobLedger, Stored
+from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
@@ -219,7 +225,8 @@ class Pipeline:
             self._moved_at = now
         elif now - self._moved_at > self._settings.watchdog_seconds:
             raise DeliveryError(
-                f"Kafka acknowledged nothing for {self._settings.watchdog_seconds:.0f} s; "
+                f"Kafka acknowledged nothing for {self._settings.watchdog_seconds:.0f} s after row "
+                f"{self._progress.checkpoint.position.row_count}; "
                 f"{self._sequencer.unacknowledged_batches} batches wait. All that was acknowledged "
                 "is in the checkpoint: check the brokers and run the same command again."
             )

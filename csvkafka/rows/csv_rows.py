@@ -106,7 +106,7 @@ def decode(data: bytes, dialect: Dialect, byte_offset: int, source_uri: str) -> 
     except UnicodeDecodeError as error:
         raise SourceCorruptError(
             f"byte {byte_offset + error.start} of {source_uri} is not valid {codec}: "
-            f"{error.reason}; repair the file, or set CSV_ENCODING (or --csv-encoding), "
+            f"{error.reason}; repair the file, or set CSV_ENCODING, "
             f"{ANOTHER_JOB}"
         ) from error
 

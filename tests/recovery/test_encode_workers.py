@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from csvkafka.errors import EncodeWorkerError
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
+from tests.refusals import refusal_in
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -55,6 +58,8 @@ def test_f19_a_killed_worker_stops_the_load_and_the_next_goes_on(recovery_case: 
     os.kill(loader.pid, signal.SIGCONT)
     case.ends(loader, 1)
     case.assert_stopped(loader, "EncodeWorker")
+    (said,) = re.findall("EncodeWorkerError: (.*)", loader.output())
+    refusal_in(EncodeWorkerError, said)
     assert all_end(workers)
     case.run()
     case.assert_once()

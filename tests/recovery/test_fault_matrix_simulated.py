@@ -7,11 +7,11 @@ import pytest
 from csvkafka.errors import (
     CheckpointError,
     FencedError,
+    ItemLostError,
     SourceChangedError,
     SourceReadError,
     StoppedError,
 )
-from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.testing.simulator.simulation import JOB_ID
 from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import ROWS, headers, lag, once, places, run, stopped

@@ -12,13 +12,13 @@ from itertools import pairwise
 from csvkafka.errors import (
     CheckpointError,
     DeliveryError,
+    ItemLostError,
     SinkRefusedError,
     SinkUnavailableError,
     SourceReadError,
     StoppedError,
 )
 from csvkafka.interfaces import AttributeValue
-from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import JobStatus
 from csvkafka.testing.checker.checker import (
     Expectation,
@@ -36,6 +36,7 @@ from csvkafka.testing.simulator.virtual_clock import Stalled
 MAY_END = (
     CheckpointError,
     DeliveryError,
+    ItemLostError,
     SinkRefusedError,
     SinkUnavailableError,
     SourceReadError,

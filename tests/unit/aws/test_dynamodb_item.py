@@ -22,6 +22,7 @@ from csvkafka.aws.dynamodb_item import (
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
+from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.faulty_gateway import LOSE_REPLY, STALL, FaultyGateway
 
@@ -226,7 +227,7 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
     gateway.script((status, code))
     assert item.get() is None
     gateway.always((status, code))
-    with pytest.raises(CheckpointError, match=f"GetItem: {code}.*") as raised:
+    with refusal(CheckpointError, match=f"GetItem: {code}.*") as raised:
         item.get()
     assert "again later" in str(raised.value)
 
@@ -237,7 +238,7 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
         ((400, "AccessDeniedException"), "dynamodb:UpdateItem"),
         ((400, "ExpiredTokenException"), "credentials are not accepted: renew"),
         ((400, "UnrecognizedClientException"), "credentials are not accepted: renew"),
-        ((400, "ResourceNotFoundException"), "--create-table"),
+        ((400, "ResourceNotFoundException"), "CREATE_TABLE=true"),
         ((400, "ValidationException"), "see DynamoDB's message .*ValidationException"),
     ],
     ids=str,
@@ -309,7 +310,7 @@ def test_a_table_that_may_not_be_created_names_the_permission(
 def test_a_missing_table_is_a_checkpoint_error(client: Any) -> None:
     missing = DynamoDbItem("missing", "job", client=client)
     for call in (missing.get, missing.check, lambda: missing.put_new({})):
-        with pytest.raises(CheckpointError, match="--create-table"):
+        with pytest.raises(CheckpointError, match="CREATE_TABLE=true"):
             call()
 
 

@@ -34,6 +34,7 @@ from csvkafka.errors import (
 from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.rows.blocks import cut_blocks, read_header
 from csvkafka.testing.inputs.strategies import csv_files, hostile_csvs
+from tests.refusals import refusal
 from tests.unit.encode.encoded import records_of, values_of
 from tests.unit.rows import csv_oracle
 
@@ -182,11 +183,11 @@ def test_a_block_that_reads_as_another_number_of_rows_is_refused() -> None:
 def test_a_ragged_row_stops_with_its_place(row: bytes, fields: str) -> None:
     data = b'a,b\n1,"x\ny"\n\n3,4\n' + row
     byte_offset = len(data) - len(row)
-    with pytest.raises(MalformedRowError) as caught:
+    with refusal(MalformedRowError) as caught:
         values(data)
     assert str(caught.value) == (
         f"row 3 at byte {byte_offset} of {URI} has {fields}, the header has 2; repair the file, or "
-        "set ON_BAD_ROW (or --on-bad-row), and load under another JOB_ID into a clean topic"
+        "set ON_BAD_ROW, and load under another JOB_ID into a clean topic"
     )
 
 
@@ -356,7 +357,7 @@ def test_a_row_that_no_batch_can_hold_is_named() -> None:
     noise = random.Random(1).randbytes(450).hex().encode()
     data = b"a\n1\n2\n\n" + noise + b"\n3\n"
     plan = plan_for(data, max_batch_bytes=500, compression="gzip")
-    with pytest.raises(RecordTooLargeError) as caught:
+    with refusal(RecordTooLargeError) as caught:
         encode_block(blocks_of(data, plan)[0], plan)
     message = str(caught.value)
     assert message.startswith(f"row 3 at byte 7 of {URI} makes a batch of ")

@@ -77,7 +77,7 @@ def test_a_job_that_never_began_starts_at_the_first_row() -> None:
 
 
 def test_without_a_record_of_ours_the_operator_decides() -> None:
-    with pytest.raises(TailDeletedError, match="--accept-deleted-tail"):
+    with pytest.raises(TailDeletedError, match="ACCEPT_DELETED_TAIL=true"):
         found([b"{}"], last_line=20)
     assert found([b"{}"], last_line=20, accept_deleted_tail=True) == 20
 

@@ -7,16 +7,17 @@ from dataclasses import replace
 import pytest
 
 from csvkafka.errors import (
-    CheckpointError,
     ConfigChangedError,
     ConfigError,
     CsvKafkaError,
+    ItemUnusableError,
     SourceChangedError,
     TopicChangedError,
 )
 from csvkafka.job.definition import JobSpec, check_same_job, define
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
 from csvkafka.model import BadRows, Dialect, Lane, Position, SourceIdentity, TopicFacts
+from tests.refusals import refusal_in
 
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
 HEADER = ("id", "name")
@@ -75,7 +76,9 @@ def test_columns_are_part_of_the_job() -> None:
 
 def test_an_item_copied_to_another_job_id_is_refused() -> None:
     other = definition(replace(SPEC, job_id="copy"))
-    assert "JOB_ID 'job' then, 'copy' now" in refused(ConfigChangedError, stored(), other)
+    message = refused(ConfigChangedError, stored(), other)
+    assert "JOB_ID 'job' then, 'copy' now" in message
+    refusal_in(ConfigChangedError, message)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_an_item_copied_to_another_job_id_is_refused() -> None:
 )
 def test_another_object_is_refused(changed: dict[str, object]) -> None:
     other = definition(source=replace(SOURCE, **changed))  # type: ignore[arg-type]
-    refused(SourceChangedError, stored(), other)
+    refusal_in(SourceChangedError, refused(SourceChangedError, stored(), other))
 
 
 def test_a_changed_object_in_a_versioned_bucket_can_be_gone_on_with_by_its_version() -> None:
@@ -99,8 +102,9 @@ def test_another_version_id_of_the_same_bytes_is_the_same_object() -> None:
 
 
 def test_another_cluster_or_topic_id_is_refused() -> None:
-    refused(TopicChangedError, stored(), replace(definition(), cluster_id="other"))
-    refused(TopicChangedError, stored(), replace(definition(), topic_ids={"rows": "new-id"}))
+    for now in ({"cluster_id": "other"}, {"topic_ids": {"rows": "new-id"}}):
+        message = refused(TopicChangedError, stored(), replace(definition(), **now))  # type: ignore[arg-type]
+        refusal_in(TopicChangedError, message)
 
 
 def test_the_source_is_compared_before_settings_and_settings_before_the_topic() -> None:
@@ -113,7 +117,7 @@ def test_the_source_is_compared_before_settings_and_settings_before_the_topic() 
 
 def test_a_position_beyond_the_source_is_refused_unless_it_is_gzip() -> None:
     item = replace(stored(), position=Position(1001, 7))
-    assert "byte 1001" in refused(CheckpointError, item, definition())
+    assert "byte 1001" in refused(ItemUnusableError, item, definition())
     gzipped = definition(source=replace(SOURCE, is_gzip=True))
     assert check_same_job(item, gzipped, FACTS) == []
 

@@ -155,7 +155,7 @@ def test_f58_retention_just_up_to_the_checkpoint_proves_nothing_missing() -> Non
 def test_f59_nothing_left_of_ours_needs_the_operators_word() -> None:
     log = written().ours(3, 2).foreign(2)
     log.log.delete_before(6)
-    with pytest.raises(TailDeletedError, match="--accept-deleted-tail"):
+    with pytest.raises(TailDeletedError, match="ACCEPT_DELETED_TAIL=true"):
         log.scan(log.stops[1])
     assert log.scan(log.stops[1], accept_deleted_tail=True) == LaneProgress(3, 6)
 

@@ -24,6 +24,7 @@ from csvkafka.model import (
     ProducerIdentity,
 )
 from csvkafka.pipeline.progress import Progress, RescanNeeded
+from tests.refusals import refusal
 
 LANE = Lane("rows", 3)
 OURS = ProducerIdentity(7, 0)
@@ -48,7 +49,7 @@ def test_a_log_that_ends_too_early_says_so() -> None:
         "partition 3 of topic rows ends at Kafka offset 4, but rows were acknowledged up to 9: the "
         "log was truncated (unclean leader election, or restored data) and rows are lost. " + CLEAN
     )
-    with pytest.raises(TopicTruncatedError, match=exactly(text)):
+    with refusal(TopicTruncatedError, match=exactly(text)):
         scan(LaneProgress(9, 9), LaneTail(0, 4, [batch(0, 4, 0)]))
 
 
@@ -85,7 +86,7 @@ def test_a_gap_says_what_is_there_and_what_must_follow() -> None:
         "partition 3 of topic rows holds row number 5 of this job at Kafka offset 3 where 3 must "
         "follow: rows are missing in between. " + CLEAN
     )
-    with pytest.raises(TailGapError, match=exactly(text)):
+    with refusal(TailGapError, match=exactly(text)):
         scan(LaneProgress(0, 0), LaneTail(0, 5, [batch(0, 3, 0), batch(3, 2, 5)]))
 
 
@@ -94,9 +95,9 @@ def test_a_deleted_tail_asks_for_the_operators_word() -> None:
         "partition 3 of topic rows begins at Kafka offset 9, after the checkpointed 4, and holds "
         "no batch of this job any more (retention or DeleteRecords): nothing tells whether rows "
         "were sent after the checkpoint. If you know that none were, or can accept repeated rows, "
-        "run again with --accept-deleted-tail."
+        "run again with ACCEPT_DELETED_TAIL=true."
     )
-    with pytest.raises(TailDeletedError, match=exactly(text)):
+    with refusal(TailDeletedError, match=exactly(text)):
         scan(LaneProgress(4, 4), LaneTail(9, 9, []))
 
 

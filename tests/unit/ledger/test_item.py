@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csvkafka.errors import CheckpointError
+from csvkafka.errors import CheckpointError, ItemUnusableError
 from csvkafka.interfaces import Item
 from csvkafka.ledger.item import (
     DocumentedJob,
@@ -33,6 +33,7 @@ from csvkafka.model import (
     ProducerIdentity,
     SourceIdentity,
 )
+from tests.refusals import refusal
 
 LANES = (Lane("rows", 0), Lane("rows", 2), Lane("bad.rows", 0))
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000, version_id="v1")
@@ -119,7 +120,7 @@ OPTIONAL = {"job_id", "producer_id", "lease_owner"}
 def test_f77_an_item_without_an_attribute_is_refused(name: str) -> None:
     damaged = item()
     del damaged[name]
-    with pytest.raises(CheckpointError, match="Restore it"):
+    with refusal(ItemUnusableError, match="Restore it"):
         decode(damaged)
 
 

@@ -13,11 +13,11 @@ from csvkafka.errors import (
     CheckpointError,
     DeliveryError,
     FencedError,
+    ItemLostError,
     SinkRefusedError,
     SourceReadError,
     StoppedError,
 )
-from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import EncodedBatch, EncodedBlock, JobStatus, Position, Step
 from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
 from csvkafka.pipeline.progress import Progress, RescanNeeded
@@ -27,6 +27,7 @@ from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
 from csvkafka.testing.simulator.partition_log import values
 from csvkafka.testing.simulator.points import Script
 from csvkafka.testing.simulator.simulation import StoreTasks
+from tests.refusals import refusal_in
 from tests.unit.ledger.ledgers import IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
 
 ROWS_PER_BLOCK = 2
@@ -161,7 +162,9 @@ def test_a_broker_that_acknowledges_nothing_stops_the_run() -> None:
     bench = Bench(Blocks(10), watchdog_seconds=10.0)
     bench.script.actions |= {f"produce#{nth}": "reset" for nth in range(2, 200)}
     began = bench.time.now
-    assert "nothing for 10 s" in str(bench.fails_with(DeliveryError))
+    message = str(bench.fails_with(DeliveryError))
+    assert "nothing for 10 s" in message
+    refusal_in(DeliveryError, message)
     assert 10.0 < bench.time.now - began < 12.0
     assert bench.stored == (2, JobStatus.IN_PROGRESS, None)
 
