@@ -23,7 +23,7 @@ from csvkafka.errors import CsvKafkaError, ExitCode
 TESTS = Path(__file__).parent
 
 PLACE = re.compile(
-    r"s3://\S|\b(job|table|topic|row|byte|line|partition|broker|server|signal|worker|host) '?[\w.-]*\w"
+    r"s3://\S|\b(job|table|topic|row|byte|line|partition|broker|server|signal|worker|host) '?\w"
     r"|\b[A-Z][A-Z0-9]*_[A-Z_]+\b|\S:\d{2,5}\b|'[^']+'|/\S+/"
 )
 """Something by which a user finds the place: an address, a number, a name, a setting."""
@@ -40,7 +40,7 @@ Kind = TypeVar("Kind", bound=CsvKafkaError)
 
 @contextmanager
 def refusal(kind: type[Kind], match: str | None = None) -> Iterator[pytest.ExceptionInfo[Kind]]:
-    """As `pytest.raises`, for one of csvkafka's errors, whose message must say where and what to do.
+    """As `pytest.raises`, for an error of csvkafka, whose message must say where and what to do.
 
     It makes the test one of those that the catalogue names for `kind`."""
     with pytest.raises(kind, match=match) as caught:
@@ -99,24 +99,27 @@ def _provoked_in(function: ast.FunctionDef) -> list[str]:
 
 HEAD = """# Every refusal
 
-What csvkafka raises on purpose, in each case with a message that says what, where, and what to do. In Python they are
-classes of `csvkafka.errors`; the log of `python -m csvkafka` begins the message with the class's name. Made by `nox -s errors`
-from the classes and from the tests that provoke each.
+What csvkafka raises on purpose, in each case with a message that says what, where, and what to do.
+In Python they are classes of `csvkafka.errors`; the log of `python -m csvkafka` begins the message
+with the class's name. Made by `nox -s errors` from the classes, and from the tests that provoke
+each.
 
-A process ends with the code 1 for each of them. With `csvkafka load --exit-codes detailed`, or `EXIT_CODES=detailed` in the
-environment (of `python -m csvkafka` too), an orchestrator can tell them apart:
+A process ends with the code 1 for each of them. With `csvkafka load --exit-codes detailed`, or
+`EXIT_CODES=detailed` in the environment (of `python -m csvkafka` too), an orchestrator can tell
+them apart:
 
 | code | meaning |
 |---|---|
 | 0 | all rows are in the topic |
+| 2 | the command line is wrong |
 """
 
-MIDDLE = """| 2 | the command line is wrong |
+MIDDLE = """| 137 | killed |
 | 143, 130 | stopped by SIGTERM, SIGINT |
-| 137 | killed |
 
-Settings are named here by their variables. A message names them as they were given: `--key-column` to the command line,
-`settings["KEY_COLUMN"]` to a program, `KEY_COLUMN` to `python -m csvkafka`.
+Settings are named here by their variables. A message names them as they were given:
+`--key-column` to the command line, `settings["KEY_COLUMN"]` to a program, `KEY_COLUMN` to
+`python -m csvkafka`.
 """
 
 
@@ -131,10 +134,9 @@ def page() -> str:
 def _entry(kind: type[CsvKafkaError], tests: list[str]) -> str:
     seen = " ".join((kind.__doc__ or "").split())
     stopped = kind is errors.StoppedError
-    codes = (
-        "143 or 130" if stopped else f"{kind.exit_code}, detailed {int(kind.detailed_exit_code)}"
-    )
-    again = "may help" if kind.retriable else "does not help"
+    detailed = int(kind.detailed_exit_code)
+    codes = "143 or 130" if stopped else f"{kind.exit_code}, detailed {detailed}"
+    again = "goes on" if stopped else "may help" if kind.retriable else "does not help"
     return f"""
 ## {kind.__name__}
 
@@ -142,7 +144,7 @@ def _entry(kind: type[CsvKafkaError], tests: list[str]) -> str:
 
 - Cause: {kind.cause}
 - Remedy: {kind.remedy}
-- Exit code: {codes}. Running the same command again {again if not stopped else "goes on"}.
+- Exit code: {codes}. Running the same command again {again}.
 - Provoked by: {", ".join(f"`{test}`" for test in tests)}
 """
 
