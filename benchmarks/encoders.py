@@ -11,12 +11,13 @@ import argparse
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.measure import cpu_of_children
 from csvkafka.model import START, Dialect, EncodePlan
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
-from csvkafka.pipeline.encode_workers import start_encode_workers
+from csvkafka.pipeline.encode_workers import encode_workers
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.rows.blocks import read_header
 
@@ -36,27 +37,25 @@ def drain(data: bytes, times: int, plan: EncodePlan, count: int) -> tuple[int, f
             for at in range(body, len(data), CHUNK_BYTES):
                 yield data[at : at + CHUNK_BYTES]
 
-    pool = start_encode_workers(count) if count else None
-    if pool is not None:
-        for future in [pool.submit(time.sleep, 0.5) for _ in range(count)]:
-            future.result()
-    woken = threading.Event()
-    begun, cpu_before = time.monotonic(), time.process_time()
-    workers_before = cpu_of_children()
-    feed = ThreadedBlockFeed(chunks, START, plan, wake=woken.set, executor=pool)
-    rows = 0
-    while not feed.exhausted:
-        block = feed.take()
-        if block is None:
-            woken.wait()
-            woken.clear()
-        else:
-            rows = block.end.row_count
-    seconds = time.monotonic() - begun
-    cpu_seconds = time.process_time() - cpu_before + cpu_of_children() - workers_before
-    feed.close()
-    if pool is not None:
-        pool.shutdown()
+    with encode_workers(count) if count else nullcontext() as pool:
+        if pool is not None:
+            for future in [pool.submit(time.sleep, 0.5) for _ in range(count)]:
+                future.result()
+        woken = threading.Event()
+        begun, cpu_before = time.monotonic(), time.process_time()
+        workers_before = cpu_of_children()
+        feed = ThreadedBlockFeed(chunks, START, plan, wake=woken.set, executor=pool)
+        rows = 0
+        while not feed.exhausted:
+            block = feed.take()
+            if block is None:
+                woken.wait()
+                woken.clear()
+            else:
+                rows = block.end.row_count
+        seconds = time.monotonic() - begun
+        cpu_seconds = time.process_time() - cpu_before + cpu_of_children() - workers_before
+        feed.close()
     return rows, seconds, cpu_seconds
 
 

@@ -19,7 +19,7 @@ from benchmarks.measure import BEGUN_AT  # noqa: E402
 from csvkafka.config.load_config import LoadConfig  # noqa: E402
 from csvkafka.model import Step  # noqa: E402
 from csvkafka.process.logs import configure_logging  # noqa: E402
-from csvkafka.processor import run_load  # noqa: E402
+from csvkafka.wiring import run_load  # noqa: E402
 
 
 class _Timeline:

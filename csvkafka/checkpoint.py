@@ -8,15 +8,18 @@ table, job and client from it, but reads and writes the item under conditions of
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, to_attribute
+from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, from_attribute, to_attribute
 from csvkafka.clock import SystemClock
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import CsvKafkaError, JobOwnedError
 from csvkafka.interfaces import Item
+from csvkafka.ledger import owner as owners
 from csvkafka.model import JobStatus
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
 log = logging.getLogger(__name__)
@@ -29,10 +32,18 @@ class CheckpointManager:
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
     ) -> None:
         """Touches neither network nor credentials; a client is made when first needed."""
-        self.table_name = table_name
-        self.job_id = job_id
         self.item = DynamoDbItem(table_name, job_id, client=client)
         """The job's item, for conditional reads and writes."""
+
+    @property
+    def table_name(self) -> str:
+        """The table; another one needs another CheckpointManager."""
+        return self.item.table_name
+
+    @property
+    def job_id(self) -> str:
+        """The job; another one needs another CheckpointManager."""
+        return self.item.job_id
 
     def get_last_processed_line(self) -> int:
         """Number of rows processed so far; 0 if there is no checkpoint, and on any error.
@@ -51,8 +62,9 @@ class CheckpointManager:
     def update_checkpoint(self, line_number: int, total_sent: int) -> None:
         """Stores that `line_number` rows were processed and `total_sent` records sent.
 
-        Raises botocore's ClientError if it could not be stored, or if the item belongs to a job
-        of `CSVToKafkaProcessor.process()`; ConfigError if region or credentials are missing."""
+        Raises botocore's ClientError if it could not be stored; JobOwnedError, which is a
+        ClientError too, if the item belongs to a job of `CSVToKafkaProcessor.process()`;
+        ConfigError if region or credentials are missing."""
         self._store(line_number, total_sent, JobStatus.IN_PROGRESS)
 
     def mark_complete(self, total_lines: int) -> None:
@@ -81,8 +93,50 @@ class CheckpointManager:
                 ExpressionAttributeValues={
                     f":{name}": to_attribute(value) for name, value in values.items()
                 },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise self._owned(error) from error
         except BotoCoreError as error:
             # Documented is ClientError, and whoever catches it means an unreachable table too.
             answer: Any = {"Error": {"Code": type(error).__name__, "Message": str(error)}}
             raise ClientError(answer, "UpdateItem") from error
+
+    def _owned(self, refused: ClientError) -> JobOwnedError:
+        """Who owns the item that was not overwritten, and what to do."""
+        answer: Any = refused.response
+        stored = answer.get("Item", {})
+        item = {name: from_attribute(attribute) for name, attribute in stored.items()}
+        owner = item.get("lease_owner")
+        if item.get("status") == JobStatus.COMPLETED:
+            state = "which has completed it"
+        elif isinstance(owner, str):
+            state = f"and {owners.describe(owner)} is loading it"
+        else:
+            state = "which goes on with it when it is run again"
+        return _owned_error_class()(
+            f"the item of job {self.job_id} in table {self.table_name} is that of "
+            f"CSVToKafkaProcessor.process() (csvkafka load), {state}: its progress is not to be "
+            "written by others. Use another job_id for a loader of your own; csvkafka status "
+            f"{self.job_id} shows how far this one is",
+            refused,
+        )
+
+
+@lru_cache(maxsize=1)
+def _owned_error_class() -> Any:
+    """JobOwnedError that is a ClientError too, as documented for a write that fails; made when
+    needed, because botocore takes long to import."""
+    from botocore.exceptions import ClientError
+
+    class JobOwnedClientError(JobOwnedError, ClientError):
+        __doc__ = JobOwnedError.__doc__
+
+        def __init__(self, message: str, refused: ClientError) -> None:
+            Exception.__init__(self, message)
+            self.response = refused.response
+            self.operation_name = refused.operation_name
+
+    return JobOwnedClientError

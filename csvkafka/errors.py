@@ -180,6 +180,19 @@ class UserFunctionError(CsvKafkaError):
         super().__init__(message)
         self.frames = frames
 
+    @classmethod
+    def of(cls, function: str, row: str, error: BaseException) -> UserFunctionError:
+        """What to raise, `from None`, when `function` raised `error` for `row`, so that the text of
+        `error` is not shown: it often quotes a value. It is kept as the `__context__`."""
+        import traceback
+
+        called = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        return cls(
+            f"{function} raised {type(error).__name__} for {row}: repair the function, and run the "
+            "same command again (LOG_LEVEL=DEBUG shows its lines)",
+            "".join(traceback.format_tb(called)),
+        )
+
 
 class CheckpointError(CsvKafkaError):
     """The checkpoint table cannot be read or written."""

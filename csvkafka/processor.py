@@ -1,43 +1,33 @@
-"""The documented API, `CSVToKafkaProcessor` and `main()`, and the one place where parts are wired.
-
-Everything below this module is passed what it works with; here S3, DynamoDB and Kafka meet the
-engine.
-"""
+"""The documented API: `CSVToKafkaProcessor` and `main()`."""
 
 from __future__ import annotations
 
-import json
+if __name__ == "__main__":
+    # `python -m csvkafka.processor`: the other imports take a while.
+    from csvkafka.process.signals import end_at_once_on_signals
+
+    end_at_once_on_signals()
+
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
-from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
-from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.checkpoint import CheckpointManager
-from csvkafka.clock import Clock, InterruptibleClock, SystemClock
+from csvkafka.clock import SystemClock
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import CsvKafkaError, EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, Sink
-from csvkafka.job.parts import JobParts, JobResult, RowSender
-from csvkafka.job.run import Job
-from csvkafka.kafka.client import KafkaClient
-from csvkafka.kafka.cluster import KafkaCluster
-from csvkafka.kafka.sink import KafkaSink
-from csvkafka.ledger.ledger import JobLedger
-from csvkafka.ledger.owner import this_incarnation
-from csvkafka.model import EncodePlan, Lane, Position, Transform
-from csvkafka.pipeline.block_feed import ThreadedBlockFeed
-from csvkafka.pipeline.encode_workers import start_encode_workers
-from csvkafka.pipeline.pipeline import PipelineSettings
-from csvkafka.pipeline.store_thread import StoreThread
-from csvkafka.process.load_log import LoadLog
+from csvkafka.config.spelling import Form, spelled
+from csvkafka.config.unknown import check_settings, misspelt_variables
+from csvkafka.errors import ConfigError, CsvKafkaError
+from csvkafka.interfaces import Observer
+from csvkafka.job.parts import JobResult, RowSender
+from csvkafka.model import Transform
+from csvkafka.process.collector import spare_long_lived_objects
+from csvkafka.process.ending import log_ending, wants_detailed
 from csvkafka.process.logs import (
     LOG_LEVEL_VARIABLE,
     LOG_LEVELS,
@@ -45,6 +35,7 @@ from csvkafka.process.logs import (
     let_go_of_output,
 )
 from csvkafka.process.signals import StopSignals
+from csvkafka.wiring import never_stop, run_load
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -54,130 +45,29 @@ log = logging.getLogger(__name__)
 
 CONFIRMATION_SECONDS = 30
 
-
-def _never_stop() -> int | None:
-    return None
-
-
-def run_load(
-    config: LoadConfig,
-    *,
-    observer: Observer | None = None,
-    stop_signal: Callable[[], int | None] = _never_stop,
-    item: DynamoDbItem | None = None,
-    s3_client: S3Client | None = None,
-    send_row: RowSender | None = None,
-) -> JobResult:
-    """Loads what is not loaded yet of one job; returns when it is complete.
-
-    `observer` learns each step; `stop_signal` returns a signal's number once the run shall stop.
-    `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row in place of
-    csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
-    spec = replace(config.spec, one_by_one=send_row is not None)
-    item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
-    if config.create_table and create_table(config.dynamodb_table, item.client):
-        log.info("Created the checkpoint table %s", config.dynamodb_table)
-
-    def interrupt() -> None:
-        signal_number = stop_signal()
-        if signal_number is not None:
-            raise StoppedError(signal_number)
-
-    clock = SystemClock()
-    source = S3Source(
-        config.s3_bucket,
-        config.s3_key,
-        client=s3_client,
-        version_id=config.s3_version_id,
-        compression=Compression(spec.source_compression),
-        clock=InterruptibleClock(interrupt),
-    )
-    with (
-        _kafka_client(config, interrupt) as client,
-        _encoders(config.encode_workers) as encoders,
-        StoreThread() as store,
-    ):
-        parts = JobParts(
-            source=source,
-            cluster=KafkaCluster(client),
-            ledger=_ledger(config, item, clock),
-            open_sink=_sink_opener(client),
-            open_feed=_feed_opener(source, encoders),
-            store=store,
-            clock=clock,
-            observer=LoadLog(observer),
-            stop_signal=stop_signal,
-            send_row=send_row,
-            settings=PipelineSettings(
-                checkpoint_rows=config.checkpoint_interval,
-                watchdog_seconds=config.watchdog_seconds,
-            ),
-        )
-        try:
-            return Job(spec, parts).run()
-        except BrokenProcessPool as error:
-            raise EncodeWorkerError(
-                f"an encode worker ended ({error}), most likely killed for its memory; what was "
-                "acknowledged is in the checkpoint: run again, with fewer ENCODE_WORKERS"
-            ) from error
-
-
-def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
-    return JobLedger(
-        config.spec.job_id,
-        item,
-        clock,
-        owner=this_incarnation(),
-        lease_seconds=config.lease_seconds,
-    )
-
-
-@contextmanager
-def _kafka_client(config: LoadConfig, interrupt: Callable[[], None]) -> Iterator[KafkaClient]:
-    client = KafkaClient(config.kafka, interrupt)
-    try:
-        client.connect()
-        yield client
-    finally:
-        client.close()
-
-
-@contextmanager
-def _encoders(count: int) -> Iterator[Executor | None]:
-    if count == 0:
-        yield None
-        return
-    pool = start_encode_workers(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, str]], Sink]:
-    def open_sink(lanes: Sequence[Lane], topic_ids: Mapping[str, str]) -> Sink:
-        return KafkaSink(client, lanes, topic_ids)
-
-    return open_sink
-
-
-def _feed_opener(
-    source: S3Source, encoders: Executor | None
-) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
-    def open_feed(
-        start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]
-    ) -> BlockFeed:
-        return ThreadedBlockFeed(source.read, start, plan, skip=skip, wake=wake, executor=encoders)
-
-    return open_feed
+DOCUMENTED_ATTRIBUTES = (
+    "s3_bucket",
+    "s3_key",
+    "kafka_topic",
+    "checkpoint_manager",
+    "checkpoint_interval",
+    "producer",
+    "s3_client",
+)
 
 
 class CSVToKafkaProcessor:
     """Loads one CSV object from S3 into a Kafka topic: the documented class.
 
-    `process()` sends in bulk, exactly once. A subclass that overrides `_send_to_kafka` is called
-    for each row instead, in order: slower, and rows since the last checkpoint come again after a
-    kill. To change rows and keep both speed and promise, pass `transform`."""
+    `process()` sends in bulk, exactly once. An own `_send_to_kafka`, a subclass's or one set on
+    class or instance, is called for each row instead, in order: slower, and rows since the last
+    checkpoint come again after a kill. To change rows and keep both speed and promise, pass
+    `transform`.
+
+    Attributes that are set before `process()` count; while it runs they cannot be set. A `producer`
+    that is set is for an own `_send_to_kafka` to send by; it is closed when `process()` ends."""
+
+    _running = False
 
     def __init__(
         self,
@@ -196,65 +86,137 @@ class CSVToKafkaProcessor:
         {"KEY_COLUMN": "id"} (`csvkafka load --help` lists them). Touches no network.
 
         Raises ConfigError."""
+        self._producer: KafkaProducer | None = None
+        self._producer_was_set = False
+        self._s3_client: S3Client | None = None
+        self._servers = kafka_bootstrap_servers
+        self._settings = settings or {}
+        self._transform = transform
+        # Whoever gives us the environment speaks of variables, anybody else of arguments.
+        self._form = Form.VARIABLE if settings is os.environ else Form.ARGUMENT
         self.s3_bucket = s3_bucket
         self.s3_key = s3_key
         self.kafka_topic = kafka_topic
         self.checkpoint_manager = checkpoint_manager
         self.checkpoint_interval = checkpoint_interval
-        config = LoadConfig.from_settings(
-            {
-                **(settings or {}),
-                "S3_BUCKET": s3_bucket,
-                "S3_KEY": s3_key,
-                "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap_servers,
-                "KAFKA_TOPIC": kafka_topic,
-                "DYNAMODB_TABLE": checkpoint_manager.table_name,
-                "JOB_ID": checkpoint_manager.job_id,
-                "CHECKPOINT_INTERVAL": str(checkpoint_interval),
-            }
-        )
-        if transform is not None:
-            config = replace(config, spec=replace(config.spec, transform=transform))
-        self._config = config
-        self._producer: KafkaProducer | None = None
-        self._s3_client: S3Client | None = None
+        with self._spelling_settings():
+            if settings is not os.environ:
+                check_settings(self._settings)
+            self._config = self._checked_config()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if self._running and name in DOCUMENTED_ATTRIBUTES:
+            raise ConfigError(
+                f"'{name}' cannot be set while process() runs: set it before, or use another "
+                "CSVToKafkaProcessor"
+            )
+        super().__setattr__(name, value)
 
     @property
     def producer(self) -> KafkaProducer:
-        """A `KafkaProducer` with the documented settings, made when first used. `process()` does
-        not send through it."""
+        """A `KafkaProducer` with the documented settings, made when first used, or the one that was
+        set. `process()` sends through it only by way of `_send_to_kafka`."""
         if self._producer is None:
-            self._producer = _make_producer(self._config)
+            from csvkafka.kafka.producer import documented_producer
+
+            self._producer = documented_producer(self._config.kafka, self._config.spec.compression)
         return self._producer
+
+    @producer.setter
+    def producer(self, producer: KafkaProducer) -> None:
+        self._producer = producer
+        self._producer_was_set = True
 
     @property
     def s3_client(self) -> S3Client:
-        """The boto3 client for S3, made when first used. Raises ConfigError."""
+        """The boto3 client for S3, made when first used, or the one that was set. Raises
+        ConfigError."""
         if self._s3_client is None:
             self._s3_client = aws.s3_client()
         return self._s3_client
+
+    @s3_client.setter
+    def s3_client(self, client: S3Client) -> None:
+        self._s3_client = client
 
     def process(
         self,
         *,
         observer: Observer | None = None,
-        stop_signal: Callable[[], int | None] = _never_stop,
+        stop_signal: Callable[[], int | None] = never_stop,
     ) -> JobResult:
         """Loads what is not loaded yet; see `run_load` for arguments and errors."""
-        overridden = type(self)._send_to_kafka is not CSVToKafkaProcessor._send_to_kafka
-        config = replace(self._config, checkpoint_interval=self.checkpoint_interval)
+        with self._spelling_settings():
+            config = self._config = self._checked_config()
+            send_row = self._own_sender()
+            self._warn_of_what_is_not_called(send_row)
+            self._running = True
+            try:
+                return run_load(
+                    config,
+                    observer=observer,
+                    stop_signal=stop_signal,
+                    item=self.checkpoint_manager.item,
+                    s3_client=self.s3_client,
+                    send_row=send_row,
+                )
+            finally:
+                self._running = False
+                self._close_producer()
+
+    def _checked_config(self) -> LoadConfig:
+        """The settings and the attributes as they are now. Raises ConfigError."""
+        config = LoadConfig.from_settings(
+            {
+                **self._settings,
+                "S3_BUCKET": self.s3_bucket,
+                "S3_KEY": self.s3_key,
+                "KAFKA_BOOTSTRAP_SERVERS": self._servers,
+                "KAFKA_TOPIC": self.kafka_topic,
+                "DYNAMODB_TABLE": self.checkpoint_manager.table_name,
+                "JOB_ID": self.checkpoint_manager.job_id,
+                "CHECKPOINT_INTERVAL": str(self.checkpoint_interval),
+            }
+        )
+        if self._transform is not None:
+            config = replace(config, spec=replace(config.spec, transform=self._transform))
+        return config
+
+    @contextmanager
+    def _spelling_settings(self) -> Iterator[None]:
+        """Errors name settings as the caller gives them."""
         try:
-            return run_load(
-                config,
-                observer=observer,
-                stop_signal=stop_signal,
-                item=self.checkpoint_manager.item,
-                s3_client=self.s3_client,
-                send_row=self._send_to_kafka if overridden else None,
+            yield
+        except CsvKafkaError as error:
+            error.args = (spelled(str(error), self._form),)
+            raise
+
+    def _own_sender(self) -> RowSender | None:
+        """`_send_to_kafka`, whatever is bound to that name now; None if it is the documented one,
+        for which sending in bulk stands."""
+        bound = self._send_to_kafka
+        return None if getattr(bound, "__func__", None) is _DOCUMENTED_SENDER else bound
+
+    def _warn_of_what_is_not_called(self, send_row: RowSender | None) -> None:
+        if self._producer_was_set and send_row is None:
+            log.warning(
+                "The producer that was set is not used: process() sends in bulk on connections of "
+                "its own, in batches of up to 1 MB. An own _send_to_kafka may send by it."
             )
-        finally:
-            if self._producer is not None:
-                self._producer.close(timeout=CONFIRMATION_SECONDS)
+        manager = type(self.checkpoint_manager)
+        for name in ("get_last_processed_line", "update_checkpoint", "mark_complete"):
+            if getattr(manager, name, None) is not getattr(CheckpointManager, name):
+                log.warning(
+                    "%s of the CheckpointManager is overridden, and process() does not call it: it "
+                    "writes the item under conditions of its own",
+                    name,
+                )
+
+    def _close_producer(self) -> None:
+        """As documented, when `process()` ends. One that was set stays there, closed."""
+        if self._producer is not None:
+            self._producer.close(timeout=CONFIRMATION_SECONDS)
+            if not self._producer_was_set:
                 self._producer = None
 
     def _send_to_kafka(self, row: dict[Any, Any], line_number: int, max_retries: int = 5) -> bool:
@@ -276,7 +238,7 @@ class CSVToKafkaProcessor:
                 if future is None:
                     partition = self._config.spec.partition or 0
                     future = self.producer.send(self.kafka_topic, value=record, partition=partition)
-                future.get(timeout=CONFIRMATION_SECONDS)
+                confirmed = future.get(timeout=CONFIRMATION_SECONDS)
             except KafkaError as error:
                 if future is not None and future.is_done:
                     if isinstance(error, KafkaTimeoutError):
@@ -293,42 +255,24 @@ class CSVToKafkaProcessor:
                     )
                     clock.sleep(2**attempt)
             else:
+                log.debug(
+                    "Sent record %d: %d bytes, Kafka offset %d of partition %d",
+                    line_number,
+                    confirmed.serialized_value_size,
+                    confirmed.offset,
+                    confirmed.partition,
+                )
                 return True
         log.error("Line %d could not be sent in %d attempts", line_number, max_retries)
         return False
 
 
-def _make_producer(config: LoadConfig) -> KafkaProducer:
-    from kafka import KafkaProducer
-
-    settings = config.kafka.connection_config()
-    security = {
-        name: settings[name]
-        for name in (
-            "security_protocol",
-            "sasl_mechanism",
-            "sasl_plain_username",
-            "sasl_plain_password",
-            "sasl_oauth_token_provider",
-            "ssl_context",
-        )
-        if settings[name] is not None
-    }
-    return KafkaProducer(
-        bootstrap_servers=list(config.kafka.bootstrap_servers),
-        value_serializer=lambda value: json.dumps(value).encode("utf-8"),
-        max_in_flight_requests_per_connection=1,
-        acks="all",
-        retries=2147483647,
-        max_block_ms=60000,
-        enable_idempotence=True,
-        compression_type=None if config.spec.compression == "none" else config.spec.compression,
-        **security,
-    )
+_DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka
 
 
 def main() -> None:
-    """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130."""
+    """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130; those
+    of `errors.ExitCode` if EXIT_CODES=detailed is among them."""
     level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
     configure_logging(level if level in LOG_LEVELS else "INFO")
     code = _run_main()
@@ -337,8 +281,12 @@ def main() -> None:
 
 
 def _run_main() -> int:
+    detailed = False
     try:
+        detailed = wants_detailed(os.environ)
         with StopSignals() as signals:
+            for warning in misspelt_variables(os.environ):
+                log.warning("%s", warning)
             config = LoadConfig.from_settings(os.environ)
             processor = CSVToKafkaProcessor(
                 config.s3_bucket,
@@ -350,10 +298,11 @@ def _run_main() -> int:
                 settings=os.environ,
             )
             processor.process(stop_signal=signals.requested)
-    except CsvKafkaError as error:
-        log.error("%s: %s", type(error).__name__, error)
-        return error.exit_code
-    except Exception:
-        log.exception("This is a defect of csvkafka; please report it with this log")
-        return 1
+    except Exception as error:  # noqa: BLE001 - the process ends here
+        return log_ending(log, error, detailed=detailed)
     return 0
+
+
+if __name__ == "__main__":
+    spare_long_lived_objects()
+    main()

@@ -18,6 +18,7 @@ from csvkafka.cli.output import report_error, report_unexpected
 from csvkafka.errors import CsvKafkaError
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.logs import let_go_of_output
+from csvkafka.process.signals import leave_signals_to_python
 
 COMMANDS = {
     "load": "Load a CSV object from S3 into a Kafka topic, or go on with a load.",
@@ -42,6 +43,9 @@ Examples:
 """
 
 USAGE_EXIT_CODE = 2
+
+LOADS = "load"
+"""The command that handles signals itself; all others end by KeyboardInterrupt."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -80,6 +84,8 @@ def csvkafka(context: click.Context) -> int | None:
     them. Exit codes: 0 done, 1 failed, 2 the command line is wrong, 143 and 130 stopped by SIGTERM
     or Ctrl-C.
     """
+    if context.invoked_subcommand != LOADS:
+        leave_signals_to_python()
     if context.invoked_subcommand is not None:
         return None
     click.echo(context.get_help())

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from csvkafka.cli.options import SettingsCommand, log_level_option, setting_options, values_given
-from csvkafka.cli.output import count_text, duration_text, is_terminal
+from csvkafka.cli.output import (
+    count_text,
+    duration_text,
+    is_terminal,
+    report_error,
+    report_unexpected,
+)
 from csvkafka.config.settings import SETTINGS
+from csvkafka.errors import CsvKafkaError, ExitCode
+from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, exit_code
 
 EPILOG = """
 \b
@@ -30,7 +39,12 @@ AWS_ENDPOINT_URL, roles.
 Exit codes: 0 done (or nothing left to do), 1 failed, 2 the command line is wrong, 143 and 130
 stopped by SIGTERM or Ctrl-C. After each of them but 0 the same command goes on where the last run
 ended.
-"""
+
+\b
+With --exit-codes detailed, instead of 1:
+""" + "".join(f"  {code.value}  {code.meaning}\n" for code in ExitCode)
+
+log = logging.getLogger(__name__)
 
 
 @click.command("load", cls=SettingsCommand, epilog=EPILOG)
@@ -38,24 +52,48 @@ ended.
 @click.option(
     "--plain", is_flag=True, help="Log lines instead of a progress bar, on a terminal too."
 )
+@click.option(
+    "--exit-codes",
+    type=click.Choice(EXIT_CODES),
+    envvar=EXIT_CODES_VARIABLE,
+    default=PLAIN,
+    show_default=True,
+    show_envvar=True,
+    help="plain: 1 for each failure. detailed: what an orchestrator must tell apart (below).",
+)
 @log_level_option
-def command(plain: bool, log_level: str, **options: Any) -> int:
+def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int:
     """Loads one CSV object from S3 into a Kafka topic: every row once and in order.
 
     Run again with the same JOB_ID, it goes on where the last run ended, however that ended: kill it
     whenever you like. A second one beside it waits, and takes over should the first die.
     """
+    try:
+        _load(plain, log_level, values_given(options))
+    except Exception as error:
+        if exit_codes == PLAIN:
+            raise
+        report = report_error if isinstance(error, CsvKafkaError) else report_unexpected
+        report(error)
+        return exit_code(error, detailed=True)
+    return 0
+
+
+def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:
     from csvkafka.config.load_config import LoadConfig
+    from csvkafka.config.unknown import misspelt_variables
     from csvkafka.process.logs import configure_logging
     from csvkafka.process.signals import StopSignals
-    from csvkafka.processor import run_load
+    from csvkafka.wiring import run_load
 
     with StopSignals() as signals:
         configure_logging(log_level.upper())
-        config = LoadConfig.from_settings(values_given(options))
+        for warning in misspelt_variables(settings):
+            log.warning("%s", warning)
+        config = LoadConfig.from_settings(settings)
         if plain or not is_terminal():
             run_load(config, stop_signal=signals.requested)
-            return 0
+            return
         from csvkafka.cli.load_view import LoadView
         from csvkafka.model import Step
 
@@ -70,4 +108,3 @@ def command(plain: bool, log_level: str, **options: Any) -> int:
                 f"{count_text(result.row_count)} rows are in topic {config.spec.topic}; this run "
                 f"sent {count_text(result.sent_now)} records in {duration_text(seconds)}"
             )
-        return 0

@@ -11,33 +11,39 @@ from datetime import UTC, datetime
 
 import click
 
-from csvkafka.errors import StoppedError
+from csvkafka.config.spelling import Form, spelled
+from csvkafka.errors import StoppedError, UserFunctionError
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def report_error(error: Exception | str) -> None:
-    """One line on stderr: what a user can do something about."""
+    """One line on stderr: what a user can do something about; settings are named by their options.
+
+    Where DEBUG is asked for, the lines of a function of the user's that failed follow."""
     word = "stopped" if isinstance(error, StoppedError) else "error"
-    text = " ".join(str(error).split())
+    text = spelled(" ".join(str(error).split()), Form.OPTION)
+    if isinstance(error, UserFunctionError) and error.frames and _debugging():
+        text = f"{text}\n{error.frames.rstrip()}"
     with contextlib.suppress(OSError):
         click.echo(f"csvkafka: {word}: {text}", err=True)
 
 
 def report_unexpected(error: Exception) -> None:
-    """What none of our errors foresaw: a line, and the traceback for whoever debugs.
-
-    It is a defect of ours, unless a note tells in which code of the user's it came about."""
-    notes = getattr(error, "__notes__", None)
-    where = ", ".join(notes) if notes else "this is a defect of csvkafka, please report it"
+    """What none of our errors foresaw: a line, and the traceback for whoever debugs."""
     report_error(
-        f"{type(error).__name__}: {error}: {where} ({LOG_LEVEL_VARIABLE}=DEBUG shows the traceback)"
+        f"{type(error).__name__}: {error}: this is a defect of csvkafka, please report it "
+        f"({LOG_LEVEL_VARIABLE}=DEBUG shows the traceback)"
     )
-    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
-    if asked or logging.getLogger().isEnabledFor(logging.DEBUG):
+    if _debugging():
         with contextlib.suppress(OSError):
             traceback.print_exception(error, file=sys.stderr)
+
+
+def _debugging() -> bool:
+    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
+    return asked or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def is_terminal() -> bool:

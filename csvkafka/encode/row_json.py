@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError
-from csvkafka.model import BadRows, Block, EncodePlan
+from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError, UserFunctionError
+from csvkafka.model import BadRows, Block, EncodePlan, Transform
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.csv_rows import decode, parse_rows
 
@@ -58,8 +58,8 @@ class RowEncoder:
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
 
-        Raises MalformedRowError, SourceCorruptError, and ConfigError for what `plan.transform`
-        returns if that is no JSON; what it raises gets a note of the row's place."""
+        Raises MalformedRowError, SourceCorruptError, and UserFunctionError where `plan.transform`
+        raises, or returns what is no JSON."""
         plan, names, key_index = self._plan, self._names, self._key_index
         width = len(names)
         uri = plan.source_uri
@@ -100,13 +100,17 @@ class RowEncoder:
         row = f"row {number} of {self._plan.source_uri}"
         try:
             result = self._plan.transform(record, number)
-        except Exception as error:
-            error.add_note(f"while csvkafka's transform was called with {row}")
-            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be anything
+            name = transform_name(self._plan.transform)
+            raise UserFunctionError.of(f"the transform {name}", row, error) from None
         try:
             return _compact(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"transform returned no JSON object for {row}: {error}") from error
+            name = transform_name(self._plan.transform)
+            raise UserFunctionError(
+                f"the transform {name} returned no JSON object for {row} ({error}): repair the "
+                "function, and run the same command again"
+            ) from None
 
     def _ragged(
         self,
@@ -149,6 +153,13 @@ class RowEncoder:
                 f"as {_count(block.row_count, 'row')} and reads as {count}; this is a defect of "
                 "csvkafka: please report it. Nothing of the block was sent."
             )
+
+
+def transform_name(transform: Transform) -> str:
+    """`module:function`."""
+    module = getattr(transform, "__module__", "")
+    name = getattr(transform, "__qualname__", type(transform).__qualname__)
+    return f"{module}:{name}"
 
 
 def _compact(json: bytes) -> bytes:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from csvkafka.encode.row_json import transform_name
 from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
@@ -72,6 +73,22 @@ class JobSpec:
             raise ConfigError(f"DEAD_LETTER_TOPIC is KAFKA_TOPIC ({self.topic}); name another one")
         if self.partitioner is Routing.ONE_PARTITION:
             raise ConfigError("PARTITIONER must be murmur2 or crc32")
+        if self.one_by_one:
+            self._check_one_by_one()
+
+    def _check_one_by_one(self) -> None:
+        """What an own `_send_to_kafka` would have to do itself is refused, not left out."""
+        given = {
+            "TRANSFORM": self.transform is not None,
+            "KEY_COLUMN": self.key_column is not None,
+            "DEAD_LETTER_TOPIC": self.dead_letter_topic is not None,
+        }
+        ignored = [name for name, is_set in given.items() if is_set]
+        if ignored:
+            raise ConfigError(
+                f"{', '.join(ignored)} and an own _send_to_kafka exclude each other: set one of "
+                "them, or let that method do it"
+            )
 
     @property
     def routing(self) -> Routing:
@@ -134,7 +151,7 @@ class JobSpec:
             "KAFKA_PARTITION": "" if self.partition is None else str(self.partition),
             "KEY_COLUMN": self.key_column or "",
             "PARTITIONER": self.routing.value,
-            "TRANSFORM": "" if self.transform is None else _name_of(self.transform),
+            "TRANSFORM": "" if self.transform is None else transform_name(self.transform),
             "sent by": "_send_to_kafka" if self.one_by_one else "batches",
             "block bytes": str(self.block_bytes),
             "batch bytes": str(self.max_batch_bytes),
@@ -236,9 +253,3 @@ def _check_topics(job_id: str, stored: StoredJob, now: JobDefinition) -> None:
                 f"{stored.topic_ids.get(topic)} then, {topic_id} now): its rows are gone. Load "
                 "under another JOB_ID."
             )
-
-
-def _name_of(transform: Transform) -> str:
-    module = getattr(transform, "__module__", "")
-    name = getattr(transform, "__qualname__", type(transform).__qualname__)
-    return f"{module}:{name}"

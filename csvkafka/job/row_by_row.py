@@ -7,10 +7,18 @@ last checkpoint are sent again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 
-from csvkafka.errors import ANOTHER_JOB, DeliveryError, MalformedRowError, StoppedError
+from csvkafka.errors import (
+    ANOTHER_JOB,
+    CsvKafkaError,
+    DeliveryError,
+    MalformedRowError,
+    StoppedError,
+    UserFunctionError,
+)
 from csvkafka.job.parts import JobParts, RowSender
 from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger
@@ -18,15 +26,17 @@ from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Ste
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.csv_rows import decode, parse_rows, row_ends
 
+log = logging.getLogger(__name__)
+
 
 def load_row_by_row(
     send_row: RowSender, ledger: JobLedger, parts: JobParts, plan: EncodePlan, stored: StoredJob
 ) -> int:
     """Sends all rows after the checkpoint; returns the number of rows of the source.
 
-    Raises DeliveryError if `send_row` fails, StoppedError after a signal, MalformedRowError; what
-    was sent is in the checkpoint then."""
-    loop = _Loop(send_row, ledger, parts, stored.position)
+    Raises DeliveryError or UserFunctionError if `send_row` fails, StoppedError after a signal,
+    MalformedRowError; what was sent is in the checkpoint then."""
+    loop = _Loop(send_row, ledger, parts, stored.position, plan.source_uri)
     parts.observer.report(
         Step.SOURCE_OPENED,
         rows=stored.position.row_count,
@@ -51,9 +61,15 @@ class _Loop:
     """Sends a row at a time and tends the item between rows."""
 
     def __init__(
-        self, send_row: RowSender, ledger: JobLedger, parts: JobParts, start: Position
+        self,
+        send_row: RowSender,
+        ledger: JobLedger,
+        parts: JobParts,
+        start: Position,
+        source_uri: str,
     ) -> None:
         self._send_row = send_row
+        self._source_uri = source_uri
         self._ledger = ledger
         self._parts = parts
         self._stored_rows = start.row_count
@@ -64,14 +80,32 @@ class _Loop:
         if signal_number is not None:
             raise StoppedError(signal_number)
         self._tend_lease()
-        if not self._send_row(row, end.row_count):
+        if not self._call(row, end.row_count):
             raise DeliveryError(
                 f"row {end.row_count} could not be sent; the rows before it are in the checkpoint: "
                 "check the brokers and run the same command again"
             )
         self.reached = end
+        log.debug("_send_to_kafka confirmed record %d", end.row_count)
+        self._parts.observer.report(Step.BATCH_ACKNOWLEDGED, lane=0, records=1)
         if end.row_count - self._stored_rows >= self._parts.settings.checkpoint_rows:
             self.commit()
+
+    def _call(self, row: dict[str | None, object], source_line: int) -> bool:
+        """The user's function, whose errors may quote the row and are not shown."""
+        try:
+            return self._send_row(row, source_line)
+        except CsvKafkaError:
+            raise
+        except Exception as error:
+            if getattr(error, "retriable", False):  # a Kafka error that may pass
+                raise DeliveryError(
+                    f"row {source_line} could not be sent ({type(error).__name__}); the rows "
+                    "before it are in the checkpoint: check the brokers and run the same command "
+                    "again"
+                ) from error
+            place = f"row {source_line} of {self._source_uri}"
+            raise UserFunctionError.of("_send_to_kafka", place, error) from None
 
     def commit(self, *, completed: bool = False, release: bool = False) -> None:
         checkpoint = Checkpoint(self.reached, self.reached.row_count, ())

@@ -13,10 +13,11 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 
 from csvkafka.encode.encoder import encode_block, lane_total
 from csvkafka.model import Block, EncodedBlock, EncodePlan, Position
+from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.blocks import MAX_ROW_BYTES, cut_blocks
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class ThreadedBlockFeed:
         self._ahead: deque[Future[EncodedBlock]] = deque()
         self._ended = False
         self._closed = threading.Event()
-        self._executor = executor or ThreadPoolExecutor(ENCODER_THREADS, "csvkafka-encoder")
+        self._executor = executor or DaemonThreads(ENCODER_THREADS, "csvkafka-encoder")
         self._owns_executor = executor is None
         # A daemon: a read that hangs in the network must not keep the process from ending.
         self._reader = threading.Thread(target=self._read, name="csvkafka-reader", daemon=True)

@@ -1,7 +1,8 @@
 """Processes that encode blocks beside the loader, for more than the one core that Python gives.
 
-They are started fresh (spawn), ignore the terminal's Ctrl-C, and end with their parent, however
-that ends. One that dies breaks the pool, and the run with it; the next start resumes.
+They are started fresh (spawn), ignore the terminal's Ctrl-C, and end with their parent or when they
+are closed, however far they are with a block. One that dies breaks the pool, and the run with it;
+the next start resumes.
 """
 
 from __future__ import annotations
@@ -10,23 +11,41 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
 
 
-def start_encode_workers(count: int) -> ProcessPoolExecutor:
-    """A pool of `count` processes for `encoder.encode_block`. Memory: about 60 MB each."""
-    return ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare
+@contextmanager
+def encode_workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `count` processes for `encoder.encode_block`, while it is entered. Memory: about
+    60 MB each.
+
+    They hold one end of a pipe whose other end is closed at the end. A pool's own end would wait
+    for what the workers are at, such as a user's function that takes its time."""
+    theirs, ours = multiprocessing.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare,
+        initargs=(theirs,),
     )
+    try:
+        yield pool
+    finally:
+        ours.close()
+        theirs.close()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare() -> None:
+def _prepare(closed: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_closed, args=(closed,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_when_closed(closed: Connection) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        parent.join()
+        wait([closed, parent.sentinel])
         os._exit(1)

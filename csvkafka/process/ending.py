@@ -1,0 +1,45 @@
+"""How the program ends: what it logs of an error, and the exit code that says what it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from csvkafka.errors import ConfigError, CsvKafkaError, ExitCode, StoppedError, UserFunctionError
+
+EXIT_CODES_VARIABLE = "EXIT_CODES"
+PLAIN, DETAILED = EXIT_CODES = ("plain", "detailed")
+"""plain: the documented 0 and 1. detailed: what `errors.ExitCode` tells apart."""
+
+
+def wants_detailed(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for detailed exit codes. Raises ConfigError."""
+    text = environment.get(EXIT_CODES_VARIABLE) or PLAIN
+    if text not in EXIT_CODES:
+        raise ConfigError(
+            f"EXIT_CODES must be one of {', '.join(EXIT_CODES)}, not {text!r}; set one of them"
+        )
+    return text == DETAILED
+
+
+def exit_code(error: Exception, *, detailed: bool) -> int:
+    """The process's exit code after `error`."""
+    if isinstance(error, CsvKafkaError):
+        return error.detailed_exit_code if detailed else error.exit_code
+    return ExitCode.DEFECT if detailed else 1
+
+
+def log_ending(log: logging.Logger, error: Exception, *, detailed: bool = False) -> int:
+    """Logs what ended the run, in one line; returns the exit code.
+
+    A stop is no error. Of what the user's own function raised nothing is shown that could hold
+    values of a row; the lines of the function only at DEBUG."""
+    if isinstance(error, StoppedError):
+        log.info("Stopped: %s", error)
+    elif isinstance(error, CsvKafkaError):
+        log.error("%s: %s", type(error).__name__, error)
+        if isinstance(error, UserFunctionError) and error.frames:
+            log.debug("In the function:\n%s", error.frames)
+    else:
+        log.error("This is a defect of csvkafka; please report it with this log", exc_info=error)
+    return exit_code(error, detailed=detailed)

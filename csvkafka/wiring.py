@@ -1,0 +1,150 @@
+"""The one place where parts are wired: S3, DynamoDB and Kafka meet the engine.
+
+Everything below this module is passed what it works with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
+from csvkafka.aws.s3_source import Compression, S3Source
+from csvkafka.clock import Clock, InterruptibleClock, SystemClock
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import EncodeWorkerError, StoppedError
+from csvkafka.interfaces import BlockFeed, Observer, Sink
+from csvkafka.job.parts import JobParts, JobResult, RowSender
+from csvkafka.job.run import Job
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.cluster import KafkaCluster
+from csvkafka.kafka.sink import KafkaSink
+from csvkafka.ledger.ledger import JobLedger
+from csvkafka.ledger.owner import this_incarnation
+from csvkafka.model import EncodePlan, Lane, Position
+from csvkafka.pipeline.block_feed import ThreadedBlockFeed
+from csvkafka.pipeline.encode_workers import encode_workers
+from csvkafka.pipeline.pipeline import PipelineSettings
+from csvkafka.pipeline.store_thread import StoreThread
+from csvkafka.process.load_log import LoadLog
+from csvkafka.process.record_log import with_record_log
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+log = logging.getLogger(__name__)
+
+
+def never_stop() -> int | None:
+    """No signal ever asks to stop."""
+    return None
+
+
+def run_load(
+    config: LoadConfig,
+    *,
+    observer: Observer | None = None,
+    stop_signal: Callable[[], int | None] = never_stop,
+    item: DynamoDbItem | None = None,
+    s3_client: S3Client | None = None,
+    send_row: RowSender | None = None,
+) -> JobResult:
+    """Loads what is not loaded yet of one job; returns when it is complete.
+
+    `observer` learns each step; `stop_signal` returns a signal's number once the run shall stop.
+    `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row in place of
+    csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
+    spec = replace(config.spec, one_by_one=send_row is not None)
+    item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
+    if config.create_table and create_table(config.dynamodb_table, item.client):
+        log.info("Created the checkpoint table %s", config.dynamodb_table)
+
+    def interrupt() -> None:
+        signal_number = stop_signal()
+        if signal_number is not None:
+            raise StoppedError(signal_number)
+
+    clock = SystemClock()
+    source = S3Source(
+        config.s3_bucket,
+        config.s3_key,
+        client=s3_client,
+        version_id=config.s3_version_id,
+        compression=Compression(spec.source_compression),
+        clock=InterruptibleClock(interrupt),
+    )
+    with (
+        _kafka_client(config, interrupt) as client,
+        _encoders(config.encode_workers) as encoders,
+        StoreThread() as store,
+    ):
+        parts = JobParts(
+            source=source,
+            cluster=KafkaCluster(client),
+            ledger=_ledger(config, item, clock),
+            open_sink=_sink_opener(client),
+            open_feed=_feed_opener(source, encoders),
+            store=store,
+            clock=clock,
+            observer=LoadLog(observer),
+            stop_signal=stop_signal,
+            send_row=send_row,
+            settings=PipelineSettings(
+                checkpoint_rows=config.checkpoint_interval,
+                watchdog_seconds=config.watchdog_seconds,
+            ),
+        )
+        try:
+            return Job(spec, parts).run()
+        except BrokenProcessPool as error:
+            raise EncodeWorkerError(
+                f"an encode worker ended ({error}), most likely killed for its memory; what was "
+                "acknowledged is in the checkpoint: run again, with fewer ENCODE_WORKERS"
+            ) from error
+
+
+def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
+    return JobLedger(
+        config.spec.job_id,
+        item,
+        clock,
+        owner=this_incarnation(),
+        lease_seconds=config.lease_seconds,
+    )
+
+
+@contextmanager
+def _kafka_client(config: LoadConfig, interrupt: Callable[[], None]) -> Iterator[KafkaClient]:
+    client = KafkaClient(config.kafka, interrupt)
+    try:
+        client.connect()
+        yield client
+    finally:
+        client.close()
+
+
+def _encoders(count: int) -> AbstractContextManager[Executor | None]:
+    return encode_workers(count) if count else nullcontext()
+
+
+def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, str]], Sink]:
+    def open_sink(lanes: Sequence[Lane], topic_ids: Mapping[str, str]) -> Sink:
+        return with_record_log(KafkaSink(client, lanes, topic_ids), lanes)
+
+    return open_sink
+
+
+def _feed_opener(
+    source: S3Source, encoders: Executor | None
+) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
+    def open_feed(
+        start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]
+    ) -> BlockFeed:
+        return ThreadedBlockFeed(source.read, start, plan, skip=skip, wake=wake, executor=encoders)
+
+    return open_feed
