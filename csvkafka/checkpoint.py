@@ -8,6 +8,7 @@ table, job and client from it, but reads and writes the item under conditions of
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ class CheckpointManager:
 
 
 @lru_cache(maxsize=1)
-def _owned_error_class() -> Any:
+def _owned_error_class() -> Callable[[str, ClientError], JobOwnedError]:
     """JobOwnedError that is a ClientError too, as documented for a write that fails; made when
     needed, because botocore takes long to import."""
     from botocore.exceptions import ClientError

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 
 PLACE = re.compile(
     r"s3://\S|\b(job|table|topic|row|byte|line|partition|broker|server|signal|worker|host) '?\w"
-    r"|\b[A-Z][A-Z0-9]*_[A-Z_]+\b|\S:\d{2,5}\b|'[^']+'|/\S+/"
+    r"|\b[A-Z][A-Z0-9]*_[A-Z_]+\b|\S:\d{2,5}\b|'[^']+'|/\S+/|--[a-z]|settings\["
 )
 """Something by which a user finds the place: an address, a number, a name, a setting."""
 
