@@ -138,6 +138,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def errors(session: nox.Session) -> None:
+    """docs/errors.md, made of the error classes and the tests that provoke them."""
+    session.install("--editable", ".[testing]")
+    page = session.run("python", "-m", "tests.refusals", silent=True)
+    Path("docs/errors.md").write_text(str(page), encoding="utf-8")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, import layers."""
     session.install("--editable", ".[lint,testing]")

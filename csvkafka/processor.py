@@ -25,6 +25,7 @@ from csvkafka.config.unknown import check_settings, misspelt_variables
 from csvkafka.errors import ConfigError, CsvKafkaError
 from csvkafka.interfaces import Observer
 from csvkafka.job.parts import JobResult, RowSender
+from csvkafka.job.row_by_row import never_stop
 from csvkafka.model import Transform
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.ending import log_ending, wants_detailed
@@ -35,7 +36,7 @@ from csvkafka.process.logs import (
     let_go_of_output,
 )
 from csvkafka.process.signals import StopSignals
-from csvkafka.wiring import never_stop, run_load
+from csvkafka.wiring import run_load
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer

@@ -20,6 +20,7 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import EncodeWorkerError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.job.parts import JobParts, JobResult, RowSender
+from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 log = logging.getLogger(__name__)
-
-
-def never_stop() -> int | None:
-    """No signal ever asks to stop."""
-    return None
 
 
 def run_load(
@@ -82,6 +78,7 @@ def run_load(
         _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
         StoreThread() as store,
+        stoppable(send_row, stop_signal) as stoppable_send_row,
     ):
         parts = JobParts(
             source=source,
@@ -93,7 +90,7 @@ def run_load(
             clock=clock,
             observer=LoadLog(observer),
             stop_signal=stop_signal,
-            send_row=send_row,
+            send_row=stoppable_send_row,
             settings=PipelineSettings(
                 checkpoint_rows=config.checkpoint_interval,
                 watchdog_seconds=config.watchdog_seconds,

@@ -24,16 +24,17 @@ TESTS = Path(__file__).parent
 
 PLACE = re.compile(
     r"s3://\S|\b(job|table|topic|row|byte|line|partition|broker|server|signal|worker|host) '?\w"
-    r"|\b[A-Z][A-Z0-9]*_[A-Z_]+\b|\S:\d{2,5}\b|'[^']+'|/\S+/|--[a-z]|settings\["
+    r"|\b[A-Z][A-Z0-9]*_[A-Z_]+\b|\S:\d{2,5}\b|'[^']+'|/\S+/|--[a-z]|settings\[|PARTITIONER|TRANSFORM"
 )
 """Something by which a user finds the place: an address, a number, a name, a setting."""
 
 REMEDY = re.compile(
-    r"\b(set|check|load|repair|run|use|create|give|raise|install|restore|look|let|make|renew|name"
-    r"|stop|put|choose|grant|free|report|goes on|go on|pip install)\b",
+    r"\b(set|check|load|repair|run|use|create|give|raise|lower|add|install|restore|look|see|let"
+    r"|make|renew|name|stop|put|choose|grant|free|convert|compare|take|wait|kill|start|write|report"
+    r"|must be|needs|goes on|go on)\b",
     re.IGNORECASE,
 )
-"""A verb in the imperative: what to do."""
+"""What to do, or what must be."""
 
 Kind = TypeVar("Kind", bound=CsvKafkaError)
 

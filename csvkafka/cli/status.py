@@ -64,7 +64,7 @@ def _found(item: Item | None, table: str, job_id: str) -> Item:
     if item is None:
         raise CheckpointError(
             f"table {table} has no item of job {job_id}: it was never begun, or under "
-            "another JOB_ID"
+            "another JOB_ID; check both"
         )
     return item
 

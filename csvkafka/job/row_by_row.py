@@ -8,8 +8,10 @@ last checkpoint are sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from contextlib import closing, contextmanager
 
 from csvkafka.errors import (
     ANOTHER_JOB,
@@ -23,6 +25,8 @@ from csvkafka.job.parts import JobParts, RowSender
 from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
+from csvkafka.pipeline.daemon_threads import DaemonThreads
+from csvkafka.pipeline.pipeline import STOP_GRACE_SECONDS
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.csv_rows import decode, parse_rows, row_ends
 
@@ -55,6 +59,39 @@ def load_row_by_row(
     loop.commit(completed=True)
     parts.observer.report(Step.COMPLETED, rows=loop.reached.row_count, sent=loop.reached.row_count)
     return loop.reached.row_count
+
+
+def never_stop() -> int | None:
+    """No signal ever asks to stop."""
+    return None
+
+
+@contextmanager
+def stoppable(
+    send_row: RowSender | None,
+    stop_signal: Callable[[], int | None],
+    grace_seconds: float = STOP_GRACE_SECONDS,
+) -> Iterator[RowSender | None]:
+    """`send_row`, but a stop does not wait for a row that takes longer than `grace_seconds` more:
+    StoppedError is raised then, and the row may be in the topic. For that it is called in a thread
+    of its own, always the same; in the caller's if nothing ever asks to stop."""
+    if send_row is None or stop_signal is never_stop:
+        yield send_row
+        return
+    with DaemonThreads(1, "csvkafka-sender") as threads:
+
+        def send(row: dict[str | None, object], source_line: int) -> bool:
+            sent = threads.submit(send_row, row, source_line)
+            until: float | None = None
+            while not wait((sent,), timeout=0.1).done:
+                signal_number = stop_signal()
+                if signal_number is not None:
+                    until = until or time.monotonic() + grace_seconds
+                    if time.monotonic() >= until:
+                        raise StoppedError(signal_number)
+            return sent.result()
+
+        yield send
 
 
 class _Loop:

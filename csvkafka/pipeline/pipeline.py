@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_POLL_SECONDS = 0.2
 STORE_RETRY_SECONDS = 0.5
+STOP_GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class PipelineSettings:
     checkpoint_seconds: float = 0.2
     watchdog_seconds: float = 120.0
     store_give_up_seconds: float = 120.0
-    stop_grace_seconds: float = 3.0
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
 
 
 class Pipeline:
@@ -369,7 +370,9 @@ class Pipeline:
     def _take_written(self, write: Future[Stored | None] | None) -> None:
         """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
-            raise CheckpointError("the checkpoint table did not answer in time")
+            raise CheckpointError(
+                "the checkpoint table did not answer in time; what it holds stays true: run again"
+            )
         self._write = None
         self._keep(write.result())
 

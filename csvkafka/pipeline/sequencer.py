@@ -180,7 +180,9 @@ class Sequencer:
                 "this is a defect of csvkafka: please report it. Running again resumes safely."
             )
         if outcome.kind is OutcomeKind.FATAL:
-            raise outcome.error or SequenceError("the broker refused a batch without a reason")
+            raise outcome.error or SequenceError(
+                "the broker refused a batch without a reason; look at its log"
+            )
         is_lowest = queue.waiting[0].ticket == outcome.ticket
         if outcome.kind in (OutcomeKind.APPENDED, OutcomeKind.DUPLICATE):
             # Above a failed batch, success only says that the resends will be duplicates.

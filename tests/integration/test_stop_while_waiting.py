@@ -17,6 +17,9 @@ from tests.integration.loads import LoadPlace
 
 SOON_SECONDS = 10
 
+PROMISED_SECONDS = 8.0
+"""3 s for acknowledgements and 3 s for the last checkpoint; the rest is for this busy machine."""
+
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
@@ -61,3 +64,82 @@ def test_while_s3_fails(place: LoadPlace, tmp_path: Path) -> None:
         wait_for(tmp_path, "HEAD of s3://")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=SOON_SECONDS) == 143
+
+
+SLOW = """
+import time
+def crawl(row, line):
+    if line > 500:
+        print("crawling", line, flush=True)
+        time.sleep(30)
+    return row
+"""
+
+ROWS = b"id,text\n" + b"".join(b"%d,%s\n" % (n, b"x" * 2000) for n in range(1000))
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_while_a_transform_takes_its_time(place: LoadPlace, tmp_path: Path, workers: str) -> None:
+    """Rows that were sent before are in the checkpoint; the transform is not waited for."""
+    place.put(ROWS)
+    tmp_path.joinpath("slow.py").write_text(SLOW)
+    process = start(
+        place,
+        tmp_path,
+        TRANSFORM="slow:crawl",
+        PYTHONPATH=str(tmp_path),
+        ENCODE_WORKERS=workers,
+        CHECKPOINT_INTERVAL="1",
+    )
+    wait_for(tmp_path, "crawling")
+    process.send_signal(signal.SIGTERM)
+    begun_at = time.monotonic()
+    assert process.wait(timeout=60) == 143
+    assert time.monotonic() - begun_at < PROMISED_SECONDS
+    log = (tmp_path / "log").read_text()
+    assert "INFO - Stopped: stopped by signal 15; the same command goes on from here" in log
+    assert "ERROR" not in log, "the failure alarm counts it"
+    item = place.item()
+    assert item is not None
+    assert item["last_line"] == len(place.lines()) > 0
+    assert "lease_owner" not in item
+
+
+ROW_BY_ROW = """
+import time
+from csvkafka.processor import CSVToKafkaProcessor, main
+
+class Crawling:
+    documented = CSVToKafkaProcessor._send_to_kafka
+
+    def __call__(self, row, line):
+        if line > 2:
+            print("crawling", line, flush=True)
+            time.sleep(30)
+        return True
+
+CSVToKafkaProcessor._send_to_kafka = Crawling()
+main()
+"""
+
+
+def test_while_an_own_send_to_kafka_takes_its_time(place: LoadPlace, tmp_path: Path) -> None:
+    """It is waited for as long as for an acknowledgement; then the rows before are stored."""
+    place.put(ROWS)
+    tmp_path.joinpath("own.py").write_text(ROW_BY_ROW)
+    process = subprocess.Popen(
+        [sys.executable, "own.py"],
+        env={**os.environ, **place.settings(PYTHONPATH=str(Path.cwd()))},
+        cwd=tmp_path,
+        stdout=(tmp_path / "log").open("wb"),
+        stderr=subprocess.STDOUT,
+    )
+    wait_for(tmp_path, "crawling")
+    process.send_signal(signal.SIGTERM)
+    begun_at = time.monotonic()
+    assert process.wait(timeout=60) == 143
+    assert time.monotonic() - begun_at < PROMISED_SECONDS
+    item = place.item()
+    assert item is not None
+    assert item["last_line"] == 2
+    assert "lease_owner" not in item

@@ -30,6 +30,7 @@ from csvkafka.errors import (
     MalformedRowError,
     RecordTooLargeError,
     SourceCorruptError,
+    UserFunctionError,
 )
 from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.rows.blocks import cut_blocks, read_header
@@ -329,14 +330,19 @@ def give_a_set(_row: dict[str, object], _line: int) -> Mapping[str, object]:
 
 
 def test_a_transform_that_returns_no_json_is_named_with_its_row() -> None:
-    with pytest.raises(ConfigError, match=f"no JSON object for row 1 of {URI}"):
+    said = f"transform .*:give_a_set returned no JSON object for row 1 of {URI}"
+    with refusal(UserFunctionError, match=said):
         values(b"a\n5\n", transform=give_a_set)
 
 
 def test_an_error_of_the_transform_s_own_says_for_which_row() -> None:
-    with pytest.raises(ValueError, match="invalid literal") as caught:
-        values(b"a\n5\nx\n", transform=double)
-    assert "row 2 of" in caught.value.__notes__[0]
+    said = f"transform .*:double raised ValueError for row 2 of {URI}"
+    with refusal(UserFunctionError, match=said) as caught:
+        values(b"a\n5\nx-ray\n", transform=double)
+    again = pickle.loads(pickle.dumps(caught.value))
+    for error in (caught.value, again):
+        assert "int(str(row" in error.frames, "it survives the way out of an encode worker"
+        assert "x-ray" not in str(error) + error.frames
 
 
 # -- sizes -------------------------------------------------------------------------------------

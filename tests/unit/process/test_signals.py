@@ -56,3 +56,57 @@ def test_the_handlers_before_are_put_back() -> None:
     with StopSignals():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+EARLY = """
+import time
+from csvkafka.process.signals import end_at_once_on_signals
+end_at_once_on_signals()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_before_anything_has_begun_is_one_line(number: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", EARLY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert errors == (
+        f"csvkafka: stopped at once by signal {int(number)}; the same command goes on from here\n"
+    )
+
+
+HANGS_AT_ITS_END = """
+import threading, time
+from csvkafka.process import signals
+signals.LONGEST_STOP_SECONDS = 0.5
+with signals.StopSignals() as stop:
+    print("ready", flush=True)
+    while stop.requested() is None:
+        time.sleep(0.01)
+threading.Thread(target=time.sleep, args=(60,)).start()
+"""
+
+
+def test_a_stop_is_bounded_even_if_a_thread_does_not_let_the_process_end() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", HANGS_AT_ITS_END],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "without a last checkpoint by signal 15" in errors
