@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,13 +71,12 @@ def is_group(kind: type[CsvKafkaError]) -> bool:
     return "cause" not in vars(kind)
 
 
+@cache
 def provoking_tests() -> dict[str, list[str]]:
     """By the name of an error class, the tests that provoke it, as `folder/file.py::test`."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
-        if "refusal" not in text:
-            continue
         for function in ast.walk(ast.parse(text)):
             if isinstance(function, ast.FunctionDef) and function.name.startswith("test_"):
                 for kind in _provoked_in(function):
@@ -85,16 +85,18 @@ def provoking_tests() -> dict[str, list[str]]:
 
 
 def _provoked_in(function: ast.FunctionDef) -> list[str]:
-    """Names of the error classes that `refusal` or `refusal_in` is called with."""
-    names = [
-        call.args[0].id
-        for call in ast.walk(function)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id in ("refusal", "refusal_in")
-        and call.args
-        and isinstance(call.args[0], ast.Name)
-    ]
+    """Names of the error classes that `refusal` or `refusal_in` is called with, or whose name a
+    RecoveryCase (real brokers, real processes) looks for in a worker's log."""
+    names: list[str] = []
+    for call in ast.walk(function):
+        match call:
+            case ast.Call(ast.Name("refusal" | "refusal_in"), [ast.Name(name), *_]):
+                names.append(name)
+            case ast.Call(
+                ast.Attribute(attr="refused" | "assert_error" | "assert_stopped"),
+                [ast.Constant(str(name))] | [_, ast.Constant(str(name))],
+            ):
+                names.append(f"{name}Error")
     return list(dict.fromkeys(names))
 
 

@@ -33,12 +33,13 @@ locals {
     { action = "EXIT", on_reason = "OutOfMemory*" },
     # The instance is gone (Spot interruption, maintenance), with or without an exit code.
     { action = "RETRY", on_status_reason = "Host EC2*" },
-    # Stopped by SIGTERM: the checkpoint is stored. Fargate Spot's interruption comes so.
-    { action = "RETRY", on_exit_code = "143" },
-    # SIGKILL: nothing is lost, the next attempt goes on.
-    { action = "RETRY", on_exit_code = "137" },
-    # Exit code 1 and all else. Batch cannot tell a wrong setting from a broker that is down, and a
-    # wrong setting stays wrong ten times. Submit again once the cause is gone: the job resumes.
+    # The loader says that it may succeed when it is just run again: a broker or a table is down.
+    { action = "RETRY", on_exit_code = "75" },
+    # 143: SIGTERM, as Fargate Spot's interruption, and the checkpoint is stored. 137: SIGKILL, and
+    # nothing is lost. 1: array_child.py could not read its manifest; the loader does not end so.
+    { action = "RETRY", on_exit_code = "1*" },
+    # A setting or a file to be repaired, or what a person must look at (docs/errors.md): it stays so
+    # ten times. Submit again once the cause is gone: the job resumes.
     { action = "EXIT", on_reason = "*" },
   ]
 }

@@ -46,5 +46,14 @@ def test_each_child_loads_its_file_under_a_job_of_its_own(place: LoadPlace, tmp_
 def test_a_child_beyond_the_manifest_fails_and_says_so(place: LoadPlace, tmp_path: Path) -> None:
     place.stack.put_object(place.bucket, "manifest.txt", "\n".join(KEYS).encode())
     done = run_child(place, tmp_path, 2)
-    assert done.returncode == 1
+    assert done.returncode == 78, "a setting: Batch does not try it again"
     assert "has 2 lines, none of index 2" in done.stderr
+
+
+def test_exit_codes_tell_batch_what_to_try_again(place: LoadPlace, tmp_path: Path) -> None:
+    place.stack.put_object(place.bucket, "manifest.txt", "\n".join(KEYS).encode())
+    assert run_child(place, tmp_path, 0).returncode == 66, "there is no such file"
+    place.stack.put_object(place.bucket, KEYS[0], b"id,name\n1\n")
+    assert run_child(place, tmp_path, 0).returncode == 65, "the file must be repaired"
+    place.table = "no-such-table"
+    assert run_child(place, tmp_path, 0).returncode == 75, "may pass: tried again"

@@ -14,6 +14,7 @@ from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
     CsvKafkaError,
+    ItemUnusableError,
     MalformedRowError,
     RecordTooLargeError,
     SinkUnavailableError,
@@ -39,7 +40,7 @@ def refused(load: Callable[[], object], kind: type[CsvKafkaError], *words: str) 
 
 def test_bytes_that_are_not_utf_8(place: LoadPlace) -> None:
     place.put(b"id,name\n1,caf\xe9\n")
-    refused(place.load, SourceCorruptError, "byte 13 of s3://", "utf-8", "encoding")
+    refused(place.load, SourceCorruptError, "byte 13 of s3://", "utf-8", "CSV_ENCODING")
     place.put(b"id,name\n1,caf\xe9\n")
     place.job_id += "-latin"
     place.load(CSV_ENCODING="latin-1")
@@ -59,7 +60,7 @@ def test_a_row_narrower_or_wider_than_the_header_stops_after_the_rows_before_it(
         f"row 50001 at byte {byte_offset}",
         f"has {width} field",
         "the header has 2",
-        "--on-bad-row",
+        "set ON_BAD_ROW",
     )
     item = place.item()
     assert item is not None
@@ -106,7 +107,7 @@ def test_a_missing_bucket(place: LoadPlace) -> None:
 def test_a_missing_table_is_never_taken_for_a_new_job(place: LoadPlace) -> None:
     place.put(b"id\n1\n")
     load = lambda: place.load(DYNAMODB_TABLE="no-such-table")  # noqa: E731
-    refused(load, CheckpointError, "no-such-table", "--create-table")
+    refused(load, CheckpointError, "no-such-table", "CREATE_TABLE=true")
     assert place.lines() == []
 
 
@@ -246,7 +247,7 @@ def test_an_item_with_a_position_beyond_the_end(place: LoadPlace) -> None:
     refused(place.load, MalformedRowError)
     item = DynamoDbItem(place.table, place.job_id)
     assert item.update(ItemChange(set={"byte_offset": 1 << 40})) is None
-    refused(place.load, CheckpointError, "byte 1099511627776", "damaged")
+    refused(place.load, ItemUnusableError, "byte 1099511627776", "damaged")
 
 
 @pytest.mark.parametrize("body", [b"", b"id,name\n", b"id,name", b"\xef\xbb\xbfid,name\r\n\r\n"])

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -143,23 +142,6 @@ def test_a_mistake_gets_one_line(place: LoadPlace) -> None:
     (line,) = result.stderr.splitlines()
     assert line.startswith("csvkafka: error: topic no-such-topic does not exist")
     assert "Traceback" not in result.stdout
-
-
-def test_a_transform_that_fails_is_named_with_its_row(place: LoadPlace, tmp_path: Path) -> None:
-    place.put(ROWS)
-    code = "def divide(row, line):\n    return {'x': 1 // (line - 2)}\n"
-    tmp_path.joinpath("own_code.py").write_text(code)
-    settings = place.settings(TRANSFORM="own_code:divide", PYTHONPATH=str(tmp_path))
-    result = run_csvkafka("load", settings=settings)
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    uri = f"s3://{place.bucket}/{place.key}"
-    assert line.startswith("csvkafka: error: ZeroDivisionError: ")
-    assert f"while csvkafka's transform was called with row 2 of {uri}" in line
-    shown = run_csvkafka("load", "--log-level", "DEBUG", settings=settings)
-    assert shown.returncode == 1
-    assert "Traceback" in shown.stderr
-    assert 'own_code.py", line 2' in shown.stderr
 
 
 def test_start_imports_nothing_that_the_command_does_not_need() -> None:

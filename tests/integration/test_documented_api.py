@@ -223,7 +223,7 @@ def test_main_exits_1_and_names_a_missing_variable(
 ) -> None:
     done = run_main(place, tmp_path, **{missing: ""})
     assert done.returncode == 1
-    assert f"ERROR - ConfigError: {missing} (or --" in done.stdout
+    assert f"ERROR - ConfigError: Missing environment variable {missing};" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

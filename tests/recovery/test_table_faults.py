@@ -117,7 +117,7 @@ def test_f72_dynamodb_unreachable_at_the_start(case: RecoveryCase, dynamodb_prox
 def test_f72_table_missing_at_the_start(recovery_case: NewCase) -> None:
     case = killed_midway(recovery_case)
     worker = case.refused("Checkpoint", settings={"DYNAMODB_TABLE": "no-such-table"})
-    assert "--create-table" in worker.output()
+    assert "CREATE_TABLE=true" in worker.output()
     case.run()
     case.assert_once()
 
@@ -176,7 +176,7 @@ def test_f77_a_damaged_item_is_refused(recovery_case: NewCase) -> None:
     backup = case.stored_item()
     for damage in DAMAGES:
         case.change_item(damage)
-        case.refused("Checkpoint")
+        case.refused("ItemUnusable")
         case.restore_item(backup)
     case.run()
     case.assert_once()
