@@ -253,6 +253,13 @@ gc.collect()
     assert place.records() == [{"a": 1}]
 
 
+def test_a_load_warns_of_nothing_under_dev_mode(place: LoadPlace) -> None:
+    place.put(ROWS)
+    done = run_python(place, "-X", "dev", "-W", "error", "-P", "-m", "csvkafka")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert place.lines() == [1, 2, 3]
+
+
 # -- settings, named as they were given --------------------------------------------------------
 
 

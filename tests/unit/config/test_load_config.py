@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
@@ -70,6 +73,22 @@ def test_a_malformed_value_is_named_with_what_it_must_be(
     message = error(**{variable: text})
     assert variable in message
     assert said in message
+
+
+def test_a_value_that_is_no_text_is_named() -> None:
+    values: dict[str, Any] = {**REQUIRED, "ENCODE_WORKERS": 2}
+    with refusal(ConfigError, "ENCODE_WORKERS must be text, not int"):
+        LoadConfig.from_settings(values)
+
+
+def test_a_transform_that_fails_when_it_is_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath("breaks_at_import.py").write_text("1 // 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    said = error(TRANSFORM="breaks_at_import:function")
+    assert "TRANSFORM 'breaks_at_import:function' cannot be imported" in said
+    assert "ZeroDivisionError" in said
 
 
 def test_a_secret_is_never_shown() -> None:
