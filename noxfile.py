@@ -16,6 +16,7 @@ FAULT_RESULTS = "--fault-results=reports/faults"
 
 
 def run_tests(session: nox.Session, folder: str) -> None:
+    """The tests of a folder, in an environment that holds the working tree."""
     session.install("--editable", ".[testing]")
     session.run("pytest", folder, FAULT_RESULTS, *session.posargs)
 

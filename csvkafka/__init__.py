@@ -1,3 +1,101 @@
-"""Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order."""
+"""Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order.
+
+What programs import stands here and in `csvkafka.testing`; a name brings its module when it is
+first asked for, so that importing `csvkafka` costs nothing.
+"""
+
+from __future__ import annotations
 
 __version__ = "0.1.0"
+
+# Type checkers take this for True. `typing` itself would be the larger part of this import.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from csvkafka.checkpoint import CheckpointManager
+    from csvkafka.errors import (
+        CheckpointError,
+        ConfigChangedError,
+        ConfigError,
+        CsvKafkaError,
+        DeliveryError,
+        EncodeWorkerError,
+        FencedError,
+        MalformedRowError,
+        RecordTooLargeError,
+        RecoveryError,
+        SequenceError,
+        SinkError,
+        SinkRefusedError,
+        SinkUnavailableError,
+        SourceChangedError,
+        SourceCorruptError,
+        SourceError,
+        SourceNotFoundError,
+        SourceReadError,
+        StackError,
+        StoppedError,
+        TailDeletedError,
+        TailGapError,
+        TopicChangedError,
+        TopicTruncatedError,
+    )
+    from csvkafka.interfaces import Observer
+    from csvkafka.job.parts import JobResult
+    from csvkafka.model import Step
+    from csvkafka.processor import CSVToKafkaProcessor
+
+__all__ = [
+    "CSVToKafkaProcessor",
+    "CheckpointError",
+    "CheckpointManager",
+    "ConfigChangedError",
+    "ConfigError",
+    "CsvKafkaError",
+    "DeliveryError",
+    "EncodeWorkerError",
+    "FencedError",
+    "JobResult",
+    "MalformedRowError",
+    "Observer",
+    "RecordTooLargeError",
+    "RecoveryError",
+    "SequenceError",
+    "SinkError",
+    "SinkRefusedError",
+    "SinkUnavailableError",
+    "SourceChangedError",
+    "SourceCorruptError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SourceReadError",
+    "StackError",
+    "Step",
+    "StoppedError",
+    "TailDeletedError",
+    "TailGapError",
+    "TopicChangedError",
+    "TopicTruncatedError",
+]
+
+_HOMES = {
+    "CSVToKafkaProcessor": "csvkafka.processor",
+    "CheckpointManager": "csvkafka.checkpoint",
+    "JobResult": "csvkafka.job.parts",
+    "Observer": "csvkafka.interfaces",
+    "Step": "csvkafka.model",
+}
+"""The module of each public name that is no error."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES.get(name, "csvkafka.errors")), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
