@@ -53,7 +53,7 @@ def containers(session: nox.Session) -> None:
 def images(session: nox.Session) -> None:
     """Every image that the tests need: there, pulled, or built; and the job's own."""
     session.install("--editable", ".[local]")
-    session.run("python", "docker/build_images.py", *session.posargs)
+    session.run("python", "docker/images", "build", *session.posargs)
 
 
 @nox.session
@@ -76,21 +76,21 @@ def checkov(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """The images' lock files anew, after a range in pyproject.toml has changed."""
     session.install("uv>=0.9")
-    session.run("python", "docker/lock.py")
+    session.run("python", "docker/images", "lock")
 
 
 @nox.session
 def scan(session: nox.Session) -> None:
     """What is in the job's image (dist/sbom.cdx.json), and whether it has known weaknesses."""
     session.install("--editable", ".")
-    session.run("python", "docker/scan.py")
+    session.run("python", "docker/images", "scan")
 
 
 @nox.session
 def publish(session: nox.Session) -> None:
     """`nox -s publish -- REGISTRY/NAME`: pushes the job's image that was tested here."""
     session.install("--editable", ".")
-    session.run("python", "docker/publish.py", *session.posargs)
+    session.run("python", "docker/images", "publish", *session.posargs)
 
 
 @nox.session

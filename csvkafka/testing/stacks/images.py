@@ -29,7 +29,7 @@ KAFKA = Image("apache/kafka:4.3.1", "CSVKAFKA_KAFKA_IMAGE")
 # 4.14.0 is the last LocalStack that runs without an account.
 LOCALSTACK = Image("localstack/localstack:4.14.0", "CSVKAFKA_LOCALSTACK_IMAGE")
 JOB = Image("csvkafka:latest", "CSVKAFKA_JOB_IMAGE")
-# Tools of docker/scan.py.
+# Tools of `nox -s scan`.
 SYFT = Image("anchore/syft:v1.51.0", "CSVKAFKA_SYFT_IMAGE")
 GRYPE = Image("anchore/grype:v0.116.0", "CSVKAFKA_GRYPE_IMAGE")
 STACK_IMAGES = (KAFKA, LOCALSTACK)

@@ -1,4 +1,4 @@
-"""Recipes of the look-alike images; `look_alikes/README.md` says what each is like and what not."""
+"""Recipes of the look-alike images; their folder's README says what each is like and what not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import engine
 from csvkafka.local import aws_server, jars, java
 from csvkafka.testing.stacks import images
 
-FOLDER = Path(__file__).with_name("look_alikes")
+FOLDER = engine.ROOT / "docker" / "look_alikes"
 PACKAGE = engine.ROOT / "csvkafka"
 SUITE = "trixie"
 MIRROR_VARIABLE = "CSVKAFKA_DEBIAN_MIRROR"
