@@ -25,9 +25,9 @@ if __name__ == "__main__":
 
     spare_long_lived_objects()
     if len(sys.argv) > 1:
-        from csvkafka.cli.program import main
+        from csvkafka.cli import program
 
-        main()
+        program.main()
     else:
         from csvkafka.processor import main
 

@@ -1,0 +1,7 @@
+"""Kafka: connections, questions, sending of batches, and the tail of a partition read back.
+
+Imports: the ground, records.
+Imported by: cli, config, processor, testing/checker, testing/judging.
+Read: settings, client (connections and metadata), metadata, cluster (questions), sink (carries
+batches; decides nothing), codes (what answers mean), tail, probe.
+"""

@@ -1,0 +1,6 @@
+"""The job's item: what is in it, who owns it, and each conditional write to it.
+
+Imports: the ground.
+Imported by: cli, job, pipeline, processor, testing/checker, testing/simulator, testing/stacks.
+Read: item, ledger (the writes; docs/architecture.md has their conditions), owner.
+"""

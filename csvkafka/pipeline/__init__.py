@@ -1,0 +1,7 @@
+"""The loop: encoded blocks in, batches out, acknowledgements back, checkpoints beside it.
+
+Imports: the ground, encode, ledger, rows.
+Imported by: job, processor, testing/simulator.
+Read: pipeline (the loop itself), sequencer (which batch goes now, and which again), progress (the
+acknowledged prefix), block_feed (reads and encodes ahead), encode_workers, store_thread.
+"""
