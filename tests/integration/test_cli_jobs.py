@@ -203,7 +203,7 @@ class TestDoctor:
         place.put(ROWS)
         code, lines = self.doctor(place)
         assert code == 0
-        assert "FAIL" not in lines
+        assert "error" not in lines
         said = "\n".join(lines["ok"])
         for text in ("header of 2 columns", "conditional writes", "is new", "gives producer ids"):
             assert text in said
@@ -224,9 +224,9 @@ class TestDoctor:
         place.stack.create_topic(compacted := f"{place.topic}-c", 1, {"cleanup.policy": "compact"})
         code, lines = self.doctor(place, KAFKA_TOPIC=compacted, DYNAMODB_TABLE="no-such-table")
         assert code == 1
-        failed = [line.partition(" ")[0] for line in lines["FAIL"]]
+        failed = [line.partition(" ")[0] for line in lines["error"]]
         assert failed == ["source", "table", "topic"]
-        assert "cleanup.policy=compact" in lines["FAIL"][2]
+        assert "cleanup.policy=compact" in lines["error"][2]
 
     @pytest.mark.parametrize(
         ("settings", "complaint"),
@@ -242,7 +242,7 @@ class TestDoctor:
         place.put(ROWS)
         code, lines = self.doctor(place, **settings)
         assert code == 1
-        assert any(complaint in line for line in lines["FAIL"])
+        assert any(complaint in line for line in lines["error"])
 
     def test_a_table_that_the_load_would_create(self, place: LoadPlace) -> None:
         place.put(ROWS)
@@ -262,7 +262,7 @@ class TestDoctor:
             code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
             assert gateway.actions[:2] == ["GetItem", "UpdateItem"]
             assert code == 1
-            (failure,) = lines["FAIL"]
+            (failure,) = lines["error"]
             assert "the role needs dynamodb:UpdateItem" in failure
 
             gateway.reset()
@@ -283,7 +283,7 @@ class TestDoctor:
         place.put(ROWS + b"4,d\n")
         code, lines = self.doctor(place)
         assert code == 1
-        assert any("has changed since job" in line for line in lines["FAIL"])
+        assert any("has changed since job" in line for line in lines["error"])
 
 
 class TestGenerate:

@@ -1,0 +1,27 @@
+"""How findings are shown: a line each for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from csvkafka.cli.doctor.findings import Finding, Mark
+
+_COLORS = {Mark.OK: "green", Mark.WARNING: "yellow", Mark.ERROR: "red", Mark.SKIPPED: None}
+
+
+def print_line(finding: Finding) -> None:
+    """`ok       source    s3://… (by …)`."""
+    mark = click.style(f"{finding.mark:<8}", fg=_COLORS[finding.mark])
+    how = f" ({finding.how})" if finding.how else ""
+    click.echo(f"{mark} {finding.part:<9} {' '.join(finding.text.split())}{how}")
+
+
+def print_json(findings: Sequence[Finding]) -> None:
+    """`{"can_begin": true, "findings": [{"mark": …, "part": …, "text": …, "how": …}, …]}`."""
+    can_begin = all(finding.mark is not Mark.ERROR for finding in findings)
+    report = {"can_begin": can_begin, "findings": [asdict(finding) for finding in findings]}
+    click.echo(json.dumps(report, ensure_ascii=False))
