@@ -14,12 +14,13 @@ from pathlib import Path
 
 import engine
 
-from csvkafka.local import aws_server, jars, java
+from csvkafka.local import aws_server, jars, java, releases
 from csvkafka.testing.stacks import images
 
 FOLDER = Path(__file__).with_name("look_alikes")
 PACKAGE = engine.ROOT / "csvkafka"
 SUITE = "trixie"
+KAFKA_RELEASE = releases.choose_release()
 MIRROR_VARIABLE = "CSVKAFKA_DEBIAN_MIRROR"
 NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
               "var/lib/apt/lists", "var/cache/apt", "var/log")  # fmt: skip
@@ -107,7 +108,7 @@ def _dockerfile(recipe: LookAlike, context: Path) -> None:
 
 
 def _fill_kafka(context: Path) -> None:
-    libraries = Path(jars.kafka_class_path()).parent
+    libraries = Path(jars.kafka_class_path(KAFKA_RELEASE)).parent
     (context / "libs").mkdir()
     for jar in libraries.glob("*.jar"):
         shutil.copy(jar, context / "libs")
@@ -130,8 +131,9 @@ def _server_modules() -> tuple[Path, ...]:
 DEBIAN = LookAlike(images.DEBIAN, _debootstrap, (Path(__file__),), only_as_base=True)
 PYTHON = LookAlike(images.PYTHON, _dockerfile, (FOLDER / "python",), DEBIAN)
 KAFKA = LookAlike(
-    images.KAFKA, _dockerfile, (FOLDER / "kafka", jars.LOCK_FILE), DEBIAN, _fill_kafka
-)
+    images.kafka_image(), _dockerfile, (FOLDER / "kafka", releases.lock_file(KAFKA_RELEASE)), DEBIAN,
+    _fill_kafka,
+)  # fmt: skip
 LOCALSTACK = LookAlike(
     images.LOCALSTACK, _dockerfile, (FOLDER / "localstack", *_server_modules()), PYTHON,
     _fill_localstack,

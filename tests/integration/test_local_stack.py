@@ -111,7 +111,7 @@ def test_kafka_measures_its_own_producer(stack: EmbeddedStack) -> None:
     arguments = ["--num-records", "1000", "--record-size", "100", "--throughput", "-1", "--topic"]
     printed = stack.kafka_tool(
         "org.apache.kafka.tools.ProducerPerformance",
-        [*arguments, topic, "--bootstrap-server", stack.bootstrap_servers],
+        [*arguments, topic, "--producer-props", f"bootstrap.servers={stack.bootstrap_servers}"],
     )
     assert "1000 records sent" in printed
 
