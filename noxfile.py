@@ -62,7 +62,7 @@ def containers(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Every image that the tests need: there, pulled, or built; and the job's own."""
+    """Every image that the tests need (CSVKAFKA_KAFKA_RELEASE: which Kafka), and the job's own."""
     session.install("--editable", ".[local]")
     session.run("python", "docker/build_images.py", *session.posargs)
 

@@ -4,6 +4,8 @@ The images of the stack and the base image are kept if they are there, else pull
 registry answers) built as look-alikes from Debian packages, pip packages and jars. The job's image
 is always built; without changes that costs a second. Run it as often as you like.
 
+$CSVKAFKA_KAFKA_RELEASE is the release of Kafka's image.
+
     --no-pull         build what is missing without asking a registry
     --job-only        build the job's image alone
 """
@@ -16,9 +18,10 @@ import sys
 import time
 
 import engine
-from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
+from look_alikes import LookAlike, build_look_alike, look_alikes
 
 from csvkafka import __version__
+from csvkafka.errors import StackError
 from csvkafka.testing.stacks import images
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     parser.add_argument("--job-only", action="store_true")
     options = parser.parse_args()
     engine.check()
-    for recipe in () if options.job_only else LOOK_ALIKES:
+    for recipe in () if options.job_only else look_alikes():
         if not recipe.is_needed():
             continue
         begin = time.monotonic()
@@ -74,5 +77,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except engine.EngineError as error:
+    except (engine.EngineError, StackError) as error:
         sys.exit(f"images: {error}")

@@ -20,7 +20,6 @@ from csvkafka.testing.stacks import images
 FOLDER = Path(__file__).with_name("look_alikes")
 PACKAGE = engine.ROOT / "csvkafka"
 SUITE = "trixie"
-KAFKA_RELEASE = releases.choose_release()
 MIRROR_VARIABLE = "CSVKAFKA_DEBIAN_MIRROR"
 NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
               "var/lib/apt/lists", "var/cache/apt", "var/log")  # fmt: skip
@@ -108,7 +107,7 @@ def _dockerfile(recipe: LookAlike, context: Path) -> None:
 
 
 def _fill_kafka(context: Path) -> None:
-    libraries = Path(jars.kafka_class_path(KAFKA_RELEASE)).parent
+    libraries = Path(jars.kafka_class_path()).parent
     (context / "libs").mkdir()
     for jar in libraries.glob("*.jar"):
         shutil.copy(jar, context / "libs")
@@ -130,12 +129,15 @@ def _server_modules() -> tuple[Path, ...]:
 
 DEBIAN = LookAlike(images.DEBIAN, _debootstrap, (Path(__file__),), only_as_base=True)
 PYTHON = LookAlike(images.PYTHON, _dockerfile, (FOLDER / "python",), DEBIAN)
-KAFKA = LookAlike(
-    images.kafka_image(), _dockerfile, (FOLDER / "kafka", releases.lock_file(KAFKA_RELEASE)), DEBIAN,
-    _fill_kafka,
-)  # fmt: skip
 LOCALSTACK = LookAlike(
     images.LOCALSTACK, _dockerfile, (FOLDER / "localstack", *_server_modules()), PYTHON,
     _fill_localstack,
 )  # fmt: skip
-LOOK_ALIKES = (PYTHON, KAFKA, LOCALSTACK)
+
+
+def look_alikes() -> tuple[LookAlike, ...]:
+    """All, Kafka's of the chosen release. Raises: StackError, if there is no such release."""
+    jars_of_release = releases.lock_file(releases.choose_release())
+    sources = (FOLDER / "kafka", jars_of_release)
+    kafka = LookAlike(images.kafka_image(), _dockerfile, sources, DEBIAN, _fill_kafka)
+    return (PYTHON, kafka, LOCALSTACK)

@@ -2,8 +2,8 @@
 
 A release's lock file names every jar with its checksum. It is all that is downloaded, and nothing
 else ever comes onto the class path: a jar with another checksum is refused. The cache holds one
-folder for each content of a lock file; several processes may fill it at once (one does, the others wait),
-and a process that dies while it downloads leaves nothing that another takes for a jar.
+folder for each content of a lock file; several processes may fill it at once (one does, the others
+wait), and a process that dies while it downloads leaves nothing that another takes for a jar.
 
 The whole set is hashed when it arrives; later starts compare sizes and modification times with what
 was hashed, and hash again if they differ.

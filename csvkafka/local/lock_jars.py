@@ -1,9 +1,9 @@
-"""Renews lock files: `python -m csvkafka.local.lock_jars [RELEASE…]`, without a release all of them.
+"""Renews lock files: `python -m csvkafka.local.lock_jars [RELEASE…]`; without a release, all.
 
 A release that has no lock file gets one, and is so among those that a stack can run. Resolution is
-done here, by the maintainer, and not when a stack starts: it reads some ninety POMs a release. Kafka
-Connect is left out: neither the brokers nor the tools that csvkafka runs need it. So is the logger of
-releases before 4.0, which would be a second one beside slf4j-simple.
+done here, by the maintainer, and not when a stack starts: it reads some ninety POMs a release.
+Kafka Connect is left out: neither the brokers nor the tools that csvkafka runs need it. So is the
+logger of releases before 4.0, which would be a second one beside slf4j-simple.
 """
 
 from __future__ import annotations

@@ -41,10 +41,8 @@ def run_local(
     try:
         with _stop_signals():
             chosen = EmbeddedStack(broker_count, kafka_release=kafka_release)
-            echo(
-                f"# starting Kafka {chosen.kafka_release}, S3 and DynamoDB (the first start fetches "
-                "45 MB of jars)"
-            )
+            kafka = f"Kafka {chosen.kafka_release}"
+            echo(f"# starting {kafka}, S3 and DynamoDB (the first start fetches 45 MB of jars)")
             with chosen as stack:
                 exports = stack.environment()
                 if bucket is not None:

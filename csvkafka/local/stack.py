@@ -70,7 +70,7 @@ class EmbeddedStack(Stack):
     def start(self) -> Self:
         """Starts everything; returns when every server serves.
 
-        The first start on a machine fetches 45 MB of jars.
+        The first start of a release on a machine fetches 45 MB of jars.
         Raises: StackError, and then nothing is left running."""
         if self._guardian is not None:
             raise StackError("the stack is running already")

@@ -87,6 +87,10 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def test_the_broker_is_of_the_chosen_release(stack: EmbeddedStack) -> None:
+    assert stack.brokers[0].says(f"Kafka version: {stack.kafka_release}".encode())
+
+
 def test_kafka_tools_see_a_created_topic(stack: EmbeddedStack) -> None:
     topic = new_name("seen-by-tools")
     stack.create_topic(topic, partitions=2)

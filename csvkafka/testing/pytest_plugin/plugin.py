@@ -1,8 +1,9 @@
 """pytest plugin: the fixture `stack`, a running Kafka, S3 and DynamoDB for the whole session.
 
 `--stack` (or $CSVKAFKA_STACK) chooses where they come from; which it is, and why, is said after
-the collection. `--kafka-release` (or $CSVKAFKA_KAFKA_RELEASE) chooses Kafka's release, for every stack
-of the session and of the programs that its tests start. Nothing is imported or started for a session that has no test with the fixture.
+the collection. `--kafka-release` (or $CSVKAFKA_KAFKA_RELEASE) chooses Kafka's release, for every
+stack of the session and of the programs that its tests start. Nothing is imported or started for a
+session that has no test with the fixture.
 """
 
 from __future__ import annotations

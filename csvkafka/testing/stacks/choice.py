@@ -67,7 +67,8 @@ def _require_containers() -> None:
 
 def open_stack(kind: str, broker_count: int = 1, **options: Any) -> AbstractContextManager[Stack]:
     """A new stack of that kind, not started yet. `options` go to its class; those of the embedded
-    stack (`kafka_release`, `properties`, `jvm_options`) hold for containers too. The external stack takes none."""
+    stack (`kafka_release`, `properties`, `jvm_options`) hold for containers too. The external stack
+    takes none."""
     if kind == "embedded":
         from csvkafka.local.stack import EmbeddedStack
 

@@ -102,8 +102,8 @@ class ContainerAws(ContainerServer):
 class ContainerStack(Stack):
     """One or three Kafka brokers and LocalStack, in a network of their own.
 
-    `kafka_release` is the brokers' release (None: as for the embedded stack); `properties` are Kafka
-    server properties of every broker; `jvm_options` go to each broker's JVM.
+    `kafka_release` is the brokers' release (None: as for the embedded stack). `properties` are
+    Kafka server properties of every broker; `jvm_options` go to each broker's JVM.
     `broker_disk` gives each broker's data a small disk of that size, e.g. "200m", which can be
     filled (`SmallDisk`); `broker_memory_limit` limits each broker's container, e.g. "1g".
     """

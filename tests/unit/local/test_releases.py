@@ -1,4 +1,4 @@
-"""Which release of Kafka a stack runs: what was asked for, or an answer that lists what is there."""
+"""Which release of Kafka a stack runs: what was asked for, or a refusal that lists all."""
 
 from __future__ import annotations
 
