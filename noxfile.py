@@ -41,6 +41,18 @@ def recovery(session: nox.Session) -> None:
     session.run("pytest", "tests/recovery", report, FAULT_RESULTS, *session.posargs)
 
 
+RELEASE_TESTS = ("tests/recovery/test_random_kills.py", "tests/recovery/test_failover.py")
+
+
+@nox.session
+def releases(session: nox.Session) -> None:
+    """Loads with kills, of workers and of brokers, on each Kafka release that is locked."""
+    session.install("--editable", ".[testing]")
+    locks = Path("csvkafka/local/locks").glob("kafka-*.lock")
+    for release in sorted(path.stem.removeprefix("kafka-") for path in locks):
+        session.run("pytest", *RELEASE_TESTS, "--kafka-release", release, *session.posargs)
+
+
 @nox.session
 def containers(session: nox.Session) -> None:
     """What only containers can show, the job's image among it; `nox -s images` goes before."""
@@ -51,7 +63,7 @@ def containers(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Every image that the tests need: there, pulled, or built; and the job's own."""
+    """Every image that the tests need (CSVKAFKA_KAFKA_RELEASE: which Kafka), and the job's own."""
     session.install("--editable", ".[local]")
     session.run("python", "docker/images", "build", *session.posargs)
 

@@ -46,6 +46,10 @@ USAGE_EXIT_CODE = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+_HOMES = {"doctor": "doctor.command"}
+"""The module of a command that is no module of this folder."""
+
+
 class _LazyGroup(click.Group):
     """Knows its commands' names and first lines without importing them."""
 
@@ -55,7 +59,7 @@ class _LazyGroup(click.Group):
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"csvkafka.cli.{name}")
+        module = importlib.import_module(f"csvkafka.cli.{_HOMES.get(name, name)}")
         command: click.Command = module.command
         return command
 

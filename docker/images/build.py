@@ -4,6 +4,8 @@ The images of the stack and the base image are kept if they are there, else pull
 registry answers) built as look-alikes from Debian packages, pip packages and jars. The job's image
 is always built; without changes that costs a second. Run it as often as you like.
 
+$CSVKAFKA_KAFKA_RELEASE is the release of Kafka's image.
+
     --no-pull         build what is missing without asking a registry
     --job-only        build the job's image alone
 """
@@ -16,9 +18,10 @@ import time
 from collections.abc import Sequence
 
 import engine
-from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
+from look_alikes import LookAlike, build_look_alike, look_alikes
 
 from csvkafka import __version__
+from csvkafka.errors import StackError
 from csvkafka.testing.stacks import images
 
 
@@ -48,6 +51,13 @@ def build_job() -> None:
     engine.build(engine.ROOT, engine.ROOT / "docker" / "Dockerfile", tags, arguments)
 
 
+def _recipes() -> tuple[LookAlike, ...]:
+    try:
+        return look_alikes()
+    except StackError as error:  # no such release
+        raise engine.EngineError(str(error)) from error
+
+
 def main(arguments: Sequence[str]) -> int:
     """Provides the images one after the other and says what each took."""
     parser = argparse.ArgumentParser(
@@ -57,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--job-only", action="store_true")
     options = parser.parse_args(arguments)
     engine.check()
-    for recipe in () if options.job_only else LOOK_ALIKES:
+    for recipe in () if options.job_only else _recipes():
         if not recipe.is_needed():
             continue
         begin = time.monotonic()

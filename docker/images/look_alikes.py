@@ -14,7 +14,7 @@ from pathlib import Path
 
 import engine
 
-from csvkafka.local import aws_server, jars, java
+from csvkafka.local import aws_server, jars, java, releases
 from csvkafka.testing.stacks import images
 
 FOLDER = engine.ROOT / "docker" / "look_alikes"
@@ -129,11 +129,15 @@ def _server_modules() -> tuple[Path, ...]:
 
 DEBIAN = LookAlike(images.DEBIAN, _debootstrap, (Path(__file__),), only_as_base=True)
 PYTHON = LookAlike(images.PYTHON, _dockerfile, (FOLDER / "python",), DEBIAN)
-KAFKA = LookAlike(
-    images.KAFKA, _dockerfile, (FOLDER / "kafka", jars.LOCK_FILE), DEBIAN, _fill_kafka
-)
 LOCALSTACK = LookAlike(
     images.LOCALSTACK, _dockerfile, (FOLDER / "localstack", *_server_modules()), PYTHON,
     _fill_localstack,
 )  # fmt: skip
-LOOK_ALIKES = (PYTHON, KAFKA, LOCALSTACK)
+
+
+def look_alikes() -> tuple[LookAlike, ...]:
+    """All, Kafka's of the chosen release. Raises: StackError, if there is no such release."""
+    jars_of_release = releases.lock_file(releases.choose_release())
+    sources = (FOLDER / "kafka", jars_of_release)
+    kafka = LookAlike(images.kafka_image(), _dockerfile, sources, DEBIAN, _fill_kafka)
+    return (PYTHON, kafka, LOCALSTACK)

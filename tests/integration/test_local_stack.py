@@ -87,6 +87,10 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def test_the_broker_is_of_the_chosen_release(stack: EmbeddedStack) -> None:
+    assert stack.brokers[0].says(f"Kafka version: {stack.kafka_release}".encode())
+
+
 def test_kafka_tools_see_a_created_topic(stack: EmbeddedStack) -> None:
     topic = new_name("seen-by-tools")
     stack.create_topic(topic, partitions=2)
@@ -111,7 +115,7 @@ def test_kafka_measures_its_own_producer(stack: EmbeddedStack) -> None:
     arguments = ["--num-records", "1000", "--record-size", "100", "--throughput", "-1", "--topic"]
     printed = stack.kafka_tool(
         "org.apache.kafka.tools.ProducerPerformance",
-        [*arguments, topic, "--bootstrap-server", stack.bootstrap_servers],
+        [*arguments, topic, "--producer-props", f"bootstrap.servers={stack.bootstrap_servers}"],
     )
     assert "1000 records sent" in printed
 

@@ -1,7 +1,9 @@
 """pytest plugin: the fixture `stack`, a running Kafka, S3 and DynamoDB for the whole session.
 
 `--stack` (or $CSVKAFKA_STACK) chooses where they come from; which it is, and why, is said after
-the collection. Nothing is imported or started for a session that has no test with the fixture.
+the collection. `--kafka-release` (or $CSVKAFKA_KAFKA_RELEASE) chooses Kafka's release, for every
+stack of the session and of the programs that its tests start. Nothing is imported or started for a
+session that has no test with the fixture.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from csvkafka.errors import StackError
+from csvkafka.local import releases
 from csvkafka.testing.pytest_plugin.recovery_fixtures import add_options, kills, recovery_case, seed
 from csvkafka.testing.pytest_plugin.report_plugin import pytest_terminal_summary
 from csvkafka.testing.stacks.choice import KINDS, VARIABLE, StackChoice, choose_stack, open_stack
@@ -38,6 +41,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"where Kafka, S3 and DynamoDB come from (default: ${VARIABLE}, else containers if an "
         "engine and the images are there, else embedded)",
     )
+    group.addoption(
+        "--kafka-release",
+        default=None,
+        help=f"Kafka's release, e.g. 3.9.1 (default: ${releases.VARIABLE}, else "
+        f"{releases.DEFAULT_RELEASE}); an unknown one is answered with those that are there",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Puts the release into the environment, before anybody asks which images are needed."""
+    asked = config.getoption("--kafka-release")
+    if asked is None and releases.VARIABLE not in os.environ:
+        return
+    try:
+        release = releases.choose_release(asked)
+    except StackError as error:
+        raise pytest.UsageError(str(error)) from error
+    patch = pytest.MonkeyPatch()
+    patch.setenv(releases.VARIABLE, release)
+    config.add_cleanup(patch.undo)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -52,7 +76,9 @@ def pytest_report_collectionfinish(
     """Says which stack the tests run on."""
     if config.option.collectonly or not _is_asked_for(items):
         return []
-    return f"csvkafka stack: {_choice(config)}"
+    choice = _choice(config)
+    kafka = "" if choice.kind == "external" else f", Kafka {releases.choose_release()}"
+    return f"csvkafka stack: {choice}{kafka}"
 
 
 def _is_asked_for(items: Sequence[pytest.Item]) -> bool:

@@ -21,6 +21,8 @@ from tests.unit.repository.rooms import (
 )
 
 BETWEEN = imports_between_rooms()
+# A room inside of a room, such as cli/doctor, imports what its outer room may.
+OUTER = [room for room in rooms() if "/" not in room.removeprefix("testing/")]
 
 
 def listed(names: Iterable[str], if_none: str = "nothing") -> str:
@@ -37,7 +39,7 @@ def test_a_room_says_in_its_init_what_it_holds(room: str) -> None:
     )
 
 
-@pytest.mark.parametrize("room", rooms())
+@pytest.mark.parametrize("room", OUTER)
 def test_a_room_says_whom_it_imports_and_who_imports_it(room: str) -> None:
     for label, names in (
         ("Imports", {imported for importer, imported in BETWEEN if importer == room}),
