@@ -12,8 +12,6 @@ cli, __main__, errors, model, interfaces, clock, retry (the ground, which all st
 embedded stack), testing (the harness).
 """
 
-from __future__ import annotations
-
 __version__ = "0.1.0"
 
 # Type checkers take this for True. `typing` itself would be the larger part of this import.

@@ -1,15 +1,18 @@
 """Each room says what it holds, whom it imports and who imports it, and in which order to read it;
-and a test reaches into no other room."""
+the picture shows each; and a test reaches into no other room."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.unit.repository.rooms import (
     FACES,
+    PACKAGE,
     ROOT,
     docstring_of,
     imports_between_rooms,
@@ -66,6 +69,41 @@ def test_a_rooms_init_imports_nothing(room: str) -> None:
     assert len(init_of(room).body) == 1, (
         f"csvkafka/{room}/__init__.py holds its docstring and nothing else"
     )
+
+
+def boxes(kind: str) -> dict[str, set[str]]:
+    """The picture's boxes of that kind, and the words that are written large in each."""
+    drawn = ElementTree.parse(ROOT / "docs" / "rooms.svg").getroot()
+    return {
+        box.attrib[f"data-{kind}"]: {
+            word
+            for text in box.findall("{*}text[@class='name']")
+            for word in (text.text or "").split()
+        }
+        for box in drawn.iterfind(".//{*}g")
+        if f"data-{kind}" in box.attrib
+    }
+
+
+def test_the_picture_shows_every_room_by_its_name_and_no_other() -> None:
+    drawn = boxes("room")
+    assert set(drawn) == set(rooms()), "docs/rooms.svg has a box for each room, and for no other"
+    for room, words in drawn.items():
+        assert words == {room.rpartition("/")[2]}
+
+
+def test_the_picture_shows_every_module_that_stands_in_no_room() -> None:
+    drawn = {name: words for names, words in boxes("module").items() for name in names.split()}
+    assert set(drawn) == {path.name for path in PACKAGE.glob("[a-z]*.py")}
+    assert all(name in words for name, words in drawn.items())
+
+
+def test_the_picture_is_drawn_for_light_and_dark() -> None:
+    text = (ROOT / "docs" / "rooms.svg").read_text("utf-8")
+    light, dark = re.findall(r"svg \{ (--page: .*) \}", text)
+    assert "@media (prefers-color-scheme: dark)" in text
+    assert re.findall(r"--\w+", light) == re.findall(r"--\w+", dark)
+    assert set(re.findall(r"var\((--\w+)\)", text)) == set(re.findall(r"--\w+", light))
 
 
 RULE = (
