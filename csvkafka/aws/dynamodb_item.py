@@ -2,7 +2,7 @@
 
 Every name goes through ExpressionAttributeNames (status, timestamp, source, owner, counter, token
 and offset are reserved words of DynamoDB). Each call is bounded by its client's timeouts and
-retries (`aws.dynamodb_client`: about 15 s) and then raises CheckpointError. A write whose reply was
+retries (`clients.py`: about 15 s) and then raises CheckpointError. A write whose reply was
 lost is sent again by the SDK and may then be refused by its own condition: `Refused` carries the
 item, and the caller tells its own write.
 """
@@ -30,7 +30,7 @@ class DynamoDbItem:
     def __init__(
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
     ) -> None:
-        """Without `client`, one is made by `aws.dynamodb_client` at the first call."""
+        """Without `client`, one is made by `clients.dynamodb_client` at the first call."""
         self.table_name = table_name
         self.job_id = job_id
         self._client = client

@@ -61,9 +61,9 @@ class RecoveryCase:
 
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
-    many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
-    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip).
-    `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
+    many steps, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`:
+    others write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
+    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
     The faults of `proxies` are noted in the history."""
 
     def __init__(

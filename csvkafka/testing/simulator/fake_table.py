@@ -24,7 +24,7 @@ from csvkafka.testing.simulator.points import Meet, OnTheirWay, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
 GIVE_UP_SECONDS = 15.0
-"""How long a client tries, as `aws.dynamodb_client` does."""
+"""How long a client tries, as `aws.clients.dynamodb_client` does."""
 
 
 class TableServer:
