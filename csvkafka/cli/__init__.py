@@ -5,5 +5,5 @@ testing/checker, testing/history, testing/inputs, testing/judging, testing/proce
 testing/report, testing/stacks.
 Imported by: __main__.
 Read: program (the command `csvkafka`), options (made from the table of settings), load, load_view,
-progress_facts, status, verify, generate, local, demo, judge, output, bar.
+progress_facts, status, verify, doctor, generate, local, demo, judge, output, bar.
 """

@@ -24,15 +24,20 @@ def rooms() -> list[str]:
     return sorted(name for folder in folders if (name := name_of(folder)) not in FACES)
 
 
+def outer_rooms() -> list[str]:
+    """Those in no other room. One inside of a room, such as cli/doctor, imports what that may."""
+    return [room for room in rooms() if "/" not in room.removeprefix("testing/")]
+
+
 def name_of(folder: Path) -> str:
     """`kafka`, `testing/checker`; "" for csvkafka itself."""
     return "" if folder == PACKAGE else folder.relative_to(PACKAGE).as_posix()
 
 
 def modules_of(room: str) -> set[str]:
-    """Names of the room's modules, and in a face those of the rooms in it."""
+    """Names of the room's modules, and of the rooms in it."""
     folder = PACKAGE / room
-    inner = {path.parent.name for path in folder.glob("*/*.py")} if room in FACES else set()
+    inner = {path.parent.name for path in folder.glob("*/*.py")}
     return inner | {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
 
