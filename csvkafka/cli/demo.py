@@ -97,7 +97,7 @@ def _write_report(path: Path, result: DemoResult, history: History) -> None:
 
 
 def _summary(result: DemoResult, seconds: float) -> list[str]:
-    from csvkafka.testing.checker.checker import AnomalyKind
+    from csvkafka.testing.checker.verdict import AnomalyKind
 
     plan = result.plan
     resumes = [life.first_row_seconds for life in result.lives[1:] if life.first_row_seconds]

@@ -128,7 +128,7 @@ def command(
     visible from outside (rows in the topic, writes to the table, time), runs it again until it is
     done, and compares every record with every row. Nothing is asked of the loader.
     """
-    from csvkafka.testing.checker.checker import IdentifyBy
+    from csvkafka.testing.checker.expectation import IdentifyBy
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.inputs.csv_files import preset as preset_spec
     from csvkafka.testing.judging.plan import DEFAULT_FILE, JudgePlan

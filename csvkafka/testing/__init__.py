@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from csvkafka.local.base import Stack
     from csvkafka.local.stack import EmbeddedStack
-    from csvkafka.testing.checker.checker import (
+    from csvkafka.testing.checker.checker import check
+    from csvkafka.testing.checker.expectation import (
         Expectation,
         IdentifyBy,
         TopicRecord,
-        check,
         documented_record,
         documented_row,
         read_rows,
@@ -114,8 +114,9 @@ __all__ = [
 _NAMES = {
     "csvkafka.local.base": "Stack",
     "csvkafka.local.stack": "EmbeddedStack",
-    "csvkafka.testing.checker.checker": (
-        "Expectation IdentifyBy TopicRecord check documented_record documented_row read_rows"
+    "csvkafka.testing.checker.checker": "check",
+    "csvkafka.testing.checker.expectation": (
+        "Expectation IdentifyBy TopicRecord documented_record documented_row read_rows"
     ),
     "csvkafka.testing.checker.topic_reader": "Isolation",
     "csvkafka.testing.checker.verdict": "Anomaly AnomalyKind CheckpointObservation Place Verdict",

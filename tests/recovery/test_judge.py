@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.checker.checker import AnomalyKind
 from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.verdict import AnomalyKind
 from csvkafka.testing.history import History
 from csvkafka.testing.judging.judge import judge
 from csvkafka.testing.judging.judgement import Judgement

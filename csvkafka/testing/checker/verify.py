@@ -26,20 +26,19 @@ from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.model import BadRows, JobStatus, Routing, SourceIdentity
-from csvkafka.testing.checker.checker import (
-    CheckpointObservation,
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.expectation import (
     Expectation,
-    Fields,
     IdentifyBy,
     SourceRow,
     TopicRecord,
-    Verdict,
-    check,
     documented_record,
     documented_row,
     read_rows,
 )
+from csvkafka.testing.checker.row_ledger import Fields
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 from csvkafka.testing.inputs.byte_stream import stream_of
 
 Progress = Callable[[int, int], None]

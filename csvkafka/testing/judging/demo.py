@@ -27,8 +27,8 @@ from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
 from csvkafka.model import Lane
-from csvkafka.testing.checker.checker import AnomalyKind, Verdict
 from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv

@@ -20,11 +20,11 @@ from csvkafka.errors import (
 from csvkafka.interfaces import AttributeValue
 from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import JobStatus
-from csvkafka.testing.checker.checker import (
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.expectation import (
     Expectation,
     SourceRow,
     TopicRecord,
-    check,
     documented_record,
     read_rows,
 )

@@ -11,20 +11,22 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from csvkafka.testing.checker.checker import (
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.expectation import (
+    Expectation,
+    IdentifyBy,
+    SourceRow,
+    TopicRecord,
+    documented_record,
+    read_rows,
+)
+from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.verdict import (
     Anomaly,
     AnomalyKind,
     CheckpointObservation,
-    Expectation,
-    Fields,
-    IdentifyBy,
     Place,
-    SourceRow,
-    TopicRecord,
     Verdict,
-    check,
-    documented_record,
-    read_rows,
 )
 
 URI = "s3://bucket/key.csv"
