@@ -27,7 +27,7 @@ from csvkafka.kafka.metadata import TopicMetadata, topic_metadata
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
 
-__all__ = ["KafkaClient", "KafkaSettings", "NodeId", "TopicMetadata"]
+__all__ = ["KafkaClient", "KafkaSettings", "NodeId"]
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from kafka.protocol.producer import InitProducerIdRequest
 
 from csvkafka.errors import ConfigError, SinkUnavailableError
 from csvkafka.kafka import codes
-from csvkafka.kafka.client import KafkaClient, TopicMetadata
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.metadata import TopicMetadata
 from csvkafka.kafka.tail import TailReader
 from csvkafka.model import Lane, LaneTail, ProducerIdentity, TopicFacts
 
