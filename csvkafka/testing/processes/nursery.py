@@ -72,6 +72,7 @@ def nursery_for(environment: Mapping[str, str]) -> Nursery | None:
 
 
 def _taken_at_start(environment: Mapping[str, str]) -> list[str]:
-    """The variables whose work would be done before the fork: those that Python reads when it
-    starts, but for $PYTHONPATH, which a fork takes anew."""
-    return [name for name in environment if name.startswith("PYTHON") and name != "PYTHONPATH"]
+    """The variables whose work would be done before the fork: where the SDK looks for services, and
+    those that Python reads when it starts, but for $PYTHONPATH, which a fork takes anew."""
+    python = [name for name in environment if name.startswith("PYTHON") and name != "PYTHONPATH"]
+    return [*python, *({"AWS_DATA_PATH"} & environment.keys())]

@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from csvkafka.aws.clients import read_service_descriptions
 from csvkafka.local.guardian import Servers, die_with_parent, serve, stop
 
 PRELOADED = (
@@ -39,7 +40,8 @@ PRELOADED = (
     "smart_open.s3",
     "isal.igzip",
 )
-"""Imported before the first fork: entry points, and what they import only when they need it."""
+"""Imported before the first fork: entry points, and what they import only when they need it. What
+the SDK knows of S3 and DynamoDB is read then too."""
 
 
 class _Born(BaseException):
@@ -111,6 +113,7 @@ class _Nursery(Servers):
 def _preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
+    read_service_descriptions()
     gc.collect()
     gc.freeze()
 
