@@ -262,6 +262,17 @@ def _service_descriptions() -> Any:
     return descriptions
 
 
+def read_service_descriptions() -> None:
+    """Reads now what the first clients of S3 and DynamoDB would read; makes no client."""
+    descriptions = _service_descriptions()
+    _new_session(None)  # adds boto3's own path
+    for service in ("s3", "dynamodb"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            descriptions.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        descriptions.load_data(name)
+
+
 def _new_session(region_name: str | None) -> Session:
     import boto3
     import botocore.session

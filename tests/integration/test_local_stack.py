@@ -20,6 +20,7 @@ from kafka.errors import KafkaError
 
 from csvkafka.errors import StackError
 from csvkafka.local.broker import BrokerCluster
+from csvkafka.local.class_archive import make_class_archive
 from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import Guardian, wait_until
@@ -31,6 +32,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def stack() -> Iterator[EmbeddedStack]:
     """The embedded stack, on whatever the other modules run."""
+    make_class_archive()
     with EmbeddedStack() as running:
         yield running
 

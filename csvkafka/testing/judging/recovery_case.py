@@ -15,6 +15,7 @@ import io
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -83,7 +84,7 @@ class RecoveryCase:
         proxies: Sequence[Proxy] = (),
     ) -> None:
         self.stack = stack
-        self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
+        self.source = _written(source) if isinstance(source, CsvSpec) else source
         self.row_count = sum(1 for _ in read_rows(io.BytesIO(self.source)))
         name = uuid4().hex[:12]
         self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
@@ -327,6 +328,12 @@ class RecoveryCase:
         """The history without its steps, for messages."""
         lines = [line for line in self.history.lines() if '"event": "step"' not in line]
         return "\n".join(lines[-60:])
+
+
+@lru_cache(maxsize=4)
+def _written(spec: CsvSpec) -> bytes:
+    """The file of the spec, which most cases share; four such files are kept in memory."""
+    return b"".join(write_csv(spec))
 
 
 def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:

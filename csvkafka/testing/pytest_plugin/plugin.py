@@ -99,6 +99,10 @@ def new_stack(request: pytest.FixtureRequest) -> Callable[..., AbstractContextMa
     """Makes stacks of the session's kind, for tests that harm one or need other settings:
     `with new_stack(3, properties={…}) as stack`."""
     kind = _choice(request.config).kind
+    if kind == "embedded":
+        from csvkafka.local.class_archive import make_class_archive
+
+        make_class_archive()
 
     def make(broker_count: int = 1, **options: object) -> AbstractContextManager[Stack]:
         return open_stack(kind, broker_count, **options)
