@@ -45,8 +45,9 @@ other requests by name. An answer is one of these:
 - `known` or `unknown`: what DescribeProducers says about the producer id;
 - Kafka's name of an error.
 
-Records are deleted only in a partition that held none before. That takes the right DELETE on the
-topic, and DescribeProducers takes READ: without them a case is skipped, or a warning, and says so.
+The rights of a load are enough (DESCRIBE, READ and WRITE on the topic; DescribeProducers takes
+READ), but for DeleteRecords, which takes DELETE: without it that case is skipped. Records are
+deleted only in a partition that held none before.
 
 """
 
