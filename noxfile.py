@@ -151,6 +151,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def brokers(session: nox.Session) -> None:
+    """docs/brokers.md, of what each Kafka release that is locked answers to the probe."""
+    session.install("--editable", ".[testing]")
+    page = session.run("python", "-m", "tests.brokers", silent=True)
+    Path("docs/brokers.md").write_text(str(page), encoding="utf-8")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, import layers."""
     session.install("--editable", ".[lint,testing]")

@@ -50,6 +50,11 @@ def name_of(error_code: int) -> str:
     return f"{kafka_errors.for_code(error_code).__name__} ({error_code})"
 
 
+def kafka_name(error_code: int) -> str:
+    """Kafka's own name for an error code, e.g. OUT_OF_ORDER_SEQUENCE_NUMBER."""
+    return str(kafka_errors.for_code(error_code).message)
+
+
 def produce_outcome(
     error_code: int, lane: Lane, broker_message: str | None
 ) -> tuple[OutcomeKind, CsvKafkaError | None]:
@@ -109,7 +114,10 @@ def not_authorized(what: str, error_code: int, operation: str) -> SinkRefusedErr
 
 
 def refusal(error: BaseException) -> SinkRefusedError | None:
-    """The error to raise if a connection failed by authentication or TLS; None: anything else."""
+    """The error to raise if a connection failed by authentication or TLS, or if the server does not
+    have the request; None: anything else."""
+    if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
+        return SinkRefusedError(f"this server does not have a request that is needed: {error}")
     if isinstance(
         error,
         kafka_errors.SaslAuthenticationFailedError

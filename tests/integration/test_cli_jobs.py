@@ -11,6 +11,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
+from csvkafka.kafka.probe_cases import CASES
 from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
@@ -214,10 +215,39 @@ class TestDoctor:
 
     def test_the_broker_is_probed_on_request(self, place: LoadPlace) -> None:
         place.put(ROWS)
-        place.stack.create_topic(scratch := f"{place.topic}-scratch")
+        place.stack.create_topic(scratch := f"{place.topic}-scratch", 3)
         code, lines = self.doctor(place, "--probe-topic", scratch)
         assert code == 0
-        assert "sequence the broker refuses repeated sequence numbers" in lines["ok"]
+        said = [line for line in lines["ok"] if line.startswith("sequence")]
+        assert len(said) == len(CASES)
+        assert said[0].startswith("sequence repeat: A batch that is sent again is known")
+        assert said[0].endswith("(0, 0: stored, recognised)")
+        assert place.records() == []
+
+    def test_the_probes_answers_are_a_table_on_a_terminal_and_json_for_programs(
+        self, place: LoadPlace
+    ) -> None:
+        place.put(ROWS)
+        place.stack.create_topic(scratch := f"{place.topic}-scratch", 3)
+        arguments = ("doctor", "--probe-topic", scratch)
+        code, shown = run_on_terminal(*arguments, settings=place.settings(COLUMNS="160"))
+        assert code == 0
+        (row,) = [line for line in shown.splitlines() if "new-epoch-not-from-0" in line]
+        assert "epoch 0: 0; epoch 1: 1" in row
+        answer = run_csvkafka(*arguments, "--json", settings=place.settings())
+        cases = [f["case"] for f in json.loads(answer.stdout)["findings"] if "case" in f]
+        assert [case["case"] for case in cases] == [case.name for case in CASES]
+        assert cases[0]["answer"] == "stored, recognised"
+        # The one partition that never held a record does now.
+        assert [c["case"] for c in cases if c["verdict"] == "skipped"] == [
+            "never-written-partition"
+        ]
+
+    def test_a_probe_is_kept_away_from_the_loads_own_topic(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        code, lines = self.doctor(place, "--probe-topic", place.topic)
+        assert code == 1
+        assert "is one of this load's own" in lines["error"][0]
         assert place.records() == []
 
     def test_each_part_is_examined_whatever_fails(self, place: LoadPlace) -> None:

@@ -14,7 +14,6 @@ from csvkafka.errors import ConfigError
 from csvkafka.job.preflight import check_topic
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
-from csvkafka.kafka.probe import probe_sequence_enforcement
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.local.broker import Broker
 from csvkafka.local.processes import wait_until
@@ -191,10 +190,3 @@ def test_questions_outlast_a_restart_of_the_broker(kafka_of_my_own: Broker) -> N
         starting.join()
     assert [batch.base_sequence for batch in tail.batches] == [0]
     assert again.producer_id != ours.producer_id
-
-
-def test_the_probe_passes_apache_kafka(kafka: str) -> None:
-    topic = create_topic(kafka)
-    with connected(kafka) as client:
-        probe_sequence_enforcement(client, topic)
-        probe_sequence_enforcement(client, topic)

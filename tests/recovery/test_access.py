@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from kafka.admin import (
@@ -17,6 +18,9 @@ from kafka.admin import (
     ResourceType,
 )
 
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.probe import PARTITION_COUNT, probe
+from csvkafka.kafka.probe_cases import Verdict
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
@@ -104,3 +108,19 @@ def test_f48_a_right_is_revoked_in_the_middle(
     grant_all(admin, case.topic)
     case.run()
     case.assert_once()
+
+
+def test_the_probe_does_with_the_rights_of_a_load(
+    guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    guarded_stack.create_topic("scratch", PARTITION_COUNT)
+    loading = (ACLOperation.DESCRIBE, ACLOperation.READ, ACLOperation.WRITE)
+    grant(admin, "scratch", EVERYBODY, *loading)
+    settings = KafkaSettings(tuple(guarded_stack.bootstrap_servers.split(",")))
+    with closing(KafkaClient(settings)) as client:
+        client.connect()
+        found = {result.case: result for result in probe(client, "scratch")}
+    skipped = found.pop("emptied-partition")
+    assert skipped.verdict is Verdict.SKIPPED
+    assert "TOPIC_AUTHORIZATION_FAILED" in skipped.meaning
+    assert {result.verdict for result in found.values()} == {Verdict.OK}

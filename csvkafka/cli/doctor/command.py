@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from csvkafka.cli.options import SettingsCommand, setting_options, values_given
+from csvkafka.cli.output import is_terminal
 from csvkafka.config.settings import SETTINGS
 
 EPILOG = """
@@ -22,7 +23,8 @@ Examples:
   csvkafka doctor --probe-topic scratch      also asks the broker for what the promise hangs on
   csvkafka doctor --json | jq .              for programs
 
-It changes nothing, but for a few records in the probe topic. Give it the settings of the load.
+It changes nothing, but for a few records in the probe topic: what each answer means is in
+docs/brokers.md. Give it the settings of the load.
 
 Exit codes: 0 the load can begin (perhaps with warnings), 1 it would fail, or its promise would
 break.
@@ -34,8 +36,8 @@ break.
 @click.option(
     "--probe-topic",
     metavar="TOPIC",
-    help="A scratch topic (it must exist): writes a few records there, to see whether the broker "
-    "refuses repeated sequence numbers.",
+    help="A scratch topic (it must exist, best new and with 3 partitions): some records, of which "
+    "some are deleted again, show how far the broker keeps Kafka's rules for sequence numbers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for programs.")
 def command(probe_topic: str | None, as_json: bool, **options: Any) -> int:
@@ -50,8 +52,10 @@ def command(probe_topic: str | None, as_json: bool, **options: Any) -> int:
     with closing(Examination(config, probe_topic)) as examination:
         for finding in examine(examination, checkup.CHECKS):
             found.append(finding)
-            if not as_json:
+            if not as_json and not (finding.case and is_terminal()):
                 show.print_line(finding)
     if as_json:
         show.print_json(found)
+    elif is_terminal() and any(finding.case for finding in found):
+        show.print_cases(found)
     return int(any(finding.mark is Mark.ERROR for finding in found))

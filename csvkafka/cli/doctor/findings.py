@@ -17,6 +17,7 @@ from csvkafka.errors import CsvKafkaError
 if TYPE_CHECKING:
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.kafka.client import KafkaClient
+    from csvkafka.kafka.probe_cases import CaseResult
     from csvkafka.model import SourceIdentity, TopicFacts
     from csvkafka.rows.blocks import Header
 
@@ -32,12 +33,14 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. `part` of the load, `text` what was found there, `how` it was found out."""
+    """One line. `part` of the load, `text` what was found there, `how` it was found out; `case` is
+    what a probe of the broker was answered."""
 
     mark: Mark
     part: str
     text: str
     how: str = ""
+    case: CaseResult | None = None
 
 
 @dataclass(slots=True)

@@ -7,13 +7,21 @@ from dataclasses import replace
 
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text, count_text
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import ConfigError, CsvKafkaError
 from csvkafka.job.preflight import check_partition, check_topic
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
-from csvkafka.kafka.probe import probe_sequence_enforcement
+from csvkafka.kafka.probe import probe
+from csvkafka.kafka.probe_cases import Verdict
 
 ANSWER_TIMEOUT_MS = 20_000
+
+_MARKS = {
+    Verdict.OK: Mark.OK,
+    Verdict.WARNING: Mark.WARNING,
+    Verdict.REFUSED: Mark.ERROR,
+    Verdict.SKIPPED: Mark.SKIPPED,
+}
 
 
 def check_broker(examination: Examination) -> Iterator[Finding]:
@@ -73,7 +81,7 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
 
 
 def check_sequences(examination: Examination) -> Iterator[Finding]:
-    """Whether the broker refuses repeated sequence numbers, if a topic to try it on was named."""
+    """How far the broker keeps the rules that the promise hangs on, if a topic to try was named."""
     if examination.kafka is None:
         return
     if examination.probe_topic is None:
@@ -84,5 +92,11 @@ def check_sequences(examination: Examination) -> Iterator[Finding]:
             "does; for another server name a scratch topic by --probe-topic",
         )
         return
-    probe_sequence_enforcement(examination.kafka, examination.probe_topic)
-    yield Finding(Mark.OK, "sequence", "the broker refuses repeated sequence numbers")
+    if examination.probe_topic in examination.config.spec.topics:
+        raise ConfigError(
+            f"topic {examination.probe_topic} is one of this load's own: the records of a probe do "
+            "not belong there; name a scratch topic by --probe-topic"
+        )
+    for case in probe(examination.kafka, examination.probe_topic):
+        text = f"{case.case}: {case.meaning}"
+        yield Finding(_MARKS[case.verdict], "sequence", text, f"{case.sent}: {case.answer}", case)

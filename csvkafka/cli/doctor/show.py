@@ -1,4 +1,7 @@
-"""How findings are shown: a line each for people, one JSON object for programs."""
+"""How findings are shown: a line each for people, one JSON object for programs.
+
+On a terminal the cases of a probe are a table.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,26 @@ def print_line(finding: Finding) -> None:
     click.echo(f"{mark} {finding.part:<9} {' '.join(finding.text.split())}{how}")
 
 
+def print_cases(findings: Sequence[Finding]) -> None:
+    """What the probe was answered, as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "case", "sent", "answer", "for a load", show_lines=True)
+    for finding in findings:
+        if (case := finding.case) is not None:
+            mark = f"[{_COLORS[finding.mark] or 'default'}]{finding.mark}[/]"
+            table.add_row(mark, case.case, case.sent, case.answer, case.meaning)
+    Console().print(table)
+
+
 def print_json(findings: Sequence[Finding]) -> None:
-    """`{"can_begin": true, "findings": [{"mark": …, "part": …, "text": …, "how": …}, …]}`."""
+    """`{"can_begin": true, "findings": [{"mark": …, "part": …, "text": …, "how": …}, …]}`; a
+    finding of the probe has its `case` too."""
     can_begin = all(finding.mark is not Mark.ERROR for finding in findings)
-    report = {"can_begin": can_begin, "findings": [asdict(finding) for finding in findings]}
+    rows = [
+        {name: value for name, value in asdict(finding).items() if value is not None}
+        for finding in findings
+    ]
+    report = {"can_begin": can_begin, "findings": rows}
     click.echo(json.dumps(report, ensure_ascii=False))
