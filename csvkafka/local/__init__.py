@@ -3,6 +3,6 @@
 Imports: the ground.
 Imported by: cli, testing/faults, testing/judging, testing/processes, testing/pytest_plugin,
 testing/stacks.
-Read: base (what every stack can do), stack, broker, java, releases, jars, lock_jars, aws,
-aws_server, processes (servers that never outlive us), guardian, ports, run.
+Read: base (what every stack can do), stack, broker, java, class_archive, releases,
+jars, lock_jars, aws, aws_server, processes (servers that never outlive us), guardian, ports, run.
 """
