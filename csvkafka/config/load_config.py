@@ -54,6 +54,7 @@ class LoadConfig:
                 encoding=given.text("CSV_ENCODING"),
             ),
             compression=given.text("KAFKA_COMPRESSION_TYPE"),
+            max_record_bytes=given.count("MAX_RECORD_BYTES"),
             bad_rows=BadRows(given.text("ON_BAD_ROW")),
             dead_letter_topic=given.optional("DEAD_LETTER_TOPIC"),
             source_compression=given.text("SOURCE_COMPRESSION"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.model import BadRows
+from csvkafka.model import MAX_RECORD_BYTES, BadRows
 
 
 class Kind(StrEnum):
@@ -84,6 +84,14 @@ SINK = (
         "Codec of the record batches.",
         default="gzip",
         choices=("gzip", "zstd", "lz4", "snappy", "none"),
+    ),
+    Setting(
+        "MAX_RECORD_BYTES",
+        "How large a record batch one row may make, compressed; the topic's max.message.bytes "
+        "bounds it too. Batches of several rows take at most 1,000,000 bytes.",
+        kind=Kind.COUNT,
+        default=str(MAX_RECORD_BYTES),
+        minimum=1_000,
     ),
     Setting(
         "KAFKA_SECURITY_PROTOCOL",

@@ -21,6 +21,8 @@ from csvkafka.ledger.item import JobDefinition, StoredJob
 from csvkafka.model import (
     BLOCK_BYTES,
     MAX_BATCH_BYTES,
+    MAX_RECORD_BYTES,
+    RECORD_LIMIT_SETTING,
     BadRows,
     Dialect,
     EncodePlan,
@@ -58,6 +60,7 @@ class JobSpec:
     transform: Transform | None = None
     one_by_one: bool = False
     max_batch_bytes: int = MAX_BATCH_BYTES
+    max_record_bytes: int = MAX_RECORD_BYTES
     block_bytes: int = BLOCK_BYTES
     accept_deleted_tail: bool = False
 
@@ -96,9 +99,9 @@ class JobSpec:
         return tuple(lanes)
 
     def plan(
-        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], max_batch_bytes: int
+        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int
     ) -> EncodePlan:
-        """How rows become batches. `max_batch_bytes` is what the topic takes, at most ours."""
+        """How rows become batches. `topic_bytes` is how large a batch the topics take."""
         data_lanes = len(lanes) - (self.dead_letter_topic is not None)
         return EncodePlan(
             header=tuple(header),
@@ -109,7 +112,13 @@ class JobSpec:
             key_column=self.key_column,
             compression=self.compression,
             bad_rows=self.bad_rows,
-            max_batch_bytes=max_batch_bytes,
+            max_batch_bytes=min(self.max_batch_bytes, topic_bytes),
+            max_record_bytes=min(self.max_record_bytes, topic_bytes),
+            record_limit=(
+                "the topic's max.message.bytes"
+                if topic_bytes < self.max_record_bytes
+                else RECORD_LIMIT_SETTING
+            ),
             # A block becomes a batch for each lane: with several, small ones unless it is larger.
             block_bytes=self.block_bytes * (1 if data_lanes == 1 else 2),
             transform=self.transform,
@@ -118,7 +127,8 @@ class JobSpec:
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.
 
-        The codec of the batches is not among them: it may change in the middle of a load."""
+        The codec of the batches is not among them, nor the size that a row may have: both may
+        change in the middle of a load."""
         columns = hashlib.sha256("\0".join(header).encode("utf-8", "surrogatepass")).hexdigest()
         return {
             "JOB_ID": self.job_id,

@@ -211,12 +211,11 @@ class Job:
         spec = self._spec
         for lane in definition.lanes:
             check_partition(lane.topic, facts[lane.topic], lane.partition)
-        max_batch_bytes = spec.max_batch_bytes
-        for topic in spec.topics:
-            findings = check_topic(topic, facts[topic], max_batch_bytes)
-            max_batch_bytes = findings.max_batch_bytes
-            self._warnings |= dict.fromkeys(findings.warnings)
-        plan = spec.plan(header.names, definition.source.uri, definition.lanes, max_batch_bytes)
+        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
+        for found in findings:
+            self._warnings |= dict.fromkeys(found.warnings)
+        topic_bytes = min(found.topic_bytes for found in findings)
+        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
         check_plan(plan)
         return plan
 
