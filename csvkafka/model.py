@@ -134,6 +134,15 @@ class BadRows(StrEnum):
     DEAD_LETTER = "dead-letter"  # to the dead-letter topic, raw, with its place in the headers
 
 
+class DuplicateColumns(StrEnum):
+    """What becomes of columns whose values one record cannot hold: two of one name, or one that is
+    named like a field of ours."""
+
+    REFUSE = "refuse"  # no job begins with them
+    LAST = "last"  # as csv.DictReader: of equal names the last one counts; ours before all
+    NUMBER = "number"  # each keeps its value, under a name with a number
+
+
 class Routing(StrEnum):
     """Which lane a row goes to."""
 

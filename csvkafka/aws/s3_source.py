@@ -30,6 +30,7 @@ from csvkafka.retry import Patience
 from csvkafka.rows.gzip_stream import GzipStream
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
+from csvkafka.rows.window import begun
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -171,13 +172,14 @@ class S3Source:
         with self._open(identity, byte_offset) as stream:
             chunks = iter(lambda: stream.read(self._chunk_bytes), b"")
             if byte_offset == 0:
-                first, chunks = _begun(chunks)
+                first, chunks = begun(chunks, FIRST_BYTES)
                 self._stored_as.check(first, identity.uri)
                 yield first
             yield from chunks
 
     def _gunzipped(self, identity: SourceIdentity) -> Iterator[bytes]:
-        first, chunks = _begun(GzipStream(self._stored(identity, 0), identity.uri).read())
+        content = GzipStream(self._stored(identity, 0), identity.uri).read()
+        first, chunks = begun(content, FIRST_BYTES)
         self._stored_as.check_content(first, identity.uri)
         if first:
             yield first
@@ -251,25 +253,6 @@ class S3Source:
             f"cannot read {named} {where}, {request}: {cause}; what was loaded is kept, run the "
             "same command again when S3 answers"
         )
-
-
-def _begun(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first chunks as one, of `FIRST_BYTES` at least if there are so many, and the others: an
-    error comes after what was before it."""
-    first = b""
-    try:
-        for chunk in chunks:
-            first += chunk
-            if len(first) >= FIRST_BYTES:
-                break
-    except CsvKafkaError as error:
-        return first, _raising(error)
-    return first, chunks
-
-
-def _raising(error: CsvKafkaError) -> Iterator[bytes]:
-    raise error
-    yield b""
 
 
 class _PinnedObject:

@@ -39,10 +39,15 @@ def key_index_of(plan: EncodePlan) -> int | None:
     Raises ConfigError for a key column that is not in the header."""
     if plan.key_column is None:
         return None
+    if not plan.header:
+        raise ConfigError(
+            f"{plan.source_uri} has no header row, it is empty: so it has no key column "
+            f"{plan.key_column!r} (KEY_COLUMN)"
+        )
     if plan.key_column not in plan.header:
         raise ConfigError(
-            f"key column {plan.key_column!r} is not in the header of {plan.source_uri}: "
-            + ", ".join(plan.header)
+            f"key column {plan.key_column!r} (KEY_COLUMN) is not in the header of "
+            f"{plan.source_uri}: {', '.join(plan.header)}"
         )
     # Of columns with the same name, the last one counts, as in the record.
     return len(plan.header) - 1 - plan.header[::-1].index(plan.key_column)

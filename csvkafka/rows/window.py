@@ -11,6 +11,27 @@ from collections.abc import Iterator
 from csvkafka.errors import CsvKafkaError, StoppedError
 
 
+def begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first chunks as one, of `size` bytes at least if there are so many, and the others. An
+    error comes after what was before it."""
+    first = b""
+    try:
+        for chunk in chunks:
+            first += chunk
+            if len(first) >= size:
+                break
+    except StoppedError:
+        raise
+    except CsvKafkaError as error:
+        return first, _raising(error)
+    return first, chunks
+
+
+def _raising(error: CsvKafkaError) -> Iterator[bytes]:
+    raise error
+    yield b""
+
+
 class Window:
     """The bytes of `chunks`, the first of which is at `byte_offset` of the source."""
 

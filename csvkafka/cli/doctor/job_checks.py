@@ -44,6 +44,7 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         )
     else:
         stored = decode(item)
+        spec = spec.going_on(stored.configuration)
         now = define(spec, source, header.names, facts, stored.partition_count)
         for warning in check_same_job(stored, now, facts):
             yield Finding(Mark.WARNING, "job", warning)

@@ -10,10 +10,9 @@ from typing import Any
 from csvkafka.encode import plain_rows, row_json
 from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
-from csvkafka.job import run as job
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
 from csvkafka.pipeline.pipeline import block_feed
-from csvkafka.rows import blocks
+from csvkafka.rows import blocks, preview
 from csvkafka.rows.blocks import Header
 
 from . import patch, replace
@@ -104,7 +103,7 @@ def header_split_at_commas() -> None:
         line = next(iter(chunks)).split(b"\n")[0]
         return Header(tuple(line.decode().split(dialect.delimiter)), len(line) + 1)
 
-    replace(job, "read_header", naive)
+    replace(preview, "read_header", naive)
 
 
 @patch("B18")

@@ -363,7 +363,7 @@ def test_a_kept_row_without_its_key_field_goes_to_lane_0_with_a_null_key() -> No
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"key_column": "x"}, "key column 'x' is not in the header of .*: a, b"),
+        ({"key_column": "x"}, "key column 'x' .KEY_COLUMN. is not in the header of .*: a, b"),
         ({"routing": Routing.KEY_CRC32}, "routing by crc32 needs a key column"),
         ({"compression": "brotli"}, "'brotli' is unknown"),
     ],
