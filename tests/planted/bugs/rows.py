@@ -11,7 +11,7 @@ from csvkafka.encode import plain_rows, row_json
 from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
-from csvkafka.pipeline.pipeline import block_feed
+from csvkafka.pipeline import block_feed
 from csvkafka.rows import blocks, preview
 from csvkafka.rows.blocks import Header
 

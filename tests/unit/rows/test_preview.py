@@ -84,7 +84,7 @@ def test_only_the_beginning_is_looked_at() -> None:
             yield b"a,b\n" * (SAMPLE_BYTES // 8)
 
     shown = preview(chunks(), Dialect(), URI)  # type: ignore[arg-type]
-    assert len(taken) == 2
+    assert len(taken) <= 3
     assert not shown.is_whole
 
 
