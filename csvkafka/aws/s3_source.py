@@ -9,7 +9,6 @@ anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, what
 
 from __future__ import annotations
 
-import gzip
 import logging
 import re
 from collections.abc import Generator, Iterator
@@ -23,19 +22,21 @@ from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
     SourceChangedError,
-    SourceCorruptError,
     SourceNotFoundError,
     SourceReadError,
 )
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import Patience
+from csvkafka.rows.gzip_stream import GzipStream
+from csvkafka.rows.source_kind import FIRST_BYTES
+from csvkafka.rows.stored_as import StoredAs, content_encodings
+from csvkafka.rows.window import begun
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 log = logging.getLogger(__name__)
 
-GZIP_MAGIC = b"\x1f\x8b"
 _FIRST_PIECE_BYTES = 4_096
 _PIECE_BYTES = 131_072
 """What one socket read asks for, from the first to the largest: each that succeeds allows one twice
@@ -81,6 +82,12 @@ class S3Source:
         self._chunk_bytes = chunk_bytes
         self._give_up_seconds = give_up_seconds
         self._clock = clock or SystemClock()
+        self._stored_as = StoredAs.unknown()
+
+    @property
+    def stored_as(self) -> StoredAs:
+        """How the object is stored, and what says so; after `identify`."""
+        return self._stored_as
 
     def identify(self) -> SourceIdentity:
         """The object's identity now, by HEAD.
@@ -100,14 +107,15 @@ class S3Source:
                 cause = aws.describe(error)
                 log.warning("HEAD of s3://%s/%s again: %s", self._bucket, self._key, cause)
         version_id = head.get("VersionId")
-        size, encoding = head["ContentLength"], head.get("ContentEncoding", "").lower()
+        size = head["ContentLength"]
+        self._stored_as = self._find_out(size, content_encodings(head.get("ContentEncoding", "")))
         identity = SourceIdentity(
             bucket=self._bucket,
             key=self._key,
             etag=head["ETag"],
             size=size,
             version_id=None if version_id == "null" else version_id,
-            is_gzip=self._is_gzip(size, encoding),
+            is_gzip=self._stored_as.is_gzip,
         )
         before = self._pinned or identity
         if (identity.etag, identity.size) != (before.etag, before.size):
@@ -131,11 +139,6 @@ class S3Source:
         chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
         position = 0 if gzipped else byte_offset
         for chunk in chunks:
-            if position == 0 and not gzipped and chunk.startswith(GZIP_MAGIC):
-                raise SourceCorruptError(
-                    f"{identity.uri} begins as a gzip file does, but neither its name nor its "
-                    "Content-Encoding says gzip; set the compression to gzip"
-                )
             wanted = chunk[max(0, byte_offset - position) :]
             position += len(chunk)
             if wanted:
@@ -157,38 +160,30 @@ class S3Source:
                 "what was loaded is kept, run the same command again"
             )
 
-    def _is_gzip(self, size: int, content_encoding: str) -> bool:
-        if size == 0 or self._compression is not Compression.AUTO:
-            return size > 0 and self._compression is Compression.GZIP
-        return self._key.lower().endswith(".gz") or content_encoding == "gzip"
+    def _find_out(self, size: int, encodings: tuple[str, ...]) -> StoredAs:
+        given = self._compression
+        if given is not Compression.AUTO or size == 0:
+            return StoredAs.as_given(size > 0 and given is Compression.GZIP, given)
+        return StoredAs.by_name(self._key, encodings)
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         if byte_offset >= identity.size:
             return
         with self._open(identity, byte_offset) as stream:
-            while chunk := stream.read(self._chunk_bytes):
-                yield chunk
+            chunks = iter(lambda: stream.read(self._chunk_bytes), b"")
+            if byte_offset == 0:
+                first, chunks = begun(chunks, FIRST_BYTES)
+                self._stored_as.check(first, identity.uri)
+                yield first
+            yield from chunks
 
     def _gunzipped(self, identity: SourceIdentity) -> Iterator[bytes]:
-        from isal import igzip, igzip_lib
-
-        position = 0
-        try:
-            with (
-                self._open(identity, 0) as stream,
-                igzip.IGzipFile(fileobj=stream, mode="rb") as gzip_file,
-            ):
-                while chunk := gzip_file.read(self._chunk_bytes):
-                    yield chunk
-                    position += len(chunk)
-        except (EOFError, gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
-            advice = "store it again and load it under another job id"
-            if position == 0:
-                advice += "; if it is plain text, set the compression to none"
-            raise SourceCorruptError(
-                f"{identity.uri} is not a sound gzip file, after byte {position} of its content: "
-                f"{error}; {advice}"
-            ) from error
+        content = GzipStream(self._stored(identity, 0), identity.uri).read()
+        first, chunks = begun(content, FIRST_BYTES)
+        self._stored_as.check_content(first, identity.uri)
+        if first:
+            yield first
+        yield from chunks
 
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
         import smart_open.s3

@@ -15,7 +15,7 @@ from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.model import BadRows, Dialect, Routing, Transform
+from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -52,8 +52,12 @@ class LoadConfig:
                 delimiter=given.text("CSV_DELIMITER").replace("\\t", "\t"),
                 quotechar=given.text("CSV_QUOTECHAR"),
                 encoding=given.text("CSV_ENCODING"),
+                skipped_lines=given.count("CSV_SKIP_LINES"),
             ),
+            duplicate_columns=DuplicateColumns(given.text("CSV_DUPLICATE_COLUMNS")),
+            given=frozenset({"CSV_DELIMITER", "CSV_SKIP_LINES"} & values.keys()),
             compression=given.text("KAFKA_COMPRESSION_TYPE"),
+            max_record_bytes=given.count("MAX_RECORD_BYTES"),
             bad_rows=BadRows(given.text("ON_BAD_ROW")),
             dead_letter_topic=given.optional("DEAD_LETTER_TOPIC"),
             source_compression=given.text("SOURCE_COMPRESSION"),
@@ -82,7 +86,7 @@ def kafka_settings(values: Mapping[str, str]) -> KafkaSettings:
 
 
 class _Given:
-    """The settings' texts, defaults filled in; an empty text counts as not given.
+    """The settings' texts, defaults filled in; what empty text means, `Setting` says.
 
     Raises ConfigError that lists every one that is missing or malformed."""
 
@@ -90,7 +94,9 @@ class _Given:
         self._texts: dict[str, str] = {}
         problems = []
         for setting in settings:
-            text = values.get(setting.variable) or setting.default
+            text = values.get(setting.variable, setting.default)
+            if text == "" and setting.default is None and not setting.required:
+                text = None
             if text is not None:
                 self._texts[setting.variable] = text
             problem = _problem(setting, text)
@@ -122,6 +128,11 @@ def _problem(setting: Setting, text: str | None) -> str | None:
     """What is wrong with a setting's text; None: nothing."""
     if text is None:
         return "is missing" if setting.required else None
+    if text == "":
+        if setting.may_be_empty:
+            return None
+        instead = "" if setting.required else f", leave it out for {setting.default}"
+        return f"is empty; give it a value{instead}"
     shown = "the value given" if setting.secret else repr(text)
     if setting.choices and text not in setting.choices:
         return f"must be one of {', '.join(setting.choices)}, not {shown}"

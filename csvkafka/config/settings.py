@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.model import BadRows
+from csvkafka.model import MAX_RECORD_BYTES, BadRows, DuplicateColumns
 
 
 class Kind(StrEnum):
@@ -24,7 +24,10 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting. `default` is text as in the environment; None: there is none. `secret` values
-    are never shown. `choices` bound the text, if there are any."""
+    are never shown. `choices` bound the text, if there are any.
+
+    Empty text says "none" to a setting without default, and is refused for the others, but for one
+    that `may_be_empty`: there it is a value of its own."""
 
     variable: str
     help: str
@@ -34,6 +37,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: int = 0
     secret: bool = False
+    may_be_empty: bool = False
 
     @property
     def option(self) -> str:
@@ -52,8 +56,26 @@ SOURCE = (
         choices=("auto", "none", "gzip"),
     ),
     Setting("CSV_DELIMITER", "Character between fields; \\t is a tab.", default=","),
-    Setting("CSV_QUOTECHAR", "Character around quoted fields.", default='"'),
+    Setting(
+        "CSV_QUOTECHAR",
+        "Character around quoted fields; empty: no field is quoted.",
+        default='"',
+        may_be_empty=True,
+    ),
     Setting("CSV_ENCODING", "Encoding of the CSV; a byte order mark is dropped.", default="utf-8"),
+    Setting(
+        "CSV_SKIP_LINES",
+        "Lines before the header row, blank ones too, that are left out.",
+        kind=Kind.COUNT,
+        default="0",
+    ),
+    Setting(
+        "CSV_DUPLICATE_COLUMNS",
+        "Columns of one name, or named like a field of csvkafka's: refuse to begin, send the last "
+        "one's value (as csv.DictReader does), or number the names.",
+        default=DuplicateColumns.REFUSE.value,
+        choices=tuple(choice.value for choice in DuplicateColumns),
+    ),
     Setting(
         "ON_BAD_ROW",
         "A row wider or narrower than the header: stop the load, keep it as csv.DictReader would, "
@@ -84,6 +106,14 @@ SINK = (
         "Codec of the record batches.",
         default="gzip",
         choices=("gzip", "zstd", "lz4", "snappy", "none"),
+    ),
+    Setting(
+        "MAX_RECORD_BYTES",
+        "How large a record batch one row may make, compressed; the topic's max.message.bytes "
+        "bounds it too. Batches of several rows take at most 1,000,000 bytes.",
+        kind=Kind.COUNT,
+        default=str(MAX_RECORD_BYTES),
+        minimum=1_000,
     ),
     Setting(
         "KAFKA_SECURITY_PROTOCOL",

@@ -27,15 +27,15 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the checks let pass: `max_batch_bytes` is how large a batch may be on the wire in this
-    topic, `warnings` are sentences for the log."""
+    """What the checks let pass: `topic_bytes` is how large a batch this topic takes on the wire,
+    `warnings` are sentences for the log."""
 
-    max_batch_bytes: int
+    topic_bytes: int
     warnings: tuple[str, ...]
 
 
-def check_topic(topic: str, facts: TopicFacts, max_batch_bytes: int) -> Findings:
-    """Checks the topic for a load that wants batches of up to `max_batch_bytes`.
+def check_topic(topic: str, facts: TopicFacts) -> Findings:
+    """Checks the topic for a load.
 
     Raises ConfigError if the promise would break."""
     config = facts.config
@@ -47,7 +47,7 @@ def check_topic(topic: str, facts: TopicFacts, max_batch_bytes: int) -> Findings
         *_retention_warnings(topic, config),
         *_compression_warnings(topic, config),
     ]
-    return Findings(_fitting_batch_bytes(topic, config, max_batch_bytes), tuple(warnings))
+    return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
 
 
 def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
@@ -96,7 +96,7 @@ def _check_replicas(topic: str, facts: TopicFacts) -> None:
         )
 
 
-def _fitting_batch_bytes(topic: str, config: dict[str, str], wanted: int) -> int:
+def _fitting_batch_bytes(topic: str, config: dict[str, str]) -> int:
     limit = _number(config, "max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES)
     fitting = (limit or DEFAULT_MAX_MESSAGE_BYTES) - BATCH_HEADER_SLACK_BYTES
     if fitting < SMALLEST_BATCH_BYTES:
@@ -105,7 +105,7 @@ def _fitting_batch_bytes(topic: str, config: dict[str, str], wanted: int) -> int
             f"{SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
             f"{DEFAULT_MAX_MESSAGE_BYTES}): raise it"
         )
-    return min(wanted, fitting)
+    return fitting
 
 
 def _replica_warnings(topic: str, facts: TopicFacts) -> list[str]:

@@ -16,7 +16,8 @@ from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
 from csvkafka.rows.blocks import cut_blocks
-from csvkafka.rows.csv_rows import decode, parse_rows, row_ends
+from csvkafka.rows.columns import rest_key
+from csvkafka.rows.csv_rows import decode_row, parse_rows, row_ends
 
 
 def load_row_by_row(
@@ -92,20 +93,40 @@ class _Loop:
 
 def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, object], Position]]:
     """The rows of a block as csv.DictReader gives them, each with the position after it."""
-    ends = (end for end, is_row in row_ends(block.data, plan.dialect) if is_row)
-    text = decode(block.data, plan.dialect, block.start.byte_offset, plan.source_uri)
-    rows = (fields for fields in parse_rows(text, plan.dialect) if fields)
-    width = len(plan.header)
-    for number, (fields, end) in enumerate(zip(rows, ends, strict=True), 1):
-        position = Position(block.start.byte_offset + end, block.start.row_count + number)
-        if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
-            raise MalformedRowError(
-                f"row {position.row_count} of {plan.source_uri}, before byte "
-                f"{position.byte_offset}, has {len(fields)} fields, the header has {width}; see "
-                "--on-bad-row"
+    begin = 0
+    number = block.start.row_count
+    for end, is_row in row_ends(block.data, plan.dialect):
+        if is_row:
+            number += 1
+            row, byte_offset = block.data[begin:end], block.start.byte_offset + begin
+            yield (
+                _row(row, number, byte_offset, block.data, plan),
+                Position(block.start.byte_offset + end, number),
             )
-        row: dict[str | None, object] = dict(zip(plan.header, fields, strict=False))
-        row |= dict.fromkeys(plan.header[len(fields) :])
-        if len(fields) > width:
-            row[None] = fields[width:]
-        yield row, position
+        begin = end
+
+
+def _row(
+    data: bytes, number: int, byte_offset: int, around: bytes, plan: EncodePlan
+) -> dict[str | None, object]:
+    names, width = plan.header, len(plan.header)
+    text = decode_row(
+        data,
+        f"row {number}",
+        byte_offset,
+        plan.dialect,
+        plan.source_uri,
+        names=names,
+        sample=around,
+    )
+    fields = next(parse_rows(text, plan.dialect))
+    if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
+        raise MalformedRowError(
+            f"row {number} at byte {byte_offset} of {plan.source_uri} has {len(fields)} fields, "
+            f"the header has {width}; see ON_BAD_ROW (or --on-bad-row)"
+        )
+    row: dict[str | None, object] = dict(zip(names, fields, strict=False))
+    row |= dict.fromkeys(names[len(fields) :])
+    if len(fields) > width:
+        row[rest_key(names)] = fields[width:]
+    return row

@@ -51,7 +51,9 @@ from csvkafka.model import (
 from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
-from csvkafka.rows.blocks import Header, read_header
+from csvkafka.rows import doubts
+from csvkafka.rows.blocks import Header
+from csvkafka.rows.preview import Preview, preview
 
 log = logging.getLogger(__name__)
 
@@ -114,34 +116,40 @@ class Job:
     def _begin(self) -> _Begun:
         """Step 1: the item stands and is this job's, or the run is refused."""
         source = self._parts.source.identify()
-        header = self._read_header(source)
+        look = self._look(source)
+        header = look.header
         facts = self._describe_topics()
         while True:
             item = self._ledger.read()
             if item is not None and is_documented_only(item):
                 self._adopt(item, source, header, facts)
             elif item is not None:
-                return self._compared(decode(item), source, header, facts)
+                return self._compared(decode(item), source, look, facts)
             else:
-                self._create(source, header, facts)
+                self._create(source, look, facts)
 
     def _compared(
         self,
         stored: StoredJob,
         source: SourceIdentity,
-        header: Header,
+        look: Preview,
         facts: Mapping[str, TopicFacts],
     ) -> _Begun:
-        definition = define(self._spec, source, header.names, facts, stored.partition_count)
+        self._spec = self._spec.going_on(stored.configuration)
+        definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
         self._warnings |= dict.fromkeys(check_same_job(stored, definition, facts))
-        return _Begun(definition, self._plan(definition, header, facts), stored)
+        self._warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
+        return _Begun(definition, self._plan(definition, look.header, facts), stored)
 
     def _create(
-        self, source: SourceIdentity, header: Header, facts: Mapping[str, TopicFacts]
+        self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]
     ) -> None:
-        count = facts[self._spec.topic].partition_count
-        definition = define(self._spec, source, header.names, facts, count)
-        self._plan(definition, header, facts)
+        spec = self._spec
+        for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
+            raise ConfigError(refusal)
+        count = facts[spec.topic].partition_count
+        definition = define(spec, source, look.header.names, facts, count)
+        self._plan(definition, look.header, facts)
         for lane in definition.lanes:
             end = self._parts.cluster.end_offset(lane)
             if end > 0:
@@ -163,7 +171,7 @@ class Job:
         facts: Mapping[str, TopicFacts],
     ) -> None:
         documented = decode_documented(item)
-        spec = self._spec
+        spec = self._spec = self._spec.going_on({})
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
         plan = self._plan(definition, header, facts)
@@ -188,9 +196,13 @@ class Job:
         )
         self._ledger.adopt(item, definition, row_count, position.byte_offset)
 
-    def _read_header(self, source: SourceIdentity) -> Header:
+    def _look(self, source: SourceIdentity) -> Preview:
+        """The source's header and first rows; the log shows names, no row's contents."""
         with closing(self._parts.source.read(0)) as chunks:
-            return read_header(chunks, self._spec.dialect, source.uri)
+            look = preview(chunks, self._spec.dialect, source.uri)
+        show_names = not doubts.looks_like_data(look.header.names)
+        log.info("%s", look.summary(show_names=show_names))
+        return look
 
     def _describe_topics(self) -> dict[str, TopicFacts]:
         described = {}
@@ -211,12 +223,11 @@ class Job:
         spec = self._spec
         for lane in definition.lanes:
             check_partition(lane.topic, facts[lane.topic], lane.partition)
-        max_batch_bytes = spec.max_batch_bytes
-        for topic in spec.topics:
-            findings = check_topic(topic, facts[topic], max_batch_bytes)
-            max_batch_bytes = findings.max_batch_bytes
-            self._warnings |= dict.fromkeys(findings.warnings)
-        plan = spec.plan(header.names, definition.source.uri, definition.lanes, max_batch_bytes)
+        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
+        for found in findings:
+            self._warnings |= dict.fromkeys(found.warnings)
+        topic_bytes = min(found.topic_bytes for found in findings)
+        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
         check_plan(plan)
         return plan
 

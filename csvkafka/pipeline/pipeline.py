@@ -149,10 +149,13 @@ class Pipeline:
         return self._feed_error is None and not self._feed.exhausted
 
     def _take_block(self) -> EncodedBlock | None:
-        """The next block, if it is ready. An error of the feed ends the run only when all rows
-        before it are acknowledged."""
+        """The next block, if it is ready. An error of the feed, or of the row after the block, ends
+        the run only when all rows before it are acknowledged."""
         try:
-            return self._feed.take()
+            block = self._feed.take()
+            if block is not None:
+                self._feed_error = block.failure
+            return block
         except Exception as error:  # noqa: BLE001 - raised at the end of the loop
             self._feed_error = error
             return None

@@ -44,8 +44,8 @@ def test_a_topic_is_described_and_passes_the_checks(kafka: str) -> None:
     assert len(facts.topic_id) == 22
     assert facts.cluster_id
     assert facts.config["cleanup.policy"] == "delete"
-    findings = check_topic(topic, facts, 1_000_000)
-    assert findings.max_batch_bytes == 500_000 - 1_024
+    findings = check_topic(topic, facts)
+    assert findings.topic_bytes == 500_000 - 1_024
     assert any("one replica" in warning for warning in findings.warnings)
 
 

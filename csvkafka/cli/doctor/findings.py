@@ -7,6 +7,7 @@ ours ends its own check only: a part that fails does not hide what is wrong with
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +57,8 @@ class Examination:
     """Connected."""
     facts: dict[str, TopicFacts] = field(default_factory=dict)
     """By topic."""
+    topic_bytes: int = sys.maxsize
+    """How large a batch all of them take."""
 
     def close(self) -> None:
         """Drops the connections."""

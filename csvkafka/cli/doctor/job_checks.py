@@ -18,7 +18,7 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
     if source is None or header is None or spec.topic not in examination.facts:
         return
     lanes = spec.lanes(examination.facts[spec.topic].partition_count)
-    check_encode_plan(spec.plan(header.names, source.uri, lanes, spec.max_batch_bytes))
+    check_encode_plan(spec.plan(header.names, source.uri, lanes, examination.topic_bytes))
     by = "" if spec.key_column is None else f", key column {spec.key_column}"
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
 
@@ -44,6 +44,7 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         )
     else:
         stored = decode(item)
+        spec = spec.going_on(stored.configuration)
         now = define(spec, source, header.names, facts, stored.partition_count)
         for warning in check_same_job(stored, now, facts):
             yield Finding(Mark.WARNING, "job", warning)

@@ -63,12 +63,13 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
     for lane in spec.lanes(facts.partition_count):
         if lane.topic == topic:
             check_partition(topic, facts, lane.partition)
-    findings = check_topic(topic, facts, spec.max_batch_bytes)
+    findings = check_topic(topic, facts)
+    examination.topic_bytes = min(examination.topic_bytes, findings.topic_bytes)
     yield Finding(
         Mark.OK,
         "topic",
         f"{topic}: partitions {count_text(facts.partition_count)}, replication "
-        f"{facts.replication_factor}, batches of up to {bytes_text(findings.max_batch_bytes)}",
+        f"{facts.replication_factor}, batches of up to {bytes_text(findings.topic_bytes)}",
     )
     for warning in findings.warnings:
         yield Finding(Mark.WARNING, "topic", warning)

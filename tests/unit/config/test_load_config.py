@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
-from csvkafka.config.settings import SETTINGS
+from csvkafka.config.settings import SETTINGS, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.model import BadRows, Routing
 
@@ -46,8 +46,25 @@ def test_all_missing_variables_are_named_at_once() -> None:
         assert f"{name} (or --{name.lower().replace('_', '-')}) is missing" in str(caught.value)
 
 
-def test_an_empty_variable_counts_as_missing() -> None:
-    assert "S3_KEY (or --s3-key) is missing" in error(S3_KEY="")
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
+def test_empty_text_is_a_value_or_refused_by_name_and_never_the_default(setting: Setting) -> None:
+    if setting.required:
+        assert f"{setting.variable} (or {setting.option}) is empty" in error(
+            **{setting.variable: ""}
+        )
+    elif setting.variable == "CSV_QUOTECHAR":
+        assert config(CSV_QUOTECHAR="").spec.dialect.quotechar == ""
+    elif setting.default is None:
+        assert config(**{setting.variable: ""}) == config(), "none, which is the default too"
+    else:
+        said = error(**{setting.variable: ""})
+        assert f"{setting.variable} (or {setting.option}) is empty" in said
+        assert f"leave it out for {setting.default}" in said
+
+
+def test_the_dialect_remembers_what_the_user_gave() -> None:
+    assert config().spec.given == frozenset()
+    assert config(CSV_DELIMITER=",").spec.given == {"CSV_DELIMITER"}
 
 
 @pytest.mark.parametrize(
