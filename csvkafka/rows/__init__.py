@@ -2,7 +2,7 @@
 
 Imports: the ground.
 Imported by: aws, cli, encode, job, pipeline, testing/simulator.
-Read: csv_rows, window (a look at the bytes ahead), blocks; what a source is, told from its bytes:
-source_kind, stored_as, gzip_stream, text_encodings; and what its first rows say: columns, preview,
+Read: csv_rows, window (a look at the bytes ahead), blocks, source_kind (what a source is, told from
+its bytes), stored_as, gzip_stream, text_encodings, columns, preview (what its first rows say),
 doubts.
 """
