@@ -66,9 +66,10 @@ def test_what_other_writers_made_is_read() -> None:
 def test_all_before_a_cut_is_given_and_the_place_is_exact(cut: int, size: int) -> None:
     content, said = read(PACKED[:cut], size)
     due = zlib.decompressobj(31).decompress(PACKED[:cut])
-    # ISA-L decodes a symbol only when the bits after it are there too.
+    # ISA-L decodes a symbol only when the bits after it are there too; a symbol of deflate stands
+    # for up to 258 bytes.
     assert due.startswith(content)
-    assert len(due) - len(content) <= 1
+    assert len(due) - len(content) <= 258
     assert f"byte {len(content)} of its content: it is cut off" in said
     if 10 < cut < len(PACKED) - 8:
         assert f"after byte {cut} as stored" in said
