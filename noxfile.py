@@ -13,12 +13,32 @@ nox.options.reuse_venv = "yes"
 
 
 FAULT_RESULTS = "--fault-results=reports/faults"
+AT_ONCE = ("-n", "3", "--dist", "loadfile")
+"""These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process."""
+
+A_FEW_KILLS = (
+    "tests/recovery/test_kill_at_steps.py::test_killed_at_a_middle_occurrence",
+    "tests/recovery/test_kill_at_steps.py::test_f8_killed_again_while_it_recovers",
+)
 
 
-def run_tests(session: nox.Session, folder: str) -> None:
+def run_tests(session: nox.Session, folder: str, *options: str) -> None:
     """The tests of a folder, in an environment that holds the working tree."""
     session.install("--editable", ".[testing]")
-    session.run("pytest", folder, FAULT_RESULTS, *session.posargs)
+    session.run("pytest", folder, *options, FAULT_RESULTS, *session.posargs)
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """What most changes need, in a minute: style, types, unit tests, and ten killed loads."""
+    session.install("--editable", ".[lint,testing]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+    at_once = ("-n", "2", "--dist", "loadfile")
+    stack = ("--stack", "embedded")
+    session.run("pytest", "tests/unit", *A_FEW_KILLS, *at_once, *stack, *session.posargs)
 
 
 @nox.session
@@ -30,15 +50,13 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Tests on a real broker, S3 and DynamoDB."""
-    run_tests(session, "tests/integration")
+    run_tests(session, "tests/integration", *AT_ONCE)
 
 
 @nox.session
 def recovery(session: nox.Session) -> None:
     """Kills, pauses and cuts; what follows `--` goes to pytest. The page is in reports/."""
-    session.install("--editable", ".[testing]")
-    report = "--csvkafka-report=reports/recovery.html"
-    session.run("pytest", "tests/recovery", report, FAULT_RESULTS, *session.posargs)
+    run_tests(session, "tests/recovery", *AT_ONCE, "--csvkafka-report=reports/recovery.html")
 
 
 RELEASE_TESTS = ("tests/recovery/test_random_kills.py", "tests/recovery/test_failover.py")

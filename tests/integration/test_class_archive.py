@@ -1,4 +1,4 @@
-"""Brokers take the archive of Kafka's classes where there is one; a damaged one does no harm."""
+"""Brokers and tools take the archive of Kafka's classes; a damaged one does no harm."""
 
 from __future__ import annotations
 

@@ -101,6 +101,8 @@ def test_the_tail_holds_our_batches_beside_others_and_transaction_markers(kafka:
         lane, ours = Lane(topic, 0), cluster.new_producer_identity()
         write(client, topic, ours, range(3), range(3, 5))
         foreign_records(kafka, topic)
+        # A coordinator writes its markers a moment after it has said that a transaction has ended.
+        assert wait_until(lambda: cluster.end_offset(lane) == 5 + 3 + 2 * 2, 30)
         write(client, topic, ours, range(5, 7))
         end = cluster.end_offset(lane)
         tail = cluster.read_tail(lane, 4)

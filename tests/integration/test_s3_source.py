@@ -13,6 +13,8 @@ from csvkafka.aws import clients as aws
 from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
 
+pytestmark = pytest.mark.stack_dependent
+
 BODY = random.Random(2).randbytes(5_000_011)
 
 

@@ -15,6 +15,8 @@ from csvkafka.testing.faults.proxy_faults import Cut, Direction, Drop, Hold
 from csvkafka.testing.judging.recovery_case import TABLE, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 
+pytestmark = pytest.mark.stack_dependent
+
 NewCase = Callable[..., RecoveryCase]
 
 

@@ -64,7 +64,8 @@ class RecoveryCase:
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
     many steps, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`:
     others write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
-    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
+    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
+    workers start as users start them, not as forks.
     The faults of `proxies` are noted in the history."""
 
     def __init__(
@@ -81,6 +82,7 @@ class RecoveryCase:
         kafka_limits: Mapping[str, int] | None = None,
         stored: bytes | None = None,
         program: Sequence[str] = WORKER,
+        cold: bool = False,
         proxies: Sequence[Proxy] = (),
     ) -> None:
         self.stack = stack
@@ -91,7 +93,7 @@ class RecoveryCase:
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.kafka_limits = dict(kafka_limits or {})
-        self.program = program
+        self.program, self.cold = program, cold
         self.history = History()
         for proxy in proxies:
             proxy.history = self.history
@@ -162,6 +164,7 @@ class RecoveryCase:
             block_bytes=self.block_bytes if block_bytes is None else block_bytes,
             kafka_limits=self.kafka_limits,
             program=self.program,
+            cold=self.cold,
         )
 
     def run(

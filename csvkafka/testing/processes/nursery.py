@@ -38,14 +38,24 @@ class Nursery(Guardian):
         return self._process.poll() is None
 
     def fork(
-        self, program: Sequence[str], environment: Mapping[str, str], log: Path
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        errors: Path | None = None,
     ) -> GuardedProcess:
         """What `python -P *program` would start (a script, or -m and a module, and arguments), in
-        the folder of its log, to which both its streams are appended.
+        the folder of its log, to which both its streams are appended, or stderr to `errors`.
 
         Raises: StackError, if it cannot be started or the nursery is gone."""
-        request = {"action": "fork", "program": list(program), "env": dict(environment)}
-        return GuardedProcess(self, self.ask({**request, "log": str(log)})["pid"], log)
+        request = {
+            "action": "fork",
+            "program": list(program),
+            "env": dict(environment),
+            "log": str(log),
+            "errors": str(errors or log),
+        }
+        return GuardedProcess(self, self.ask(request)["pid"], log)
 
 
 _of_process: dict[int, Nursery] = {}

@@ -88,9 +88,11 @@ class _Nursery(Servers):
         return super().answer(request)
 
     def _fork(self, order: Mapping[str, Any]) -> int:
+        to_file = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         streams = [
             os.open(os.devnull, os.O_RDONLY),
-            *(os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666) for _ in "12"),
+            os.open(order["log"], to_file, 0o666),
+            os.open(order["errors"], to_file, 0o666),
         ]
         # Nobody may signal the new process's group before there is one.
         has_begun, begins = os.pipe()

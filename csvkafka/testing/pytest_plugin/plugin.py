@@ -11,22 +11,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.local import releases
+from csvkafka.testing.pytest_plugin import report_plugin
 from csvkafka.testing.pytest_plugin.recovery_fixtures import add_options, kills, recovery_case, seed
-from csvkafka.testing.pytest_plugin.report_plugin import pytest_terminal_summary
 from csvkafka.testing.stacks.choice import KINDS, VARIABLE, StackChoice, choose_stack, open_stack
 
 if TYPE_CHECKING:
     from csvkafka.local.base import Stack
 
-__all__ = ["kills", "new_stack", "pytest_terminal_summary", "recovery_case", "seed", "stack"]
+__all__ = ["kills", "new_stack", "recovery_case", "seed", "stack"]
 
 _CHOICE = pytest.StashKey[StackChoice]()
+_SAID = "csvkafka stack"
+_TOLD_BY_PROCESSES = pytest.StashKey[set[str]]()
 _FIXTURES = frozenset(("stack", "new_stack"))
 
 
@@ -76,9 +78,39 @@ def pytest_report_collectionfinish(
     """Says which stack the tests run on."""
     if config.option.collectonly or not _is_asked_for(items):
         return []
-    choice = _choice(config)
+    return f"{_SAID}: {_described(_choice(config))}"
+
+
+def _described(choice: StackChoice) -> str:
     kafka = "" if choice.kind == "external" else f", Kafka {releases.choose_release()}"
-    return f"csvkafka stack: {choice}{kafka}"
+    return f"{choice}{kafka}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of pytest-xdist hands over what the first one tells: it sees no test itself."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        if _CHOICE in session.config.stash:
+            output[_SAID] = _described(session.config.stash[_CHOICE])
+        report_plugin.hand_over(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """pytest-xdist: one of the processes has ended; without its output if it crashed."""
+    output = getattr(node, "workeroutput", {})
+    if _SAID in output:
+        node.config.stash.setdefault(_TOLD_BY_PROCESSES, set()).add(output[_SAID])
+    report_plugin.take_over(node.config, output)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Writes the report, once every outcome is known."""
+    for choice in sorted(config.stash.get(_TOLD_BY_PROCESSES, ())):
+        terminalreporter.write_line(f"{_SAID}: {choice}")
+    report_plugin.write_report(terminalreporter, config)
 
 
 def _is_asked_for(items: Sequence[pytest.Item]) -> bool:
