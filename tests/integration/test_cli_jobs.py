@@ -230,10 +230,10 @@ class TestDoctor:
         place.put(ROWS)
         place.stack.create_topic(scratch := f"{place.topic}-scratch", 3)
         arguments = ("doctor", "--probe-topic", scratch)
-        code, shown = run_on_terminal(*arguments, settings=place.settings(COLUMNS="160"))
+        code, shown = run_on_terminal(*arguments, settings=place.settings())
         assert code == 0
         (row,) = [line for line in shown.splitlines() if "new-epoch-not-from-0" in line]
-        assert "epoch 0: 0; epoch 1: 1" in row
+        assert "epoch 0: 0; epoch 1: 1 → stored, OUT_OF_ORDER_SEQUENCE_NUMBER" in row
         answer = run_csvkafka(*arguments, "--json", settings=place.settings())
         cases = [f["case"] for f in json.loads(answer.stdout)["findings"] if "case" in f]
         assert [case["case"] for case in cases] == [case.name for case in CASES]

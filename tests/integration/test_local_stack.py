@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from csvkafka.errors import StackError
@@ -204,12 +205,9 @@ def test_stacks_do_not_meet(stack: EmbeddedStack, other_stack: EmbeddedStack) ->
 def test_server_properties_reach_the_broker(other_stack: EmbeddedStack) -> None:
     topic = new_name("wide")
     other_stack.create_topic(topic)
-    arguments = ["--describe", "--all", "--entity-type", "topics", "--entity-name"]
-    described = other_stack.kafka_tool(
-        "kafka.admin.ConfigCommand",
-        [*arguments, topic, "--bootstrap-server", other_stack.bootstrap_servers],
-    )
-    assert "max.message.bytes=2222222" in described
+    with closing(other_stack.admin_client()) as admin:
+        settings = admin.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+    assert settings["topic"][topic]["max.message.bytes"]["value"] == "2222222"
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])

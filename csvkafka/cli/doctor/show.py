@@ -28,11 +28,14 @@ def print_cases(findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "case", "sent", "answer", "for a load", show_lines=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column()
+    table.add_column("case", no_wrap=True)
+    table.add_column("sent → answer, and what that means for a load")
     for finding in findings:
         if (case := finding.case) is not None:
             mark = f"[{_COLORS[finding.mark] or 'default'}]{finding.mark}[/]"
-            table.add_row(mark, case.case, case.sent, case.answer, case.meaning)
+            table.add_row(mark, case.case, f"{case.sent} → {case.answer}\n{case.meaning}")
     Console().print(table)
 
 
