@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from csvkafka.errors import CsvKafkaError
 from csvkafka.model import Dialect
 from csvkafka.rows.blocks import Header, read_header
 from csvkafka.rows.csv_rows import BYTE_ORDER_MARK, parse_rows, source_codec
@@ -37,8 +38,9 @@ class SampleRow:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """`rows` are the first ones after the header, as the dialect divides them; `header_text` and
-    `text` are the header and what the sample has after it, undivided. `is_whole`: the sample is all
-    of the source."""
+    `text` are the header and what the sample has after it, undivided; `sample` holds its bytes from
+    the beginning. `is_whole`: the sample is all of the source; `failure`: the source fails after
+    it."""
 
     source_uri: str
     dialect: Dialect
@@ -50,6 +52,8 @@ class Preview:
     has_mark: bool
     is_ascii: bool
     is_whole: bool
+    sample: bytes
+    failure: CsvKafkaError | None
 
     @property
     def encoding(self) -> str:
@@ -94,7 +98,8 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
     """A look at a source, given its bytes from the very beginning. Raises as `read_header`."""
     sample, rest = begun(chunks, SAMPLE_BYTES)
     header = read_header(chain((sample,) if sample else (), rest), dialect, source_uri)
-    is_whole = len(sample) < SAMPLE_BYTES
+    failure = _failure(rest) if len(sample) < SAMPLE_BYTES else None
+    is_whole = len(sample) < SAMPLE_BYTES and failure is None
     data = sample[header.byte_offset :]
     if not is_whole:
         data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
@@ -113,7 +118,18 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
         has_mark=sample.startswith(BYTE_ORDER_MARK) and codec == "utf-8",
         is_ascii=sample.isascii(),
         is_whole=is_whole,
+        sample=sample,
+        failure=failure,
     )
+
+
+def _failure(rest: Iterator[bytes]) -> CsvKafkaError | None:
+    """Why there is nothing more; None if the source has ended."""
+    try:
+        next(rest, None)
+    except CsvKafkaError as error:
+        return error
+    return None
 
 
 def sample_rows(text: str, dialect: Dialect) -> Iterator[SampleRow]:

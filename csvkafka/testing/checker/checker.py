@@ -11,19 +11,22 @@ partitions are merged by it. `row_ledger` says what the rest costs.
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import BinaryIO, NamedTuple
 
-import orjson
-
+from csvkafka.testing.checker.documented import (
+    Decoder,
+    SourceRow,
+    TopicRecord,
+    documented_record,
+    documented_row,
+    read_rows,
+)
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
     ExpectedRow,
@@ -53,24 +56,13 @@ __all__ = [
     "Verdict",
     "check",
     "documented_record",
+    "documented_row",
     "read_rows",
 ]
-
-SourceRow = dict[str | None, object]
-"""A row as `csv.DictReader` gives it: surplus fields are a list under None."""
 
 KEY_LIMIT = 1_000_000
 """How many distinct keys are remembered to see that each stays in one partition; about 150 bytes
 each."""
-
-
-class TopicRecord(NamedTuple):
-    """A record as a consumer sees it."""
-
-    kafka_offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class IdentifyBy(StrEnum):
@@ -78,39 +70,6 @@ class IdentifyBy(StrEnum):
 
     LINE = "line"  # it carries its source line
     CONTENT = "content"  # by its content alone: a torn row then shows as a phantom and a lost row
-
-
-Decoder = Callable[[TopicRecord], tuple[int | None, Fields | None]]
-"""(source_line or None, fields or None): without fields the record could not be decoded; without a
-line it is not one of the loader's, unless rows are identified by content."""
-
-
-def documented_record(source_uri: str | None = None) -> Decoder:
-    """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
-    `source_uri`, records of other files are not the loader's."""
-
-    def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
-        try:
-            fields = orjson.loads(record.value or b"")
-        except orjson.JSONDecodeError:
-            return None, None
-        if not isinstance(fields, dict):
-            return None, None
-        line = fields.pop("_source_line", None)
-        file = fields.pop("_source_file", None)
-        ours = type(line) is int and file is not None and source_uri in (None, file)
-        return (line if ours else None), fields
-
-    return decode
-
-
-def documented_row(row: SourceRow, _: int) -> Fields:
-    """The fields of the documented record of a row; surplus fields stand under "null"."""
-    if None in row:
-        row["null"] = row.pop(None)
-    row.pop("_source_line", None)
-    row.pop("_source_file", None)
-    return row  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +91,6 @@ class Expectation:
     partition_of: Callable[[bytes | None], int] | None = None
     ignore_foreign: bool = False
     complete: bool = True
-
-
-def read_rows(
-    stream: BinaryIO, *, encoding: str = "utf-8-sig", delimiter: str = ",", quotechar: str = '"'
-) -> Iterator[SourceRow]:
-    """The rows of a CSV, by definition. Lifts the `csv` module's field size limit, which is the
-    process's."""
-    csv.field_size_limit(sys.maxsize)
-    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
-    return iter(csv.DictReader(text, delimiter=delimiter, quotechar=quotechar))
 
 
 def check(
