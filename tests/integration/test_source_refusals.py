@@ -119,7 +119,7 @@ def test_a_header_that_is_none_is_refused_and_what_is_said_to_be_set_loads_it(
 
 def test_columns_of_one_name_are_refused_or_kept_by_a_setting(place: LoadPlace) -> None:
     place.put(b"id,name,name,_source_line\n1,a,b,c\n")
-    refused(place.load, ConfigError, "both called 'name'", "called '_source_line'", "=number")
+    refused(place.load, ConfigError, "are called 'name'", "called '_source_line'", "=number")
     assert place.item() is None
     place.load(CSV_DUPLICATE_COLUMNS="number")
     (record,) = place.records()

@@ -9,7 +9,7 @@ from csvkafka.encode.bad_row import first_rows
 from csvkafka.encode.encoder import encode_block
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
 from csvkafka.encode.row_json import RowEncoder
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.model import START, Block, EncodePlan, Lane, Routing
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.preview import Preview
@@ -47,7 +47,7 @@ def show_records(examination: Examination) -> Iterator[Finding]:
     except _SampleEnds:
         pass
     how = "all rows" if look.is_whole else "all rows in sight"
-    yield Finding(Mark.OK, "record", f"{row_count} rows can be sent", how)
+    yield Finding(Mark.OK, "record", f"{counted(row_count, 'row')} can be sent", how)
 
 
 def _chunks(look: Preview) -> Iterator[bytes]:

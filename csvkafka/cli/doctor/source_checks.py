@@ -8,6 +8,7 @@ from contextlib import closing
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
+from csvkafka.errors import counted
 from csvkafka.model import Dialect
 from csvkafka.rows import doubts
 from csvkafka.rows.preview import Preview, preview, shown_names
@@ -52,10 +53,11 @@ def check_source(examination: Examination) -> Iterator[Finding]:
 
 def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:
     sample = "all of it" if look.is_whole else f"the first {bytes_text(len(look.sample))}"
+    text = f"text in {look.encoding}" if look.is_text else f"not all of it text in {look.encoding}"
     yield Finding(
-        Mark.OK,
+        Mark.OK if look.is_text else Mark.ERROR,
         "source",
-        f"text in {look.encoding}, lines end in {look.line_end}",
+        f"{text}, lines end in {look.line_end}",
         f"CSV_ENCODING, and a look at {sample}",
     )
     quotes = f"quoted by {dialect.quotechar}" if dialect.quotechar else "none quoted"
@@ -69,11 +71,12 @@ def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> It
         f"delimiters{used}",
     )
     names = look.header.names
-    after = f" after {dialect.skipped_lines} lines" if dialect.skipped_lines else ""
+    columns = counted(len(names), "column")
+    after = f" after {counted(dialect.skipped_lines, 'line')}" if dialect.skipped_lines else ""
     yield Finding(
         Mark.OK if names else Mark.WARNING,
         "source",
-        f"header of {len(names)} columns" + (f": {shown_names(names)}" if names else ""),
+        f"header of {columns}" + (f": {shown_names(names)}" if names else ""),
         f"the first row{after}",
     )
     if look.failure is not None:
@@ -85,14 +88,19 @@ def check_columns(examination: Examination) -> Iterator[Finding]:
     look, spec = examination.look, examination.spec
     if look is None:
         return
-    how = f"the header and {len(look.rows)} rows after it"
+    how = f"the header and {counted(len(look.rows), 'row')} after it"
     refusals = list(doubts.refusals(look, spec.duplicate_columns, spec.given))
     warnings = list(doubts.warnings(look, spec.duplicate_columns))
     if not examination.begun:
         for refusal in refusals:
             yield Finding(Mark.ERROR, "columns", refusal, how)
     for warning in warnings:
-        if not (refusals and warning.startswith(refusals[0][:30])):
-            yield Finding(Mark.WARNING, "columns", warning, how)
+        yield Finding(Mark.WARNING, "columns", warning, how)
     if not refusals and not warnings:
-        yield Finding(Mark.OK, "columns", "all rows in sight have them, each its own", how)
+        yield Finding(
+            Mark.OK,
+            "columns",
+            "each has a name of its own; no sign of another delimiter, or of a line before the "
+            "header",
+            how,
+        )
