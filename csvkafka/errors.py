@@ -38,6 +38,11 @@ ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
 """The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class CsvKafkaError(Exception):
     """Base of all errors that csvkafka raises on purpose."""
 

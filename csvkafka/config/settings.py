@@ -142,9 +142,11 @@ SINK = (
     ),
 )
 
+DEFAULT_JOB_ID = "csv-job-1"
+
 JOB = (
     Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True),
-    Setting("JOB_ID", "Name of the job: one for each file.", default="csv-job-1"),
+    Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
     Setting(
         "CREATE_TABLE", "Create the checkpoint table if it is missing.", Kind.FLAG, default="false"
     ),

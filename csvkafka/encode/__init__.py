@@ -3,5 +3,5 @@
 Imports: the ground, records, rows.
 Imported by: cli, job, pipeline, testing/simulator.
 Read: encoder, row_json (any row: the reference), plain_rows (the fast way, to the same bytes),
-partitioning, bad_row (a row that cannot become a record).
+bad_row (what ends a block early), partitioning.
 """

@@ -21,14 +21,13 @@ class BadRow(Exception):
         self.row_index = row_index
         self.error = error
 
-    def rows_before(self, block: Block, dialect: Dialect) -> Block | None:
-        """The block's rows before this one; None if there is none."""
-        if self.row_index == 0:
-            return None
-        start = block.start
-        size = row_starts(block, dialect)[self.row_index]
-        end = Position(start.byte_offset + size, start.row_count + self.row_index)
-        return Block(block.data[:size], start, end, block.plain)
+
+def first_rows(block: Block, count: int, dialect: Dialect) -> Block:
+    """The first rows of a block that has more of them."""
+    start = block.start
+    size = row_starts(block, dialect)[count]
+    end = Position(start.byte_offset + size, start.row_count + count)
+    return Block(block.data[:size], start, end, block.plain)
 
 
 def row_starts(block: Block, dialect: Dialect) -> list[int]:

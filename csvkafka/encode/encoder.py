@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from csvkafka.encode.bad_row import BadRow, too_large
+from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
 from csvkafka.encode.plain_rows import PlainLines, PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
@@ -67,11 +67,10 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
 
 
 def _rows_before(bad: BadRow, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
-    before = bad.rows_before(block, plan.dialect)
-    if before is None:
+    if bad.row_index == 0:
         return EncodedBlock(block.start, (0,) * lane_total(plan), (), bad.error)
     # One of these may be a bad row too, which was not met first: then that one is the failure.
-    encoded = encode_block(before, plan, skip)
+    encoded = encode_block(first_rows(block, bad.row_index, plan.dialect), plan, skip)
     return encoded if encoded.failure is not None else replace(encoded, failure=bad.error)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from csvkafka.encode.bad_row import BadRow, text_of
-from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError
+from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError, counted
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.columns import rest_key
@@ -131,7 +131,7 @@ class RowEncoder:
         """What becomes of a row wider or narrower than the header: the record of one that is kept,
         None for one that was added as a dead letter. `lines` are its lines in the block."""
         names = self._names
-        reason = f"{_count(len(row), 'field')}, the header has {len(names)}"
+        reason = f"{counted(len(row), 'field')}, the header has {len(names)}"
         if self._plan.bad_rows is BadRows.KEEP:
             record: dict[str | None, object] = dict(zip(names, row, strict=False))
             if len(row) > len(names):
@@ -157,7 +157,7 @@ class RowEncoder:
         if count != block.row_count:
             raise MalformedRowError(
                 f"the block at byte {block.start.byte_offset} of {self._plan.source_uri} was cut "
-                f"as {_count(block.row_count, 'row')} and reads as {count}; this is a defect of "
+                f"as {counted(block.row_count, 'row')} and reads as {count}; this is a defect of "
                 "csvkafka: please report it. Nothing of the block was sent."
             )
 
@@ -183,7 +183,3 @@ def _refuse_equal_keys(pairs: list[tuple[str, object]]) -> None:
 def _compact(text: bytes) -> bytes:
     """A copy that takes no more memory than it needs: orjson's own keeps some KB of room."""
     return b"%b" % text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from csvkafka.errors import DeliveryError, MalformedRowError, StoppedError
+from csvkafka.errors import DeliveryError, MalformedRowError, StoppedError, counted
 from csvkafka.job.parts import JobParts, RowSender
 from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger
@@ -122,7 +122,8 @@ def _row(
     fields = next(parse_rows(text, plan.dialect))
     if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
         raise MalformedRowError(
-            f"row {number} at byte {byte_offset} of {plan.source_uri} has {len(fields)} fields, "
+            f"row {number} at byte {byte_offset} of {plan.source_uri} has "
+            f"{counted(len(fields), 'field')}, "
             f"the header has {width}; see ON_BAD_ROW (or --on-bad-row)"
         )
     row: dict[str | None, object] = dict(zip(names, fields, strict=False))

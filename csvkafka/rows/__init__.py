@@ -2,7 +2,7 @@
 
 Imports: the ground.
 Imported by: aws, cli, encode, job, pipeline, testing/simulator.
-Read: csv_rows, window (a look at the bytes ahead), blocks, source_kind (what a source is, told from
-its bytes), stored_as, gzip_stream, text_encodings, columns, preview (what its first rows say),
-doubts.
+Read: csv_rows (what a row is), window, blocks, columns, preview (what the first bytes show),
+doubts (what of it is not meant), text_encodings, source_kind (what bytes are), stored_as,
+gzip_stream.
 """

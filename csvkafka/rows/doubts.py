@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import islice
 
+from csvkafka.errors import counted
 from csvkafka.model import Dialect, DuplicateColumns
 from csvkafka.rows.columns import OWN_FIELDS, clashes, numbered
 from csvkafka.rows.preview import SAMPLE_ROWS, Preview, sample_rows, shown_names
@@ -67,7 +68,7 @@ def warnings(preview: Preview, duplicates: DuplicateColumns) -> Iterator[str]:
         )
     if preview.header_text.lstrip().startswith(_MARKUP):
         yield f"the first line of {uri} begins as JSON or markup does: is it a CSV file?"
-    if clashes(names) and duplicates is not DuplicateColumns.NUMBER:
+    if clashes(names) and duplicates is DuplicateColumns.LAST:
         yield (
             f"{_which_clash(preview)}: of equal names the last one's value is sent, and "
             f"{' and '.join(OWN_FIELDS)} are csvkafka's own (CSV_DUPLICATE_COLUMNS=last)"
@@ -90,10 +91,11 @@ def _which_clash(preview: Preview) -> str:
     parts = []
     for name in clashes(names):
         places = [str(place) for place, other in enumerate(names, 1) if other == name]
-        called = f"are both called {name!r}" if name else "have no name"
+        called = f"are called {name!r}" if name else "have no name"
         if name in OWN_FIELDS:
             called = f"is called {name!r}, as a field of csvkafka's own"
-        parts.append(f"column {' and '.join(places)} {called}")
+        which = "column" if len(places) == 1 else "columns"
+        parts.append(f"{which} {' and '.join(places)} {called}")
     return f"in the header of {preview.source_uri}, " + "; ".join(parts)
 
 
@@ -128,10 +130,11 @@ def _another_delimiter(preview: Preview) -> str | None:
         rows = islice(sample_rows(preview.header_text + preview.text, dialect), SAMPLE_ROWS)
         widths = [len(row.fields) for row in rows]
         if len(widths) > 1 and widths[0] > 1 and len(set(widths)) == 1:
+            rows_after = counted(len(widths) - 1, "row")
             return (
                 f"the header of {preview.source_uri} is one column by CSV_DELIMITER={ours!r}, the "
-                f"default, but {dialect.delimiter!r} divides it, and the {len(widths) - 1} rows "
-                f"that were looked at, into {widths[0]} fields each; "
+                f"default, but {dialect.delimiter!r} divides it and the {rows_after} "
+                f"after it into {widths[0]} fields each; "
                 f"set {_set_delimiter(dialect.delimiter)}, or {_set_delimiter(ours)} if one column "
                 "is what you mean"
             )

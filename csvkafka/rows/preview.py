@@ -7,11 +7,13 @@ so many.
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.model import Dialect
 from csvkafka.rows.blocks import Header, read_header
 from csvkafka.rows.csv_rows import BYTE_ORDER_MARK, parse_rows, source_codec
@@ -37,8 +39,9 @@ class SampleRow:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """`rows` are the first ones after the header, as the dialect divides them; `header_text` and
-    `text` are the header and what the sample has after it, undivided. `is_whole`: the sample is all
-    of the source."""
+    `text` are the header and what the sample has after it, undivided; `sample` holds its bytes from
+    the beginning. `is_whole`: the sample is all of the source; `failure`: the source fails after
+    it; `is_text`: the encoding has all bytes of it."""
 
     source_uri: str
     dialect: Dialect
@@ -49,7 +52,10 @@ class Preview:
     line_end: str
     has_mark: bool
     is_ascii: bool
+    is_text: bool
     is_whole: bool
+    sample: bytes
+    failure: CsvKafkaError | None
 
     @property
     def encoding(self) -> str:
@@ -63,12 +69,13 @@ class Preview:
         """One line for the log: it names the columns, unless they are not to be shown, and of the
         first record it tells the shape only, for a log is no place for what rows hold."""
         names = self.header.names
-        columns = f"{len(names)} column" + ("" if len(names) == 1 else "s")
         quotes = f"quotes {self.dialect.quotechar!r}" if self.dialect.quotechar else "no quotes"
-        shown = f": {shown_names(names)}" if show_names and names else ""
+        columns = counted(len(names), "column")
+        if show_names and names:
+            columns += f": {shown_names(names)}"
         return (
             f"{self.source_uri} is {self.encoding}, lines end in {self.line_end}, delimiter "
-            f"{self.dialect.delimiter!r}, {quotes}; {columns}{shown}; {self._first_record()}"
+            f"{self.dialect.delimiter!r}, {quotes}; {columns}; {self._first_record()}"
         )
 
     def _first_record(self) -> str:
@@ -77,7 +84,7 @@ class Preview:
         fields = self.rows[0].fields
         sizes = ", ".join(str(len(field)) for field in fields[:_NAMES_SHOWN])
         more = ", …" if len(fields) > _NAMES_SHOWN else ""
-        return f"the first record has {len(fields)} fields, of {sizes}{more} characters"
+        return f"the first record has {counted(len(fields), 'field')}, of {sizes}{more} characters"
 
 
 def shown_names(names: Sequence[str]) -> str:
@@ -94,7 +101,8 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
     """A look at a source, given its bytes from the very beginning. Raises as `read_header`."""
     sample, rest = begun(chunks, SAMPLE_BYTES)
     header = read_header(chain((sample,) if sample else (), rest), dialect, source_uri)
-    is_whole = len(sample) < SAMPLE_BYTES
+    failure = _failure(rest) if len(sample) < SAMPLE_BYTES else None
+    is_whole = len(sample) < SAMPLE_BYTES and failure is None
     data = sample[header.byte_offset :]
     if not is_whole:
         data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
@@ -112,8 +120,28 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
         line_end=_line_end(sample),
         has_mark=sample.startswith(BYTE_ORDER_MARK) and codec == "utf-8",
         is_ascii=sample.isascii(),
+        is_text=_is_text(sample, codec),
         is_whole=is_whole,
+        sample=sample,
+        failure=failure,
     )
+
+
+def _is_text(sample: bytes, codec: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(codec)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _failure(rest: Iterator[bytes]) -> CsvKafkaError | None:
+    """Why there is nothing more; None if the source has ended."""
+    try:
+        next(rest, None)
+    except CsvKafkaError as error:
+        return error
+    return None
 
 
 def sample_rows(text: str, dialect: Dialect) -> Iterator[SampleRow]:

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from csvkafka.local.base import Stack
     from csvkafka.local.stack import EmbeddedStack
     from csvkafka.testing.checker.checker import check
-    from csvkafka.testing.checker.expectation import (
-        Expectation,
-        IdentifyBy,
+    from csvkafka.testing.checker.documented import (
         TopicRecord,
         documented_record,
         documented_row,
         read_rows,
     )
+    from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.checker.verdict import (
         Anomaly,
@@ -115,9 +114,8 @@ _NAMES = {
     "csvkafka.local.base": "Stack",
     "csvkafka.local.stack": "EmbeddedStack",
     "csvkafka.testing.checker.checker": "check",
-    "csvkafka.testing.checker.expectation": (
-        "Expectation IdentifyBy TopicRecord documented_record documented_row read_rows"
-    ),
+    "csvkafka.testing.checker.documented": "TopicRecord documented_record documented_row read_rows",
+    "csvkafka.testing.checker.expectation": "Expectation IdentifyBy",
     "csvkafka.testing.checker.topic_reader": "Isolation",
     "csvkafka.testing.checker.verdict": "Anomaly AnomalyKind CheckpointObservation Place Verdict",
     "csvkafka.testing.faults.crash_point": "CrashPoint",

@@ -113,6 +113,11 @@ class TestStatus:
         shown = json.loads(self.status(place, "--json").stdout)
         assert (shown["rows"], shown["percent"], shown["owner"]) == (50_000, None, None)
 
+    def test_an_empty_job_id_is_not_taken_for_the_default(self, place: LoadPlace) -> None:
+        result = run_csvkafka("status", settings=place.settings(JOB_ID=""))
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "JOB_ID is empty" in result.stderr
+
     def test_no_item_and_no_table(self, place: LoadPlace) -> None:
         result = self.status(place)
         assert (result.returncode, result.stdout) == (1, "")
@@ -303,6 +308,58 @@ class TestDoctor:
             assert any("dynamodb:DescribeTable" in line for line in lines["skipped"])
         finally:
             gateway.close()
+
+    def test_the_source_is_previewed_and_each_line_says_how_it_was_found_out(
+        self, place: LoadPlace
+    ) -> None:
+        place.put(b'id,name\r\n1,Ada\r\n2,"b\r\nb"\r\n3,c\r\n4,d\r\n')
+        code, lines = self.doctor(place, KEY_COLUMN="id")
+        assert code == 0
+        said = "\n".join(lines["ok"])
+        for text in (
+            "not compressed (its key does not end in .gz",
+            "utf-8 (all ASCII so far), lines end in CRLF",
+            "fields between ',', quoted by \" (CSV_DELIMITER by default",
+            "header of 2 columns: id, name",
+            '{"id":"2","name":"b\\r\\nb","_source_line":2',
+            "to partition 0, key '3'",
+            "4 rows can be sent",
+        ):
+            assert text in said
+        assert said.count('record {"id"') == 3
+        assert sum(map(len, lines.values())) <= 25, "one screen"
+
+    @pytest.mark.parametrize(
+        ("body", "settings", "level", "complaint"),
+        [
+            (b"id;name\n1;a\n", {}, "error", "CSV_DELIMITER=';'"),
+            (b"id,name,name\n1,a,b\n", {}, "error", "CSV_DUPLICATE_COLUMNS=last"),
+            (b"id,name,name\n1,a,b\n", {"CSV_DUPLICATE_COLUMNS": "last"}, "warning", "last one's"),
+            (b"1,ada\n2,bob\n", {}, "warning", "looks like data"),
+            (b"id,name\n1,a\n2\n", {}, "error", "row 2 at byte 12"),
+            (b"id,name\n1,caf\xe9\n", {}, "error", "not all of it text in utf-8"),
+            (b"\x28\xb5\x2f\xfd", {}, "error", "is zstd by its first bytes"),
+            (b"", {}, "warning", "is empty"),
+        ],
+    )
+    def test_what_would_load_wrongly_or_not_at_all(
+        self, place: LoadPlace, body: bytes, settings: dict[str, str], level: str, complaint: str
+    ) -> None:
+        place.put(body)
+        code, lines = self.doctor(place, **settings)
+        assert code == (level == "error")
+        assert any(complaint in line for line in lines[level])
+
+    def test_for_programs_it_is_one_json_object(self, place: LoadPlace) -> None:
+        place.put(b"id;name\n1;" + b"x" * 1_000 + b"\n")
+        result = run_csvkafka("doctor", "--json", settings=place.settings())
+        assert result.returncode == 1
+        report = json.loads(result.stdout)
+        assert report["can_begin"] is False
+        marks = {finding["mark"] for finding in report["findings"]}
+        assert marks == {"ok", "warning", "error", "skipped"}
+        (record,) = (f for f in report["findings"] if f["text"].startswith('{"id;name"'))
+        assert json.loads(record["text"])["_source_line"] == 1
 
     def test_another_file_under_the_same_job(self, place: LoadPlace) -> None:
         place.put(ROWS)

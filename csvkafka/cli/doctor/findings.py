@@ -17,10 +17,12 @@ from csvkafka.errors import CsvKafkaError
 
 if TYPE_CHECKING:
     from csvkafka.config.load_config import LoadConfig
+    from csvkafka.job.definition import JobSpec
     from csvkafka.kafka.client import KafkaClient
     from csvkafka.kafka.probe_cases import CaseResult
     from csvkafka.model import SourceIdentity, TopicFacts
     from csvkafka.rows.blocks import Header
+    from csvkafka.rows.preview import Preview
 
 
 class Mark(StrEnum):
@@ -50,8 +52,10 @@ class Examination:
 
     config: LoadConfig
     probe_topic: str | None = None
+    spec: JobSpec = field(init=False)
+    """As the job that was begun has it, once that is known."""
     source: SourceIdentity | None = None
-    header: Header | None = None
+    look: Preview | None = None
     table_is_to_come: bool = False
     kafka: KafkaClient | None = None
     """Connected."""
@@ -59,6 +63,16 @@ class Examination:
     """By topic."""
     topic_bytes: int = sys.maxsize
     """How large a batch all of them take."""
+
+    begun: bool = False
+    """The job has an item: no refusal to begin concerns it."""
+
+    def __post_init__(self) -> None:
+        self.spec = self.config.spec
+
+    @property
+    def header(self) -> Header | None:
+        return None if self.look is None else self.look.header
 
     def close(self) -> None:
         """Drops the connections."""

@@ -14,7 +14,7 @@ from csvkafka.ledger.item import decode, is_documented_only
 
 def check_plan(examination: Examination) -> Iterator[Finding]:
     """The settings fit the header."""
-    spec, source, header = examination.config.spec, examination.source, examination.header
+    spec, source, header = examination.spec, examination.source, examination.header
     if source is None or header is None or spec.topic not in examination.facts:
         return
     lanes = spec.lanes(examination.facts[spec.topic].partition_count)
@@ -36,6 +36,7 @@ def check_job(examination: Examination) -> Iterator[Finding]:
     if item is None:
         yield Finding(Mark.OK, "job", f"{spec.job_id} is new")
     elif is_documented_only(item):
+        examination.spec, examination.begun = spec.going_on({}), True
         yield Finding(
             Mark.WARNING,
             "job",
@@ -44,7 +45,8 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         )
     else:
         stored = decode(item)
-        spec = spec.going_on(stored.configuration)
+        spec = examination.spec = spec.going_on(stored.configuration)
+        examination.begun = True
         now = define(spec, source, header.names, facts, stored.partition_count)
         for warning in check_same_job(stored, now, facts):
             yield Finding(Mark.WARNING, "job", warning)

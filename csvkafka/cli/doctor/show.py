@@ -13,6 +13,8 @@ import click
 
 from csvkafka.cli.doctor.findings import Finding, Mark
 
+RECORD_CHARACTERS = 300
+
 _COLORS = {Mark.OK: "green", Mark.WARNING: "yellow", Mark.ERROR: "red", Mark.SKIPPED: None}
 
 
@@ -20,7 +22,15 @@ def print_line(finding: Finding) -> None:
     """`ok       source    s3://… (by …)`."""
     mark = click.style(f"{finding.mark:<8}", fg=_COLORS[finding.mark])
     how = f" ({finding.how})" if finding.how else ""
-    click.echo(f"{mark} {finding.part:<9} {' '.join(finding.text.split())}{how}")
+    text = finding.text if finding.part == "record" else " ".join(finding.text.split())
+    click.echo(f"{mark} {finding.part:<9} {_shortened(text, finding)}{how}")
+
+
+def _shortened(text: str, finding: Finding) -> str:
+    """A record may be as long as its row: of that the beginning is enough to see."""
+    if finding.part != "record" or finding.mark is Mark.ERROR or len(text) <= RECORD_CHARACTERS:
+        return text
+    return f"{text[:RECORD_CHARACTERS]}… ({len(text)} characters)"
 
 
 def print_cases(findings: Sequence[Finding]) -> None:

@@ -2,6 +2,7 @@
 
 Imports: the ground, aws, config, job, kafka, ledger, testing/inputs.
 Imported by: cli, testing/judging, testing/report, testing/simulator.
-Read: expectation (what a record shows), checker, verdict (the anomalies), row_ledger (its memory),
-topic_reader (a topic as consumers see it), batch_records, verify (a job where it really ran).
+Read: documented (what a record should be), expectation (what a correct topic looks like), checker,
+verdict (the anomalies), row_ledger (its memory), topic_reader (a topic as consumers see it),
+batch_records, verify (a job where it really ran).
 """

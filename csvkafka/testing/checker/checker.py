@@ -16,7 +16,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 
-from csvkafka.testing.checker.expectation import Expectation, IdentifyBy, SourceRow, TopicRecord
+from csvkafka.testing.checker.documented import SourceRow, TopicRecord
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
     ExpectedRow,

@@ -31,7 +31,7 @@ from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
-from csvkafka.testing.checker.expectation import TopicRecord
+from csvkafka.testing.checker.documented import TopicRecord
 
 log = logging.getLogger(__name__)
 

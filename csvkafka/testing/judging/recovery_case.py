@@ -23,7 +23,7 @@ from uuid import uuid4
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
-from csvkafka.testing.checker.expectation import read_rows
+from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load

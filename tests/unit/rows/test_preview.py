@@ -116,8 +116,8 @@ def test_a_source_that_fails_after_its_header_is_shown_as_far_as_it_goes() -> No
         (b"Sales report\r\n\r\nid,name\r\n1,a\r\n", ["CSV_SKIP_LINES=2"]),
         (b"\nid,name\n1,a\n", ["first line of", "is blank", "CSV_SKIP_LINES=1"]),
         (b"\r\n\r\n\r\nid,name\r\n1,a\r\n", ["first 3 lines", "CSV_SKIP_LINES=3"]),
-        (b"id,name,name\n1,a,b\n", ["column 2 and 3 are both called 'name'", "=last", "=number"]),
-        (b"id,,\n1,a,b\n", ["column 2 and 3 have no name"]),
+        (b"id,name,name\n1,a,b\n", ["columns 2 and 3 are called 'name'", "=last", "=number"]),
+        (b"id,,\n1,a,b\n", ["columns 2 and 3 have no name"]),
         (b"_source_line,b\n1,2\n", ["column 1 is called '_source_line'", "csvkafka's own"]),
     ],
 )
@@ -169,7 +169,7 @@ def test_what_a_refusal_says_to_set_is_enough() -> None:
     assert refusals(data, *both, delimiter=";", skipped_lines=1) == ""
     assert look(data, delimiter=";", skipped_lines=1).header.names == ("id", "name")
     assert refusals(b"\n\nid,name\n1,a\n", "CSV_SKIP_LINES", skipped_lines=2) == ""
-    assert refusals(b"\n\nid,name\n1,a\n", skipped_lines=1).count("CSV_SKIP_LINES=2")
+    assert "CSV_SKIP_LINES=2" in refusals(b"\n\nid,name\n1,a\n", skipped_lines=1)
 
 
 @pytest.mark.parametrize("duplicates", [DuplicateColumns.LAST, DuplicateColumns.NUMBER])
