@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from csvkafka.clock import Clock
 
+ANSWERING_SECONDS = 300.0
+"""How long a service that has answered once may fail or throttle, without any progress."""
+
+UNREACHED_SECONDS = 5.0
+"""How long one that never answered is tried: most likely its name, port, region or endpoint was
+mistyped, and whoever typed it should hear of it within ten seconds, the last try included."""
+
 
 class Patience:
     """Paces the tries of one operation, and says when to give up.
@@ -32,14 +39,20 @@ class Patience:
     def progressed(self) -> None:
         """The operation got somewhere: forget all earlier failures."""
         self._failing_since: float | None = None
+        self._begun_at = self._clock.monotonic()
         self._delay_seconds = self._first_delay_seconds
 
-    def wait(self) -> bool:
-        """Call after a failure. Sleeps, then True: try again; False, at once: time is up."""
+    def wait(self, limit_seconds: float | None = None) -> bool:
+        """Call after a failure. Sleeps, then True: try again; False, at once: time is up.
+
+        `limit_seconds` bounds it more closely, from the first try on, the time of tries included.
+        """
         now = self._clock.monotonic()
         if self._failing_since is None:
             self._failing_since = now
         remaining_seconds = self._failing_since + self._give_up_seconds - now
+        if limit_seconds is not None:
+            remaining_seconds = min(remaining_seconds, self._begun_at + limit_seconds - now)
         if remaining_seconds <= 0:
             return False
         self._clock.sleep(min(self._delay_seconds, remaining_seconds))

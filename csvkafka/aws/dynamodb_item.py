@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
+from csvkafka.aws.credential_faults import credential_fault
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 
@@ -163,7 +164,7 @@ def checkpoint_error(
         case FailureKind.DENIED:
             advice = f"the role needs dynamodb:{action} on it"
         case FailureKind.CREDENTIALS:
-            advice = f"the AWS credentials are not accepted: {aws.CREDENTIALS_ADVICE}"
+            advice = credential_fault(error, client)
         case FailureKind.TRANSIENT:
             advice = "DynamoDB does not answer or throttles: run the same command again later"
         case _:

@@ -50,6 +50,17 @@ SOURCE = (
     Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
+        "S3_REQUEST_PAYER",
+        "Your word that you pay for the requests, for a bucket whose requesters do.",
+        choices=("requester",),
+    ),
+    Setting(
+        "S3_SSE_CUSTOMER_KEY",
+        "Key of an object that is encrypted by a key of its owner (SSE-C): 32 bytes in base64, or "
+        "@FILE that holds the bytes or their base64.",
+        secret=True,
+    ),
+    Setting(
         "SOURCE_COMPRESSION",
         "How the object is stored; auto: gzip if the key ends in .gz or Content-Encoding says so.",
         default="auto",

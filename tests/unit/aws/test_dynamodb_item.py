@@ -235,8 +235,9 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
     ("fault", "words"),
     [
         ((400, "AccessDeniedException"), "dynamodb:UpdateItem"),
-        ((400, "ExpiredTokenException"), "credentials are not accepted: renew"),
-        ((400, "UnrecognizedClientException"), "credentials are not accepted: renew"),
+        ((400, "ExpiredTokenException"), "credentials have expired .*renew"),
+        ((400, "UnrecognizedClientException"), "access key id is unknown .*AWS_SESSION_TOKEN"),
+        ((400, "IncompleteSignatureException"), "credentials are not accepted: renew"),
         ((400, "ResourceNotFoundException"), "--create-table"),
         ((400, "ValidationException"), "see DynamoDB's message .*ValidationException"),
     ],
