@@ -177,6 +177,7 @@ def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
         ssl_check_hostname=given.flag("KAFKA_SSL_CHECK_HOSTNAME"),
         aws_msk_iam=given.flag("KAFKA_AWS_MSK_IAM"),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION"),
+        connect_timeout_ms=round(given.seconds("KAFKA_CONNECT_SECONDS") * 1000),
     )
 
 

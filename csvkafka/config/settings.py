@@ -98,6 +98,13 @@ SOURCE = (
 
 SINK = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", "Brokers as host:port,host:port.", required=True),
+    Setting(
+        "KAFKA_CONNECT_SECONDS",
+        "How long a start waits for a broker that cannot be reached; raise it where the loader "
+        "starts beside its brokers.",
+        kind=Kind.SECONDS,
+        default="8",
+    ),
     Setting("KAFKA_TOPIC", "Topic that gets the rows; it must exist.", required=True),
     Setting(
         "KAFKA_PARTITION",

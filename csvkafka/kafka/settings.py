@@ -27,7 +27,8 @@ class KafkaSettings:
     `bootstrap_servers` holds `host:port`. `aws_msk_iam` authenticates to Amazon MSK with the
     process's AWS credentials (needs the extra `msk`, `SASL_SSL` and `aws_region`).
     `request_timeout_ms` bounds one answer of a broker, `setup_timeout_ms` one attempt to connect,
-    `connect_timeout_ms` the whole of `KafkaClient.connect`, `answer_timeout_ms` a question that is
+    `connect_timeout_ms` the whole of `KafkaClient.connect` (a mistyped name or port is to be heard
+    of within ten seconds), `answer_timeout_ms` a question that is
     asked again until a broker can answer it. `receive_message_max_bytes` bounds one response."""
 
     bootstrap_servers: tuple[str, ...]
@@ -45,7 +46,7 @@ class KafkaSettings:
     client_id: str = "csvkafka"
     request_timeout_ms: int = 30_000
     setup_timeout_ms: int = 10_000
-    connect_timeout_ms: int = 30_000
+    connect_timeout_ms: int = 8_000
     answer_timeout_ms: int = 60_000
     reconnect_backoff_ms: int = 50
     reconnect_backoff_max_ms: int = 1_000
