@@ -69,6 +69,18 @@ class DynamoDbItem:
             "UpdateItem", self.client.update_item, Key=self._key(), **update_request(change)
         )
 
+    def check_writes(self) -> None:
+        """Asks for the rights to create and to change an item, by writes whose condition no item
+        that is missing can meet; `job_id` must name none. Raises CheckpointError."""
+        self.update(ItemChange(set={"status": "checked"}))
+        self._write(
+            "PutItem",
+            self.client.put_item,
+            Item=self._key(),
+            ConditionExpression="attribute_exists(#key)",
+            ExpressionAttributeNames={"#key": KEY},
+        )
+
     def check(self) -> None:
         """Asks DynamoDB whether the table can be used as it is.
 

@@ -196,9 +196,11 @@ class KafkaClient:
         if topic is not None:
             topic.leaders.pop(lane.partition, None)
 
-    def refresh(self, topics: Sequence[str]) -> None:
-        """Reads the topics' metadata once. Raises SinkUnavailableError, SinkRefusedError."""
-        self._answer(self._refresh(topics, None))
+    def refresh(self, topics: Sequence[str], *, with_rights: bool = False) -> None:
+        """Reads the topics' metadata once, and our rights on them if the broker can tell.
+
+        Raises SinkUnavailableError, SinkRefusedError."""
+        self._answer(self._refresh(topics, None, with_rights))
 
     def start_refresh(
         self, topics: Sequence[str], node_id: NodeId | None, delay_seconds: float
@@ -211,12 +213,14 @@ class KafkaClient:
 
         return self._net.call_soon_with_future(later)
 
-    async def _refresh(self, topics: Sequence[str], node_id: NodeId | None) -> None:
+    async def _refresh(
+        self, topics: Sequence[str], node_id: NodeId | None, with_rights: bool = False
+    ) -> None:
         request = MetadataRequest(
             topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
             allow_auto_topic_creation=False,
             include_cluster_authorized_operations=False,
-            include_topic_authorized_operations=False,
+            include_topic_authorized_operations=with_rights,
             min_version=4,  # the first that can forbid the creation of a topic
         )
         response = await self._send(request, self._any_node() if node_id is None else node_id)

@@ -91,7 +91,9 @@ def produce_outcome(
             f"{place} does not accept csvkafka's batches ({reason}); see the topic's settings"
         )
     if is_authorization(error_code):
-        return OutcomeKind.FATAL, not_authorized(place, error_code, "WRITE")
+        on_cluster = error_code == CLUSTER_AUTHORIZATION_FAILED
+        operation = "IDEMPOTENT_WRITE on the cluster" if on_cluster else "WRITE"
+        return OutcomeKind.FATAL, not_authorized(place, error_code, operation)
     return OutcomeKind.RETRIABLE, SinkUnavailableError(f"{place} did not take a batch: {reason}")
 
 

@@ -84,6 +84,17 @@ class KafkaSettings:
         """The connection is encrypted."""
         return self.security_protocol.endswith("SSL")
 
+    @property
+    def principal(self) -> str:
+        """Who we are to the brokers, as far as we know: the word that an ACL needs."""
+        if self.aws_msk_iam:
+            return "the AWS identity of this process"
+        if self.uses_sasl:
+            return f"User:{self.sasl_plain_username}"
+        if self.ssl_certfile:
+            return f"the subject of {self.ssl_certfile}"
+        return "User:ANONYMOUS"
+
     def _check_msk(self) -> None:
         if self.security_protocol != "SASL_SSL":
             raise ConfigError(
