@@ -12,6 +12,7 @@
     │   └── MalformedRowError      a row does not fit its header, or a quote is never closed
     ├── RecordTooLargeError        one row is larger than the topic takes
     ├── CheckpointError            the checkpoint table fails, or the item is unusable
+    │   ├── CheckpointUnavailableError   the table throttles, or does not answer
     │   └── FencedError            another worker owns the job now
     ├── SinkError                  Kafka
     │   ├── SinkUnavailableError   no broker answered at the start
@@ -96,6 +97,16 @@ class CheckpointError(CsvKafkaError):
     """The checkpoint table cannot be read or written, or the item is unusable."""
 
     retriable = True
+
+
+class CheckpointUnavailableError(CheckpointError):
+    """The checkpoint table throttles, or does not answer; it may do so soon.
+
+    `has_answered`: it is there, since it has answered at least once."""
+
+    def __init__(self, message: str, *, has_answered: bool) -> None:
+        super().__init__(message)
+        self.has_answered = has_answered
 
 
 class FencedError(CheckpointError):

@@ -267,13 +267,16 @@ class ProduceOutcome:
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
     """What the cluster says of a topic. `topic_id` is the cluster's UUID for this very topic as
-    text; `config` holds the topic's effective settings by Kafka's names."""
+    text; `config` holds the topic's effective settings by Kafka's names. `rights` are the ACL
+    operations that `principal` has on it, None if the cluster did not tell."""
 
     cluster_id: str
     topic_id: str
     partition_count: int
     replication_factor: int
     config: dict[str, str]
+    rights: frozenset[str] | None = None
+    principal: str = ""
 
 
 class JobStatus(StrEnum):

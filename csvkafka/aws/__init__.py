@@ -3,5 +3,6 @@
 Imports: the ground, rows.
 Imported by: checkpoint, cli, processor, testing/checker, testing/inputs, testing/judging,
 testing/processes.
-Read: clients (every setting, and what an AWS error means), s3_source, dynamodb_item.
+Read: clients (every setting, and what an AWS error means), credential_faults, s3_source,
+s3_refusals (what S3's refusal of one object means), dynamodb_item.
 """

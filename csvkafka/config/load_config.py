@@ -6,10 +6,12 @@ options laid over it) and names all that is missing or malformed in one ConfigEr
 
 from __future__ import annotations
 
+import base64
 import importlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
 from csvkafka.errors import ConfigError
@@ -19,6 +21,9 @@ from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transfor
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
+
+CUSTOMER_KEY_BYTES = 32
+"""S3 encrypts by AES-256 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class LoadConfig:
     kafka: KafkaSettings
     spec: JobSpec
     s3_version_id: str | None = None
+    s3_request_payer: str | None = None
+    s3_customer_key: bytes | None = field(default=None, repr=False)
     create_table: bool = False
     checkpoint_interval: int = 10_000
     lease_seconds: float = 10.0
@@ -71,6 +78,8 @@ class LoadConfig:
             kafka=_kafka_settings(given, values),
             spec=spec,
             s3_version_id=given.optional("S3_VERSION_ID"),
+            s3_request_payer=given.optional("S3_REQUEST_PAYER"),
+            s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
             create_table=given.flag("CREATE_TABLE"),
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
@@ -168,7 +177,34 @@ def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
         ssl_check_hostname=given.flag("KAFKA_SSL_CHECK_HOSTNAME"),
         aws_msk_iam=given.flag("KAFKA_AWS_MSK_IAM"),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION"),
+        connect_timeout_ms=round(given.seconds("KAFKA_CONNECT_SECONDS") * 1000),
     )
+
+
+def _customer_key(text: str | None) -> bytes | None:
+    """The 32 bytes of a customer's key, from base64 or from a file. Raises ConfigError, which never
+    shows the key."""
+    if text is None:
+        return None
+    where, content = "the value given", text.encode()
+    if text.startswith("@"):
+        where = f"file {text[1:]}"
+        try:
+            content = Path(text[1:]).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"S3_SSE_CUSTOMER_KEY: cannot read {where}: {error}") from error
+    if len(content) == CUSTOMER_KEY_BYTES:
+        return content
+    try:
+        key = base64.b64decode(content.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != CUSTOMER_KEY_BYTES:
+        raise ConfigError(
+            f"S3_SSE_CUSTOMER_KEY must be {CUSTOMER_KEY_BYTES} bytes in base64 (44 characters), or "
+            f"@FILE; {where} is none"
+        )
+    return key
 
 
 def _transform(name: str | None) -> Transform | None:

@@ -50,6 +50,17 @@ SOURCE = (
     Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
+        "S3_REQUEST_PAYER",
+        "Your word that you pay for the requests, for a bucket whose requesters do.",
+        choices=("requester",),
+    ),
+    Setting(
+        "S3_SSE_CUSTOMER_KEY",
+        "Key of an object that is encrypted by a key of its owner (SSE-C): 32 bytes in base64, or "
+        "@FILE that holds the bytes or their base64.",
+        secret=True,
+    ),
+    Setting(
         "SOURCE_COMPRESSION",
         "How the object is stored; auto: gzip if the key ends in .gz or Content-Encoding says so.",
         default="auto",
@@ -87,6 +98,13 @@ SOURCE = (
 
 SINK = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", "Brokers as host:port,host:port.", required=True),
+    Setting(
+        "KAFKA_CONNECT_SECONDS",
+        "How long a start waits for a broker that cannot be reached; raise it where the loader "
+        "starts beside its brokers.",
+        kind=Kind.SECONDS,
+        default="8",
+    ),
     Setting("KAFKA_TOPIC", "Topic that gets the rows; it must exist.", required=True),
     Setting(
         "KAFKA_PARTITION",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csvkafka.errors import ConfigError
+from csvkafka.errors import ConfigError, SinkRefusedError
 from csvkafka.model import TopicFacts
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
@@ -24,6 +24,8 @@ SHORTEST_TIMESTAMP_LIMIT_MS = 600_000
 
 DAY_MS = 86_400_000
 
+_NEEDED = ("READ", "WRITE", "DESCRIBE")
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -37,7 +39,8 @@ class Findings:
 def check_topic(topic: str, facts: TopicFacts) -> Findings:
     """Checks the topic for a load.
 
-    Raises ConfigError if the promise would break."""
+    Raises SinkRefusedError if a right is missing, ConfigError if the promise would break."""
+    _check_rights(topic, facts)
     config = facts.config
     _check_cleanup(topic, config)
     _check_timestamps(topic, config)
@@ -57,6 +60,17 @@ def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
             f"topic {topic} has {facts.partition_count} partitions (0 to "
             f"{facts.partition_count - 1}), but partition {partition} is configured; choose one "
             "that exists"
+        )
+
+
+def _check_rights(topic: str, facts: TopicFacts) -> None:
+    """All that a load, and a resume of it, asks of the topic; a right that is missing would else be
+    missed only in the middle of a load, or after a kill."""
+    missing = [] if facts.rights is None else [op for op in _NEEDED if op not in facts.rights]
+    if missing:
+        raise SinkRefusedError(
+            f"{facts.principal} has no right to {' and '.join(missing)} on topic {topic}: grant it "
+            f"{', '.join(_NEEDED)} (a load writes rows, and a resume reads where they end)"
         )
 
 

@@ -8,9 +8,10 @@ loads. All parts are passed in: the simulator runs this very class on fakes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from csvkafka.encode.encoder import check_plan
 from csvkafka.errors import (
@@ -51,11 +52,14 @@ from csvkafka.model import (
 from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.retry import until_table_answers
 from csvkafka.rows import doubts
 from csvkafka.rows.blocks import Header
 from csvkafka.rows.preview import Preview, preview
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SCANS_WITHOUT_PROGRESS = 3
 """So often the tails may show nothing new after a refusal before the run gives up."""
@@ -97,7 +101,9 @@ class Job:
             return self._nothing_to_do(begun.stored)
         for warning in self._warnings:
             log.warning("%s", warning)
-        taken = self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
+        taken = self._patiently(
+            lambda: self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
+        )
         self._raise_if_stopped()
         if taken is None:
             return self._nothing_to_do(decode(self._item_that_stands()))
@@ -120,7 +126,7 @@ class Job:
         header = look.header
         facts = self._describe_topics()
         while True:
-            item = self._ledger.read()
+            item = self._patiently(self._ledger.read)
             if item is not None and is_documented_only(item):
                 self._adopt(item, source, header, facts)
             elif item is not None:
@@ -160,7 +166,7 @@ class Job:
                     lane.topic,
                     end,
                 )
-        if self._ledger.create(definition) is None:
+        if self._patiently(lambda: self._ledger.create(definition)) is None:
             self._observer.report(Step.ITEM_CREATED)
 
     def _adopt(
@@ -241,7 +247,7 @@ class Job:
         return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
 
     def _item_that_stands(self) -> Item:
-        item = self._ledger.read()
+        item = self._patiently(self._ledger.read)
         if item is None:
             raise CheckpointError(f"the checkpoint item of job {self._spec.job_id} was deleted")
         return item
@@ -260,7 +266,7 @@ class Job:
         scans_without_progress = 0
         while True:
             self._tend_lease()
-            start = self._ledger.read_mine().checkpoint_for(begun.lanes)
+            start = self._patiently(self._ledger.read_mine).checkpoint_for(begun.lanes)
             before, ends = ends, self._scan_tails(begun.lanes, start, identity)
             if found is None:
                 found = start.total_sent + _rows_between(start.lanes, ends)
@@ -291,7 +297,9 @@ class Job:
         checkpoint = Checkpoint(
             stored.position, stored.total_sent, ends, number=stored.checkpoint_number
         )
-        identity = self._ledger.store_identity(identity, checkpoint, begun.lanes)
+        identity = self._patiently(
+            lambda: self._ledger.store_identity(identity, checkpoint, begun.lanes)
+        )
         self._observer.report(Step.IDENTITY_STORED)
         return identity
 
@@ -359,8 +367,12 @@ class Job:
         self._raise_if_stopped()
         renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
         if self._parts.clock.boottime() >= renew_at:
-            self._ledger.renew()
+            self._patiently(self._ledger.renew)
             self._observer.report(Step.LEASE_RENEWED)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """One question to the table, or one conditional write, which may safely be done twice."""
+        return until_table_answers(ask, self._parts.clock, self._raise_if_stopped)
 
     def _release(self) -> None:
         """Ends our lease, if the pipeline has not done so, so that the next start need not wait."""

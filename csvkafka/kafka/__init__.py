@@ -2,6 +2,7 @@
 
 Imports: the ground, records.
 Imported by: cli, config, processor, testing/checker, testing/judging.
-Read: settings, client (connections and metadata), metadata, cluster (questions), sink (carries
-batches; decides nothing), codes (what answers mean), tail, probe_cases, probe (a server's rules).
+Read: settings, client (connections and metadata), bootstrap (the first contact), port (what a port
+speaks), metadata, cluster (questions), sink (carries batches; decides nothing), codes (what answers
+mean), tail, probe_cases, probe (a server's rules).
 """

@@ -91,7 +91,9 @@ def produce_outcome(
             f"{place} does not accept csvkafka's batches ({reason}); see the topic's settings"
         )
     if is_authorization(error_code):
-        return OutcomeKind.FATAL, not_authorized(place, error_code, "WRITE")
+        on_cluster = error_code == CLUSTER_AUTHORIZATION_FAILED
+        operation = "IDEMPOTENT_WRITE on the cluster" if on_cluster else "WRITE"
+        return OutcomeKind.FATAL, not_authorized(place, error_code, operation)
     return OutcomeKind.RETRIABLE, SinkUnavailableError(f"{place} did not take a batch: {reason}")
 
 
@@ -125,14 +127,14 @@ def refusal(error: BaseException) -> SinkRefusedError | None:
         | kafka_errors.IllegalSaslStateError,
     ):
         return SinkRefusedError(
-            f"Kafka refused the authentication ({error}); check the mechanism, the user name and "
-            "the password, or the AWS identity"
+            f"Kafka refused the authentication ({error}); check KAFKA_SASL_MECHANISM, "
+            "KAFKA_SASL_PLAIN_USERNAME and the password, or the AWS identity"
         )
     tls = _tls_error(error)
     if tls is not None:
         return SinkRefusedError(
-            f"no TLS connection to Kafka ({tls}); check security_protocol, the port, the broker's "
-            "certificate and ssl_cafile"
+            f"no TLS connection to Kafka ({tls}); check the port, the broker's certificate, the "
+            "name by which KAFKA_BOOTSTRAP_SERVERS calls it, and KAFKA_SSL_CAFILE"
         )
     return None
 

@@ -13,12 +13,19 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from csvkafka.clock import Clock
-from csvkafka.errors import CheckpointError, DeliveryError, FencedError, StoppedError
+from csvkafka.errors import (
+    CheckpointError,
+    CheckpointUnavailableError,
+    DeliveryError,
+    FencedError,
+    StoppedError,
+)
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.ledger.ledger import ItemLostError, JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.retry import ANSWERING_SECONDS, Complaint
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +48,7 @@ class PipelineSettings:
     checkpoint_rows: int = 10_000
     checkpoint_seconds: float = 0.2
     watchdog_seconds: float = 120.0
-    store_give_up_seconds: float = 120.0
+    store_give_up_seconds: float = ANSWERING_SECONDS
     stop_grace_seconds: float = 3.0
 
 
@@ -84,6 +91,7 @@ class Pipeline:
         self._stored_at = clock.monotonic()
         self._write: Future[Stored | None] | None = None
         self._write_failing_since: float | None = None
+        self._complaint = Complaint(clock, log, "The checkpoint table does not take writes")
         self._write_not_before = 0.0
         self._renew_at = ledger.lease_valid_until - ledger.lease_seconds * 2 / 3
         self._moved_at = clock.monotonic()
@@ -265,6 +273,7 @@ class Pipeline:
             self._bear_failed_write(error)
             return
         self._write_failing_since = None
+        self._complaint.over()
         self._keep(stored)
 
     def _keep(self, stored: Stored | None) -> None:
@@ -281,7 +290,7 @@ class Pipeline:
             self._write_failing_since = now
         if now - self._write_failing_since > self._settings.store_give_up_seconds:
             raise error
-        log.warning("The checkpoint table does not take writes: %s", error)
+        self._complaint.say(error)
         self._write_not_before = now + STORE_RETRY_SECONDS
 
     def _commit(
@@ -365,7 +374,10 @@ class Pipeline:
     def _take_written(self, write: Future[Stored | None] | None) -> None:
         """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
-            raise CheckpointError("the checkpoint table did not answer in time")
+            raise CheckpointUnavailableError(
+                "the checkpoint table did not answer in time; run the same command again",
+                has_answered=True,
+            )
         self._write = None
         self._keep(write.result())
 

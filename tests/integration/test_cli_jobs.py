@@ -301,9 +301,9 @@ class TestDoctor:
             assert "the role needs dynamodb:UpdateItem" in failure
 
             gateway.reset()
-            gateway.script(None, None, denied)
+            gateway.script(None, None, None, denied)
             code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
-            assert gateway.actions[2] == "DescribeTable"
+            assert gateway.actions[2:4] == ["PutItem", "DescribeTable"]
             assert code == 0
             assert any("dynamodb:DescribeTable" in line for line in lines["skipped"])
         finally:

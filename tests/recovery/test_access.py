@@ -93,6 +93,33 @@ def test_f48_without_a_right_at_the_start(
     case.assert_once()
 
 
+@pytest.mark.parametrize("missing", [ACLOperation.READ, ACLOperation.WRITE])
+def test_f48_a_right_that_only_a_later_step_needs_is_named_before_the_first(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient, missing: ACLOperation
+) -> None:
+    """Without READ a first run would pass, and no resume of it."""
+    case = recovery_case(stack=guarded_stack)
+    needed = {ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS}
+    grant(admin, case.topic, EVERYBODY, *(needed - {missing}))
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "SinkRefused")
+    assert f"{EVERYBODY} has no right to {missing.name} on topic {case.topic}" in worker.output()
+    assert not worker.steps(Step.ITEM_CREATED)
+    grant_all(admin, case.topic)
+    case.run()
+    case.assert_once()
+
+
+def test_f48_without_the_right_to_read_the_topics_settings_it_loads(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=guarded_stack)
+    grant(admin, case.topic, EVERYBODY, ACLOperation.READ, ACLOperation.WRITE)
+    worker = case.run()
+    assert "Grant DESCRIBE_CONFIGS" in worker.output()
+    case.assert_once()
+
+
 def test_f48_a_right_is_revoked_in_the_middle(
     recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
 ) -> None:

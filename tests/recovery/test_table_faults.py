@@ -110,7 +110,7 @@ def test_f72_dynamodb_unreachable_at_the_start(case: RecoveryCase, dynamodb_prox
     case.ends(case.start(CrashPoint(Step.CHECKPOINT_STORED), settings=direct), exit_code=-9)
     case.assert_midway()
     cut = dynamodb_proxy.inject(Cut())
-    case.refused("Checkpoint")
+    case.refused("CheckpointUnavailable")
     cut.lift()
     case.run()
     case.assert_once()

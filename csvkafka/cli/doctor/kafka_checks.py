@@ -13,6 +13,7 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.probe import probe
 from csvkafka.kafka.probe_cases import Verdict
+from csvkafka.model import TopicFacts
 
 ANSWER_TIMEOUT_MS = 20_000
 
@@ -65,6 +66,7 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
             check_partition(topic, facts, lane.partition)
     findings = check_topic(topic, facts)
     examination.topic_bytes = min(examination.topic_bytes, findings.topic_bytes)
+    yield _rights(topic, facts)
     yield Finding(
         Mark.OK,
         "topic",
@@ -79,6 +81,15 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
             "topic",
             f"the settings of {topic} may not be read (DESCRIBE_CONFIGS), so they were not checked",
         )
+
+
+def _rights(topic: str, facts: TopicFacts) -> Finding:
+    if facts.rights is None:
+        text = f"the brokers do not tell which rights {facts.principal} has on {topic}"
+        return Finding(Mark.SKIPPED, "topic", text)
+    rights = ", ".join(sorted(facts.rights))
+    text = f"{facts.principal} has on {topic} the rights {rights}"
+    return Finding(Mark.OK, "topic", text, how="by the brokers' metadata")
 
 
 def check_sequences(examination: Examination) -> Iterator[Finding]:

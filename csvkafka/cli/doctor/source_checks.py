@@ -24,6 +24,8 @@ def check_source(examination: Examination) -> Iterator[Finding]:
         config.s3_bucket,
         config.s3_key,
         version_id=config.s3_version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
         compression=Compression(config.spec.source_compression),
         give_up_seconds=GIVE_UP_SECONDS,
     )

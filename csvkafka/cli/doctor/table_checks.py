@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.errors import CheckpointError
-from csvkafka.interfaces import ItemChange
 
 
 def check_table(examination: Examination) -> Iterator[Finding]:
     """The table is read, and takes conditional writes."""
     name = examination.config.dynamodb_table
-    # An item that nobody has: the condition cannot hold, so the right to write is all that is
-    # asked for.
+    # An item that nobody has, so that nothing is written.
     item = DynamoDbItem(name, f"csvkafka doctor {secrets.token_hex(8)}")
     try:
         item.get()
@@ -25,8 +23,13 @@ def check_table(examination: Examination) -> Iterator[Finding]:
             yield Finding(Mark.OK, "table", f"{name} is missing and will be created")
             return
         raise
-    item.update(ItemChange(set={"status": "checked"}))
-    yield Finding(Mark.OK, "table", f"{name}: read, and takes conditional writes")
+    item.check_writes()
+    yield Finding(
+        Mark.OK,
+        "table",
+        f"{name}: read, and takes conditional writes",
+        how="by GetItem, UpdateItem and PutItem of an item that is not there",
+    )
     try:
         item.check()
     except CheckpointError as error:

@@ -216,6 +216,8 @@ def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3So
         config.s3_bucket,
         config.s3_key,
         version_id=version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
         pinned=pinned,
         compression=Compression(config.spec.source_compression),
     )

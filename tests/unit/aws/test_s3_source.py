@@ -354,7 +354,8 @@ def test_a_denied_head_needs_no_patience(s3: FakeS3, source: SourceMaker) -> Non
 
 
 def test_a_denied_version_names_its_own_permission(s3: FakeS3, source: SourceMaker) -> None:
-    s3.always("HEAD", Refuse(403, "Forbidden"))
+    s3.always("HEAD", Refuse(403, "AccessDenied"))
+    s3.always("GET", Refuse(403, "AccessDenied"))
     with pytest.raises(SourceReadError, match=r"version v1 .*s3:GetObjectVersion"):
         source(version_id="v1").identify()
 

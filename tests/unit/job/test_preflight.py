@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from csvkafka.errors import ConfigError
+from csvkafka.errors import ConfigError, SinkRefusedError
 from csvkafka.job.preflight import DEFAULT_MAX_MESSAGE_BYTES, Findings, check_partition, check_topic
 from csvkafka.model import TopicFacts
 
@@ -32,6 +34,18 @@ def facts(config: dict[str, str], replication_factor: int = 3) -> TopicFacts:
 
 def test_a_sound_topic_passes_without_a_word() -> None:
     assert findings() == Findings(DEFAULT_MAX_MESSAGE_BYTES - 1_024, ())
+
+
+@pytest.mark.parametrize("missing", ["READ", "WRITE", "DESCRIBE"])
+def test_each_right_that_is_missing_is_named_with_the_principal(missing: str) -> None:
+    rights = frozenset({"READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"} - {missing})
+    ours = replace(facts(SOUND), rights=rights, principal="User:loader")
+    with pytest.raises(SinkRefusedError, match=f"User:loader has no right to {missing} on topic"):
+        check_topic("rows", ours)
+
+
+def test_rights_that_nobody_told_are_not_missing() -> None:
+    check_topic("rows", replace(facts(SOUND), rights=None))
 
 
 def test_settings_that_were_not_told_are_taken_as_kafkas_defaults() -> None:
