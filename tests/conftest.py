@@ -15,14 +15,7 @@ import pytest
 
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
-
-OWN_SERVERS = frozenset(
-    (
-        *("forgetful_stack", "guarded_stack", "harmed_stack", "kafka_of_my_own", "three_brokers"),
-        "kafka_proxy",  # before a listener that each stack sets up in its own way
-    )
-)
-"""Fixtures for which a stack does more than to be there."""
+from tests.own_servers import OWN_SERVERS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.conftest import OWN_SERVERS
+from tests.own_servers import OWN_SERVERS
 
 TESTS = Path(__file__).parents[2]
 TAKES_A_NEW_STACK = re.compile(r"^@pytest\.fixture.*\ndef (\w+)\([^)]*\bnew_stack\b", re.MULTILINE)
