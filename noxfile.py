@@ -80,6 +80,14 @@ def containers(session: nox.Session) -> None:
 
 
 @nox.session
+def on_containers(session: nox.Session) -> None:
+    """The tests to which it matters where servers come from, on containers; `images` before."""
+    session.install("--editable", ".[testing]")
+    which = ("tests/integration", "tests/recovery", "-m", "stack_dependent", "--stack", "containers")
+    session.run("pytest", *which, *AT_ONCE, FAULT_RESULTS, *session.posargs)
+
+
+@nox.session
 def images(session: nox.Session) -> None:
     """Every image that the tests need (CSVKAFKA_KAFKA_RELEASE: which Kafka), and the job's own."""
     session.install("--editable", ".[local]")
