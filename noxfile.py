@@ -83,7 +83,14 @@ def containers(session: nox.Session) -> None:
 def on_containers(session: nox.Session) -> None:
     """The tests to which it matters where servers come from, on containers; `images` before."""
     session.install("--editable", ".[testing]")
-    which = ("tests/integration", "tests/recovery", "-m", "stack_dependent", "--stack", "containers")
+    which = (
+        "tests/integration",
+        "tests/recovery",
+        "-m",
+        "stack_dependent",
+        "--stack",
+        "containers",
+    )
     session.run("pytest", *which, *AT_ONCE, FAULT_RESULTS, *session.posargs)
 
 
