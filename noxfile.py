@@ -13,11 +13,32 @@ nox.options.reuse_venv = "yes"
 
 
 FAULT_RESULTS = "--fault-results=reports/faults"
+AT_ONCE = ("-n", "3", "--dist", "loadfile")
+"""These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process."""
+
+A_FEW_KILLS = (
+    "tests/recovery/test_kill_at_steps.py::test_killed_at_a_middle_occurrence",
+    "tests/recovery/test_kill_at_steps.py::test_f8_killed_again_while_it_recovers",
+)
 
 
-def run_tests(session: nox.Session, folder: str) -> None:
+def run_tests(session: nox.Session, folder: str, *options: str) -> None:
+    """The tests of a folder, in an environment that holds the working tree."""
     session.install("--editable", ".[testing]")
-    session.run("pytest", folder, FAULT_RESULTS, *session.posargs)
+    session.run("pytest", folder, *options, FAULT_RESULTS, *session.posargs)
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """What most changes need, in a minute: style, types, unit tests, and ten killed loads."""
+    session.install("--editable", ".[lint,testing]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+    at_once = ("-n", "2", "--dist", "loadfile")
+    stack = ("--stack", "embedded")
+    session.run("pytest", "tests/unit", *A_FEW_KILLS, *at_once, *stack, *session.posargs)
 
 
 @nox.session
@@ -29,15 +50,25 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Tests on a real broker, S3 and DynamoDB."""
-    run_tests(session, "tests/integration")
+    run_tests(session, "tests/integration", *AT_ONCE)
 
 
 @nox.session
 def recovery(session: nox.Session) -> None:
     """Kills, pauses and cuts; what follows `--` goes to pytest. The page is in reports/."""
+    run_tests(session, "tests/recovery", *AT_ONCE, "--csvkafka-report=reports/recovery.html")
+
+
+RELEASE_TESTS = ("tests/recovery/test_random_kills.py", "tests/recovery/test_failover.py")
+
+
+@nox.session
+def releases(session: nox.Session) -> None:
+    """Loads with kills, of workers and of brokers, on each Kafka release that is locked."""
     session.install("--editable", ".[testing]")
-    report = "--csvkafka-report=reports/recovery.html"
-    session.run("pytest", "tests/recovery", report, FAULT_RESULTS, *session.posargs)
+    locks = Path("csvkafka/local/locks").glob("kafka-*.lock")
+    for release in sorted(path.stem.removeprefix("kafka-") for path in locks):
+        session.run("pytest", *RELEASE_TESTS, "--kafka-release", release, *session.posargs)
 
 
 @nox.session
@@ -49,10 +80,25 @@ def containers(session: nox.Session) -> None:
 
 
 @nox.session
+def on_containers(session: nox.Session) -> None:
+    """The tests to which it matters where servers come from, on containers; `images` before."""
+    session.install("--editable", ".[testing]")
+    which = (
+        "tests/integration",
+        "tests/recovery",
+        "-m",
+        "stack_dependent",
+        "--stack",
+        "containers",
+    )
+    session.run("pytest", *which, *AT_ONCE, FAULT_RESULTS, *session.posargs)
+
+
+@nox.session
 def images(session: nox.Session) -> None:
-    """Every image that the tests need: there, pulled, or built; and the job's own."""
+    """Every image that the tests need (CSVKAFKA_KAFKA_RELEASE: which Kafka), and the job's own."""
     session.install("--editable", ".[local]")
-    session.run("python", "docker/build_images.py", *session.posargs)
+    session.run("python", "docker/images", "build", *session.posargs)
 
 
 @nox.session
@@ -75,21 +121,21 @@ def checkov(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """The images' lock files anew, after a range in pyproject.toml has changed."""
     session.install("uv>=0.9")
-    session.run("python", "docker/lock.py")
+    session.run("python", "docker/images", "lock")
 
 
 @nox.session
 def scan(session: nox.Session) -> None:
     """What is in the job's image (dist/sbom.cdx.json), and whether it has known weaknesses."""
     session.install("--editable", ".")
-    session.run("python", "docker/scan.py")
+    session.run("python", "docker/images", "scan")
 
 
 @nox.session
 def publish(session: nox.Session) -> None:
     """`nox -s publish -- REGISTRY/NAME`: pushes the job's image that was tested here."""
     session.install("--editable", ".")
-    session.run("python", "docker/publish.py", *session.posargs)
+    session.run("python", "docker/images", "publish", *session.posargs)
 
 
 @nox.session
@@ -143,6 +189,14 @@ def errors(session: nox.Session) -> None:
     session.install("--editable", ".[testing]")
     page = session.run("python", "-m", "tests.refusals", silent=True)
     Path("docs/errors.md").write_text(str(page), encoding="utf-8")
+
+
+@nox.session
+def brokers(session: nox.Session) -> None:
+    """docs/brokers.md, of what each Kafka release that is locked answers to the probe."""
+    session.install("--editable", ".[testing]")
+    page = session.run("python", "-m", "tests.brokers", silent=True)
+    Path("docs/brokers.md").write_text(str(page), encoding="utf-8")
 
 
 @nox.session

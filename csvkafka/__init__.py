@@ -1,3 +1,117 @@
-"""Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order."""
+"""Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order.
+
+What programs import stands here and in `csvkafka.testing`; a name brings its module when it is
+first asked for, so that importing `csvkafka` costs nothing. All else belongs to a room, and each
+room's `__init__` says what it holds, whom it imports, and how to read it. Imports point down, which
+`lint-imports` holds; rooms import each other's modules by their full names, never an underscore.
+
+Read: job (one run, and all before its first row), pipeline (the loop), ledger (the job's item and
+its conditional writes), rows, encode, records (from bytes to Kafka's record batch), kafka, aws (the
+two outsides), wiring (both sides meet here), processor, checkpoint (the documented API), config,
+process, cli, __main__, errors, model, interfaces, clock, retry (the ground, which all stand on),
+local (the embedded stack), testing (the harness).
+"""
 
 __version__ = "0.1.0"
+
+# Type checkers take this for True. `typing` itself would be the larger part of this import.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from csvkafka.checkpoint import CheckpointManager
+    from csvkafka.errors import (
+        CheckpointError,
+        CheckpointUnavailableError,
+        ConfigChangedError,
+        ConfigError,
+        CsvKafkaError,
+        DeliveryError,
+        EncodeWorkerError,
+        FencedError,
+        ItemLostError,
+        ItemUnusableError,
+        JobOwnedError,
+        MalformedRowError,
+        RecordTooLargeError,
+        RecoveryError,
+        SequenceError,
+        SinkError,
+        SinkRefusedError,
+        SinkUnavailableError,
+        SourceChangedError,
+        SourceCorruptError,
+        SourceError,
+        SourceNotFoundError,
+        SourceReadError,
+        StackError,
+        StoppedError,
+        TailDeletedError,
+        TailGapError,
+        TopicChangedError,
+        TopicTruncatedError,
+        UserFunctionError,
+    )
+    from csvkafka.interfaces import Observer
+    from csvkafka.job.parts import JobResult
+    from csvkafka.model import Step
+    from csvkafka.processor import CSVToKafkaProcessor
+
+__all__ = [
+    "CSVToKafkaProcessor",
+    "CheckpointError",
+    "CheckpointManager",
+    "CheckpointUnavailableError",
+    "ConfigChangedError",
+    "ConfigError",
+    "CsvKafkaError",
+    "DeliveryError",
+    "EncodeWorkerError",
+    "FencedError",
+    "ItemLostError",
+    "ItemUnusableError",
+    "JobOwnedError",
+    "JobResult",
+    "MalformedRowError",
+    "Observer",
+    "RecordTooLargeError",
+    "RecoveryError",
+    "SequenceError",
+    "SinkError",
+    "SinkRefusedError",
+    "SinkUnavailableError",
+    "SourceChangedError",
+    "SourceCorruptError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SourceReadError",
+    "StackError",
+    "Step",
+    "StoppedError",
+    "TailDeletedError",
+    "TailGapError",
+    "TopicChangedError",
+    "TopicTruncatedError",
+    "UserFunctionError",
+]
+
+_HOMES = {
+    "CSVToKafkaProcessor": "csvkafka.processor",
+    "CheckpointManager": "csvkafka.checkpoint",
+    "JobResult": "csvkafka.job.parts",
+    "Observer": "csvkafka.interfaces",
+    "Step": "csvkafka.model",
+}
+"""The module of each public name that is no error."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES.get(name, "csvkafka.errors")), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -14,9 +14,9 @@ from csvkafka.process.signals import end_at_once_on_signals
 def command_line() -> None:
     """The script `csvkafka`."""
     end_at_once_on_signals()
-    from csvkafka import cli
+    from csvkafka.cli import program
 
-    cli.main()
+    program.main()
 
 
 def documented_main() -> None:

@@ -13,6 +13,7 @@
     ├── RecordTooLargeError        one row is larger than the topic takes
     ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
     ├── CheckpointError            the checkpoint table fails
+    │   ├── CheckpointUnavailableError   the table throttles, or does not answer
     │   ├── ItemUnusableError      the item is damaged, or no item of this job
     │   ├── ItemLostError          the item was deleted, or changed by something else
     │   ├── JobOwnedError          the item is that of a job of `process()`: CheckpointManager
@@ -45,6 +46,11 @@ from typing import ClassVar
 
 ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
 """The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class ExitCode(IntEnum):
@@ -197,8 +203,8 @@ class UserFunctionError(CsvKafkaError):
 class CheckpointError(CsvKafkaError):
     """The checkpoint table cannot be read or written."""
 
-    cause = "DynamoDB or the way to it fails, permission is missing, or there is no such table."
-    remedy = "Check DYNAMODB_TABLE, region and role; run again when the table answers."
+    cause = "There is no such table, or permission for it is missing."
+    remedy = "Check DYNAMODB_TABLE, region and role; CREATE_TABLE=true makes the table."
     retriable = True
     detailed_exit_code = ExitCode.TRY_AGAIN
 
@@ -229,6 +235,19 @@ class JobOwnedError(CheckpointError):
     remedy = "Use another job id for own code; `csvkafka status` shows how far the job is."
     retriable = False
     detailed_exit_code = ExitCode.SETTINGS
+
+
+class CheckpointUnavailableError(CheckpointError):
+    """The checkpoint table throttles, or does not answer; it may do so soon.
+
+    `has_answered`: it is there, since it has answered at least once."""
+
+    cause = "DynamoDB or the way to it fails, or the table's capacity is too small."
+    remedy = "Run again when the table answers; check AWS_REGION, AWS_ENDPOINT_URL and capacity."
+
+    def __init__(self, message: str, *, has_answered: bool) -> None:
+        super().__init__(message)
+        self.has_answered = has_answered
 
 
 class FencedError(CheckpointError):

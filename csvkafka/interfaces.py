@@ -120,7 +120,8 @@ class BlockFeed(Protocol):
     """Encoded blocks in file order, prepared ahead of the loop."""
 
     def take(self) -> EncodedBlock | None:
-        """The next block if it is ready, else None; raises what reading or encoding raised."""
+        """The next block if it is ready, else None; raises what reading raised. After a block with
+        a `failure` nothing more is to be taken."""
 
     @property
     def exhausted(self) -> bool:

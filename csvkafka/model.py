@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_BATCH_BYTES = 1_000_000
-"""The largest batch on the wire; a little less than what brokers take by default."""
+"""The largest batch of several rows on the wire; a little less than what brokers take by default.
+"""
+
+MAX_RECORD_BYTES = 8_000_000
+"""The largest batch of one row that is longer than that, if the topic takes so much."""
+
+RECORD_LIMIT_SETTING = "MAX_RECORD_BYTES"
 
 BLOCK_BYTES = 256 * 1024
 """Source bytes of a block, by measurement (docs/performance.md): more do not stay in the
 processor's cache, fewer make more batches, of which each costs loader and broker something."""
+
+SOURCE_LINE = "_source_line"
+SOURCE_FILE = "_source_file"
+"""The fields that a record has beside those of its row."""
 
 SEQUENCE_MODULUS = 2**31
 """Kafka's producer sequence numbers run from 0 to 2^31 - 1 and start over."""
@@ -24,12 +34,14 @@ SEQUENCE_MODULUS = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the CSV is written. `delimiter` and `quotechar` are one ASCII character each;
-    `encoding` is any that Python knows and that leaves ASCII bytes alone."""
+    """How the CSV is written. `delimiter` and `quotechar` are one ASCII character each, but an
+    empty `quotechar` means that nothing is quoted (`csv.QUOTE_NONE`); `encoding` is any that Python
+    knows and that leaves ASCII bytes alone; the header comes after `skipped_lines` lines."""
 
     delimiter: str = ","
     quotechar: str = '"'
     encoding: str = "utf-8"
+    skipped_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,15 @@ class EncodedBatch:
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
     """What a block became. `batches` are in order inside each lane. `rows_by_lane[i]` counts the
-    rows of lane i in this block, those included that were skipped as already in the topic."""
+    rows of lane i in this block, those included that were skipped as already in the topic.
+
+    `failure` is why the row after `end` cannot become a record: the load ends with it, once all
+    rows before are in the topic. The block has no row at all if that is its first."""
 
     end: Position
     rows_by_lane: tuple[int, ...]
     batches: tuple[EncodedBatch, ...]
+    failure: Exception | None = None
 
 
 class BadRows(StrEnum):
@@ -116,6 +132,15 @@ class BadRows(StrEnum):
     STOP = "stop"  # MalformedRowError with its place
     KEEP = "keep"  # as csv.DictReader: missing fields null, surplus fields a list under "null"
     DEAD_LETTER = "dead-letter"  # to the dead-letter topic, raw, with its place in the headers
+
+
+class DuplicateColumns(StrEnum):
+    """What becomes of columns whose values one record cannot hold: two of one name, or one that is
+    named like a field of ours."""
+
+    REFUSE = "refuse"  # no job begins with them
+    LAST = "last"  # as csv.DictReader: of equal names the last one counts; ours before all
+    NUMBER = "number"  # each keeps its value, under a name with a number
 
 
 class Routing(StrEnum):
@@ -137,7 +162,8 @@ class EncodePlan:
 
     `lane_count` data lanes, and one more (the last index) for dead letters if `bad_rows` says so.
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
-    `max_batch_bytes` bounds a batch on the wire, `block_bytes` the source bytes of a block."""
+    `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` one of a single
+    row, by what `record_limit` names; `block_bytes` the source bytes of a block."""
 
     header: tuple[str, ...]
     source_uri: str
@@ -148,6 +174,8 @@ class EncodePlan:
     compression: str = "gzip"
     bad_rows: BadRows = BadRows.STOP
     max_batch_bytes: int = MAX_BATCH_BYTES
+    max_record_bytes: int = MAX_RECORD_BYTES
+    record_limit: str = RECORD_LIMIT_SETTING
     block_bytes: int = BLOCK_BYTES
     transform: Transform | None = None
 
@@ -239,13 +267,16 @@ class ProduceOutcome:
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
     """What the cluster says of a topic. `topic_id` is the cluster's UUID for this very topic as
-    text; `config` holds the topic's effective settings by Kafka's names."""
+    text; `config` holds the topic's effective settings by Kafka's names. `rights` are the ACL
+    operations that `principal` has on it, None if the cluster did not tell."""
 
     cluster_id: str
     topic_id: str
     partition_count: int
     replication_factor: int
     config: dict[str, str]
+    rights: frozenset[str] | None = None
+    principal: str = ""
 
 
 class JobStatus(StrEnum):

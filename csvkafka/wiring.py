@@ -71,6 +71,8 @@ def run_load(
         config.s3_key,
         client=s3_client,
         version_id=config.s3_version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
         compression=Compression(spec.source_compression),
         clock=InterruptibleClock(interrupt),
     )

@@ -1,4 +1,10 @@
-"""Options of all suites: `--fault-results FOLDER` notes what came of each injected fault."""
+"""Options and markers of all suites.
+
+`--fault-results FOLDER` notes what came of each injected fault. `-m stack_dependent` selects the
+tests to which it matters whether servers are embedded or containers: those that start, harm or
+front servers of their own, and those of modules that hold S3 and DynamoDB to their word, as these
+are other programs on each stack. The others ask the same Kafka the same questions on both.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,7 @@ import pytest
 
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
+from tests.own_servers import OWN_SERVERS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(*ids): the test injects these faults of faults.toml")
+    config.addinivalue_line(
+        "markers", "stack_dependent: embedded servers and containers may differ in what it tests"
+    )
     folder = config.getoption("--fault-results")
     if folder is not None:
         kind = choose_stack(config.getoption("--stack"), os.environ).kind
         config.pluginmanager.register(Recorder(folder, kind))
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not OWN_SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("stack_dependent")

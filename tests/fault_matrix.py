@@ -17,10 +17,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 FAULTS = Path(__file__).with_name("faults.toml")
+FAULT = "fault"
+"""The property of a test's report that says which faults it stands for."""
+
 _ID_IN_NAME = re.compile(r"(?<![a-z])f(\d+)(?=_|$|\[)")
 
 HEAD = """# Fault matrix
@@ -74,30 +78,33 @@ def where(item: pytest.Item, stack: str) -> str:
 
 
 class Recorder:
-    """Notes the outcome of each fault test of a session, and writes them at its end."""
+    """Notes the outcome of each fault test of a session, and writes them at its end.
+
+    What a test stands for goes along with its report: where pytest-xdist runs the tests in other
+    processes, the first one sees the reports alone, and writes what all of them did."""
 
     def __init__(self, folder: Path, stack: str) -> None:
         self._folder = folder
         self._stack = stack
         self._suites: set[str] = set()
-        self._faults: dict[str, tuple[list[str], str]] = {}
         self._outcomes: list[dict[str, object]] = []
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in session.items:
-            self._suites.add(item.path.parent.name)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
             if ids := sorted(faults_of(item)):
-                self._faults[item.nodeid] = (ids, where(item, self._stack))
+                suite = item.path.relative_to(FAULTS.parent).parts[0]
+                about = {"faults": ids, "where": where(item, self._stack), "suite": suite}
+                item.user_properties.append((FAULT, about))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.nodeid in self._faults and (report.when == "call" or not report.passed):
-            ids, place = self._faults[report.nodeid]
-            self._outcomes.append(
-                {"faults": ids, "where": place, "outcome": report.outcome, "test": report.nodeid}
-            )
+        about: Any = dict(report.user_properties).get(FAULT)
+        if about is not None and (report.when == "call" or not report.passed):
+            self._suites.add(about["suite"])
+            outcome = {"outcome": report.outcome, "test": report.nodeid}
+            self._outcomes.append({"faults": about["faults"], "where": about["where"], **outcome})
 
-    def pytest_sessionfinish(self) -> None:
-        if self._outcomes:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._outcomes and not hasattr(session.config, "workeroutput"):
             self._folder.mkdir(parents=True, exist_ok=True)
             target = self._folder / f"{'-'.join(sorted(self._suites))}-{self._stack}.json"
             target.write_text(json.dumps(self._outcomes, indent=1), encoding="utf-8")

@@ -103,9 +103,9 @@ def _provoked_in(function: ast.FunctionDef) -> list[str]:
 HEAD = """# Every refusal
 
 What csvkafka raises on purpose, in each case with a message that says what, where, and what to do.
-In Python they are classes of `csvkafka.errors`; the log of `python -m csvkafka` begins the message
-with the class's name. Made by `nox -s errors` from the classes, and from the tests that provoke
-each.
+In Python they are classes that `csvkafka` has by these names; the log of `python -m csvkafka`
+begins the message with the class's name. Made by `nox -s errors` from the classes, and from the
+tests that provoke each.
 
 A process ends with the code 1 for each of them. With `csvkafka load --exit-codes detailed`, or
 `EXIT_CODES=detailed` in the environment (of `python -m csvkafka` too), an orchestrator can tell

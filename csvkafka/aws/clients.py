@@ -42,6 +42,7 @@ _CREDENTIAL_CODES = frozenset(
     (
         "ExpiredToken",
         "ExpiredTokenException",
+        "IncompleteSignatureException",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
@@ -93,7 +94,11 @@ def vendor_errors() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
-    return (ClientError, BotoCoreError, HTTPError, OSError)
+    return (ClientError, BotoCoreError, HTTPError, OSError, RuntimeError)
+
+
+_EXPIRED_HERE = "refreshed credentials are still expired"
+"""What botocore says, as a RuntimeError, of credentials whose known end has passed."""
 
 
 def failure_kind(error: Exception) -> FailureKind:
@@ -108,7 +113,14 @@ def failure_kind(error: Exception) -> FailureKind:
             at_fault = FailureKind.TRANSIENT if http_status >= 500 else FailureKind.OTHER
             kind = _KIND_BY_HTTP_STATUS.get(http_status, at_fault)
         return kind
-    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+    missing = (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.SSOError,  # its session has ended, or was never begun
+        getattr(exceptions, "LoginError", exceptions.SSOError),  # as new as `aws login`
+        exceptions.TokenRetrievalError,
+    )
+    if isinstance(error, missing) or _EXPIRED_HERE in str(error):
         return FailureKind.CREDENTIALS
     transient = (
         exceptions.HTTPClientError,
@@ -150,25 +162,20 @@ def endpoint_of(client: S3Client | DynamoDBClient) -> str:
     return f"{client.meta.endpoint_url} (region {client.meta.region_name})"
 
 
-CREDENTIALS_ADVICE = (
-    "renew them (a role is renewed by itself; static keys and session tokens are not), check the "
-    "host's clock, and run the same command again"
-)
-
-
 def s3_client(
     *,
     endpoint_url: str | None = None,
     region_name: str | None = None,
-    connect_timeout_seconds: float = 5.0,
+    connect_timeout_seconds: float = 3.0,
     read_timeout_seconds: float = 20.0,
-    max_attempts: int = 3,
+    max_attempts: int = 1,
 ) -> S3Client:
     """A client for S3, path-style where the endpoint is not Amazon's own.
 
     Endpoint, region and credentials that are not given come from the usual places of boto3
     (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, profiles, roles).
-    `read_timeout_seconds` bounds the wait for the next byte, `max_attempts` counts the first try.
+    `read_timeout_seconds` bounds the wait for the next byte. `max_attempts` counts the first try:
+    whoever reads has a patience of its own, which logs each try.
     Raises ConfigError if region or credentials are missing.
     """
     # Ranges carry no checksum of their own; asking for one only invites a false alarm.
@@ -260,6 +267,17 @@ def _service_descriptions() -> Any:
     descriptions = botocore.session.get_session().get_component("data_loader")
     descriptions.file_loader = _DescriptionFiles(descriptions.file_loader)
     return descriptions
+
+
+def read_service_descriptions() -> None:
+    """Reads now what the first clients of S3 and DynamoDB would read; makes no client."""
+    descriptions = _service_descriptions()
+    _new_session(None)  # adds boto3's own path
+    for service in ("s3", "dynamodb"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            descriptions.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        descriptions.load_data(name)
 
 
 def _new_session(region_name: str | None) -> Session:

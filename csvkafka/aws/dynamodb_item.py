@@ -2,19 +2,22 @@
 
 Every name goes through ExpressionAttributeNames (status, timestamp, source, owner, counter, token
 and offset are reserved words of DynamoDB). Each call is bounded by its client's timeouts and
-retries (`aws.dynamodb_client`: about 15 s) and then raises CheckpointError. A write whose reply was
-lost is sent again by the SDK and may then be refused by its own condition: `Refused` carries the
-item, and the caller tells its own write.
+retries (`clients.py`: about 15 s) and then raises CheckpointError, of the kind
+CheckpointUnavailableError if asking again may help (`retry.until_table_answers`). A write whose
+reply was lost is sent again by the SDK and may then be refused by its own condition: `Refused`
+carries the item, and the caller tells its own write.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
-from csvkafka.errors import CheckpointError, ConfigError
+from csvkafka.aws.credential_faults import credential_fault
+from csvkafka.errors import CheckpointError, CheckpointUnavailableError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 
 if TYPE_CHECKING:
@@ -30,10 +33,11 @@ class DynamoDbItem:
     def __init__(
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
     ) -> None:
-        """Without `client`, one is made by `aws.dynamodb_client` at the first call."""
+        """Without `client`, one is made by `clients.dynamodb_client` at the first call."""
         self.table_name = table_name
         self.job_id = job_id
         self._client = client
+        self._has_answered = False
 
     @property
     def client(self) -> DynamoDBClient:
@@ -65,6 +69,18 @@ class DynamoDbItem:
             "UpdateItem", self.client.update_item, Key=self._key(), **update_request(change)
         )
 
+    def check_writes(self) -> None:
+        """Asks for the rights to create and to change an item, by writes whose condition no item
+        that is missing can meet; `job_id` must name none. Raises CheckpointError."""
+        self.update(ItemChange(set={"status": "checked"}))
+        self._write(
+            "PutItem",
+            self.client.put_item,
+            Item=self._key(),
+            ConditionExpression="attribute_exists(#key)",
+            ExpressionAttributeNames={"#key": KEY},
+        )
+
     def check(self) -> None:
         """Asks DynamoDB whether the table can be used as it is.
 
@@ -92,17 +108,44 @@ class DynamoDbItem:
         except aws.vendor_errors() as error:
             if isinstance(error, ClientError) and aws.error_code(error) == _CONDITION_FAILED:
                 return Refused(_item_of(error.response))
-            raise checkpoint_error(error, action, self.table_name, self.client) from error
+            raise self._failed(error, action) from error
+        self._has_answered = True
         return None
 
     def _call(self, action: str, call: Callable[..., Any], **request: Any) -> Any:
         try:
-            return call(TableName=self.table_name, **request)
+            answer = call(TableName=self.table_name, **request)
         except aws.vendor_errors() as error:
-            raise checkpoint_error(error, action, self.table_name, self.client) from error
+            raise self._failed(error, action) from error
+        self._has_answered = True
+        return answer
+
+    def _failed(self, error: Exception, action: str) -> CheckpointError | ConfigError:
+        self._has_answered = self._has_answered or aws.http_status_of(error) > 0
+        if aws.error_code(error) == "ValidationException":
+            found = self._other_key(error)
+            if found is not None:
+                return _wrong_key(self.table_name, f"{found} ({aws.describe(error)})")
+        return checkpoint_error(
+            error, action, self.table_name, self.client, has_answered=self._has_answered
+        )
+
+    def _other_key(self, error: Exception) -> str | None:
+        """The table's key, if it is not ours: DynamoDB has one code for that and much else."""
+        try:
+            key = key_of(self.client.describe_table(TableName=self.table_name)["Table"])
+        except aws.vendor_errors():  # not among the rights that a load needs
+            return "another key" if _NAMES_THE_KEY.search(aws.describe(error)) else None
+        return None if key == _OUR_KEY else f"the key {key}"
 
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+_NAMES_THE_KEY = re.compile(
+    "key element does not match the schema|Missing the key|Type mismatch for key|number of "
+    "conditions on the keys",
+    re.IGNORECASE,
+)
+_OUR_KEY = f"{KEY} (S, HASH)"
 
 
 def create_table(table_name: str, client: DynamoDBClient) -> bool:
@@ -134,23 +177,38 @@ def create_table(table_name: str, client: DynamoDBClient) -> bool:
 
 def check_key_schema(table_name: str, description: Any) -> None:
     """Raises ConfigError unless the table that DescribeTable describes has our key."""
-    keys = [(key["AttributeName"], key["KeyType"]) for key in description["KeySchema"]]
+    key = key_of(description)
+    if key != _OUR_KEY:
+        raise _wrong_key(table_name, f"the key {key}")
+
+
+def key_of(description: Any) -> str:
+    """The key of the table that DescribeTable describes: `name (type, HASH), ...`."""
     types = {
         attribute["AttributeName"]: attribute["AttributeType"]
         for attribute in description["AttributeDefinitions"]
     }
-    if keys != [(KEY, "HASH")] or types[KEY] != "S":
-        has = ", ".join(f"{name} ({types[name]}, {key_type})" for name, key_type in keys)
-        raise ConfigError(
-            f"table {table_name} has the key {has}; a checkpoint table has the one key {KEY} "
-            "(S, HASH): name another table"
-        )
+    keys = [(key["AttributeName"], key["KeyType"]) for key in description["KeySchema"]]
+    return ", ".join(f"{name} ({types[name]}, {key_type})" for name, key_type in keys)
+
+
+def _wrong_key(table_name: str, found: str) -> ConfigError:
+    return ConfigError(
+        f"table {table_name} has {found}; a checkpoint table has the one key {KEY} (S, HASH): name "
+        "another table, or let one be made (CREATE_TABLE=true)"
+    )
 
 
 def checkpoint_error(
-    error: Exception, action: str, table_name: str, client: DynamoDBClient
+    error: Exception,
+    action: str,
+    table_name: str,
+    client: DynamoDBClient,
+    *,
+    has_answered: bool = False,
 ) -> CheckpointError | ConfigError:
-    """What a failed call becomes: an error that says what, where and what to do."""
+    """What a failed call becomes: an error that says what, where and what to do. `has_answered`:
+    the service is there."""
     from botocore.exceptions import NoCredentialsError, ParamValidationError
 
     cause = f"{action}: {aws.describe(error)}"
@@ -165,9 +223,16 @@ def checkpoint_error(
         case FailureKind.DENIED:
             advice = f"the role needs dynamodb:{action} on it"
         case FailureKind.CREDENTIALS:
-            advice = f"the AWS credentials are not accepted: {aws.CREDENTIALS_ADVICE}"
+            advice = credential_fault(error, client)
         case FailureKind.TRANSIENT:
             advice = "DynamoDB does not answer or throttles: run the same command again later"
+            if not has_answered:
+                advice = (
+                    "DynamoDB cannot be reached: check AWS_REGION, the endpoint and the network"
+                )
+            return CheckpointUnavailableError(
+                f"cannot use {where}: {advice} ({cause})", has_answered=has_answered
+            )
         case _:
             advice = "see DynamoDB's message"
     return CheckpointError(f"cannot use {where}: {advice} ({cause})")

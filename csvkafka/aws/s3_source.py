@@ -9,7 +9,6 @@ anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, what
 
 from __future__ import annotations
 
-import gzip
 import logging
 import re
 from collections.abc import Generator, Iterator
@@ -18,24 +17,25 @@ from typing import IO, TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
+from csvkafka.aws.s3_refusals import ObjectRequest, in_own_words, refusal
 from csvkafka.clock import Clock, SystemClock
 from csvkafka.errors import (
-    ConfigError,
     CsvKafkaError,
     SourceChangedError,
-    SourceCorruptError,
-    SourceNotFoundError,
     SourceReadError,
 )
 from csvkafka.model import SourceIdentity
-from csvkafka.retry import Patience
+from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
+from csvkafka.rows.gzip_stream import GzipStream
+from csvkafka.rows.source_kind import FIRST_BYTES
+from csvkafka.rows.stored_as import StoredAs, content_encodings
+from csvkafka.rows.window import begun
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 log = logging.getLogger(__name__)
 
-GZIP_MAGIC = b"\x1f\x8b"
 _FIRST_PIECE_BYTES = 4_096
 _PIECE_BYTES = 131_072
 """What one socket read asks for, from the first to the largest: each that succeeds allows one twice
@@ -63,24 +63,40 @@ class S3Source:
         *,
         client: S3Client | None = None,
         version_id: str | None = None,
+        request_payer: str | None = None,
+        customer_key: bytes | None = None,
         pinned: SourceIdentity | None = None,
         compression: Compression = Compression.AUTO,
         chunk_bytes: int = 262_144,
-        give_up_seconds: float = 300.0,
+        give_up_seconds: float = ANSWERING_SECONDS,
         clock: Clock | None = None,
     ) -> None:
-        """`version_id` names the version to read, and needs s3:GetObjectVersion. `pinned` is the
-        identity that the object must still have. `give_up_seconds` bounds the time without a new
-        byte while S3 fails. Without `client`, one is made by `aws.s3_client`."""
+        """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
+        "requester" where who asks pays; `customer_key` has the 32 bytes of an SSE-C key. `pinned`
+        is the identity that the object must still have. `give_up_seconds` bounds the time without a
+        new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered). Without
+        `client`, one is made by `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client
-        self._version: dict[str, Any] = {} if version_id is None else {"VersionId": version_id}
+        more: dict[str, Any] = {} if version_id is None else {"VersionId": version_id}
+        if request_payer is not None:
+            more["RequestPayer"] = request_payer
+        if customer_key is not None:
+            more |= {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": customer_key}
+        self._asked = ObjectRequest(bucket, key, more)
+        self._has_answered = False
         self._pinned = pinned
         self._compression = Compression(compression)
         self._chunk_bytes = chunk_bytes
         self._give_up_seconds = give_up_seconds
         self._clock = clock or SystemClock()
+        self._stored_as = StoredAs.unknown()
+
+    @property
+    def stored_as(self) -> StoredAs:
+        """How the object is stored, and what says so; after `identify`."""
+        return self._stored_as
 
     def identify(self) -> SourceIdentity:
         """The object's identity now, by HEAD.
@@ -88,26 +104,17 @@ class S3Source:
         Raises SourceNotFoundError, SourceReadError; SourceChangedError if it is not `pinned`;
         ConfigError if there are no credentials.
         """
-        client = self._connected()
-        patience = Patience(self._clock, self._give_up_seconds)
-        while True:
-            try:
-                head = client.head_object(Bucket=self._bucket, Key=self._key, **self._version)
-                break
-            except aws.vendor_errors() as error:
-                if aws.failure_kind(error) is not FailureKind.TRANSIENT or not patience.wait():
-                    raise self._refusal(error, "HEAD") from error
-                cause = aws.describe(error)
-                log.warning("HEAD of s3://%s/%s again: %s", self._bucket, self._key, cause)
+        head = self._head(self._connected())
         version_id = head.get("VersionId")
-        size, encoding = head["ContentLength"], head.get("ContentEncoding", "").lower()
+        size = head["ContentLength"]
+        self._stored_as = self._find_out(size, content_encodings(head.get("ContentEncoding", "")))
         identity = SourceIdentity(
             bucket=self._bucket,
             key=self._key,
             etag=head["ETag"],
             size=size,
             version_id=None if version_id == "null" else version_id,
-            is_gzip=self._is_gzip(size, encoding),
+            is_gzip=self._stored_as.is_gzip,
         )
         before = self._pinned or identity
         if (identity.etag, identity.size) != (before.etag, before.size):
@@ -118,6 +125,23 @@ class S3Source:
             )
         self._pinned = identity
         return identity
+
+    def _head(self, client: S3Client) -> Any:
+        patience = Patience(self._clock, self._give_up_seconds)
+        while True:
+            try:
+                head = client.head_object(Bucket=self._bucket, Key=self._key, **self._asked.more)
+            except aws.vendor_errors() as bare:
+                error = in_own_words(client, self._asked, bare)
+                self._has_answered = self._has_answered or aws.http_status_of(error) > 0
+                limit = None if self._has_answered else UNREACHED_SECONDS
+                transient = aws.failure_kind(error) is FailureKind.TRANSIENT
+                if not transient or not patience.wait(limit):
+                    raise refusal(client, self._asked, error, "HEAD") from error
+                log.warning("HEAD of %s again: %s", self._asked.name, aws.describe(error))
+            else:
+                self._has_answered = True
+                return head
 
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
@@ -131,11 +155,6 @@ class S3Source:
         chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
         position = 0 if gzipped else byte_offset
         for chunk in chunks:
-            if position == 0 and not gzipped and chunk.startswith(GZIP_MAGIC):
-                raise SourceCorruptError(
-                    f"{identity.uri} begins as a gzip file does, but neither its name nor its "
-                    "Content-Encoding says gzip; set the compression to gzip"
-                )
             wanted = chunk[max(0, byte_offset - position) :]
             position += len(chunk)
             if wanted:
@@ -157,38 +176,30 @@ class S3Source:
                 "what was loaded is kept, run the same command again"
             )
 
-    def _is_gzip(self, size: int, content_encoding: str) -> bool:
-        if size == 0 or self._compression is not Compression.AUTO:
-            return size > 0 and self._compression is Compression.GZIP
-        return self._key.lower().endswith(".gz") or content_encoding == "gzip"
+    def _find_out(self, size: int, encodings: tuple[str, ...]) -> StoredAs:
+        given = self._compression
+        if given is not Compression.AUTO or size == 0:
+            return StoredAs.as_given(size > 0 and given is Compression.GZIP, given)
+        return StoredAs.by_name(self._key, encodings)
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         if byte_offset >= identity.size:
             return
         with self._open(identity, byte_offset) as stream:
-            while chunk := stream.read(self._chunk_bytes):
-                yield chunk
+            chunks = iter(lambda: stream.read(self._chunk_bytes), b"")
+            if byte_offset == 0:
+                first, chunks = begun(chunks, FIRST_BYTES)
+                self._stored_as.check(first, identity.uri)
+                yield first
+            yield from chunks
 
     def _gunzipped(self, identity: SourceIdentity) -> Iterator[bytes]:
-        from isal import igzip, igzip_lib
-
-        position = 0
-        try:
-            with (
-                self._open(identity, 0) as stream,
-                igzip.IGzipFile(fileobj=stream, mode="rb") as gzip_file,
-            ):
-                while chunk := gzip_file.read(self._chunk_bytes):
-                    yield chunk
-                    position += len(chunk)
-        except (EOFError, gzip.BadGzipFile, igzip_lib.IsalError) as error:  # type: ignore[misc]
-            advice = "store it again and load it under another job id"
-            if position == 0:
-                advice += "; if it is plain text, set the compression to none"
-            raise SourceCorruptError(
-                f"{identity.uri} is not a sound gzip file, after byte {position} of its content: "
-                f"{error}; {advice}"
-            ) from error
+        content = GzipStream(self._stored(identity, 0), identity.uri).read()
+        first, chunks = begun(content, FIRST_BYTES)
+        self._stored_as.check_content(first, identity.uri)
+        if first:
+            yield first
+        yield from chunks
 
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
         import smart_open.s3
@@ -196,9 +207,8 @@ class S3Source:
         pinned = _PinnedObject(
             self._connected(),
             identity,
-            self._version,
+            self._asked,
             Patience(self._clock, self._give_up_seconds),
-            self._refusal,
         )
         stream: IO[bytes] = smart_open.s3.open(
             self._bucket,
@@ -216,49 +226,6 @@ class S3Source:
             self._client = aws.s3_client()
         return self._client
 
-    def _refusal(self, error: Exception, request: str) -> CsvKafkaError:
-        """What `error`, answered to `request`, becomes."""
-        from botocore.exceptions import NoCredentialsError, ParamValidationError
-
-        uri = f"s3://{self._bucket}/{self._key}"
-        version_id = self._version.get("VersionId")
-        named = uri if version_id is None else f"{uri} version {version_id}"
-        where = f"at {aws.endpoint_of(self._connected())}"
-        cause = aws.describe(error)
-        kind = aws.failure_kind(error)
-        if isinstance(error, NoCredentialsError | ParamValidationError):
-            return ConfigError(f"cannot read {named} {where}: {cause}")
-        if aws.error_code(error) == "InvalidObjectState":
-            return SourceReadError(
-                f"{named} is archived: restore it (s3:RestoreObject), wait until it is there, and "
-                f"run the same command again ({cause})"
-            )
-        if kind is FailureKind.CHANGED:
-            return SourceChangedError(
-                f"{named} is no longer the object that the job was begun with ({request}: {cause})"
-                "; put the old object back, name its version id, or load the new one under "
-                "another job id"
-            )
-        if kind is FailureKind.NOT_FOUND:
-            return SourceNotFoundError(
-                f"there is no {named} {where} ({cause}); check bucket, key, region and endpoint"
-            )
-        if kind is FailureKind.DENIED:
-            action = "s3:GetObject" if version_id is None else "s3:GetObjectVersion"
-            return SourceReadError(
-                f"not allowed to read {named} {where} ({cause}): the role needs {action} on it; "
-                "without s3:ListBucket, S3 says 403 for an object that does not exist too"
-            )
-        if kind is FailureKind.CREDENTIALS:
-            return SourceReadError(
-                f"S3 does not accept the AWS credentials for {named} {where} ({cause}): "
-                f"{aws.CREDENTIALS_ADVICE}"
-            )
-        return SourceReadError(
-            f"cannot read {named} {where}, {request}: {cause}; what was loaded is kept, run the "
-            "same command again when S3 answers"
-        )
-
 
 class _PinnedObject:
     """What smart_open is given for a client: `get_object` of one version of one object.
@@ -271,14 +238,12 @@ class _PinnedObject:
         self,
         client: S3Client,
         identity: SourceIdentity,
-        version: dict[str, Any],
+        asked: ObjectRequest,
         patience: Patience,
-        refusal: Any,
     ) -> None:
         self._client = client
         self._identity = identity
-        self._version = version
-        self._refusal = refusal
+        self._asked = asked
         self.patience = patience
         self.body_fault: Exception | None = None
 
@@ -289,7 +254,7 @@ class _PinnedObject:
         while True:
             if fault is not None:
                 if not self.patience.wait():
-                    raise self._refusal(fault, f"GET from byte {first}") from fault
+                    raise self._refusal(fault, first) from fault
                 uri, cause = self._identity.uri, aws.describe(fault)
                 log.warning("%s goes on at byte %d after: %s", uri, first, cause)
             try:
@@ -298,8 +263,11 @@ class _PinnedObject:
                 # Credentials may be renewed while a load runs; at its start HEAD told of them.
                 kind = aws.failure_kind(error)
                 if kind not in (FailureKind.TRANSIENT, FailureKind.CREDENTIALS):
-                    raise self._refusal(error, f"GET from byte {first}") from error
+                    raise self._refusal(error, first) from error
                 fault = error
+
+    def _refusal(self, error: Exception, first: int) -> CsvKafkaError:
+        return refusal(self._client, self._asked, error, f"GET from byte {first}")
 
     def _get(self, first: int) -> dict[str, object]:
         size = self._identity.size
@@ -308,7 +276,7 @@ class _PinnedObject:
             Key=self._identity.key,
             Range=f"bytes={first}-{size - 1}",
             IfMatch=self._identity.etag,
-            **self._version,
+            **self._asked.more,
         )
         starts_at, total = _extent(answer)
         if answer["ETag"] != self._identity.etag or total != size:

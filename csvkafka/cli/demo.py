@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from csvkafka.cli.output import bytes_text, count_text, duration_text, is_terminal
+from csvkafka.cli.output import bytes_text, count_text, duration_text, watching
 
 if TYPE_CHECKING:
     from csvkafka.testing.history import History
-    from csvkafka.testing.judging.demo import DemoResult, DemoView
+    from csvkafka.testing.judging.demo import DemoResult
 
 EPILOG = """
 \b
@@ -64,7 +63,7 @@ def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     plan = DemoPlan(rows, kills, seed)
     begun_at = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="csvkafka-demo-") as folder, _view(plain) as view:
+    with tempfile.TemporaryDirectory(prefix="csvkafka-demo-") as folder, watching(plain) as view:
         view.phase("starting Kafka, S3 and DynamoDB", 0)
         with EmbeddedStack() as stack:
             seconds = time.monotonic() - begun_at
@@ -97,16 +96,8 @@ def _write_report(path: Path, result: DemoResult, history: History) -> None:
     click.echo(f"report: {path}")
 
 
-def _view(plain: bool) -> AbstractContextManager[DemoView]:
-    if plain or not is_terminal():
-        return nullcontext(DemoLines())
-    from csvkafka.cli.bar import Bar
-
-    return Bar()
-
-
 def _summary(result: DemoResult, seconds: float) -> list[str]:
-    from csvkafka.testing.checker.checker import AnomalyKind
+    from csvkafka.testing.checker.verdict import AnomalyKind
 
     plan = result.plan
     resumes = [life.first_row_seconds for life in result.lives[1:] if life.first_row_seconds]
@@ -139,18 +130,3 @@ def _summary(result: DemoResult, seconds: float) -> list[str]:
             lines += [f"{isolation} readers:", *str(verdict).splitlines()]
     lines.append(f"({duration_text(seconds)} in all)")
     return lines
-
-
-class DemoLines:
-    """The demo as plain lines."""
-
-    def phase(self, text: str, total: int) -> None:
-        """See `demo.DemoView`."""
-        click.echo(f"{text} ..." if not total else f"{text}: {count_text(total)} rows ...")
-
-    def reached(self, done: int) -> None:
-        """Plain lines do not move."""
-
-    def say(self, text: str) -> None:
-        """A fact worth a line."""
-        click.echo(text)

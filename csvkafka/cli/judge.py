@@ -6,14 +6,13 @@ import json
 import logging
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from csvkafka.cli.output import bytes_text, count_text, duration_text, is_terminal
+from csvkafka.cli.output import bytes_text, count_text, duration_text, watching
 from csvkafka.errors import ConfigError
 from csvkafka.testing.inputs.csv_files import PRESETS
 from csvkafka.testing.stacks.choice import KINDS
@@ -21,7 +20,7 @@ from csvkafka.testing.stacks.choice import KINDS
 if TYPE_CHECKING:
     from csvkafka.testing.history import History
     from csvkafka.testing.judging.judgement import Judgement
-    from csvkafka.testing.judging.plan import JudgePlan, JudgeView
+    from csvkafka.testing.judging.plan import JudgePlan
     from csvkafka.testing.processes.loader_command import LoaderCommand
 
 EPILOG = """
@@ -129,7 +128,7 @@ def command(
     visible from outside (rows in the topic, writes to the table, time), runs it again until it is
     done, and compares every record with every row. Nothing is asked of the loader.
     """
-    from csvkafka.testing.checker.checker import IdentifyBy
+    from csvkafka.testing.checker.expectation import IdentifyBy
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.inputs.csv_files import preset as preset_spec
     from csvkafka.testing.judging.plan import DEFAULT_FILE, JudgePlan
@@ -179,7 +178,7 @@ def _judged(plan: JudgePlan, stack: str, plain: bool, as_json: bool) -> tuple[Ju
 
     choice = choose_stack(stack, os.environ)
     begun_at = time.monotonic()
-    with _view(plain or as_json, as_json) as view:
+    with watching(plain or as_json, to_stderr=as_json) as view:
         view.phase("starting Kafka, S3 and DynamoDB", 0)
         with open_stack(choice.kind) as running:
             view.say(
@@ -188,32 +187,6 @@ def _judged(plan: JudgePlan, stack: str, plain: bool, as_json: bool) -> tuple[Ju
             )
             history = History()
             return judge(plan, running, view=view, history=history), history
-
-
-def _view(plain: bool, to_stderr: bool) -> AbstractContextManager[JudgeView]:
-    if plain or not is_terminal():
-        return nullcontext(JudgeLines(to_stderr))
-    from csvkafka.cli.bar import Bar
-
-    return Bar()
-
-
-class JudgeLines:
-    """The judgement as plain lines; on stderr where stdout is for JSON."""
-
-    def __init__(self, to_stderr: bool) -> None:
-        self._to_stderr = to_stderr
-
-    def phase(self, text: str, total: int) -> None:
-        """See `judge.JudgeView`."""
-        self.say(f"{text}: {count_text(total)} rows ..." if total else f"{text} ...")
-
-    def reached(self, done: int) -> None:
-        """Plain lines do not move."""
-
-    def say(self, text: str) -> None:
-        """A fact worth a line."""
-        click.echo(text, err=self._to_stderr)
 
 
 def _summary(judgement: Judgement) -> list[str]:

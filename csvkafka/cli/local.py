@@ -11,6 +11,7 @@ EPILOG = """
 Examples:
   csvkafka local --bucket data --table csv-kafka-checkpoint --topic csv-import
   csvkafka local --brokers 3 --topic rows --partitions 6
+  csvkafka local --kafka-release 3.9.1
 
 It prints `export` lines; paste them into another shell, and boto3, csvkafka and Kafka's tools (by
 CLASSPATH) go there. What it holds is gone when it stops, however it stops. The first start on a
@@ -26,6 +27,12 @@ machine fetches 45 MB of jars. Needs csvkafka[local].
     show_default=True,
     help="Kafka brokers; topics are replicated to all.",
 )
+@click.option(
+    "--kafka-release",
+    metavar="RELEASE",
+    help="Kafka's release, e.g. 3.9.1 (default: $CSVKAFKA_KAFKA_RELEASE, else the newest that "
+    "csvkafka is tested with); an unknown one is answered with those that are there.",
+)
 @click.option("--bucket", metavar="NAME", help="Create this S3 bucket (versioned).")
 @click.option("--table", metavar="NAME", help="Create this checkpoint table.")
 @click.option("--topic", metavar="NAME", help="Create this topic.")
@@ -37,7 +44,12 @@ machine fetches 45 MB of jars. Needs csvkafka[local].
     help="Partitions of the topic.",
 )
 def command(
-    brokers: str, bucket: str | None, table: str | None, topic: str | None, partitions: int
+    brokers: str,
+    kafka_release: str | None,
+    bucket: str | None,
+    table: str | None,
+    topic: str | None,
+    partitions: int,
 ) -> int:
     """Starts Kafka, S3 and DynamoDB on this machine and prints the exports that point there."""
     from csvkafka.local.run import run_local
@@ -46,6 +58,7 @@ def command(
     run_local(
         int(brokers),
         echo=click.echo,
+        kafka_release=kafka_release,
         bucket=bucket,
         table=table,
         topic=topic,

@@ -1,4 +1,4 @@
-"""What commands say: error lines, numbers for people."""
+"""What commands say: error lines, numbers for people, and how far something is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.errors import StoppedError, UserFunctionError
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE
+
+if TYPE_CHECKING:
+    from csvkafka.testing.judging.plan import JudgeView
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -79,3 +84,29 @@ def duration_text(seconds: float) -> str:
 def time_text(unix_seconds: float) -> str:
     """`2026-01-16 10:30:45 UTC`."""
     return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def watching(plain: bool, *, to_stderr: bool = False) -> AbstractContextManager[JudgeView]:
+    """Shows how far a demo or a judgement is, while it is entered: a bar on a terminal, else (or
+    if `plain`) lines."""
+    if plain or not is_terminal():
+        return nullcontext(_Lines(to_stderr))
+    from csvkafka.cli.bar import Bar
+
+    return Bar()
+
+
+class _Lines:
+    """A `JudgeView` of plain lines; on stderr where stdout is for JSON."""
+
+    def __init__(self, to_stderr: bool) -> None:
+        self._to_stderr = to_stderr
+
+    def phase(self, text: str, total: int) -> None:
+        self.say(f"{text}: {count_text(total)} rows ..." if total else f"{text} ...")
+
+    def reached(self, done: int) -> None:
+        """Plain lines do not move."""
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=self._to_stderr)

@@ -12,7 +12,7 @@ import click
 
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
-from csvkafka.config.settings import JOB
+from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
 from csvkafka.errors import CheckpointError, ConfigError
 from csvkafka.interfaces import Item
 from csvkafka.ledger import owner as owners
@@ -36,17 +36,21 @@ _TABLE = tuple(setting for setting in JOB if setting.variable == "DYNAMODB_TABLE
 
 
 @click.command("status", epilog=EPILOG)
-@click.argument("job_id", metavar="[JOB]", envvar="JOB_ID", default="csv-job-1")
+@click.argument("job", metavar="[JOB]", required=False)
 @setting_options(_TABLE)
 @click.option("--json", "as_json", is_flag=True, help="The item and what follows from it, as JSON.")
 @click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
-def command(job_id: str, as_json: bool, watch: bool, **options: Any) -> int:
+def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
     from csvkafka.aws.dynamodb_item import DynamoDbItem
 
-    table = values_given(options).get("DYNAMODB_TABLE")
+    values = values_given(options)
+    table = values.get("DYNAMODB_TABLE")
     if not table:
         raise ConfigError("Missing environment variable DYNAMODB_TABLE: name the checkpoint table")
+    job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
+    if not job_id:
+        raise ConfigError(f"JOB_ID is empty; name the job, or leave it out for {DEFAULT_JOB_ID}")
     item = DynamoDbItem(table, job_id)
     if watch:
         _watch(item, table, job_id)

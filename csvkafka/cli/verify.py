@@ -101,7 +101,7 @@ def _verdicts(
     levels: tuple[str, ...], *, exclusive: bool, by_content: bool, options: dict[str, Any]
 ) -> dict[str, JobVerdict]:
     from csvkafka.config.load_config import LoadConfig
-    from csvkafka.testing.checker.checker import IdentifyBy
+    from csvkafka.testing.checker.expectation import IdentifyBy
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.checker.verify import Scope, verify_job
 

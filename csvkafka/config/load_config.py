@@ -6,19 +6,24 @@ options laid over it) and names all that is missing or malformed in one ConfigEr
 
 from __future__ import annotations
 
+import base64
 import importlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.model import BadRows, Dialect, Routing, Transform
+from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
+
+CUSTOMER_KEY_BYTES = 32
+"""S3 encrypts by AES-256 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class LoadConfig:
     kafka: KafkaSettings
     spec: JobSpec
     s3_version_id: str | None = None
+    s3_request_payer: str | None = None
+    s3_customer_key: bytes | None = field(default=None, repr=False)
     create_table: bool = False
     checkpoint_interval: int = 10_000
     lease_seconds: float = 10.0
@@ -52,8 +59,12 @@ class LoadConfig:
                 delimiter=given.text("CSV_DELIMITER").replace("\\t", "\t"),
                 quotechar=given.text("CSV_QUOTECHAR"),
                 encoding=given.text("CSV_ENCODING"),
+                skipped_lines=given.count("CSV_SKIP_LINES"),
             ),
+            duplicate_columns=DuplicateColumns(given.text("CSV_DUPLICATE_COLUMNS")),
+            given=frozenset({"CSV_DELIMITER", "CSV_SKIP_LINES"} & values.keys()),
             compression=given.text("KAFKA_COMPRESSION_TYPE"),
+            max_record_bytes=given.count("MAX_RECORD_BYTES"),
             bad_rows=BadRows(given.text("ON_BAD_ROW")),
             dead_letter_topic=given.optional("DEAD_LETTER_TOPIC"),
             source_compression=given.text("SOURCE_COMPRESSION"),
@@ -67,6 +78,8 @@ class LoadConfig:
             kafka=_kafka_settings(given, values),
             spec=spec,
             s3_version_id=given.optional("S3_VERSION_ID"),
+            s3_request_payer=given.optional("S3_REQUEST_PAYER"),
+            s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
             create_table=given.flag("CREATE_TABLE"),
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
@@ -82,7 +95,7 @@ def kafka_settings(values: Mapping[str, str]) -> KafkaSettings:
 
 
 class _Given:
-    """The settings' texts, defaults filled in; an empty text counts as not given.
+    """The settings' texts, defaults filled in; what empty text means, `Setting` says.
 
     Raises ConfigError that lists every one that is missing or malformed."""
 
@@ -90,10 +103,10 @@ class _Given:
         self._texts: dict[str, str] = {}
         missing, problems = [], []
         for setting in settings:
-            text = values.get(setting.variable) or setting.default
-            if text is None:
-                if setting.required:
-                    missing.append(setting.variable)
+            text = values.get(setting.variable, setting.default)
+            if text is None and setting.required:
+                missing.append(setting.variable)
+            if text is None or (text == "" and setting.default is None and not setting.required):
                 continue
             problem = _problem(setting, text)
             if problem is not None:
@@ -127,6 +140,11 @@ def _problem(setting: Setting, text: str) -> str | None:
     """What is wrong with a setting's text; None: nothing."""
     if not isinstance(text, str):
         return f"must be text, not {type(text).__name__}"
+    if text == "":
+        if setting.may_be_empty:
+            return None
+        instead = "" if setting.required else f", leave it out for {setting.default}"
+        return f"is empty; give it a value{instead}"
     shown = "the value given" if setting.secret else repr(text)
     if setting.choices and text not in setting.choices:
         return f"must be one of {', '.join(setting.choices)}, not {shown}"
@@ -162,7 +180,36 @@ def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
         ssl_check_hostname=given.flag("KAFKA_SSL_CHECK_HOSTNAME"),
         aws_msk_iam=given.flag("KAFKA_AWS_MSK_IAM"),
         aws_region=values.get("AWS_REGION") or values.get("AWS_DEFAULT_REGION"),
+        connect_timeout_ms=round(given.seconds("KAFKA_CONNECT_SECONDS") * 1000),
     )
+
+
+def _customer_key(text: str | None) -> bytes | None:
+    """The 32 bytes of a customer's key, from base64 or from a file. Raises ConfigError, which never
+    shows the key."""
+    if text is None:
+        return None
+    where, content = "the value given", text.encode()
+    if text.startswith("@"):
+        where = f"file {text[1:]}"
+        try:
+            content = Path(text[1:]).read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"S3_SSE_CUSTOMER_KEY: cannot read {where} ({error}); check it"
+            ) from error
+    if len(content) == CUSTOMER_KEY_BYTES:
+        return content
+    try:
+        key = base64.b64decode(content.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != CUSTOMER_KEY_BYTES:
+        raise ConfigError(
+            f"S3_SSE_CUSTOMER_KEY must be {CUSTOMER_KEY_BYTES} bytes in base64 (44 characters), or "
+            f"@FILE; {where} is none"
+        )
+    return key
 
 
 def _transform(name: str | None) -> Transform | None:

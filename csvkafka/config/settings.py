@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.model import BadRows
+from csvkafka.model import MAX_RECORD_BYTES, BadRows, DuplicateColumns
 
 
 class Kind(StrEnum):
@@ -24,7 +24,10 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting. `default` is text as in the environment; None: there is none. `secret` values
-    are never shown. `choices` bound the text, if there are any."""
+    are never shown. `choices` bound the text, if there are any.
+
+    Empty text says "none" to a setting without default, and is refused for the others, but for one
+    that `may_be_empty`: there it is a value of its own."""
 
     variable: str
     help: str
@@ -34,6 +37,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: int = 0
     secret: bool = False
+    may_be_empty: bool = False
 
     @property
     def option(self) -> str:
@@ -46,14 +50,43 @@ SOURCE = (
     Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
+        "S3_REQUEST_PAYER",
+        "Your word that you pay for the requests, for a bucket whose requesters do.",
+        choices=("requester",),
+    ),
+    Setting(
+        "S3_SSE_CUSTOMER_KEY",
+        "Key of an object that is encrypted by a key of its owner (SSE-C): 32 bytes in base64, or "
+        "@FILE that holds the bytes or their base64.",
+        secret=True,
+    ),
+    Setting(
         "SOURCE_COMPRESSION",
         "How the object is stored; auto: gzip if the key ends in .gz or Content-Encoding says so.",
         default="auto",
         choices=("auto", "none", "gzip"),
     ),
     Setting("CSV_DELIMITER", "Character between fields; \\t is a tab.", default=","),
-    Setting("CSV_QUOTECHAR", "Character around quoted fields.", default='"'),
+    Setting(
+        "CSV_QUOTECHAR",
+        "Character around quoted fields; empty: no field is quoted.",
+        default='"',
+        may_be_empty=True,
+    ),
     Setting("CSV_ENCODING", "Encoding of the CSV; a byte order mark is dropped.", default="utf-8"),
+    Setting(
+        "CSV_SKIP_LINES",
+        "Lines before the header row, blank ones too, that are left out.",
+        kind=Kind.COUNT,
+        default="0",
+    ),
+    Setting(
+        "CSV_DUPLICATE_COLUMNS",
+        "Columns of one name, or named like a field of csvkafka's: refuse to begin, send the last "
+        "one's value (as csv.DictReader does), or number the names.",
+        default=DuplicateColumns.REFUSE.value,
+        choices=tuple(choice.value for choice in DuplicateColumns),
+    ),
     Setting(
         "ON_BAD_ROW",
         "A row wider or narrower than the header: stop the load, keep it as csv.DictReader would, "
@@ -65,6 +98,13 @@ SOURCE = (
 
 SINK = (
     Setting("KAFKA_BOOTSTRAP_SERVERS", "Brokers as host:port,host:port.", required=True),
+    Setting(
+        "KAFKA_CONNECT_SECONDS",
+        "How long a start waits for a broker that cannot be reached; raise it where the loader "
+        "starts beside its brokers.",
+        kind=Kind.SECONDS,
+        default="8",
+    ),
     Setting("KAFKA_TOPIC", "Topic that gets the rows; it must exist.", required=True),
     Setting(
         "KAFKA_PARTITION",
@@ -84,6 +124,14 @@ SINK = (
         "Codec of the record batches.",
         default="gzip",
         choices=("gzip", "zstd", "lz4", "snappy", "none"),
+    ),
+    Setting(
+        "MAX_RECORD_BYTES",
+        "How large a record batch one row may make, compressed; the topic's max.message.bytes "
+        "bounds it too. Batches of several rows take at most 1,000,000 bytes.",
+        kind=Kind.COUNT,
+        default=str(MAX_RECORD_BYTES),
+        minimum=1_000,
     ),
     Setting(
         "KAFKA_SECURITY_PROTOCOL",
@@ -112,9 +160,11 @@ SINK = (
     ),
 )
 
+DEFAULT_JOB_ID = "csv-job-1"
+
 JOB = (
     Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True),
-    Setting("JOB_ID", "Name of the job: one for each file.", default="csv-job-1"),
+    Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
     Setting(
         "CREATE_TABLE", "Create the checkpoint table if it is missing.", Kind.FLAG, default="false"
     ),

@@ -27,7 +27,8 @@ _SETTINGS = {setting.variable: setting for setting in SETTINGS}
 
 # Not inside quotes, where a name would be the user's own, such as a column's; nor in a longer word.
 _NAMED = re.compile(
-    r"(?<![\w'\"/.:-])(" + "|".join(map(re.escape, _SETTINGS)) + r")(?:=([\w./:-]*\w))?(?![\w'\"/])"
+    r"(?<![\w'\"/.:-])(" + "|".join(map(re.escape, _SETTINGS)) + ")"
+    r"(?:=('[^']*'|[\w./:-]*\w))?(?![\w'\"/])"
 )
 _MISSING = "Missing environment variable"
 
@@ -63,4 +64,5 @@ def _as_argument(variable: str, value: str | None) -> str:
         return ARGUMENTS[variable] if value is None else f"{ARGUMENTS[variable]}={value!r}"
     if value is None:
         return f'settings["{variable}"]'
-    return f'settings={{"{variable}": "{value}"}}'
+    bare = value.strip("'")
+    return f'settings={{"{variable}": "{bare}"}}'

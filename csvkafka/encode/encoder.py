@@ -8,15 +8,15 @@ records in the same batches, whoever encodes it and whenever. How a row becomes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
 from csvkafka.encode.plain_rows import PlainLines, PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
-from csvkafka.errors import ANOTHER_JOB, ConfigError, RecordTooLargeError
+from csvkafka.errors import ConfigError
 from csvkafka.model import (
-    MAX_BATCH_BYTES,
     BadRows,
     Block,
     EncodedBatch,
@@ -31,7 +31,7 @@ from csvkafka.records.record_batch import (
     compress,
     frame_records,
 )
-from csvkafka.rows.csv_rows import check_dialect, row_ends
+from csvkafka.rows.csv_rows import check_dialect
 
 
 def lane_total(plan: EncodePlan) -> int:
@@ -51,17 +51,31 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     `skip[lane]` is how many of the lane's first rows in this block are in the topic already: they
     are left out of the batches, but counted in `rows_by_lane`; it may exceed what the block has.
 
-    Raises MalformedRowError for a row wider or narrower than the header if the plan says STOP,
-    SourceCorruptError for bytes that the encoding does not have, RecordTooLargeError for a row
-    that makes a batch above `plan.max_batch_bytes` alone, ConfigError as `check_plan` does."""
+    A row that cannot become a record ends it: what comes back holds the rows before, and as its
+    `failure` MalformedRowError (another width than the header's if the plan says STOP),
+    SourceCorruptError (bytes that the encoding does not have), RecordTooLargeError (a batch above
+    `plan.max_record_bytes` of that row alone), or what `plan.transform` raised.
+
+    Raises ConfigError as `check_plan` does."""
     if lane_total(plan) == 1 and skip and skip[0] >= block.row_count:
         return EncodedBlock(block.end, (block.row_count,), ())
-    encoded = encode_plain(block, plan, skip)
-    return encode_reference(block, plan, skip) if encoded is None else encoded
+    try:
+        encoded = encode_plain(block, plan, skip)
+        return encode_reference(block, plan, skip) if encoded is None else encoded
+    except BadRow as bad:
+        return _rows_before(bad, block, plan, skip)
+
+
+def _rows_before(bad: BadRow, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
+    if bad.row_index == 0:
+        return EncodedBlock(block.start, (0,) * lane_total(plan), (), bad.error)
+    # One of these may be a bad row too, which was not met first: then that one is the failure.
+    encoded = encode_block(first_rows(block, bad.row_index, plan.dialect), plan, skip)
+    return encoded if encoded.failure is not None else replace(encoded, failure=bad.error)
 
 
 def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock | None:
-    """As `encode_block`, the plain way; None if the block does not fit it."""
+    """As `encode_block`, the plain way; None if the block does not fit it. Raises BadRow."""
     prepared = _prepared(plan)
     rows = prepared.plain
     if rows is None or not block.plain or (any(skip) and lane_total(plan) > 1):
@@ -105,7 +119,7 @@ def _encode_keyed(
 
 
 def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
-    """As `encode_block`, for any block."""
+    """As `encode_block`, for any block. Raises BadRow."""
     prepared = _prepared(plan)
     if lane_total(plan) == 1:
         first = skip[0] if skip else 0
@@ -222,31 +236,20 @@ def _batches(
     begin: int = 0,
     end: int | None = None,
 ) -> list[EncodedBatch]:
-    """The lane's records as one batch, or, while that is too large, as two halves of it."""
+    """The lane's records as one batch, or, while that is too large, as two halves of it; a batch of
+    one record may be larger."""
     end = len(lane.row_indexes) if end is None else end
     records = compress(plan.compression, lane.frame(begin, end))
     size = BATCH_OVERHEAD_BYTES + len(records)
     if size <= plan.max_batch_bytes:
         return [EncodedBatch(lane.lane, end - begin, attributes, records)]
     if end - begin == 1:
-        raise _too_large(block, plan, lane.row_indexes[begin], size)
+        if size <= plan.max_record_bytes:
+            return [EncodedBatch(lane.lane, 1, attributes, records)]
+        row_index = lane.row_indexes[begin]
+        raise BadRow(row_index, too_large(block, plan, row_index, size))
     middle = (begin + end) // 2
     return [
         *_batches(block, plan, attributes, lane, begin, middle),
         *_batches(block, plan, attributes, lane, middle, end),
     ]
-
-
-def _too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
-    ends = list(row_ends(block.data, plan.dialect))
-    starts = [0, *(end for end, _ in ends)]
-    row_starts = [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
-    number = block.start.row_count + row_index + 1
-    byte_offset = block.start.byte_offset + row_starts[row_index]
-    remedy = ": raise the topic's max.message.bytes, and run again"
-    if plan.max_batch_bytes >= MAX_BATCH_BYTES:
-        remedy = f", csvkafka's own: make the row smaller, {ANOTHER_JOB}"
-    return RecordTooLargeError(
-        f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
-        f"the limit is {plan.max_batch_bytes}{remedy}"
-    )

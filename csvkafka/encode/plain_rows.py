@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from csvkafka.encode.row_json import SOURCE_FILE, SOURCE_LINE, key_index_of
-from csvkafka.model import Block, EncodePlan
+from csvkafka.encode.bad_row import text_of
+from csvkafka.encode.row_json import key_index_of
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, EncodePlan
 from csvkafka.records.record_batch import varint
-from csvkafka.rows.csv_rows import decode, quotes_around_fields
+from csvkafka.rows.csv_rows import quotes_around_fields
 
 LaneOf = Callable[[bytes, int], int]
 
@@ -162,11 +163,10 @@ class PlainRows:
         fields without quotes, if each line has as many fields as the header."""
         data = block.data
         if not data.isascii():
-            text = decode(data, self._plan.dialect, block.start.byte_offset, self._plan.source_uri)
-            data = text.encode()
+            data = text_of(block, self._plan).encode()
         newline = b"\r\n" if data.endswith(b"\r\n") else b"\n"
         quote, delimiter = self._quote, self._delimiter
-        bare = data.translate(None, quote) if quote in data else data
+        bare = data.translate(None, quote) if quote and quote in data else data
         quote_count = len(data) - len(bare)
         if quote_count == 2 * self._width * block.row_count:
             # Every field is quoted: if there are as many lines and fields as there should be, every

@@ -6,18 +6,25 @@ It is `csv` and `orjson`: `{**row, "_source_line": …, "_source_file": …}` fo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
 
-from csvkafka.errors import ANOTHER_JOB, ConfigError, MalformedRowError, UserFunctionError
-from csvkafka.model import BadRows, Block, EncodePlan, Transform
+from csvkafka.encode.bad_row import BadRow, text_of
+from csvkafka.errors import (
+    ANOTHER_JOB,
+    ConfigError,
+    MalformedRowError,
+    UserFunctionError,
+    counted,
+)
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan, Transform
 from csvkafka.records.record_batch import RecordHeaders
-from csvkafka.rows.csv_rows import decode, parse_rows
+from csvkafka.rows.columns import rest_key
+from csvkafka.rows.csv_rows import parse_rows
 
-SOURCE_LINE = "_source_line"
-SOURCE_FILE = "_source_file"
 REASON = "reason"
 """Header of a dead letter: what is wrong with its row."""
 
@@ -38,10 +45,15 @@ def key_index_of(plan: EncodePlan) -> int | None:
     Raises ConfigError for a key column that is not in the header."""
     if plan.key_column is None:
         return None
+    if not plan.header:
+        raise ConfigError(
+            f"{plan.source_uri} has no header row, it is empty: so it has no key column "
+            f"{plan.key_column!r} (KEY_COLUMN)"
+        )
     if plan.key_column not in plan.header:
         raise ConfigError(
-            f"key column {plan.key_column!r} is not in the header of {plan.source_uri}: "
-            + ", ".join(plan.header)
+            f"key column {plan.key_column!r} (KEY_COLUMN) is not in the header of "
+            f"{plan.source_uri}: {', '.join(plan.header)}"
         )
     # Of columns with the same name, the last one counts, as in the record.
     return len(plan.header) - 1 - plan.header[::-1].index(plan.key_column)
@@ -54,19 +66,20 @@ class RowEncoder:
         self._plan = plan
         self._names = plan.header
         self._key_index = key_index_of(plan)
+        self._rest_key = rest_key(plan.header)
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
 
-        Raises MalformedRowError, SourceCorruptError, and UserFunctionError where `plan.transform`
-        raises, or returns what is no JSON."""
+        Raises BadRow with MalformedRowError, SourceCorruptError, and UserFunctionError where
+        `plan.transform` raises, or returns what is no JSON."""
         plan, names, key_index = self._plan, self._names, self._key_index
         width = len(names)
         uri = plan.source_uri
         values: list[bytes] = []
         keys: list[bytes | None] = []
         dead_letters: dict[int, RecordHeaders] = {}
-        text = decode(block.data, plan.dialect, block.start.byte_offset, uri)
+        text = text_of(block, plan)
         reader = parse_rows(text, plan.dialect)
         number = block.start.row_count
         skipped_until = number + first
@@ -75,19 +88,22 @@ class RowEncoder:
             if row:
                 number += 1
                 if number > skipped_until:
-                    record: dict[str, object] | None
-                    if len(row) == width:
-                        record = dict(zip(names, row, strict=True))
-                    else:
-                        lines = slice(lines_before, reader.line_num)
-                        record = self._ragged(row, number, block, lines, values, dead_letters)
-                    key = None
-                    if record is not None:
-                        if key_index is not None and key_index < len(row):
-                            key = row[key_index].encode()
-                        record[SOURCE_LINE] = number
-                        record[SOURCE_FILE] = uri
-                        values.append(self._dump(record, number))
+                    try:
+                        record: dict[str, object] | None
+                        if len(row) == width:
+                            record = dict(zip(names, row, strict=True))
+                        else:
+                            lines = slice(lines_before, reader.line_num)
+                            record = self._ragged(row, number, block, lines, values, dead_letters)
+                        key = None
+                        if record is not None:
+                            if key_index is not None and key_index < len(row):
+                                key = row[key_index].encode()
+                            record[SOURCE_LINE] = number
+                            record[SOURCE_FILE] = uri
+                            values.append(self._dump(record, number))
+                    except Exception as error:
+                        raise BadRow(number - block.start.row_count - 1, error) from error
                     keys.append(key)
             lines_before = reader.line_num
         self._check_row_count(block, number - block.start.row_count)
@@ -95,7 +111,7 @@ class RowEncoder:
 
     def _dump(self, record: dict[str, object], number: int) -> bytes:
         if self._plan.transform is None:
-            # Not every key is a string: the surplus of a row that is kept stands under None.
+            # Not every key is a string: the surplus of a row that is kept may stand under None.
             return _compact(orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS))
         row = f"row {number} of {self._plan.source_uri}"
         try:
@@ -104,7 +120,7 @@ class RowEncoder:
             name = transform_name(self._plan.transform)
             raise UserFunctionError.of(f"the transform {name}", row, error) from None
         try:
-            return _compact(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+            return _compact(_json_object(dict(result)))
         except (TypeError, ValueError) as error:
             name = transform_name(self._plan.transform)
             raise UserFunctionError(
@@ -124,11 +140,11 @@ class RowEncoder:
         """What becomes of a row wider or narrower than the header: the record of one that is kept,
         None for one that was added as a dead letter. `lines` are its lines in the block."""
         names = self._names
-        reason = f"{_count(len(row), 'field')}, the header has {len(names)}"
+        reason = f"{counted(len(row), 'field')}, the header has {len(names)}"
         if self._plan.bad_rows is BadRows.KEEP:
             record: dict[str | None, object] = dict(zip(names, row, strict=False))
             if len(row) > len(names):
-                record[None] = row[len(names) :]
+                record[self._rest_key] = row[len(names) :]
             record.update(dict.fromkeys(names[len(row) :]))
             return record  # type: ignore[return-value]
         physical_lines = block.data.splitlines(keepends=True)
@@ -150,7 +166,7 @@ class RowEncoder:
         if count != block.row_count:
             raise MalformedRowError(
                 f"the block at byte {block.start.byte_offset} of {self._plan.source_uri} was cut "
-                f"as {_count(block.row_count, 'row')} and reads as {count}; this is a defect of "
+                f"as {counted(block.row_count, 'row')} and reads as {count}; this is a defect of "
                 "csvkafka: please report it. Nothing of the block was sent."
             )
 
@@ -162,10 +178,24 @@ def transform_name(transform: Transform) -> str:
     return f"{module}:{name}"
 
 
-def _compact(json: bytes) -> bytes:
+def _json_object(fields: dict[str, object]) -> bytes:
+    """Raises TypeError or ValueError for what is no JSON object, or has a key twice."""
+    try:
+        return orjson.dumps(fields)
+    except TypeError:
+        text = orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS)
+    # Keys of other types than str may be written alike: None and "null", 1 and "1".
+    json.loads(text, object_pairs_hook=_refuse_equal_keys)
+    return text
+
+
+def _refuse_equal_keys(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it has the key {name!r} twice")
+
+
+def _compact(text: bytes) -> bytes:
     """A copy that takes no more memory than it needs: orjson's own keeps some KB of room."""
-    return b"%b" % json
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return b"%b" % text

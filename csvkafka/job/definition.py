@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csvkafka.encode.row_json import transform_name
 from csvkafka.errors import (
@@ -22,8 +22,11 @@ from csvkafka.ledger.item import JobDefinition, StoredJob
 from csvkafka.model import (
     BLOCK_BYTES,
     MAX_BATCH_BYTES,
+    MAX_RECORD_BYTES,
+    RECORD_LIMIT_SETTING,
     BadRows,
     Dialect,
+    DuplicateColumns,
     EncodePlan,
     Lane,
     Routing,
@@ -31,6 +34,7 @@ from csvkafka.model import (
     TopicFacts,
     Transform,
 )
+from csvkafka.rows.columns import numbered
 
 RECORD_FORMAT = "json-1"
 """Version of what a record looks like; a new one is another configuration."""
@@ -44,7 +48,8 @@ class JobSpec:
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
-    doubled where rows go to several partitions (`plan`)."""
+    doubled where rows go to several partitions (`plan`). `given` holds the variables of those
+    settings of the dialect that the user gave, be it with the default's text."""
 
     job_id: str
     topic: str
@@ -58,7 +63,10 @@ class JobSpec:
     source_compression: str = "auto"
     transform: Transform | None = None
     one_by_one: bool = False
+    duplicate_columns: DuplicateColumns = DuplicateColumns.REFUSE
+    given: frozenset[str] = frozenset()
     max_batch_bytes: int = MAX_BATCH_BYTES
+    max_record_bytes: int = MAX_RECORD_BYTES
     block_bytes: int = BLOCK_BYTES
     accept_deleted_tail: bool = False
 
@@ -112,13 +120,27 @@ class JobSpec:
             lanes.append(Lane(self.dead_letter_topic, DEAD_LETTER_PARTITION))
         return tuple(lanes)
 
+    def columns(self, header: Sequence[str]) -> tuple[str, ...]:
+        """What records call the columns of a header."""
+        if self.duplicate_columns is DuplicateColumns.NUMBER:
+            return numbered(header)
+        return tuple(header)
+
+    def going_on(self, stored: Mapping[str, str]) -> JobSpec:
+        """As this, for a job that was begun with the configuration `stored`: to refuse columns is
+        to begin no job, so one that was begun keeps what was chosen for it then."""
+        if self.duplicate_columns is not DuplicateColumns.REFUSE:
+            return self
+        chosen = stored.get("CSV_DUPLICATE_COLUMNS", DuplicateColumns.LAST.value)
+        return replace(self, duplicate_columns=DuplicateColumns(chosen))
+
     def plan(
-        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], max_batch_bytes: int
+        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int
     ) -> EncodePlan:
-        """How rows become batches. `max_batch_bytes` is what the topic takes, at most ours."""
+        """How rows become batches. `topic_bytes` is how large a batch the topics take."""
         data_lanes = len(lanes) - (self.dead_letter_topic is not None)
         return EncodePlan(
-            header=tuple(header),
+            header=self.columns(header),
             source_uri=source_uri,
             dialect=self.dialect,
             lane_count=data_lanes,
@@ -126,7 +148,13 @@ class JobSpec:
             key_column=self.key_column,
             compression=self.compression,
             bad_rows=self.bad_rows,
-            max_batch_bytes=max_batch_bytes,
+            max_batch_bytes=min(self.max_batch_bytes, topic_bytes),
+            max_record_bytes=min(self.max_record_bytes, topic_bytes),
+            record_limit=(
+                "the topic's max.message.bytes"
+                if topic_bytes < self.max_record_bytes
+                else RECORD_LIMIT_SETTING
+            ),
             # A block becomes a batch for each lane: with several, small ones unless it is larger.
             block_bytes=self.block_bytes * (1 if data_lanes == 1 else 2),
             transform=self.transform,
@@ -135,9 +163,16 @@ class JobSpec:
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.
 
-        The codec of the batches is not among them: it may change in the middle of a load."""
+        The codec of the batches is not among them, nor the size that a row may have: both may
+        change in the middle of a load."""
         columns = hashlib.sha256("\0".join(header).encode("utf-8", "surrogatepass")).hexdigest()
-        return {
+        # Where these two say nothing new, the item does not name them: it need not know them.
+        more = {}
+        if self.dialect.skipped_lines:
+            more["CSV_SKIP_LINES"] = str(self.dialect.skipped_lines)
+        if self.columns(header) != tuple(header):
+            more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
+        return more | {
             "JOB_ID": self.job_id,
             "record format": RECORD_FORMAT,
             "columns": f"{len(header)} columns, sha256 {columns[:16]}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csvkafka.errors import ConfigError
+from csvkafka.errors import ConfigError, SinkRefusedError
 from csvkafka.model import TopicFacts
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
@@ -24,20 +24,23 @@ SHORTEST_TIMESTAMP_LIMIT_MS = 600_000
 
 DAY_MS = 86_400_000
 
+_NEEDED = ("READ", "WRITE", "DESCRIBE")
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the checks let pass: `max_batch_bytes` is how large a batch may be on the wire in this
-    topic, `warnings` are sentences for the log."""
+    """What the checks let pass: `topic_bytes` is how large a batch this topic takes on the wire,
+    `warnings` are sentences for the log."""
 
-    max_batch_bytes: int
+    topic_bytes: int
     warnings: tuple[str, ...]
 
 
-def check_topic(topic: str, facts: TopicFacts, max_batch_bytes: int) -> Findings:
-    """Checks the topic for a load that wants batches of up to `max_batch_bytes`.
+def check_topic(topic: str, facts: TopicFacts) -> Findings:
+    """Checks the topic for a load.
 
-    Raises ConfigError if the promise would break."""
+    Raises SinkRefusedError if a right is missing, ConfigError if the promise would break."""
+    _check_rights(topic, facts)
     config = facts.config
     _check_cleanup(topic, config)
     _check_timestamps(topic, config)
@@ -47,7 +50,7 @@ def check_topic(topic: str, facts: TopicFacts, max_batch_bytes: int) -> Findings
         *_retention_warnings(topic, config),
         *_compression_warnings(topic, config),
     ]
-    return Findings(_fitting_batch_bytes(topic, config, max_batch_bytes), tuple(warnings))
+    return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
 
 
 def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
@@ -57,6 +60,17 @@ def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
             f"topic {topic} has {facts.partition_count} partitions (0 to "
             f"{facts.partition_count - 1}), but partition {partition} is configured; choose one "
             "that exists"
+        )
+
+
+def _check_rights(topic: str, facts: TopicFacts) -> None:
+    """All that a load, and a resume of it, asks of the topic; a right that is missing would else be
+    missed only in the middle of a load, or after a kill."""
+    missing = [] if facts.rights is None else [op for op in _NEEDED if op not in facts.rights]
+    if missing:
+        raise SinkRefusedError(
+            f"{facts.principal} has no right to {' and '.join(missing)} on topic {topic}: grant it "
+            f"{', '.join(_NEEDED)} (a load writes rows, and a resume reads where they end)"
         )
 
 
@@ -96,7 +110,7 @@ def _check_replicas(topic: str, facts: TopicFacts) -> None:
         )
 
 
-def _fitting_batch_bytes(topic: str, config: dict[str, str], wanted: int) -> int:
+def _fitting_batch_bytes(topic: str, config: dict[str, str]) -> int:
     limit = _number(config, "max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES)
     fitting = (limit or DEFAULT_MAX_MESSAGE_BYTES) - BATCH_HEADER_SLACK_BYTES
     if fitting < SMALLEST_BATCH_BYTES:
@@ -105,7 +119,7 @@ def _fitting_batch_bytes(topic: str, config: dict[str, str], wanted: int) -> int
             f"{SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
             f"{DEFAULT_MAX_MESSAGE_BYTES}): raise it"
         )
-    return min(wanted, fitting)
+    return fitting
 
 
 def _replica_warnings(topic: str, facts: TopicFacts) -> list[str]:

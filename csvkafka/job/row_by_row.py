@@ -20,15 +20,18 @@ from csvkafka.errors import (
     MalformedRowError,
     StoppedError,
     UserFunctionError,
+    counted,
 )
 from csvkafka.job.parts import JobParts, RowSender
 from csvkafka.ledger.item import StoredJob
-from csvkafka.ledger.ledger import JobLedger
+from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.pipeline import STOP_GRACE_SECONDS
+from csvkafka.retry import until_table_answers
 from csvkafka.rows.blocks import cut_blocks
-from csvkafka.rows.csv_rows import decode, parse_rows, row_ends
+from csvkafka.rows.columns import rest_key
+from csvkafka.rows.csv_rows import decode_row, parse_rows, row_ends
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +116,7 @@ class _Loop:
         self.reached = start
 
     def send(self, row: dict[str | None, object], end: Position) -> None:
-        signal_number = self._parts.stop_signal()
-        if signal_number is not None:
-            raise StoppedError(signal_number)
+        self._raise_if_stopped()
         self._tend_lease()
         if not self._call(row, end.row_count):
             raise DeliveryError(
@@ -146,7 +147,14 @@ class _Loop:
 
     def commit(self, *, completed: bool = False, release: bool = False) -> None:
         checkpoint = Checkpoint(self.reached, self.reached.row_count, ())
-        self._ledger.commit(checkpoint, (), completed=completed, release=release)
+
+        def write() -> Stored:
+            return self._ledger.commit(checkpoint, (), completed=completed, release=release)
+
+        if release:
+            write()  # the run ends now: what the table holds stays true
+        else:
+            until_table_answers(write, self._parts.clock, self._raise_if_stopped)
         self._stored_rows = self.reached.row_count
         self._parts.observer.report(
             Step.CHECKPOINT_STORED,
@@ -158,25 +166,51 @@ class _Loop:
     def _tend_lease(self) -> None:
         renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
         if self._parts.clock.boottime() >= renew_at:
-            self._ledger.renew()
+            until_table_answers(self._ledger.renew, self._parts.clock, self._raise_if_stopped)
+
+    def _raise_if_stopped(self) -> None:
+        signal_number = self._parts.stop_signal()
+        if signal_number is not None:
+            raise StoppedError(signal_number)
 
 
 def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, object], Position]]:
     """The rows of a block as csv.DictReader gives them, each with the position after it."""
-    ends = (end for end, is_row in row_ends(block.data, plan.dialect) if is_row)
-    text = decode(block.data, plan.dialect, block.start.byte_offset, plan.source_uri)
-    rows = (fields for fields in parse_rows(text, plan.dialect) if fields)
-    width = len(plan.header)
-    for number, (fields, end) in enumerate(zip(rows, ends, strict=True), 1):
-        position = Position(block.start.byte_offset + end, block.start.row_count + number)
-        if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
-            raise MalformedRowError(
-                f"row {position.row_count} of {plan.source_uri}, before byte "
-                f"{position.byte_offset}, has {len(fields)} fields, the header has {width}; "
-                f"repair the file, or set ON_BAD_ROW=keep, {ANOTHER_JOB}"
+    begin = 0
+    number = block.start.row_count
+    for end, is_row in row_ends(block.data, plan.dialect):
+        if is_row:
+            number += 1
+            row, byte_offset = block.data[begin:end], block.start.byte_offset + begin
+            yield (
+                _row(row, number, byte_offset, block.data, plan),
+                Position(block.start.byte_offset + end, number),
             )
-        row: dict[str | None, object] = dict(zip(plan.header, fields, strict=False))
-        row |= dict.fromkeys(plan.header[len(fields) :])
-        if len(fields) > width:
-            row[None] = fields[width:]
-        yield row, position
+        begin = end
+
+
+def _row(
+    data: bytes, number: int, byte_offset: int, around: bytes, plan: EncodePlan
+) -> dict[str | None, object]:
+    names, width = plan.header, len(plan.header)
+    text = decode_row(
+        data,
+        f"row {number}",
+        byte_offset,
+        plan.dialect,
+        plan.source_uri,
+        names=names,
+        sample=around,
+    )
+    fields = next(parse_rows(text, plan.dialect))
+    if len(fields) != width and plan.bad_rows is not BadRows.KEEP:
+        raise MalformedRowError(
+            f"row {number} at byte {byte_offset} of {plan.source_uri} has "
+            f"{counted(len(fields), 'field')}, "
+            f"the header has {width}; repair the file, or set ON_BAD_ROW, {ANOTHER_JOB}"
+        )
+    row: dict[str | None, object] = dict(zip(names, fields, strict=False))
+    row |= dict.fromkeys(names[len(fields) :])
+    if len(fields) > width:
+        row[rest_key(names)] = fields[width:]
+    return row

@@ -8,9 +8,10 @@ loads. All parts are passed in: the simulator runs this very class on fakes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from csvkafka.encode.encoder import check_plan
 from csvkafka.errors import (
@@ -50,9 +51,14 @@ from csvkafka.model import (
 from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
-from csvkafka.rows.blocks import Header, read_header
+from csvkafka.retry import until_table_answers
+from csvkafka.rows import doubts
+from csvkafka.rows.blocks import Header
+from csvkafka.rows.preview import Preview, preview
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SCANS_WITHOUT_PROGRESS = 3
 """So often the tails may show nothing new after a refusal before the run gives up."""
@@ -94,7 +100,9 @@ class Job:
             return self._nothing_to_do(begun.stored)
         for warning in self._warnings:
             log.warning("%s", warning)
-        taken = self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
+        taken = self._patiently(
+            lambda: self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
+        )
         self._raise_if_stopped()
         if taken is None:
             return self._nothing_to_do(decode(self._item_that_stands()))
@@ -113,34 +121,40 @@ class Job:
     def _begin(self) -> _Begun:
         """Step 1: the item stands and is this job's, or the run is refused."""
         source = self._parts.source.identify()
-        header = self._read_header(source)
+        look = self._look(source)
+        header = look.header
         facts = self._describe_topics()
         while True:
-            item = self._ledger.read()
+            item = self._patiently(self._ledger.read)
             if item is not None and is_documented_only(item):
                 self._adopt(item, source, header, facts)
             elif item is not None:
-                return self._compared(decode(item), source, header, facts)
+                return self._compared(decode(item), source, look, facts)
             else:
-                self._create(source, header, facts)
+                self._create(source, look, facts)
 
     def _compared(
         self,
         stored: StoredJob,
         source: SourceIdentity,
-        header: Header,
+        look: Preview,
         facts: Mapping[str, TopicFacts],
     ) -> _Begun:
-        definition = define(self._spec, source, header.names, facts, stored.partition_count)
+        self._spec = self._spec.going_on(stored.configuration)
+        definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
         self._warnings |= dict.fromkeys(check_same_job(stored, definition, facts))
-        return _Begun(definition, self._plan(definition, header, facts), stored)
+        self._warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
+        return _Begun(definition, self._plan(definition, look.header, facts), stored)
 
     def _create(
-        self, source: SourceIdentity, header: Header, facts: Mapping[str, TopicFacts]
+        self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]
     ) -> None:
-        count = facts[self._spec.topic].partition_count
-        definition = define(self._spec, source, header.names, facts, count)
-        self._plan(definition, header, facts)
+        spec = self._spec
+        for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
+            raise ConfigError(refusal)
+        count = facts[spec.topic].partition_count
+        definition = define(spec, source, look.header.names, facts, count)
+        self._plan(definition, look.header, facts)
         for lane in definition.lanes:
             end = self._parts.cluster.end_offset(lane)
             if end > 0:
@@ -151,7 +165,7 @@ class Job:
                     lane.topic,
                     end,
                 )
-        if self._ledger.create(definition) is None:
+        if self._patiently(lambda: self._ledger.create(definition)) is None:
             self._observer.report(Step.ITEM_CREATED)
 
     def _adopt(
@@ -162,7 +176,7 @@ class Job:
         facts: Mapping[str, TopicFacts],
     ) -> None:
         documented = decode_documented(item)
-        spec = self._spec
+        spec = self._spec = self._spec.going_on({})
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
         plan = self._plan(definition, header, facts)
@@ -187,9 +201,13 @@ class Job:
         )
         self._ledger.adopt(item, definition, row_count, position.byte_offset)
 
-    def _read_header(self, source: SourceIdentity) -> Header:
+    def _look(self, source: SourceIdentity) -> Preview:
+        """The source's header and first rows; the log shows names, no row's contents."""
         with closing(self._parts.source.read(0)) as chunks:
-            return read_header(chunks, self._spec.dialect, source.uri)
+            look = preview(chunks, self._spec.dialect, source.uri)
+        show_names = not doubts.looks_like_data(look.header.names)
+        log.info("%s", look.summary(show_names=show_names))
+        return look
 
     def _describe_topics(self) -> dict[str, TopicFacts]:
         described = {}
@@ -210,12 +228,11 @@ class Job:
         spec = self._spec
         for lane in definition.lanes:
             check_partition(lane.topic, facts[lane.topic], lane.partition)
-        max_batch_bytes = spec.max_batch_bytes
-        for topic in spec.topics:
-            findings = check_topic(topic, facts[topic], max_batch_bytes)
-            max_batch_bytes = findings.max_batch_bytes
-            self._warnings |= dict.fromkeys(findings.warnings)
-        plan = spec.plan(header.names, definition.source.uri, definition.lanes, max_batch_bytes)
+        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
+        for found in findings:
+            self._warnings |= dict.fromkeys(found.warnings)
+        topic_bytes = min(found.topic_bytes for found in findings)
+        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
         check_plan(plan)
         return plan
 
@@ -229,7 +246,7 @@ class Job:
         return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
 
     def _item_that_stands(self) -> Item:
-        item = self._ledger.read()
+        item = self._patiently(self._ledger.read)
         if item is None:
             raise ItemLostError(
                 f"the checkpoint item of job {self._spec.job_id} was deleted; restore it, or load "
@@ -251,7 +268,7 @@ class Job:
         scans_without_progress = 0
         while True:
             self._tend_lease()
-            start = self._ledger.read_mine().checkpoint_for(begun.lanes)
+            start = self._patiently(self._ledger.read_mine).checkpoint_for(begun.lanes)
             before, ends = ends, self._scan_tails(begun.lanes, start, identity)
             if found is None:
                 found = start.total_sent + _rows_between(start.lanes, ends)
@@ -282,7 +299,9 @@ class Job:
         checkpoint = Checkpoint(
             stored.position, stored.total_sent, ends, number=stored.checkpoint_number
         )
-        identity = self._ledger.store_identity(identity, checkpoint, begun.lanes)
+        identity = self._patiently(
+            lambda: self._ledger.store_identity(identity, checkpoint, begun.lanes)
+        )
         self._observer.report(Step.IDENTITY_STORED)
         return identity
 
@@ -350,8 +369,12 @@ class Job:
         self._raise_if_stopped()
         renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
         if self._parts.clock.boottime() >= renew_at:
-            self._ledger.renew()
+            self._patiently(self._ledger.renew)
             self._observer.report(Step.LEASE_RENEWED)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """One question to the table, or one conditional write, which may safely be done twice."""
+        return until_table_answers(ask, self._parts.clock, self._raise_if_stopped)
 
     def _release(self) -> None:
         """Ends our lease, if the pipeline has not done so, so that the next start need not wait."""

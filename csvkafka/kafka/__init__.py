@@ -1,29 +1,11 @@
-"""Kafka, by kafka-python; here are the two faults of it that Python itself complains of.
+"""Kafka: connections, questions, sending of batches, and the tail of a partition read back.
 
-Its protocol is read from schemas when it is imported, with functions of `importlib.resources` that
-Python 3.11 and 3.12 call deprecated: nothing that a user of csvkafka could change, and with
-`-W error` the end of the program. And a socket that cannot be connected is left open.
+Imports: the ground, records.
+Imported by: cli, processor, wiring, config, testing/checker, testing/judging.
+Read: mended (two faults of kafka-python), settings, client (connections and metadata), bootstrap
+(the first contact), port (what a port speaks), metadata, cluster (questions), sink (carries
+batches; decides nothing), codes (what answers mean), tail, probe_cases, probe (a server's rules),
+producer (the documented one).
 """
 
-import socket
-import warnings
-from typing import Any
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
-    from kafka.net.inet import KafkaNetSocket
-
-_connect = KafkaNetSocket.sock_connect
-
-
-async def _connect_or_close(
-    self: Any, net: Any, sock: socket.socket, *arguments: Any, **options: Any
-) -> Any:
-    try:
-        return await _connect(self, net, sock, *arguments, **options)
-    except BaseException:
-        sock.close()
-        raise
-
-
-KafkaNetSocket.sock_connect = _connect_or_close
+from csvkafka.kafka import mended  # noqa: F401

@@ -7,7 +7,6 @@ belongs to one thread; only `wake` may be called from another. No request ever c
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -23,27 +22,24 @@ from kafka.protocol.metadata import MetadataRequest
 
 from csvkafka.errors import SinkRefusedError, SinkUnavailableError
 from csvkafka.kafka import codes
+from csvkafka.kafka.bootstrap import (
+    INTERRUPT_SECONDS,
+    RETRY_SECONDS,
+    Bootstrap,
+    NamedBrokerError,
+    NodeId,
+)
 from csvkafka.kafka.metadata import TopicMetadata, topic_metadata
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
 
-__all__ = ["KafkaClient", "KafkaSettings", "NodeId", "TopicMetadata"]
-
-log = logging.getLogger(__name__)
-
-NodeId = int | str
-"""A broker's number; for a bootstrap server, kafka-python's name of it."""
+__all__ = ["KafkaClient", "KafkaSettings", "NodeId"]
 
 T = TypeVar("T")
 
 REFUSALS_THAT_STOP = 3
 """While running, an authentication that failed once may pass with the next token; this many
 failures in a row are an answer."""
-
-RETRY_SECONDS = 0.1
-
-INTERRUPT_SECONDS = 0.2
-"""A blocking call looks this often whether it is to go on."""
 
 
 @dataclass(slots=True)
@@ -108,27 +104,11 @@ class KafkaClient:
     def connect(self) -> None:
         """Reads the cluster's metadata and reaches one of its brokers, within `connect_timeout_ms`.
 
-        Raises SinkUnavailableError with the servers and the last reason, SinkRefusedError."""
-        log.debug("connecting to Kafka at %s", ", ".join(self.settings.bootstrap_servers))
-        deadline = time.monotonic() + self.settings.connect_timeout_ms / 1000
-        reason: BaseException = kafka_errors.KafkaTimeoutError("no answer")
-        while time.monotonic() < deadline:
-            for node_id in self._bootstrap_ids:
-                try:
-                    self._run(self._bootstrap(node_id), deadline - time.monotonic())
-                    return
-                except (kafka_errors.NodeNotReadyError, kafka_errors.KafkaTimeoutError):
-                    continue  # in its backoff, or out of time: the reason is an earlier one
-                except kafka_errors.KafkaError as error:
-                    reason = error
-                if (refused := codes.refusal(reason)) is not None:
-                    raise refused from reason
-            self.pause(min(RETRY_SECONDS, deadline - time.monotonic()))
-        raise SinkUnavailableError(
-            f"no Kafka broker could be reached at {', '.join(self.settings.bootstrap_servers)} "
-            f"within {self.settings.connect_timeout_ms / 1000:g} s; the last reason: {reason}"
-            "; check KAFKA_BOOTSTRAP_SERVERS, and that the network lets through to them"
-        ) from reason
+        Raises SinkUnavailableError with each server's last reason, and SinkRefusedError at once
+        where waiting cannot help."""
+        Bootstrap(
+            self._net, self._manager.cluster, self.settings, self._bootstrap, self._interrupt
+        ).run()
 
     def connection(self, node_id: NodeId) -> KafkaConnection:
         """The connection to the node, begun if there is none; it may still be initializing.
@@ -190,7 +170,7 @@ class KafkaClient:
             try:
                 await self.connection(broker.node_id)
             except kafka_errors.KafkaError as error:
-                reason = kafka_errors.KafkaConnectionError(
+                reason = NamedBrokerError(
                     f"the bootstrap server answered, but the broker it names, {broker.host}:"
                     f"{broker.port}, cannot be reached ({error}): see its advertised.listeners"
                 )
@@ -216,9 +196,11 @@ class KafkaClient:
         if topic is not None:
             topic.leaders.pop(lane.partition, None)
 
-    def refresh(self, topics: Sequence[str]) -> None:
-        """Reads the topics' metadata once. Raises SinkUnavailableError, SinkRefusedError."""
-        self._answer(self._refresh(topics, None))
+    def refresh(self, topics: Sequence[str], *, with_rights: bool = False) -> None:
+        """Reads the topics' metadata once, and our rights on them if the broker can tell.
+
+        Raises SinkUnavailableError, SinkRefusedError."""
+        self._answer(self._refresh(topics, None, with_rights))
 
     def start_refresh(
         self, topics: Sequence[str], node_id: NodeId | None, delay_seconds: float
@@ -231,12 +213,14 @@ class KafkaClient:
 
         return self._net.call_soon_with_future(later)
 
-    async def _refresh(self, topics: Sequence[str], node_id: NodeId | None) -> None:
+    async def _refresh(
+        self, topics: Sequence[str], node_id: NodeId | None, with_rights: bool = False
+    ) -> None:
         request = MetadataRequest(
             topics=[MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics],
             allow_auto_topic_creation=False,
             include_cluster_authorized_operations=False,
-            include_topic_authorized_operations=False,
+            include_topic_authorized_operations=with_rights,
             min_version=4,  # the first that can forbid the creation of a topic
         )
         response = await self._send(request, self._any_node() if node_id is None else node_id)

@@ -18,7 +18,8 @@ from kafka.protocol.producer import InitProducerIdRequest
 
 from csvkafka.errors import ConfigError, SinkUnavailableError
 from csvkafka.kafka import codes
-from csvkafka.kafka.client import KafkaClient, TopicMetadata
+from csvkafka.kafka.client import KafkaClient
+from csvkafka.kafka.metadata import TopicMetadata
 from csvkafka.kafka.tail import TailReader
 from csvkafka.model import Lane, LaneTail, ProducerIdentity, TopicFacts
 
@@ -59,6 +60,8 @@ class KafkaCluster:
             topic_id=metadata.topic_id,
             partition_count=len(metadata.leaders),
             replication_factor=metadata.replication_factor,
+            rights=metadata.rights,
+            principal=self._client.settings.principal,
             config=self._client.until_answered(
                 lambda: self._topic_config(topic), f"the settings of topic {topic}"
             ),
@@ -87,7 +90,7 @@ class KafkaCluster:
         return reader.last_values(record_count)
 
     def _topic_metadata(self, topic: str) -> TopicMetadata:
-        self._client.refresh([topic])
+        self._client.refresh([topic], with_rights=True)
         metadata = self._client.topics[topic]
         code = metadata.error_code
         if code in (codes.NO_ERROR, codes.UNKNOWN_TOPIC_OR_PARTITION):

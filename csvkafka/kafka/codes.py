@@ -50,6 +50,11 @@ def name_of(error_code: int) -> str:
     return f"{kafka_errors.for_code(error_code).__name__} ({error_code})"
 
 
+def kafka_name(error_code: int) -> str:
+    """Kafka's own name for an error code, e.g. OUT_OF_ORDER_SEQUENCE_NUMBER."""
+    return str(kafka_errors.for_code(error_code).message)
+
+
 def produce_outcome(
     error_code: int, lane: Lane, broker_message: str | None
 ) -> tuple[OutcomeKind, CsvKafkaError | None]:
@@ -86,7 +91,9 @@ def produce_outcome(
             f"{place} does not accept csvkafka's batches ({reason}); see the topic's settings"
         )
     if is_authorization(error_code):
-        return OutcomeKind.FATAL, not_authorized(place, error_code, "WRITE")
+        on_cluster = error_code == CLUSTER_AUTHORIZATION_FAILED
+        operation = "IDEMPOTENT_WRITE on the cluster" if on_cluster else "WRITE"
+        return OutcomeKind.FATAL, not_authorized(place, error_code, operation)
     return OutcomeKind.RETRIABLE, SinkUnavailableError(f"{place} did not take a batch: {reason}")
 
 
@@ -109,7 +116,10 @@ def not_authorized(what: str, error_code: int, operation: str) -> SinkRefusedErr
 
 
 def refusal(error: BaseException) -> SinkRefusedError | None:
-    """The error to raise if a connection failed by authentication or TLS; None: anything else."""
+    """The error to raise if a connection failed by authentication or TLS, or if the server does not
+    have the request; None: anything else."""
+    if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
+        return SinkRefusedError(f"this server does not have a request that is needed: {error}")
     if isinstance(
         error,
         kafka_errors.SaslAuthenticationFailedError
@@ -118,13 +128,13 @@ def refusal(error: BaseException) -> SinkRefusedError | None:
     ):
         return SinkRefusedError(
             f"Kafka refused the authentication ({error}); check KAFKA_SASL_MECHANISM, "
-            "KAFKA_SASL_PLAIN_USERNAME and its password, or the AWS identity"
+            "KAFKA_SASL_PLAIN_USERNAME and the password, or the AWS identity"
         )
     tls = _tls_error(error)
     if tls is not None:
         return SinkRefusedError(
-            f"no TLS connection to Kafka ({tls}); check KAFKA_SECURITY_PROTOCOL, the port, the "
-            "broker's certificate and KAFKA_SSL_CAFILE"
+            f"no TLS connection to Kafka ({tls}); check the port, the broker's certificate, the "
+            "name by which KAFKA_BOOTSTRAP_SERVERS calls it, and KAFKA_SSL_CAFILE"
         )
     return None
 

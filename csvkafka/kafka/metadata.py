@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,8 @@ from csvkafka.kafka import codes
 class TopicMetadata:
     """A topic as a broker described it. `error_code` other than 0: the rest is empty. `topic_id`
     is Kafka's text for the UUID, empty before Kafka 2.8. `leaders` maps a partition to its
-    leader's node id, or -1."""
+    leader's node id, or -1. `rights`: the operations that this principal has on the topic, by the
+    names of Kafka's ACLs; None: not asked for, or not told."""
 
     name: str
     error_code: int
@@ -22,6 +24,26 @@ class TopicMetadata:
     topic_id: str = ""
     leaders: dict[int, int] = field(default_factory=dict)
     replication_factor: int = 0
+    rights: frozenset[str] | None = None
+
+
+_OPERATIONS = {
+    3: "READ",
+    4: "WRITE",
+    7: "ALTER",
+    8: "DESCRIBE",
+    10: "DESCRIBE_CONFIGS",
+    11: "ALTER_CONFIGS",
+}
+"""Kafka's codes of ACL operations (org.apache.kafka.common.acl.AclOperation)."""
+
+
+def rights_of(operations: Collection[int]) -> frozenset[str] | None:
+    """The operations by name; None if they tell nothing: they were not asked for, the broker is
+    older than 2.3, or it denies what it has just allowed (some servers that are not Apache Kafka
+    fill in nothing)."""
+    names = frozenset(_OPERATIONS[code] for code in operations if code in _OPERATIONS)
+    return names if "DESCRIBE" in names else None
 
 
 def topic_metadata(topic: Any) -> TopicMetadata:
@@ -40,4 +62,5 @@ def topic_metadata(topic: Any) -> TopicMetadata:
         topic_id=text,
         leaders={partition.partition_index: partition.leader_id for partition in topic.partitions},
         replication_factor=min(replicas, default=0),
+        rights=rights_of(topic.authorized_operations or ()),
     )

@@ -1,92 +1,241 @@
-"""Asks a cluster, on a scratch topic, whether it really refuses a repeated sequence number.
+"""Asks a server, on a scratch topic, how far it keeps Kafka's rules for idempotent producers.
 
-csvkafka's promise hangs on that, and some servers that speak Kafka's protocol take the number but
-do not check it.
+csvkafka's promise hangs on them, and some servers that speak Kafka's protocol take sequence numbers
+but do not check them. Nothing that others have written is deleted: records are deleted only in a
+partition that held none when its case began.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+from uuid import UUID
 
+from kafka import errors as kafka_errors
+from kafka.protocol.admin import DeleteRecordsRequest, DescribeProducersRequest
+from kafka.protocol.producer import ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from csvkafka.errors import ConfigError
+from csvkafka.errors import ConfigError, SinkRefusedError
+from csvkafka.kafka import codes
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
-from csvkafka.kafka.sink import KafkaSink
-from csvkafka.model import (
-    Lane,
-    OutcomeKind,
-    ProduceOutcome,
-    ProducerIdentity,
-    SequencedBatch,
+from csvkafka.kafka.probe_cases import (
+    CASES,
+    EMPTIED,
+    NOT_THERE,
+    RECOGNISED,
+    STORED,
+    UNKNOWN,
+    Ask,
+    Case,
+    CaseResult,
+    Place,
+    Send,
+    known,
+    result,
+    skipped,
 )
+from csvkafka.model import Lane
 
-_GAP = 5
-_ACCEPTED = (OutcomeKind.APPENDED, OutcomeKind.DUPLICATE)
+PARTITION_COUNT = 3
+"""A new topic with so many partitions has a place for each case."""
+
+_LOOKED_AT = 32
+"""Partitions beyond are not looked at for a place."""
+
+_TO_THE_END = -1
+_AUTHORIZATION = tuple(code for code in range(128) if codes.is_authorization(code))
+_ANSWERS = tuple(
+    code for code in range(-1, 128) if not codes.is_retriable(code) and code not in _AUTHORIZATION
+)
+"""Errors that answer a question; any other may pass, and is asked again, or is an ACL's."""
 
 
-def probe_sequence_enforcement(client: KafkaClient, topic: str) -> None:
-    """Writes a few records to partition 0 of a scratch topic: one, the same again, and one whose
-    number leaves a gap.
+def probe(client: KafkaClient, topic: str) -> Iterator[CaseResult]:
+    """Asks each case, with a few records in the scratch topic, and yields what came of it.
 
-    Returns if the broker kept one of the first and refused the last. Raises ConfigError if it did
-    not, or if there is no such topic; SinkUnavailableError, SinkRefusedError."""
+    A case for which the topic has no place is skipped, with the remedy. Raises ConfigError if there
+    is no such topic; SinkUnavailableError, SinkRefusedError."""
     cluster = KafkaCluster(client)
     facts = cluster.describe_topic(topic)
+    remedy = (
+        f"create a new one with {PARTITION_COUNT} partitions: kafka-topics.sh --bootstrap-server "
+        f"{client.settings.bootstrap_servers[0]} --create --topic NAME --partitions "
+        f"{PARTITION_COUNT}"
+    )
     if facts is None:
-        raise ConfigError(f"scratch topic {topic} does not exist; create it with one partition")
-    lane = Lane(topic, 0)
-    identity = cluster.new_producer_identity()
-    begun_at = cluster.end_offset(lane)
-    sink = KafkaSink(client, [lane], {topic: facts.topic_id})
-
-    def answer(ticket: int, base_sequence: int) -> ProduceOutcome:
-        batch = SequencedBatch(0, ticket, 1, _one_record(identity, base_sequence))
-
-        def ask() -> ProduceOutcome | None:
-            sink.send([batch])
-            (outcome,) = sink.poll(client.settings.answer_timeout_ms / 1000) or (None,)
-            retriable = outcome is None or outcome.kind is OutcomeKind.RETRIABLE
-            return None if retriable else outcome
-
-        outcome = client.until_answered(ask, f"topic {topic}")
-        if outcome.kind is OutcomeKind.FATAL and outcome.error is not None:
-            raise outcome.error
-        return outcome
-
-    if answer(0, 0).kind not in _ACCEPTED or answer(1, 0).kind not in _ACCEPTED:
-        raise _not_enforced(topic, "it refuses a first or a repeated batch instead of knowing it")
-    gap = answer(2, 1 + _GAP)
-    ours = [
-        header
-        for header in cluster.read_tail(lane, begun_at).batches
-        if header.producer_id == identity.producer_id
-    ]
-    if len([header for header in ours if header.base_sequence == 0]) != 1:
-        raise _not_enforced(topic, "it stored a repeated batch twice")
-    if gap.kind is not OutcomeKind.OUT_OF_ORDER or len(ours) != 1:
-        raise _not_enforced(topic, "it stored a batch whose number leaves a gap")
+        raise ConfigError(f"scratch topic {topic} does not exist; {remedy}")
+    places = _places(cluster, topic, facts.partition_count)
+    for case in CASES:
+        lane = places.get(case.place)
+        if lane is None:
+            yield skipped(case, f"No partition, 0 aside, {case.place}; {remedy}.")
+        else:
+            yield ask(case, _Producer(client, cluster, lane))
 
 
-def _one_record(identity: ProducerIdentity, base_sequence: int) -> bytes:
-    """By kafka-python's encoder, so that the probe depends on no code that it vouches for."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=False,
-        producer_id=identity.producer_id,
-        producer_epoch=identity.producer_epoch,
-        base_sequence=base_sequence,
-        batch_size=1_000,
-    )
-    builder.append(0, int(time.time() * 1000), None, b"csvkafka probe", [])
-    return bytes(builder.build())
+def _places(cluster: KafkaCluster, topic: str, partition_count: int) -> dict[Place, Lane]:
+    """Partition 0 for most; of the others one that is empty, and one that was never written to."""
+    places = {Place.WRITTEN: Lane(topic, 0)}
+    never_written = []
+    for partition in range(1, min(partition_count, _LOOKED_AT)):
+        lane = Lane(topic, partition)
+        end = cluster.end_offset(lane)
+        if end == 0:
+            never_written.append(lane)
+        elif end == cluster.log_start_offset(lane):
+            places.setdefault(Place.EMPTY, lane)
+    if never_written:
+        places[Place.NEVER_WRITTEN] = never_written.pop()
+    if never_written:
+        places.setdefault(Place.EMPTY, never_written[0])
+    return places
 
 
-def _not_enforced(topic: str, what: str) -> ConfigError:
-    return ConfigError(
-        f"the broker of topic {topic} does not enforce producer sequence numbers: {what}. On it "
-        "rows could be repeated after a failure; use Apache Kafka 0.11 or newer, or a server that "
-        "implements idempotent producers"
-    )
+def ask(case: Case, producer: Producer) -> CaseResult:
+    """Does what the case says, by a producer id that is not used yet, and judges the answers."""
+    answers: list[str] = []
+    for step in case.steps:
+        if isinstance(step, Send):
+            answers.append(producer.send(step))
+        elif step is Ask.DESCRIBE_PRODUCERS:
+            answers.append(producer.describe())
+        else:
+            answers.append(producer.delete_records())
+            if answers[-1] != EMPTIED:
+                return skipped(
+                    case,
+                    f"Records could not be deleted ({answers[-1]}): grant DELETE on the topic.",
+                )
+    return result(case, answers)
+
+
+class Producer(Protocol):
+    """A producer id in one partition; the answers are those of `probe_cases`."""
+
+    def send(self, step: Send) -> str:
+        """What a batch of one record is answered."""
+
+    def describe(self) -> str:
+        """What DescribeProducers says about the id."""
+
+    def delete_records(self) -> str:
+        """What the deletion of all records is answered."""
+
+
+class _Producer:
+    """A new producer id in one partition. What it is answered is compared with the log: an answer
+    without an error says that a batch was stored, or that it was known; the log says which."""
+
+    def __init__(self, client: KafkaClient, cluster: KafkaCluster, lane: Lane) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._lane = lane
+        self._producer_id = cluster.new_producer_identity().producer_id
+        self._begun_at = cluster.end_offset(lane)
+        self._batch_count = 0
+
+    def send(self, step: Send) -> str:
+        """STORED, RECOGNISED, or Kafka's name of the error."""
+        code = self._produce(step)
+        before, self._batch_count = self._batch_count, self._batches_in_log()
+        is_stored = self._batch_count > before
+        if code == codes.NO_ERROR:
+            return STORED if is_stored else RECOGNISED
+        return codes.kafka_name(code) + (f" and {STORED}" if is_stored else "")
+
+    def describe(self) -> str:
+        """What DescribeProducers says about this producer id, or Kafka's name of the error."""
+
+        def make_request(_: UUID | None) -> Any:
+            topic = DescribeProducersRequest.TopicRequest
+            return DescribeProducersRequest(
+                topics=[topic(name=self._lane.topic, partition_indexes=[self._lane.partition])]
+            )
+
+        answer = self._ask(make_request, "READ")
+        if isinstance(answer, str):
+            return answer
+        for state in answer.active_producers:
+            if state.producer_id == self._producer_id:
+                return known(state.producer_epoch, state.last_sequence)
+        return UNKNOWN
+
+    def delete_records(self) -> str:
+        """Empties the partition: EMPTIED, or Kafka's name of the error."""
+
+        def make_request(_: UUID | None) -> Any:
+            topic = DeleteRecordsRequest.DeleteRecordsTopic
+            partition = topic.DeleteRecordsPartition(
+                partition_index=self._lane.partition, offset=_TO_THE_END
+            )
+            return DeleteRecordsRequest(
+                topics=[topic(name=self._lane.topic, partitions=[partition])],
+                timeout_ms=self._client.settings.request_timeout_ms // 2,
+            )
+
+        answer = self._ask(make_request, "DELETE")
+        self._batch_count = self._batches_in_log()
+        return answer if isinstance(answer, str) else EMPTIED
+
+    def _produce(self, step: Send) -> int:
+        def make_request(topic_uuid: UUID | None) -> Any:
+            topic = ProduceRequest.TopicProduceData
+            partition = topic.PartitionProduceData(
+                index=self._lane.partition, records=self._one_record(step)
+            )
+            return ProduceRequest(
+                transactional_id=None,
+                acks=-1,
+                timeout_ms=self._client.settings.request_timeout_ms // 2,
+                topic_data=[
+                    topic(name=self._lane.topic, topic_id=topic_uuid, partition_data=[partition])
+                ],
+                min_version=3,  # the first with record batch v2
+            )
+
+        answer = self._client.call_leader(
+            self._lane,
+            make_request,
+            lambda response: response.responses[0].partition_responses[0],
+            "WRITE",
+            expected=_ANSWERS,
+        )
+        return int(answer.error_code)
+
+    def _ask(self, make_request: Any, operation: str) -> Any:
+        """The partition's answer, or Kafka's name of the error; NOT_THERE: no such request."""
+        try:
+            answer = self._client.call_leader(
+                self._lane,
+                make_request,
+                lambda response: response.topics[0].partitions[0],
+                operation,
+                expected=(*_ANSWERS, *_AUTHORIZATION),
+            )
+        except SinkRefusedError as error:
+            if isinstance(error.__cause__, kafka_errors.IncompatibleBrokerVersion):
+                return NOT_THERE
+            raise
+        code = answer.error_code
+        return answer if code == codes.NO_ERROR else codes.kafka_name(code)
+
+    def _batches_in_log(self) -> int:
+        tail = self._cluster.read_tail(self._lane, self._begun_at)
+        return len([batch for batch in tail.batches if batch.producer_id == self._producer_id])
+
+    def _one_record(self, step: Send) -> bytes:
+        """By kafka-python's encoder, so that the probe depends on no code that it vouches for."""
+        builder = DefaultRecordBatchBuilder(
+            magic=2,
+            compression_type=0,
+            is_transactional=False,
+            producer_id=self._producer_id,
+            producer_epoch=step.epoch,
+            base_sequence=step.sequence,
+            batch_size=1_000,
+        )
+        builder.append(0, int(time.time() * 1000), None, b"csvkafka probe", [])
+        return bytes(builder.build())

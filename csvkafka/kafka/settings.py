@@ -27,7 +27,8 @@ class KafkaSettings:
     `bootstrap_servers` holds `host:port`. `aws_msk_iam` authenticates to Amazon MSK with the
     process's AWS credentials (needs the extra `msk`, `SASL_SSL` and `aws_region`).
     `request_timeout_ms` bounds one answer of a broker, `setup_timeout_ms` one attempt to connect,
-    `connect_timeout_ms` the whole of `KafkaClient.connect`, `answer_timeout_ms` a question that is
+    `connect_timeout_ms` the whole of `KafkaClient.connect` (a mistyped name or port is to be heard
+    of within ten seconds), `answer_timeout_ms` a question that is
     asked again until a broker can answer it. `receive_message_max_bytes` bounds one response."""
 
     bootstrap_servers: tuple[str, ...]
@@ -45,7 +46,7 @@ class KafkaSettings:
     client_id: str = "csvkafka"
     request_timeout_ms: int = 30_000
     setup_timeout_ms: int = 10_000
-    connect_timeout_ms: int = 30_000
+    connect_timeout_ms: int = 8_000
     answer_timeout_ms: int = 60_000
     reconnect_backoff_ms: int = 50
     reconnect_backoff_max_ms: int = 1_000
@@ -82,6 +83,17 @@ class KafkaSettings:
     def uses_tls(self) -> bool:
         """The connection is encrypted."""
         return self.security_protocol.endswith("SSL")
+
+    @property
+    def principal(self) -> str:
+        """Who we are to the brokers, as far as we know: the word that an ACL needs."""
+        if self.aws_msk_iam:
+            return "the AWS identity of this process"
+        if self.uses_sasl:
+            return f"User:{self.sasl_plain_username}"
+        if self.ssl_certfile:
+            return f"the subject of {self.ssl_certfile}"
+        return "User:ANONYMOUS"
 
     def _check_msk(self) -> None:
         if self.security_protocol != "SASL_SSL":

@@ -19,7 +19,8 @@ from kafka.protocol.consumer import FetchRequest, IsolationLevel
 
 from csvkafka.errors import SinkUnavailableError
 from csvkafka.kafka import codes
-from csvkafka.kafka.client import RETRY_SECONDS, KafkaClient
+from csvkafka.kafka.bootstrap import RETRY_SECONDS
+from csvkafka.kafka.client import KafkaClient
 from csvkafka.model import BatchHeader, Lane, LaneTail
 from csvkafka.records.record_batch import (
     CorruptBatchError,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,10 @@ class Stack(ABC):
         """Variables that point boto3 and csvkafka at this stack."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at."""
-        # Without this, an AWS_PROFILE that does not exist would be looked for.
-        no_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        make_client: Any = boto3.session.Session(botocore_session=no_profile).client
-        return make_client(
-            service,
-            endpoint_url=self.aws_endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=CREDENTIALS,
-            aws_secret_access_key=CREDENTIALS,
-        )
+        """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at.
+
+        Who asks again is given the same one, which several threads may use."""
+        return _client(service, self.aws_endpoint_url)
 
     def admin_client(self) -> KafkaAdminClient:
         """A kafka-python admin client of this stack; close it."""
@@ -121,6 +115,21 @@ class Stack(ABC):
                 AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
             )
             client.get_waiter("table_exists").wait(TableName=name)
+
+
+# A client costs a tenth of a second: what the SDK knows of the service is read anew for each.
+@lru_cache(maxsize=16)
+def _client(service: str, endpoint_url: str) -> Any:
+    # Without this, an AWS_PROFILE that does not exist would be looked for.
+    no_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    make_client: Any = boto3.session.Session(botocore_session=no_profile).client
+    return make_client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS,
+        aws_secret_access_key=CREDENTIALS,
+    )
 
 
 @contextmanager

@@ -23,14 +23,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 _PARENT_CHECK_SECONDS = 0.25
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What a new server does first, so that the kernel kills it when the guardian is killed."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a new server does first, so that the kernel kills it when its guardian is killed."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -44,21 +44,30 @@ def _die_with_parent() -> Callable[[], None] | None:
     return die_with_guardian
 
 
-class _Servers:
+class Child(Protocol):
+    """A process of ours as `subprocess.Popen` shows it."""
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+
+class Servers:
     """The servers that were started, by process id; each leads a process group of its own."""
 
     def __init__(self) -> None:
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._before_exec = _die_with_parent()
+        self._processes: dict[int, Child] = {}
+        self._before_exec = die_with_parent()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Does what the request says. Raises: OSError, if the system refuses."""
         action = request["action"]
         if action == "spawn":
             return {"pid": self._spawn(request["argv"], request["env"], Path(request["log"]))}
-        process = self._processes[request["pid"]]
-        return_code = process.poll()
+        pid = request["pid"]
+        return_code = self._processes[pid].poll()
         if action == "signal" and return_code is None:
-            os.killpg(process.pid, request["signal"])
+            os.killpg(pid, request["signal"])
         return {"return_code": return_code}
 
     def _spawn(self, argv: list[str], env: dict[str, str], log: Path) -> int:
@@ -77,14 +86,16 @@ class _Servers:
         return process.pid
 
     def kill_all(self) -> None:
-        running = [process for process in self._processes.values() if process.poll() is None]
-        for process in running:
-            os.killpg(process.pid, signal.SIGKILL)
-        for process in running:
-            process.wait()
+        """Returns when none is left."""
+        running = {pid: child for pid, child in self._processes.items() if child.poll() is None}
+        for pid in running:
+            os.killpg(pid, signal.SIGKILL)
+        for child in running.values():
+            child.wait()
 
 
-def _serve(parent_pid: int, requests: BinaryIO, answers: BinaryIO, servers: _Servers) -> None:
+def serve(parent_pid: int, requests: BinaryIO, answers: BinaryIO, servers: Servers) -> None:
+    """Answers requests until the parent is gone or has closed the pipe."""
     while os.getppid() == parent_pid:
         readable, _, _ = select.select([requests], [], [], _PARENT_CHECK_SECONDS)
         if not readable:
@@ -100,14 +111,15 @@ def _serve(parent_pid: int, requests: BinaryIO, answers: BinaryIO, servers: _Ser
         answers.write(json.dumps({"id": request["id"], **answer}).encode() + b"\n")
 
 
-def _stop(signal_number: int, _frame: object) -> None:
+def stop(signal_number: int, _frame: object) -> None:
+    """Ends this process as an exception, so that it cleans up."""
     sys.exit(128 + signal_number)
 
 
 def main() -> None:
     """Runs until the parent, whose process id is the first argument, is gone."""
-    signal.signal(signal.SIGTERM, _stop)
-    servers = _Servers()
+    signal.signal(signal.SIGTERM, stop)
+    servers = Servers()
     folder = tempfile.mkdtemp(prefix="csvkafka-stack-")
     try:
         with (
@@ -115,7 +127,7 @@ def main() -> None:
             open(1, "wb", buffering=0) as answers,
         ):
             answers.write(json.dumps({"id": 0, "folder": folder}).encode() + b"\n")
-            _serve(int(sys.argv[1]), requests, answers, servers)
+            serve(int(sys.argv[1]), requests, answers, servers)
     except BrokenPipeError:
         pass
     finally:

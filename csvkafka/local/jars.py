@@ -1,9 +1,9 @@
 """Apache Kafka's jars, pinned by version and SHA-256, cached between runs.
 
-`jars.lock` names every jar with its checksum. It is all that is downloaded, and nothing else ever
-comes onto the class path: a jar with another checksum is refused. The cache holds one folder for
-each content of the lock file; several processes may fill it at once (one does, the others wait),
-and a process that dies while it downloads leaves nothing that another takes for a jar.
+A release's lock file names every jar with its checksum. It is all that is downloaded, and nothing
+else ever comes onto the class path: a jar with another checksum is refused. The cache holds one
+folder for each content of a lock file; several processes may fill it at once (one does, the others
+wait), and a process that dies while it downloads leaves nothing that another takes for a jar.
 
 The whole set is hashed when it arrives; later starts compare sizes and modification times with what
 was hashed, and hash again if they differ.
@@ -26,8 +26,8 @@ from typing import Any
 
 from csvkafka.errors import StackError
 from csvkafka.local.java import INSTALL_HINT
+from csvkafka.local.releases import choose_release, lock_file
 
-LOCK_FILE = Path(__file__).with_name("jars.lock")
 CACHE_VARIABLE = "CSVKAFKA_CACHE_DIR"
 REPOSITORY_VARIABLE = "CSVKAFKA_MAVEN_REPOSITORY"
 
@@ -52,9 +52,9 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
 
-def read_lock(lock_file: Path = LOCK_FILE) -> tuple[Jar, ...]:
-    """The jars of the lock file, in its order."""
-    lines = lock_file.read_text("ascii").splitlines()
+def read_lock(path: Path) -> tuple[Jar, ...]:
+    """The jars of a lock file, in its order."""
+    lines = path.read_text("ascii").splitlines()
     pairs = [line.split() for line in lines if line and not line.startswith("#")]
     return tuple(Jar(coordinates, sha256) for coordinates, sha256 in pairs)
 
@@ -68,11 +68,12 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "csvkafka"
 
 
-def kafka_class_path() -> str:
-    """The class path of Kafka's brokers and tools; fetches what the cache does not hold.
+def kafka_class_path(release: str | None = None) -> str:
+    """The class path of a release's brokers and tools (None: the release that `choose_release`
+    takes); fetches what the cache does not hold.
 
     Raises: StackError, naming the jar, if it cannot be fetched or is not the pinned one."""
-    jars = read_lock()
+    jars = read_lock(lock_file(choose_release(release)))
     digest = hashlib.sha256(repr(jars).encode()).hexdigest()[:16]
     return f"{JarFolder(cache_directory() / f'jars-{digest}', jars).complete()}/*"
 

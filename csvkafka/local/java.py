@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from csvkafka.errors import StackError
 
 INSTALL_HINT = "install it with: pip install 'csvkafka[local]'"
+
+
+BASE_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
+"""Of every JVM; an archive of classes fits JVMs of the same collector best."""
 
 
 def java_home() -> Path:
@@ -19,6 +24,13 @@ def java_home() -> Path:
             error
         )
     return Path(JAVA_HOME)
+
+
+def class_archive(class_path: str) -> Path:
+    """Where the archive of the classes of these jars is, if there is one: beside the jars, for this
+    Java runtime (`class_archive.py`)."""
+    runtime = hashlib.sha256((java_home() / "release").read_bytes()).hexdigest()[:16]
+    return Path(class_path).with_name(f"classes-{runtime}.jsa")
 
 
 def java_command(
@@ -35,10 +47,13 @@ def java_command(
     No performance data file in the system's temporary folder, and native libraries (zstd, snappy)
     are unpacked under `temporary_folder`, which must exist. `log_level` is slf4j's: error to trace.
     """
+    archive = class_archive(class_path)
+    # An archive that does not fit is left aside, and said on the program's own output else.
+    shared = (f"-XX:SharedArchiveFile={archive}", "-Xlog:disable") if archive.exists() else ()
     return [
         str(java_home() / "bin" / "java"),
-        "-XX:+UseSerialGC",
-        "-XX:-UsePerfData",
+        *BASE_JVM_OPTIONS,
+        *shared,
         "-XX:+ExitOnOutOfMemoryError",
         f"-XX:ErrorFile={temporary_folder}/hs_err_%p.log",
         f"-Djava.io.tmpdir={temporary_folder}",

@@ -1,31 +1,31 @@
-"""Renews `jars.lock`: `python -m csvkafka.local.lock_jars`, after a version below was changed.
+"""Renews lock files: `python -m csvkafka.local.lock_jars [RELEASE…]`; without a release, all.
 
-Resolution is done here, by the maintainer, and not when a stack starts: it reads some ninety POMs.
-Kafka Connect is left out: neither the brokers nor the tools that csvkafka runs need it.
+A release that has no lock file gets one, and is so among those that a stack can run. Resolution is
+done here, by the maintainer, and not when a stack starts: it reads some ninety POMs a release.
+Kafka Connect is left out: neither the brokers nor the tools that csvkafka runs need it. So is the
+logger of releases before 4.0, which would be a second one beside slf4j-simple.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 from pathlib import Path
 
-from csvkafka.local.jars import LOCK_FILE, maven_context
+from csvkafka.local.jars import maven_context
+from csvkafka.local.releases import known_releases, lock_file
 
-KAFKA_VERSION = "4.3.1"
-ROOTS = (
-    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",
-    "org.slf4j:slf4j-simple:1.7.36",
-)
-LEFT_OUT = ("org.apache.kafka", "connect-runtime")
+LOGGER = "org.slf4j:slf4j-simple:1.7.36"
+LEFT_OUT = (("org.apache.kafka", "connect-runtime"), ("org.slf4j", "slf4j-reload4j"))
 
 
-def locked_lines(downloads: Path) -> list[str]:
-    """One line `coordinates sha256` for each jar that the roots need; downloads them all."""
+def locked_lines(release: str, downloads: Path) -> list[str]:
+    """One line `coordinates sha256` for each jar that the release needs; downloads them all."""
     context = maven_context(downloads)
-    left_out = context.project(*LEFT_OUT)
-    roots = [context.create_dependency(root, [left_out]) for root in ROOTS]
+    left_out = [context.project(*name) for name in LEFT_OUT]
+    artifacts = (f"org.apache.kafka:{name}:{release}" for name in ("kafka_2.13", "kafka-tools"))
+    roots = [context.create_dependency(root, left_out) for root in (*artifacts, LOGGER)]
     inputs, transitive = context.resolver.resolve(roots)
     lines = []
     for dependency in [*inputs, *transitive]:
@@ -37,11 +37,14 @@ def locked_lines(downloads: Path) -> list[str]:
 
 
 def main() -> None:
-    """Writes the lock file."""
-    with tempfile.TemporaryDirectory() as downloads:
-        lines = locked_lines(Path(downloads))
-    head = "# Written by csvkafka/local/lock_jars.py: every jar of the embedded Kafka."
-    LOCK_FILE.write_text("\n".join([head, *lines, ""]), "ascii")
+    """Writes the lock files."""
+    for release in sys.argv[1:] or known_releases():
+        with tempfile.TemporaryDirectory() as downloads:
+            lines = locked_lines(release, Path(downloads))
+        head = (
+            f"# Written by csvkafka/local/lock_jars.py: every jar of the embedded Kafka {release}."
+        )
+        lock_file(release).write_text("\n".join([head, *lines, ""]), "ascii")
 
 
 if __name__ == "__main__":

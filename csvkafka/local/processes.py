@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from csvkafka.errors import StackError
 
@@ -74,14 +74,20 @@ class GuardedProcess:
 class Guardian:
     """Starts the guardian process. `folder` exists until `close`, or until this process ends."""
 
-    def __init__(self) -> None:
-        script = Path(__file__).with_name("guardian.py")
+    program: ClassVar[Sequence[str]] = ("-I", "-S", str(Path(__file__).with_name("guardian.py")))
+    """What Python runs as the guardian."""
+
+    gone: ClassVar[str] = "the stack's guardian process has ended; start a new stack"
+    """What is said to who asks a guardian that was killed."""
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(script), str(os.getpid())],
+            [sys.executable, *self.program, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
+            env=env,
             start_new_session=True,
         )
         self._requests = itertools.count(1)
@@ -111,8 +117,10 @@ class Guardian:
             try:
                 self._process.stdin.write(line)
                 self._process.stdin.flush()
-            except (OSError, ValueError) as error:
+            except ValueError as error:
                 raise StackError("the stack is closed; start a new one") from error
+            except OSError as error:
+                raise StackError(self.gone) from error
             answer = self._answer(request_id)
         if "error" in answer:
             raise StackError(f"cannot {request['action']} a server of the stack: {answer['error']}")
@@ -125,7 +133,7 @@ class Guardian:
             answer: dict[str, Any] = json.loads(line)
             if answer["id"] == request_id:
                 return answer
-        raise StackError("the stack's guardian process has ended; start a new stack")
+        raise StackError(self.gone)
 
     def close(self) -> None:
         """Kills every server and removes the folder; returns when that is done."""

@@ -26,6 +26,7 @@ def run_local(
     broker_count: int = 1,
     *,
     echo: Callable[[str], None],
+    kafka_release: str | None = None,
     bucket: str | None = None,
     table: str | None = None,
     topic: str | None = None,
@@ -39,8 +40,10 @@ def run_local(
     """
     try:
         with _stop_signals():
-            echo("# starting Kafka, S3 and DynamoDB (the first start fetches 45 MB of jars)")
-            with EmbeddedStack(broker_count) as stack:
+            chosen = EmbeddedStack(broker_count, kafka_release=kafka_release)
+            kafka = f"Kafka {chosen.kafka_release}"
+            echo(f"# starting {kafka}, S3 and DynamoDB (the first start fetches 45 MB of jars)")
+            with chosen as stack:
                 exports = stack.environment()
                 if bucket is not None:
                     stack.create_bucket(bucket, versioned=True)

@@ -23,6 +23,7 @@ from csvkafka.local.broker import Broker, BrokerCluster
 from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.java import java_command, java_home
 from csvkafka.local.processes import Guardian, log_tail
+from csvkafka.local.releases import choose_release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,8 @@ BROKER_JVM_OPTIONS = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
 class EmbeddedStack(Stack):
     """One or three Kafka brokers, and one server for S3 and DynamoDB.
 
+    `kafka_release` is the brokers' release, e.g. "3.9.1" or "4.0" (None: $CSVKAFKA_KAFKA_RELEASE,
+    else the default of `releases`).
     `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
     `jvm_options` replace the brokers' (`BROKER_JVM_OPTIONS`, which favour a fast start: pass
     ("-Xmx1g",) where throughput over minutes is measured).
@@ -48,12 +51,14 @@ class EmbeddedStack(Stack):
         self,
         broker_count: int = 1,
         *,
+        kafka_release: str | None = None,
         properties: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = BROKER_JVM_OPTIONS,
     ) -> None:
         if broker_count not in (1, 3):
             raise StackError(f"broker_count is {broker_count}; the stack runs 1 or 3 brokers")
         self.broker_count = broker_count
+        self.kafka_release = choose_release(kafka_release)
         self._properties = dict(properties or {})
         self._jvm_options = tuple(jvm_options)
         self._guardian: Guardian | None = None
@@ -65,11 +70,11 @@ class EmbeddedStack(Stack):
     def start(self) -> Self:
         """Starts everything; returns when every server serves.
 
-        The first start on a machine fetches 45 MB of jars.
+        The first start of a release on a machine fetches 45 MB of jars.
         Raises: StackError, and then nothing is left running."""
         if self._guardian is not None:
             raise StackError("the stack is running already")
-        self._class_path = kafka_class_path()
+        self._class_path = kafka_class_path(self.kafka_release)
         guardian = Guardian()
         self._guardian = guardian
         try:

@@ -73,8 +73,7 @@ class ThreadedBlockFeed:
     def take(self) -> EncodedBlock | None:
         """The next block if it is ready, else None; never waits.
 
-        Raises what reading or encoding raised, after all blocks before it were taken, and again
-        each time."""
+        Raises what reading raised, after all blocks before it were taken, and again each time."""
         if not self._ahead or not self._ahead[0].done():
             return None
         block = self._ahead[0].result()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from csvkafka.clock import Clock
 from csvkafka.errors import (
     CheckpointError,
+    CheckpointUnavailableError,
     DeliveryError,
     FencedError,
     ItemLostError,
@@ -25,6 +26,7 @@ from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
 from csvkafka.pipeline.progress import Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.retry import ANSWERING_SECONDS, Complaint
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class PipelineSettings:
     checkpoint_rows: int = 10_000
     checkpoint_seconds: float = 0.2
     watchdog_seconds: float = 120.0
-    store_give_up_seconds: float = 120.0
+    store_give_up_seconds: float = ANSWERING_SECONDS
     stop_grace_seconds: float = STOP_GRACE_SECONDS
 
 
@@ -91,6 +93,7 @@ class Pipeline:
         self._stored_at = clock.monotonic()
         self._write: Future[Stored | None] | None = None
         self._write_failing_since: float | None = None
+        self._complaint = Complaint(clock, log, "The checkpoint table does not take writes")
         self._write_not_before = 0.0
         self._renew_at = ledger.lease_valid_until - ledger.lease_seconds * 2 / 3
         self._moved_at = clock.monotonic()
@@ -156,10 +159,13 @@ class Pipeline:
         return self._feed_error is None and not self._feed.exhausted
 
     def _take_block(self) -> EncodedBlock | None:
-        """The next block, if it is ready. An error of the feed ends the run only when all rows
-        before it are acknowledged."""
+        """The next block, if it is ready. An error of the feed, or of the row after the block, ends
+        the run only when all rows before it are acknowledged."""
         try:
-            return self._feed.take()
+            block = self._feed.take()
+            if block is not None:
+                self._feed_error = block.failure
+            return block
         except Exception as error:  # noqa: BLE001 - raised at the end of the loop
             self._feed_error = error
             return None
@@ -270,6 +276,7 @@ class Pipeline:
             self._bear_failed_write(error)
             return
         self._write_failing_since = None
+        self._complaint.over()
         self._keep(stored)
 
     def _keep(self, stored: Stored | None) -> None:
@@ -286,7 +293,7 @@ class Pipeline:
             self._write_failing_since = now
         if now - self._write_failing_since > self._settings.store_give_up_seconds:
             raise error
-        log.warning("The checkpoint table does not take writes: %s", error)
+        self._complaint.say(error)
         self._write_not_before = now + STORE_RETRY_SECONDS
 
     def _commit(
@@ -370,8 +377,9 @@ class Pipeline:
     def _take_written(self, write: Future[Stored | None] | None) -> None:
         """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
-            raise CheckpointError(
-                "the checkpoint table did not answer in time; what it holds stays true: run again"
+            raise CheckpointUnavailableError(
+                "the checkpoint table did not answer in time; run the same command again",
+                has_answered=True,
             )
         self._write = None
         self._keep(write.result())

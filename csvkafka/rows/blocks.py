@@ -12,6 +12,7 @@ costs about six times its size while it is looked for, at most `max_row_bytes`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,12 +21,13 @@ from csvkafka.model import Block, Dialect, EncodePlan, Position
 from csvkafka.rows.csv_rows import (
     BYTE_ORDER_MARK,
     check_dialect,
-    decode,
+    decode_row,
     parse_rows,
     quotes_around_fields,
     row_ends,
     source_codec,
 )
+from csvkafka.rows.window import Window
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
 """A row longer than this stops the run: most likely a quote that is never closed."""
@@ -33,7 +35,11 @@ MAX_ROW_BYTES = 64 * 1024 * 1024
 COMPRESSIBLE_FACTOR = 3
 """JSON of CSV rows repeats the column names: each codec shrinks it to a third, most far more."""
 
+HEADER_ROW = "the header row"
+
 _FIRST_WINDOW_BYTES = 64 * 1024
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r(?!\Z))")
+"""A line with its end; a CR may be half of a CRLF where the bytes end."""
 _ALL_BYTES = bytes(range(256))
 _CONTROL_BYTES = _ALL_BYTES[:32]
 
@@ -56,15 +62,13 @@ def read_header(
     closed, RecordTooLargeError for an endless row, SourceCorruptError for bytes that the encoding
     does not have, and what `chunks` raises."""
     check_dialect(dialect)
-    window = _Window(iter(chunks), 0)
-    mark = _byte_order_mark(window, dialect)
-    window.skip(mark)
-    # The limits of rows are those of the header; 0 is a row number that no data row has.
-    row = _first_row(window, _FIRST_WINDOW_BYTES, dialect, Position(mark, -1), source_uri)
+    window = Window(iter(chunks), 0)
+    begin = _skip_to_header(window, dialect, source_uri)
+    row = _first_row(window, _FIRST_WINDOW_BYTES, dialect, Position(begin, -1), source_uri)
     if not row:
-        return Header((), mark)
-    names = next(parse_rows(decode(row, dialect, mark, source_uri), dialect))
-    return Header(tuple(names), mark + len(row))
+        return Header((), begin)
+    text = decode_row(row, HEADER_ROW, begin, dialect, source_uri)
+    return Header(tuple(next(parse_rows(text, dialect))), begin + len(row))
 
 
 def cut_blocks(
@@ -78,10 +82,9 @@ def cut_blocks(
 
     Raises as `read_header` does."""
     check_dialect(plan.dialect)
-    window = _Window(iter(chunks), start.byte_offset)
+    window = Window(iter(chunks), start.byte_offset)
     if start.byte_offset == 0:
-        window.skip(_byte_order_mark(window, plan.dialect))
-        place = Position(window.byte_offset, -1)
+        place = Position(_skip_to_header(window, plan.dialect, plan.source_uri), -1)
         header = _first_row(
             window, plan.block_bytes, plan.dialect, place, plan.source_uri, max_row_bytes
         )
@@ -101,55 +104,30 @@ def cut_blocks(
         yield Block(data, begin, Position(window.byte_offset, row_count), plain)
 
 
-class _Window:
-    """A look at the bytes ahead, whatever chunks they come in."""
-
-    def __init__(self, chunks: Iterator[bytes], byte_offset: int) -> None:
-        self._chunks = chunks
-        self._ahead = bytearray()
-        self._ended = False
-        self.byte_offset = byte_offset
-
-    def peek(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end."""
-        self._fill(size)
-        return bytes(memoryview(self._ahead)[:size])
-
-    def ends_within(self, size: int) -> bool:
-        """Whether the source has no more than `size` bytes left."""
-        self._fill(size + 1)
-        return len(self._ahead) <= size
-
-    def skip(self, size: int) -> None:
-        """Goes on by `size` bytes, which were peeked at before."""
-        del self._ahead[:size]
-        self.byte_offset += size
-
-    def skip_blank_lines(self) -> bool:
-        """Goes on to the next row; False if there is none."""
-        while self._fill(1):
-            blank = len(self._ahead) - len(self._ahead.lstrip(b"\r\n"))
-            self.skip(blank)
-            if self._ahead:
-                return True
-        return False
-
-    def _fill(self, size: int) -> bool:
-        while len(self._ahead) < size and not self._ended:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                self._ended = True
-            else:
-                self._ahead += chunk
-        return len(self._ahead) >= size
-
-
-def _byte_order_mark(window: _Window, dialect: Dialect) -> int:
+def _byte_order_mark(window: Window, dialect: Dialect) -> int:
     """The length of the byte order mark at the object's very beginning, 0 if there is none."""
     starts_with_mark = window.peek(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
     if starts_with_mark and source_codec(dialect.encoding) == "utf-8":
         return len(BYTE_ORDER_MARK)
     return 0
+
+
+def _skip_to_header(window: Window, dialect: Dialect, source_uri: str) -> int:
+    """Leaves out what stands before the header, a byte order mark and the lines that are to be
+    skipped; returns where the header begins."""
+    window.skip(_byte_order_mark(window, dialect))
+    for _ in range(dialect.skipped_lines):
+        size = _FIRST_WINDOW_BYTES
+        while not (line := _LINE.match(window.peek(size))) and not window.ends_within(size):
+            if size >= MAX_ROW_BYTES:
+                raise RecordTooLargeError(
+                    f"a line to be skipped (CSV_SKIP_LINES) at byte {window.byte_offset} of "
+                    f"{source_uri} does not end within {size} bytes; is the object a CSV file?"
+                )
+            window.raise_if_failed(size)
+            size *= 2
+        window.skip(line.end() if line else len(window.peek(size)))
+    return window.byte_offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +177,8 @@ def _row_skeletons(width: int, quote: bytes, delimiter: bytes) -> tuple[bytes, .
         return ()
     unquoted = delimiter * (width - 1)
     quoted = delimiter.join([quote + quote] * width)
-    return tuple(row + newline for row in (unquoted, quoted) for newline in (b"\n", b"\r\n"))
+    rows = (unquoted, quoted) if quote else (unquoted,)
+    return tuple(row + newline for row in rows for newline in (b"\n", b"\r\n"))
 
 
 def _row_overhead_bytes(plan: EncodePlan) -> int:
@@ -208,7 +187,7 @@ def _row_overhead_bytes(plan: EncodePlan) -> int:
     return names + len(plan.source_uri.encode()) + len('"_source_line":,"_source_file":""') + 24
 
 
-def _cut(window: _Window, rules: _CutRules) -> tuple[bytes, int, bool]:
+def _cut(window: Window, rules: _CutRules) -> tuple[bytes, int, bool]:
     """The next block: its bytes, its number of rows, and whether it is plain; no rows if no row
     ends within `block_bytes`. The window begins with a row."""
     ahead = window.peek(rules.block_bytes)
@@ -252,7 +231,7 @@ def _plainness(lines: bytes, rules: _CutRules) -> bool | None:
     if line_count == 0 or newline + newline in lines:
         return None
     not_plain = rules.not_plain
-    if rules.quote in lines:
+    if rules.quote and rules.quote in lines:
         around_fields = quotes_around_fields(rules.dialect, delimiters_inside=True)
         if not _every_field_is_quoted(lines, newline, rules) and not around_fields.fullmatch(lines):
             return None
@@ -307,7 +286,7 @@ def _whole_lines(ahead: bytes) -> bytes:
 
 
 def _first_row(
-    window: _Window,
+    window: Window,
     size: int,
     dialect: Dialect,
     begin: Position,
@@ -317,7 +296,7 @@ def _first_row(
     """The window's first row (or blank line), however long; looks `size` bytes ahead, then further.
 
     Empty at the end of the source."""
-    what = "the header row" if begin.row_count < 0 else f"row {begin.row_count + 1}"
+    what = HEADER_ROW if begin.row_count < 0 else f"row {begin.row_count + 1}"
     place = f"{what} at byte {begin.byte_offset} of {source_uri}"
     while True:
         size = min(size, max_row_bytes)
@@ -327,17 +306,18 @@ def _first_row(
             return ahead[:row_end]
         if at_end and not ahead:
             return b""
+        window.raise_if_failed(size)
         if at_end:
             raise MalformedRowError(
                 f"{place} has a quote that is not closed before the end of the file; "
-                f"repair the file, or set another CSV_QUOTECHAR than {dialect.quotechar}, "
-                f"{ANOTHER_JOB}"
+                f"repair the file, or set another CSV_QUOTECHAR than {dialect.quotechar} (empty if "
+                f"nothing is quoted), {ANOTHER_JOB}"
             )
-        if size == max_row_bytes and dialect.quotechar.encode() in ahead:
+        if size == max_row_bytes and dialect.quotechar and dialect.quotechar.encode() in ahead:
             raise MalformedRowError(
                 f"{place} does not end within {max_row_bytes} bytes, the limit of a row: a quote "
-                f"in it is probably never closed; repair the file, or set another quote character "
-                f"than {dialect.quotechar}"
+                f"in it is probably never closed; repair the file, or set another CSV_QUOTECHAR "
+                f"than {dialect.quotechar} (empty if nothing is quoted), {ANOTHER_JOB}"
             )
         if size == max_row_bytes:
             raise RecordTooLargeError(

@@ -17,13 +17,14 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Protocol
 
 from csvkafka.errors import ANOTHER_JOB, ConfigError, SourceCorruptError
 from csvkafka.model import Dialect
+from csvkafka.rows.text_encodings import is_mostly, possible_encodings
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
@@ -85,30 +86,61 @@ def _decoded(data: bytes, codec: str) -> str | None:
 @lru_cache(maxsize=64)
 def check_dialect(dialect: Dialect) -> None:
     """Raises ConfigError unless delimiter and quotechar are two different ASCII characters that can
-    be told from line ends, and the encoding is one that `source_codec` takes."""
+    be told from line ends (or there is no quotechar), and the encoding is one that `source_codec`
+    takes."""
     source_codec(dialect.encoding)
-    for name, value in (("delimiter", dialect.delimiter), ("quote character", dialect.quotechar)):
+    named = [("CSV_DELIMITER", dialect.delimiter)]
+    if dialect.quotechar:
+        named.append(("CSV_QUOTECHAR", dialect.quotechar))
+    for name, value in named:
         if len(value) != 1 or not value.isascii() or value in "\r\n\0":
-            raise ConfigError(
-                f"the {name} must be one ASCII character and no line end, not {value!r}"
-            )
+            raise ConfigError(f"{name} must be one ASCII character and no line end, not {value!r}")
     if dialect.delimiter == dialect.quotechar:
-        raise ConfigError(f"delimiter and quote character are both {dialect.delimiter!r}")
+        raise ConfigError(f"CSV_DELIMITER and CSV_QUOTECHAR are both {dialect.delimiter!r}")
 
 
-def decode(data: bytes, dialect: Dialect, byte_offset: int, source_uri: str) -> str:
-    """The text of whole rows that begin at `byte_offset` of the source.
+def decode_row(
+    row: bytes,
+    what: str,
+    byte_offset: int,
+    dialect: Dialect,
+    source_uri: str,
+    *,
+    names: Sequence[str] = (),
+    sample: bytes = b"",
+) -> str:
+    """The text of a row, `what` by name ("row 7"), that begins at `byte_offset` of the source.
 
-    Raises SourceCorruptError with the offset of the first byte that the encoding does not have."""
+    Raises SourceCorruptError for bytes that the encoding does not have: with their place, the
+    column (by `names`), and the encodings in which `sample`, rows around it, would be text. Of the
+    row it shows these bytes alone."""
     codec = source_codec(dialect.encoding)
     try:
-        return data.decode(codec)
+        return row.decode(codec)
     except UnicodeDecodeError as error:
+        fields = next(parse_rows(row[: error.start].decode("latin-1"), dialect), [])
+        index = max(0, len(fields) - 1)
+        column = f"column {index + 1}" + (f" ({names[index]!r})" if index < len(names) else "")
+        wrong = row[error.start : error.end].hex(" ")
         raise SourceCorruptError(
-            f"byte {byte_offset + error.start} of {source_uri} is not valid {codec}: "
-            f"{error.reason}; repair the file, or set CSV_ENCODING, "
-            f"{ANOTHER_JOB}"
+            f"{what} at byte {byte_offset} of {source_uri} is not valid {codec}: {column}, byte "
+            f"{byte_offset + error.start}: {wrong} ({error.reason}); "
+            + _remedy(row, sample or row, error.start, codec)
         ) from error
+
+
+def _remedy(row: bytes, sample: bytes, begin: int, codec: str) -> str:
+    """What to do about the bytes of `row` from `begin` on."""
+    if is_mostly(sample, codec):
+        return f"the rows around it are {codec}, so repair the file {ANOTHER_JOB}"
+    possible = possible_encodings(sample, sample.find(row) + begin, but_not=codec)
+    if not possible:
+        return f"repair the file, or set CSV_ENCODING, {ANOTHER_JOB}"
+    shown = ", ".join(f"{name} ({character!r})" for name, character in possible)
+    return (
+        f"the rows around it would be text in {shown}: set CSV_ENCODING, or "
+        f"repair the file, {ANOTHER_JOB}"
+    )
 
 
 class CsvRows(Protocol):
@@ -131,6 +163,8 @@ def parse_rows(text: str, dialect: Dialect) -> CsvRows:
 def _reader(lines: Iterable[str], dialect: Dialect) -> CsvRows:
     # The limit is one per process, 128 KiB by default; fields of many MB are legitimate.
     csv.field_size_limit(sys.maxsize)
+    if not dialect.quotechar:
+        return csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
     return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quotechar)
 
 
@@ -140,7 +174,10 @@ def quotes_around_fields(dialect: Dialect, *, delimiters_inside: bool) -> re.Pat
     fields hold neither quotes nor line ends, and delimiters only if `delimiters_inside`.
 
     As the first quote opens a field, and each later one is seen from outside of quotes, that is how
-    the csv module reads them too. Takes linear time: a line can be matched in one way only."""
+    the csv module reads them too. Takes linear time: a line can be matched in one way only. Without
+    a quote character nothing matches."""
+    if not dialect.quotechar:
+        return re.compile(rb"(?!)")
     quote = re.escape(dialect.quotechar.encode())
     delimiter = re.escape(dialect.delimiter.encode())
     inside = rb"[^%b\n]" % quote if delimiters_inside else rb"[^%b\n%b]" % (quote, delimiter)

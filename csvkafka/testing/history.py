@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,11 @@ class Event:
 class History:
     """Gathers events; callable from any thread. Memory: about 300 bytes for each event."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        """`events`: those of a history that was saved."""
         self._began_at = time.monotonic()
         self._lock = threading.Lock()
-        self._events: list[Event] = []
+        self._events = list(events)
 
     def record(self, kind: str, *, at_monotonic: float | None = None, **facts: Any) -> None:
         """Notes an event that happens now, or happened at that time of the monotonic clock."""
@@ -63,10 +64,15 @@ class History:
         path.write_text("".join(line + "\n" for line in self.lines()), encoding="utf-8")
 
 
-def read_history(path: Path) -> list[Event]:
-    """The events that `History.save` wrote."""
+def parse_history(lines: Iterable[str]) -> list[Event]:
+    """The events of `History.lines`."""
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         facts = json.loads(line)
         events.append(Event(facts.pop("seconds"), facts.pop("event"), facts))
     return events
+
+
+def read_history(path: Path) -> list[Event]:
+    """The events that `History.save` wrote."""
+    return parse_history(path.read_text(encoding="utf-8").splitlines())

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
 from csvkafka.errors import StackError
@@ -81,11 +83,9 @@ def test_tools_see_a_topic_and_properties_reach_the_broker(own: ContainerStack) 
     own.create_topic(topic, partitions=2)
     servers = ["--bootstrap-server", own.bootstrap_servers]
     assert topic in own.kafka_tool(TOPIC_TOOL, [*servers, "--list"]).split()
-    described = own.kafka_tool(
-        "kafka.admin.ConfigCommand",
-        [*servers, "--describe", "--all", "--entity-type", "topics", "--entity-name", topic],
-    )
-    assert "max.message.bytes=2222222" in described
+    with closing(own.admin_client()) as admin:
+        settings = admin.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+    assert settings["topic"][topic]["max.message.bytes"]["value"] == "2222222"
 
 
 def test_a_tool_that_fails_or_takes_too_long_says_so(own: ContainerStack) -> None:

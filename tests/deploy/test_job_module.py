@@ -27,7 +27,7 @@ pytestmark = needs("terraform")
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf"
 CLUSTER = "arn:aws:kafka:eu-west-1:123456789012:cluster/main/01234567-89ab-cdef"
 LOAD = ("-m", "csvkafka")
-DOCTOR = ("-c", "from csvkafka.cli import main; main()", "doctor")
+DOCTOR = ("-c", "from csvkafka.cli.program import main; main()", "doctor")
 TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 TOPICS = "arn:aws:kafka:eu-west-1:123456789012:topic/main/01234567-89ab-cdef"
 

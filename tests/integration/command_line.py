@@ -12,13 +12,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from csvkafka.testing.processes.nursery import nursery_for
+
 CSVKAFKA = str(Path(sys.executable).with_name("csvkafka"))
 TIMEOUT_SECONDS = 120.0
 
 
 def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, with Python's usual buffers, and `settings`."""
-    inherited = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    """This process's environment, with Python's usual ways of buffers, and `settings`."""
+    inherited = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("PYTHON") or name == "PYTHONPATH"
+    }
     return {**inherited, **settings}
 
 
@@ -26,15 +32,33 @@ def run_csvkafka(
     *arguments: str, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
-    return subprocess.run(
-        [CSVKAFKA, *arguments],
-        env=environment_with(settings or {}),
-        cwd=tempfile.gettempdir(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    return run_python(CSVKAFKA, *arguments, environment=environment_with(settings or {}))
+
+
+def run_python(*program: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a script (or -m and a module) to its end, in a folder of its own.
+
+    It is forked from the nursery where that can be. Commands that `start_csvkafka` and
+    `run_on_terminal` start are started as users start them."""
+    with tempfile.TemporaryDirectory() as folder:
+        if (warm := nursery_for(environment)) is None:
+            return subprocess.run(
+                [sys.executable, "-P", *program],
+                env=environment,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
+        out, errors = Path(folder) / "out", Path(folder) / "errors"
+        process = warm.fork(program, environment, out, errors)
+        if not process.wait(TIMEOUT_SECONDS):
+            process.kill()
+            raise subprocess.TimeoutExpired(program, TIMEOUT_SECONDS, out.read_bytes())
+        code = process.return_code()
+        assert code is not None
+        return subprocess.CompletedProcess(program, code, out.read_text(), errors.read_text())
 
 
 def start_csvkafka(

@@ -40,7 +40,7 @@ def refused(load: Callable[[], object], kind: type[CsvKafkaError], *words: str) 
 
 def test_bytes_that_are_not_utf_8(place: LoadPlace) -> None:
     place.put(b"id,name\n1,caf\xe9\n")
-    refused(place.load, SourceCorruptError, "byte 13 of s3://", "utf-8", "CSV_ENCODING")
+    refused(place.load, SourceCorruptError, "row 1 at byte 8", "byte 13: e9", "CSV_ENCODING")
     place.put(b"id,name\n1,caf\xe9\n")
     place.job_id += "-latin"
     place.load(CSV_ENCODING="latin-1")
@@ -68,7 +68,10 @@ def test_a_row_narrower_or_wider_than_the_header_stops_after_the_rows_before_it(
     assert "lease_owner" not in item
     lines = place.lines()
     assert lines == list(range(1, len(lines) + 1))
-    assert item["last_line"] == len(lines) >= 40_000, "all whole blocks before it are in"
+    assert item["last_line"] == len(lines) == 50_000, "all rows before it, of its own block too"
+    assert item["byte_offset"] == byte_offset
+    refused(place.load, MalformedRowError, "row 50001")
+    assert place.lines() == lines, "the next run finds the same and sends nothing"
 
 
 def test_on_bad_row_keep_is_what_dictreader_gives(place: LoadPlace) -> None:
@@ -155,8 +158,9 @@ def test_a_row_larger_than_csvkafka_s_own_limit(place: LoadPlace) -> None:
     noise = bytes(range(35, 92)).hex().encode()
     row = b"2," + b"".join(noise[n % 97 :] + noise[: n * 7 % 89] for n in range(60_000))
     place.put(b"id,name\n1,a\n" + row + b"\n3,c\n")
-    load = lambda: place.load(KAFKA_COMPRESSION_TYPE="none")  # noqa: E731
-    refused(load, RecordTooLargeError, "row 2", "byte 12", "1000000, csvkafka's own")
+    load = lambda: place.load(KAFKA_COMPRESSION_TYPE="none", MAX_RECORD_BYTES="1000000")  # noqa: E731
+    refused(load, RecordTooLargeError, "row 2", "byte 12", "1000000", "MAX_RECORD_BYTES")
+    assert place.lines() == [1], "the row before it, of the same block, is in"
 
 
 def test_an_object_that_changed_since_the_job_began(place: LoadPlace) -> None:
@@ -234,7 +238,7 @@ def test_a_key_column_that_the_header_lacks(place: LoadPlace) -> None:
 
 def test_gzip_under_a_name_that_does_not_say_so(place: LoadPlace) -> None:
     place.put(gzip.compress(b"id\n1\n"))
-    refused(place.load, SourceCorruptError, "gzip")
+    refused(place.load, SourceCorruptError, "gzip", "SOURCE_COMPRESSION=gzip")
     place.load(SOURCE_COMPRESSION="gzip")
     assert place.lines() == [1]
 

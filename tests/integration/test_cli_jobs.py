@@ -11,6 +11,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
+from csvkafka.kafka.probe_cases import CASES
 from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
@@ -112,6 +113,11 @@ class TestStatus:
         shown = json.loads(self.status(place, "--json").stdout)
         assert (shown["rows"], shown["percent"], shown["owner"]) == (50_000, None, None)
 
+    def test_an_empty_job_id_is_not_taken_for_the_default(self, place: LoadPlace) -> None:
+        result = run_csvkafka("status", settings=place.settings(JOB_ID=""))
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "JOB_ID is empty" in result.stderr
+
     def test_no_item_and_no_table(self, place: LoadPlace) -> None:
         result = self.status(place)
         assert (result.returncode, result.stdout) == (1, "")
@@ -203,7 +209,7 @@ class TestDoctor:
         place.put(ROWS)
         code, lines = self.doctor(place)
         assert code == 0
-        assert "FAIL" not in lines
+        assert "error" not in lines
         said = "\n".join(lines["ok"])
         for text in ("header of 2 columns", "conditional writes", "is new", "gives producer ids"):
             assert text in said
@@ -214,25 +220,54 @@ class TestDoctor:
 
     def test_the_broker_is_probed_on_request(self, place: LoadPlace) -> None:
         place.put(ROWS)
-        place.stack.create_topic(scratch := f"{place.topic}-scratch")
+        place.stack.create_topic(scratch := f"{place.topic}-scratch", 3)
         code, lines = self.doctor(place, "--probe-topic", scratch)
         assert code == 0
-        assert "sequence the broker refuses repeated sequence numbers" in lines["ok"]
+        said = [line for line in lines["ok"] if line.startswith("sequence")]
+        assert len(said) == len(CASES)
+        assert said[0].startswith("sequence repeat: A batch that is sent again is known")
+        assert said[0].endswith("(0, 0: stored, recognised)")
+        assert place.records() == []
+
+    def test_the_probes_answers_are_a_table_on_a_terminal_and_json_for_programs(
+        self, place: LoadPlace
+    ) -> None:
+        place.put(ROWS)
+        place.stack.create_topic(scratch := f"{place.topic}-scratch", 3)
+        arguments = ("doctor", "--probe-topic", scratch)
+        code, shown = run_on_terminal(*arguments, settings=place.settings())
+        assert code == 0
+        (row,) = [line for line in shown.splitlines() if "new-epoch-not-from-0" in line]
+        assert "epoch 0: 0; epoch 1: 1 → stored, OUT_OF_ORDER_SEQUENCE_NUMBER" in row
+        answer = run_csvkafka(*arguments, "--json", settings=place.settings())
+        cases = [f["case"] for f in json.loads(answer.stdout)["findings"] if "case" in f]
+        assert [case["case"] for case in cases] == [case.name for case in CASES]
+        assert cases[0]["answer"] == "stored, recognised"
+        # The one partition that never held a record does now.
+        assert [c["case"] for c in cases if c["verdict"] == "skipped"] == [
+            "never-written-partition"
+        ]
+
+    def test_a_probe_is_kept_away_from_the_loads_own_topic(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        code, lines = self.doctor(place, "--probe-topic", place.topic)
+        assert code == 1
+        assert "is one of this load's own" in lines["error"][0]
         assert place.records() == []
 
     def test_each_part_is_examined_whatever_fails(self, place: LoadPlace) -> None:
         place.stack.create_topic(compacted := f"{place.topic}-c", 1, {"cleanup.policy": "compact"})
         code, lines = self.doctor(place, KAFKA_TOPIC=compacted, DYNAMODB_TABLE="no-such-table")
         assert code == 1
-        failed = [line.partition(" ")[0] for line in lines["FAIL"]]
+        failed = [line.partition(" ")[0] for line in lines["error"]]
         assert failed == ["source", "table", "topic"]
-        assert "cleanup.policy=compact" in lines["FAIL"][2]
+        assert "cleanup.policy=compact" in lines["error"][2]
 
     @pytest.mark.parametrize(
         ("settings", "complaint"),
         [
             ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
-            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' is not in the header"),
+            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' (KEY_COLUMN) is not in the header"),
             ({"KAFKA_TOPIC": "no-such-topic"}, "no-such-topic does not exist"),
         ],
     )
@@ -242,7 +277,7 @@ class TestDoctor:
         place.put(ROWS)
         code, lines = self.doctor(place, **settings)
         assert code == 1
-        assert any(complaint in line for line in lines["FAIL"])
+        assert any(complaint in line for line in lines["error"])
 
     def test_a_table_that_the_load_would_create(self, place: LoadPlace) -> None:
         place.put(ROWS)
@@ -262,17 +297,69 @@ class TestDoctor:
             code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
             assert gateway.actions[:2] == ["GetItem", "UpdateItem"]
             assert code == 1
-            (failure,) = lines["FAIL"]
+            (failure,) = lines["error"]
             assert "the role needs dynamodb:UpdateItem" in failure
 
             gateway.reset()
-            gateway.script(None, None, denied)
+            gateway.script(None, None, None, denied)
             code, lines = self.doctor(place, AWS_ENDPOINT_URL_DYNAMODB=gateway.endpoint_url)
-            assert gateway.actions[2] == "DescribeTable"
+            assert gateway.actions[2:4] == ["PutItem", "DescribeTable"]
             assert code == 0
             assert any("dynamodb:DescribeTable" in line for line in lines["skipped"])
         finally:
             gateway.close()
+
+    def test_the_source_is_previewed_and_each_line_says_how_it_was_found_out(
+        self, place: LoadPlace
+    ) -> None:
+        place.put(b'id,name\r\n1,Ada\r\n2,"b\r\nb"\r\n3,c\r\n4,d\r\n')
+        code, lines = self.doctor(place, KEY_COLUMN="id")
+        assert code == 0
+        said = "\n".join(lines["ok"])
+        for text in (
+            "not compressed (its key does not end in .gz",
+            "utf-8 (all ASCII so far), lines end in CRLF",
+            "fields between ',', quoted by \" (CSV_DELIMITER by default",
+            "header of 2 columns: id, name",
+            '{"id":"2","name":"b\\r\\nb","_source_line":2',
+            "to partition 0, key '3'",
+            "4 rows can be sent",
+        ):
+            assert text in said
+        assert said.count('record {"id"') == 3
+        assert sum(map(len, lines.values())) <= 25, "one screen"
+
+    @pytest.mark.parametrize(
+        ("body", "settings", "level", "complaint"),
+        [
+            (b"id;name\n1;a\n", {}, "error", "CSV_DELIMITER=';'"),
+            (b"id,name,name\n1,a,b\n", {}, "error", "CSV_DUPLICATE_COLUMNS=last"),
+            (b"id,name,name\n1,a,b\n", {"CSV_DUPLICATE_COLUMNS": "last"}, "warning", "last one's"),
+            (b"1,ada\n2,bob\n", {}, "warning", "looks like data"),
+            (b"id,name\n1,a\n2\n", {}, "error", "row 2 at byte 12"),
+            (b"id,name\n1,caf\xe9\n", {}, "error", "not all of it text in utf-8"),
+            (b"\x28\xb5\x2f\xfd", {}, "error", "is zstd by its first bytes"),
+            (b"", {}, "warning", "is empty"),
+        ],
+    )
+    def test_what_would_load_wrongly_or_not_at_all(
+        self, place: LoadPlace, body: bytes, settings: dict[str, str], level: str, complaint: str
+    ) -> None:
+        place.put(body)
+        code, lines = self.doctor(place, **settings)
+        assert code == (level == "error")
+        assert any(complaint in line for line in lines[level])
+
+    def test_for_programs_it_is_one_json_object(self, place: LoadPlace) -> None:
+        place.put(b"id;name\n1;" + b"x" * 1_000 + b"\n")
+        result = run_csvkafka("doctor", "--json", settings=place.settings())
+        assert result.returncode == 1
+        report = json.loads(result.stdout)
+        assert report["can_begin"] is False
+        marks = {finding["mark"] for finding in report["findings"]}
+        assert marks == {"ok", "warning", "error", "skipped"}
+        (record,) = (f for f in report["findings"] if f["text"].startswith('{"id;name"'))
+        assert json.loads(record["text"])["_source_line"] == 1
 
     def test_another_file_under_the_same_job(self, place: LoadPlace) -> None:
         place.put(ROWS)
@@ -283,7 +370,7 @@ class TestDoctor:
         place.put(ROWS + b"4,d\n")
         code, lines = self.doctor(place)
         assert code == 1
-        assert any("has changed since job" in line for line in lines["FAIL"])
+        assert any("has changed since job" in line for line in lines["error"])
 
 
 class TestGenerate:

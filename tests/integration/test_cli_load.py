@@ -155,6 +155,6 @@ def test_start_imports_nothing_that_the_command_does_not_need() -> None:
         return {name.partition(".")[0] for name in listed}
 
     heavy = {"boto3", "botocore", "kafka", "rich", "smart_open", "moto"}
-    assert loaded("import csvkafka.cli").isdisjoint(heavy)
+    assert loaded("import csvkafka.cli.program").isdisjoint(heavy)
     assert loaded("import csvkafka.cli.status").isdisjoint(heavy)
     assert "rich" not in loaded("import csvkafka.cli.load, csvkafka.processor")

@@ -34,10 +34,12 @@ def with_real_names(text: str, place: LoadPlace) -> str:
 
 
 def run(*arguments: str, folder: Path, place: LoadPlace) -> None:
+    # The `python` of an example is the one that has csvkafka, as in an activated environment.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     ended = subprocess.run(
         [sys.executable, "-P", *arguments],
         cwd=folder,
-        env={**os.environ, **place.settings()},
+        env={**os.environ, **place.settings(), "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

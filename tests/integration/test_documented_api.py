@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.processor import CSVToKafkaProcessor
+from tests.integration.command_line import environment_with, run_python
 from tests.integration.loads import LoadPlace
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (INFO|WARNING|ERROR) - .+")
@@ -36,18 +37,11 @@ def processor_for(place: LoadPlace, **more: Any) -> CSVToKafkaProcessor:
     )
 
 
-def run_main(place: LoadPlace, tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def run_main(place: LoadPlace, **more: str) -> subprocess.CompletedProcess[str]:
     """`python -m csvkafka` as a job would be run; an empty value unsets a variable."""
-    environment = {**os.environ, **place.settings(**more)}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "csvkafka"],
-        env={name: value for name, value in environment.items() if value},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environment = environment_with(place.settings(**more))
+    given = {name: value for name, value in environment.items() if value}
+    return run_python("-m", "csvkafka", environment=given)
 
 
 def test_checkpoint_manager(place: LoadPlace) -> None:
@@ -203,9 +197,9 @@ def test_transform_is_the_fast_way_to_change_rows(place: LoadPlace) -> None:
     assert place.records() == [{"name": f"NAME {n}", "_source_line": n} for n in (1, 2, 3)]
 
 
-def test_main_loads_by_environment_variables_and_exits_0(place: LoadPlace, tmp_path: Path) -> None:
+def test_main_loads_by_environment_variables_and_exits_0(place: LoadPlace) -> None:
     place.put(rows(1000))
-    done = run_main(place, tmp_path)
+    done = run_main(place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert place.lines() == list(range(1, 1001))
     assert "INFO - Starting from line 0\n" in done.stdout
@@ -218,26 +212,24 @@ def test_main_loads_by_environment_variables_and_exits_0(place: LoadPlace, tmp_p
     "missing",
     ["S3_BUCKET", "S3_KEY", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC", "DYNAMODB_TABLE"],
 )
-def test_main_exits_1_and_names_a_missing_variable(
-    place: LoadPlace, tmp_path: Path, missing: str
-) -> None:
-    done = run_main(place, tmp_path, **{missing: ""})
+def test_main_exits_1_and_names_a_missing_variable(place: LoadPlace, missing: str) -> None:
+    done = run_main(place, **{missing: ""})
     assert done.returncode == 1
     assert f"ERROR - ConfigError: Missing environment variable {missing};" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_job_id_defaults_to_csv_job_1(place: LoadPlace, tmp_path: Path) -> None:
+def test_job_id_defaults_to_csv_job_1(place: LoadPlace) -> None:
     place.put(rows(5))
-    assert run_main(place, tmp_path, JOB_ID="").returncode == 0
+    assert run_main(place, JOB_ID="").returncode == 0
     assert CheckpointManager(place.table, "csv-job-1").get_last_processed_line() == 5
 
 
-def test_a_complete_job_run_again_is_a_no_op_that_says_so(place: LoadPlace, tmp_path: Path) -> None:
+def test_a_complete_job_run_again_is_a_no_op_that_says_so(place: LoadPlace) -> None:
     place.put(rows(5))
     place.load()
     before = place.item()
-    done = run_main(place, tmp_path)
+    done = run_main(place)
     assert done.returncode == 0
     assert "is complete already: 5 rows" in done.stdout
     assert place.item() == before

@@ -14,6 +14,8 @@ from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.interfaces import Item, ItemChange, Refused
 
+pytestmark = pytest.mark.stack_dependent
+
 TABLE = f"checkpoints-{uuid.uuid4()}"
 WORKERS = 8
 

@@ -31,6 +31,8 @@ from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 from tests.integration.kafka_rows import admin, connected, create_topic, outcomes_of
 
+pytestmark = pytest.mark.stack_dependent
+
 SERVERS = ("fake", "real")
 
 

@@ -9,17 +9,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from csvkafka.errors import StackError
 from csvkafka.local.broker import BrokerCluster
+from csvkafka.local.class_archive import make_class_archive
 from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import Guardian, wait_until
@@ -31,6 +33,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def stack() -> Iterator[EmbeddedStack]:
     """The embedded stack, on whatever the other modules run."""
+    make_class_archive()
     with EmbeddedStack() as running:
         yield running
 
@@ -87,6 +90,10 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def test_the_broker_is_of_the_chosen_release(stack: EmbeddedStack) -> None:
+    assert stack.brokers[0].says(f"Kafka version: {stack.kafka_release}".encode())
+
+
 def test_kafka_tools_see_a_created_topic(stack: EmbeddedStack) -> None:
     topic = new_name("seen-by-tools")
     stack.create_topic(topic, partitions=2)
@@ -111,7 +118,7 @@ def test_kafka_measures_its_own_producer(stack: EmbeddedStack) -> None:
     arguments = ["--num-records", "1000", "--record-size", "100", "--throughput", "-1", "--topic"]
     printed = stack.kafka_tool(
         "org.apache.kafka.tools.ProducerPerformance",
-        [*arguments, topic, "--bootstrap-server", stack.bootstrap_servers],
+        [*arguments, topic, "--producer-props", f"bootstrap.servers={stack.bootstrap_servers}"],
     )
     assert "1000 records sent" in printed
 
@@ -198,12 +205,9 @@ def test_stacks_do_not_meet(stack: EmbeddedStack, other_stack: EmbeddedStack) ->
 def test_server_properties_reach_the_broker(other_stack: EmbeddedStack) -> None:
     topic = new_name("wide")
     other_stack.create_topic(topic)
-    arguments = ["--describe", "--all", "--entity-type", "topics", "--entity-name"]
-    described = other_stack.kafka_tool(
-        "kafka.admin.ConfigCommand",
-        [*arguments, topic, "--bootstrap-server", other_stack.bootstrap_servers],
-    )
-    assert "max.message.bytes=2222222" in described
+    with closing(other_stack.admin_client()) as admin:
+        settings = admin.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+    assert settings["topic"][topic]["max.message.bytes"]["value"] == "2222222"
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])

@@ -14,6 +14,8 @@ from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
 from tests.refusals import refusal
 
+pytestmark = pytest.mark.stack_dependent
+
 BODY = random.Random(2).randbytes(5_000_011)
 
 

@@ -10,8 +10,9 @@ from kafka import KafkaProducer, TopicPartition
 
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, SourceChangedError
-from csvkafka.testing.checker.checker import AnomalyKind, IdentifyBy
+from csvkafka.testing.checker.expectation import IdentifyBy
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.verdict import AnomalyKind
 from csvkafka.testing.checker.verify import Scope, judge_load, verify_job
 from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.kafka_rows import admin, eventually

@@ -12,3 +12,9 @@ def shout(row: dict[str, object], _: int) -> Mapping[str, object]:
 def bare(row: dict[str, object], _: int) -> Mapping[str, object]:
     """Without the source's line and name."""
     return {"id": row["id"], "name": row["name"]}
+
+
+def refuse_seven(row: dict[str, object], _: int) -> Mapping[str, object]:
+    if row["id"] == "7":
+        raise ValueError("no sevens")
+    return row

@@ -27,18 +27,20 @@ class PlantedSupervisor(Supervisor):
 
     planted = ""
 
-    def start(
-        self, command: Sequence[str], environment: Mapping[str, str], steps: Path | None = None
+    def start_python(
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        steps: Path | None = None,
+        *,
+        cold: bool = False,
     ) -> Incarnation:
-        """As `Supervisor.start`."""
-        if not self.planted:
-            return super().start(command, environment, steps)
-        module = {"csvkafka.testing.processes.worker": "planted_worker"}
-        return super().start(
-            [module.get(part, part) for part in command],
-            {**environment, "PLANTED": self.planted, "PYTHONPATH": str(FOLDER)},
-            steps,
-        )
+        """As `Supervisor.start_python`."""
+        if self.planted:
+            module = {"csvkafka.testing.processes.worker": "planted_worker"}
+            program = [module.get(part, part) for part in program]
+            environment = {**environment, "PLANTED": self.planted, "PYTHONPATH": str(FOLDER)}
+        return super().start_python(program, environment, steps, cold=cold)
 
 
 class PlantedCase(RecoveryCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from kafka.admin import (
@@ -17,6 +18,9 @@ from kafka.admin import (
     ResourceType,
 )
 
+from csvkafka.kafka.client import KafkaClient, KafkaSettings
+from csvkafka.kafka.probe import PARTITION_COUNT, probe
+from csvkafka.kafka.probe_cases import Verdict
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
@@ -89,6 +93,33 @@ def test_f48_without_a_right_at_the_start(
     case.assert_once()
 
 
+@pytest.mark.parametrize("missing", [ACLOperation.READ, ACLOperation.WRITE])
+def test_f48_a_right_that_only_a_later_step_needs_is_named_before_the_first(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient, missing: ACLOperation
+) -> None:
+    """Without READ a first run would pass, and no resume of it."""
+    case = recovery_case(stack=guarded_stack)
+    needed = {ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS}
+    grant(admin, case.topic, EVERYBODY, *(needed - {missing}))
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "SinkRefused")
+    assert f"{EVERYBODY} has no right to {missing.name} on topic {case.topic}" in worker.output()
+    assert not worker.steps(Step.ITEM_CREATED)
+    grant_all(admin, case.topic)
+    case.run()
+    case.assert_once()
+
+
+def test_f48_without_the_right_to_read_the_topics_settings_it_loads(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    case = recovery_case(stack=guarded_stack)
+    grant(admin, case.topic, EVERYBODY, ACLOperation.READ, ACLOperation.WRITE)
+    worker = case.run()
+    assert "Grant DESCRIBE_CONFIGS" in worker.output()
+    case.assert_once()
+
+
 def test_f48_a_right_is_revoked_in_the_middle(
     recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
 ) -> None:
@@ -104,3 +135,19 @@ def test_f48_a_right_is_revoked_in_the_middle(
     grant_all(admin, case.topic)
     case.run()
     case.assert_once()
+
+
+def test_the_probe_does_with_the_rights_of_a_load(
+    guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    guarded_stack.create_topic("scratch", PARTITION_COUNT)
+    loading = (ACLOperation.DESCRIBE, ACLOperation.READ, ACLOperation.WRITE)
+    grant(admin, "scratch", EVERYBODY, *loading)
+    settings = KafkaSettings(tuple(guarded_stack.bootstrap_servers.split(",")))
+    with closing(KafkaClient(settings)) as client:
+        client.connect()
+        found = {result.case: result for result in probe(client, "scratch")}
+    skipped = found.pop("emptied-partition")
+    assert skipped.verdict is Verdict.SKIPPED
+    assert "TOPIC_AUTHORIZATION_FAILED" in skipped.meaning
+    assert {result.verdict for result in found.values()} == {Verdict.OK}

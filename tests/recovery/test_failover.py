@@ -73,15 +73,19 @@ def wait_for_all_in_sync(admin: KafkaAdminClient, topic: str) -> None:
     assert wait_until(lambda: len(partition(admin, topic)["isr_nodes"]) == 3, DEADLINE_SECONDS)
 
 
-def wait_for_replicas(admin: KafkaAdminClient, topic: str, replicas: list[int]) -> None:
-    """Returns when these brokers, in this order, are the partition's replicas, and all in sync."""
+def wait_for_replicas(admin: KafkaAdminClient, topic: str, replicas: list[int]) -> int:
+    """The leader, when these brokers, in this order, are the partition's replicas, all in sync.
+
+    Asked again, another broker might answer, which has not heard of it yet."""
+    found: dict[str, Any] = {}
 
     def have_moved() -> bool:
-        found = partition(admin, topic)
+        found.update(partition(admin, topic))
         in_sync = set(found["isr_nodes"]) == set(replicas)
         return in_sync and found["replica_nodes"] == replicas and found["leader_id"] in replicas
 
-    assert wait_until(have_moved, DEADLINE_SECONDS), partition(admin, topic)
+    assert wait_until(have_moved, DEADLINE_SECONDS), found
+    return int(found["leader_id"])
 
 
 def controller_of(admin: KafkaAdminClient) -> int:
@@ -161,8 +165,7 @@ def test_f32_replicas_move_a_leader_is_elected_and_the_controller_killed(
     second, third = (node for node in brokers(harmed) if node != first)
     assert admin.alter_partition_reassignments({place: [second, third]}) == {place: None}
     worker.resume()
-    wait_for_replicas(admin, case.topic, [second, third])
-    assert partition(admin, case.topic)["leader_id"] == second
+    assert wait_for_replicas(admin, case.topic, [second, third]) == second
 
     paused_at(stops[1])
     assert admin.alter_partition_reassignments({place: [third, second, first]}) == {place: None}

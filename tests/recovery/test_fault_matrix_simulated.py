@@ -6,6 +6,7 @@ import pytest
 
 from csvkafka.errors import (
     CheckpointError,
+    CheckpointUnavailableError,
     FencedError,
     ItemLostError,
     SourceChangedError,
@@ -166,6 +167,13 @@ def test_f25_an_owner_known_to_be_dead_is_not_waited_for() -> None:
 # -- the table -------------------------------------------------------------------------------------
 
 
+def test_f69_the_table_throttles_before_the_first_row() -> None:
+    """Each question and each write of a start: it is borne as a throttling S3 is."""
+    reads = [f"1/table-read#{nth}=throttle" for nth in (1, 2)]
+    writes = [f"1/table-write#{nth}=throttle" for nth in (1, 3, 5)]
+    lag(run(*reads, *writes))
+
+
 def test_f69_the_table_throttles_for_a_while() -> None:
     throttled = [f"1/table-write#{nth}=throttle" for nth in (5, 6, 7, 9)]
     lag(run(*throttled))
@@ -190,10 +198,20 @@ def test_f71_an_earlier_try_never_takes_the_item_back(nth: int, action: str) -> 
         lag(run(f"1/table-write#{nth}={action}", rows=100, seed=slow_seed))
 
 
-@pytest.mark.parametrize("point", ["table-read#1", "table-write#1", "table-write#2"])
-def test_f72_a_table_out_of_reach_at_the_start_sends_nothing(point: str) -> None:
-    simulation = run(f"1/{point}=throttle")
-    stopped(simulation, CheckpointError)
+def test_f72_a_table_that_never_answered_at_the_start_sends_nothing() -> None:
+    unreachable = [f"1/table-read#{nth}=unreachable" for nth in range(1, 20)]
+    simulation = run(*unreachable, spare=True)
+    stopped(simulation, CheckpointUnavailableError)
+    assert places(simulation, "table-read") < 10
+    assert places(simulation, "produce") == 0
+    once(simulation)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_f72_a_table_that_takes_no_write_at_the_start_sends_nothing(first: int) -> None:
+    throttled = [f"1/table-write#{nth}=throttle" for nth in range(first, 400)]
+    simulation = run(*throttled, spare=True)
+    assert isinstance(simulation.lives[0].error, CheckpointUnavailableError)
     assert places(simulation, "produce") == 0
     once(simulation)
 

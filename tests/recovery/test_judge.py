@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from csvkafka.local.base import Stack
-from csvkafka.testing.checker.checker import AnomalyKind
 from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.verdict import AnomalyKind
 from csvkafka.testing.history import History
 from csvkafka.testing.judging.judge import judge
 from csvkafka.testing.judging.judgement import Judgement
@@ -151,7 +151,7 @@ def test_a_loader_that_only_repeats_itself_is_given_up(
 
 def test_the_command_answers_in_json_and_writes_its_page(tmp_path: Path) -> None:
     page = tmp_path / "verdict.html"
-    command = [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", "judge"]
+    command = [sys.executable, "-P", "-c", "from csvkafka.cli.program import main; main()", "judge"]
     command += ["--command", f"{PYTHON} -m csvkafka", "--rows", "50", "--kills", "0", "--json"]
     ended = subprocess.run(
         [*command, "--report", str(page)], capture_output=True, text=True, check=False, timeout=120

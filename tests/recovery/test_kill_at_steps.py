@@ -89,8 +89,9 @@ def test_f3_killed_before_the_first_batch(recovery_case: NewCase, step: Step) ->
     assert (case.item() or {})["producer_id"] == item["producer_id"]
 
 
-def test_f4_killed_with_a_batch_in_the_socket(recovery_case: NewCase) -> None:
-    case = recovery_case()
+@pytest.mark.parametrize("cold", [False, True], ids=["forked", "started-anew"])
+def test_f4_killed_with_a_batch_in_the_socket(recovery_case: NewCase, cold: bool) -> None:
+    case = recovery_case(cold=cold)
     case.kill_at(Step.BATCH_SENT, from_rows=case.row_count // 2)
     case.assert_midway()
     producer_id = (case.item() or {})["producer_id"]

@@ -21,6 +21,8 @@ from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import BUCKET, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 
+pytestmark = pytest.mark.stack_dependent
+
 NewCase = Callable[..., RecoveryCase]
 
 

@@ -90,7 +90,7 @@ def test_f16_stopped_while_dynamodb_is_unreachable(
     begun_at = time.monotonic()
     case.ends(worker, 1)
     assert time.monotonic() - begun_at < 20
-    case.assert_error(worker, "Checkpoint")
+    case.assert_error(worker, "CheckpointUnavailable")
     cut.lift()
     case.assert_midway()
     case.assert_prefix()

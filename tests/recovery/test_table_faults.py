@@ -15,6 +15,8 @@ from csvkafka.testing.faults.proxy_faults import Cut, Direction, Drop, Hold
 from csvkafka.testing.judging.recovery_case import TABLE, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 
+pytestmark = pytest.mark.stack_dependent
+
 NewCase = Callable[..., RecoveryCase]
 
 
@@ -108,7 +110,7 @@ def test_f72_dynamodb_unreachable_at_the_start(case: RecoveryCase, dynamodb_prox
     case.ends(case.start(CrashPoint(Step.CHECKPOINT_STORED), settings=direct), exit_code=-9)
     case.assert_midway()
     cut = dynamodb_proxy.inject(Cut())
-    case.refused("Checkpoint")
+    case.refused("CheckpointUnavailable")
     cut.lift()
     case.run()
     case.assert_once()

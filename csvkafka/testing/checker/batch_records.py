@@ -13,7 +13,7 @@ from typing import Any
 from kafka import codec
 from kafka.errors import CorruptRecordError, UnsupportedCodecError
 
-from csvkafka.testing.checker.checker import TopicRecord
+from csvkafka.testing.checker.documented import TopicRecord
 
 _DECODERS = {
     1: ("gzip", codec.has_gzip, codec.gzip_decode),

@@ -26,12 +26,13 @@ from kafka.record.memory_records import MemoryRecords
 
 from csvkafka.errors import ConfigError, SinkUnavailableError
 from csvkafka.kafka import codes
-from csvkafka.kafka.client import RETRY_SECONDS, KafkaClient
+from csvkafka.kafka.bootstrap import RETRY_SECONDS
+from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
-from csvkafka.testing.checker.checker import TopicRecord
+from csvkafka.testing.checker.documented import TopicRecord
 
 log = logging.getLogger(__name__)
 

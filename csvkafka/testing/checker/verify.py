@@ -10,9 +10,9 @@ kafka-python's murmur2 and zlib's crc32. Both read as streams, in bounded memory
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import orjson
@@ -25,21 +25,19 @@ from csvkafka.errors import ConfigError
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
-from csvkafka.model import BadRows, JobStatus, Routing, SourceIdentity
-from csvkafka.testing.checker.checker import (
-    CheckpointObservation,
-    Expectation,
-    Fields,
-    IdentifyBy,
+from csvkafka.model import BadRows, DuplicateColumns, JobStatus, Routing, SourceIdentity
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import (
     SourceRow,
     TopicRecord,
-    Verdict,
-    check,
     documented_record,
     documented_row,
     read_rows,
 )
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.row_ledger import Fields
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 from csvkafka.testing.inputs.byte_stream import stream_of
 
 Progress = Callable[[int, int], None]
@@ -128,6 +126,7 @@ def verify_job(
     scope = scope or Scope(exclusive=False)
     item = DynamoDbItem(config.dynamodb_table, config.spec.job_id).get()
     job = _stored_job(item)
+    config = replace(config, spec=config.spec.going_on(job.configuration))
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
     if job.status is not None:
@@ -192,6 +191,7 @@ class _ItemFacts:
     last_line: int | None = None
     partition_count: int | None = None
     source: SourceIdentity | None = None
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
 
 def _stored_job(item: Item | None) -> _ItemFacts:
@@ -202,7 +202,11 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         return _ItemFacts(documented.status, documented.last_line)
     stored = decode(item)
     return _ItemFacts(
-        stored.status, stored.position.row_count, stored.partition_count, stored.source
+        stored.status,
+        stored.position.row_count,
+        stored.partition_count,
+        stored.source,
+        stored.configuration,
     )
 
 
@@ -212,6 +216,8 @@ def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3So
         config.s3_bucket,
         config.s3_key,
         version_id=version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
         pinned=pinned,
         compression=Compression(config.spec.source_compression),
     )
@@ -226,7 +232,25 @@ def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
         encoding=encoding,
         delimiter=spec.dialect.delimiter,
         quotechar=spec.dialect.quotechar,
+        skipped_lines=spec.dialect.skipped_lines,
+        rename=_numbered if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
     )
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names that CSV_DUPLICATE_COLUMNS=number promises: the first column of a name keeps it,
+    the others get the lowest number that makes a name which neither a column nor a record has."""
+    given = {"_source_line", "_source_file"}
+    result: list[str] = []
+    for place, name in enumerate(names):
+        stem = name or f"column_{place + 1}"
+        if name and name not in given and name not in names[:place]:
+            result.append(name)
+            continue
+        candidates = (stem if name == "" else "", *(f"{stem}_{n}" for n in range(2, 9_999)))
+        taken = {"", *given, *names, *result}
+        result.append(next(candidate for candidate in candidates if candidate not in taken))
+    return result
 
 
 def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | None]:

@@ -26,14 +26,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answers with an error: `Refuse(503, "SlowDown")`."""
+    """Answers with an error: `Refuse(503, "SlowDown")`. A GET gets S3's XML, `details` being the
+    elements after code and message; a HEAD has no body, but both have `headers`."""
 
     http_status: int
     code: str
+    message: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class S3Request:
     range: str
     if_match: str
     version_id: str
+    request_payer: str = ""
+    customer_key: str = ""
 
 
 class FakeS3:
@@ -234,23 +241,28 @@ class _Handler(BaseHTTPRequestHandler):
             range=self.headers.get("Range", ""),
             if_match=self.headers.get("If-Match", ""),
             version_id=parse_qs(url.query).get("versionId", [""])[0],
+            request_payer=self.headers.get("x-amz-request-payer", ""),
+            customer_key=self.headers.get("x-amz-server-side-encryption-customer-key", ""),
         )
         stored, fault = self.server.fake._take(request)
         if isinstance(fault, Refuse):
-            self._refuse(fault.http_status, fault.code)
+            self._refuse(fault)
         elif stored is None:
-            self._refuse(404, "NoSuchVersion" if request.version_id else "NoSuchKey")
+            self._refuse(Refuse(404, "NoSuchVersion" if request.version_id else "NoSuchKey"))
         elif request.if_match and request.if_match != stored.etag:
-            self._refuse(412, "PreconditionFailed")
+            self._refuse(Refuse(412, "PreconditionFailed"))
         else:
             self._serve(stored, request.range, fault)
 
-    def _refuse(self, http_status: int, code: str) -> None:
-        body = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
-            f"<Message>{code}, as scripted</Message></Error>"
-        ).encode()
-        self.send_response(http_status)
+    def _refuse(self, refusal: Refuse) -> None:
+        message = refusal.message or f"{refusal.code}, as scripted"
+        elements = {"Code": refusal.code, "Message": message, **refusal.details}
+        content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements.items())
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{content}</Error>'.encode()
+        self.send_response(refusal.http_status)
+        self.send_header("x-amz-request-id", "0A49CE4060975EAC")
+        for name, value in refusal.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -266,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
             first = int(match[1]) + (fault.by_bytes if isinstance(fault, ShiftRange) else 0)
             last = min(int(match[2] or last), last)
             if first > last:
-                self._refuse(416, "InvalidRange")
+                self._refuse(Refuse(416, "InvalidRange"))
                 return
         body = stored.body[first : last + 1]
         if isinstance(fault, FlipByte) and first <= fault.byte_offset <= last:

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.config.settings import SETTINGS
@@ -28,12 +27,13 @@ from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
 from csvkafka.model import Lane
-from csvkafka.testing.checker.checker import AnomalyKind, Verdict
 from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.job_view import JobView, JobWatch
+from csvkafka.testing.judging.plan import JudgeView
 
 BUCKET = "demo"
 KEY = "exports/data.csv"
@@ -79,19 +79,6 @@ class DemoPlan:
             max(1, round(share * (number + chance.uniform(-0.4, 0.4))))
             for number in range(1, self.kills + 1)
         ]
-
-
-class DemoView(Protocol):
-    """Whoever watches."""
-
-    def phase(self, text: str, total: int) -> None:
-        """What begins now; it will have done `total`."""
-
-    def reached(self, done: int) -> None:
-        """How much of it is done."""
-
-    def say(self, text: str) -> None:
-        """A fact worth a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +139,7 @@ class DemoResult:
 
 
 def run_demo(
-    plan: DemoPlan, stack: Stack, view: DemoView, folder: Path, history: History | None = None
+    plan: DemoPlan, stack: Stack, view: JudgeView, folder: Path, history: History | None = None
 ) -> DemoResult:
     """Runs the demo on a fresh stack; the file and the loader's log are put into `folder`. With a
     `history`, the checkpoint is watched too, for a report.
@@ -194,7 +181,7 @@ def run_demo(
     return DemoResult(plan, csv_file.stat().st_size, tuple(lives), verdicts)
 
 
-def _make_source(plan: DemoPlan, stack: Stack, view: DemoView, csv_file: Path) -> None:
+def _make_source(plan: DemoPlan, stack: Stack, view: JudgeView, csv_file: Path) -> None:
     view.phase("writing the CSV", plan.row_count)
     with csv_file.open("wb") as file:
         file.writelines(write_csv(plan.csv_spec()))
@@ -259,7 +246,7 @@ class _Loader:
         return log_tail(self._log)
 
 
-def _load(plan: DemoPlan, loader: _Loader, cluster: KafkaCluster, view: DemoView) -> list[Life]:
+def _load(plan: DemoPlan, loader: _Loader, cluster: KafkaCluster, view: JudgeView) -> list[Life]:
     kill_rows = plan.kill_rows()
     lives: list[Life] = []
     view.phase("loading", plan.row_count)
@@ -272,7 +259,7 @@ def _load(plan: DemoPlan, loader: _Loader, cluster: KafkaCluster, view: DemoView
             return lives
 
 
-def _live(loader: _Loader, cluster: KafkaCluster, view: DemoView, kill_at: int | None) -> Life:
+def _live(loader: _Loader, cluster: KafkaCluster, view: JudgeView, kill_at: int | None) -> Life:
     """One incarnation, to its end or to its kill."""
     rows_before = rows = _settled_end(cluster)
     begun_at = moved_at = time.monotonic()
@@ -307,7 +294,7 @@ def _live(loader: _Loader, cluster: KafkaCluster, view: DemoView, kill_at: int |
     )
 
 
-def _say_life(view: DemoView, plan: DemoPlan, number: int, life: Life) -> None:
+def _say_life(view: JudgeView, plan: DemoPlan, number: int, life: Life) -> None:
     facts = []
     if life.started_from is not None and number > 1:
         facts.append(

@@ -21,7 +21,7 @@ from uuid import uuid4
 from csvkafka.config.load_config import kafka_settings
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.checker.checker import read_rows
+from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.faults.strikes import Action, StrikeWatch, plan_strikes
 from csvkafka.testing.history import History

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.testing.checker.checker import Expectation, TopicRecord, check, read_rows
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import TopicRecord, read_rows
+from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.checker.row_ledger import digest
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict

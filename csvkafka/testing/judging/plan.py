@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from csvkafka.testing.checker.checker import Expectation, IdentifyBy, documented_record
+from csvkafka.testing.checker.documented import documented_record
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.processes.loader_command import LoaderCommand

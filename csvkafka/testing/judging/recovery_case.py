@@ -15,6 +15,7 @@ import io
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -22,7 +23,7 @@ from uuid import uuid4
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
-from csvkafka.testing.checker.checker import read_rows
+from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
@@ -61,9 +62,10 @@ class RecoveryCase:
 
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
-    many steps, `kafka_limits` shortens time limits (see `worker.py`). Not `exclusive`: others write
-    to the topic too. `stored`: the object's bytes, where they are not those of the CSV (gzip).
-    `program`: another worker than csvkafka's own (`Supervisor.start_worker`).
+    many steps, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`:
+    others write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
+    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
+    workers start as users start them, not as forks.
     The faults of `proxies` are noted in the history."""
 
     def __init__(
@@ -80,17 +82,18 @@ class RecoveryCase:
         kafka_limits: Mapping[str, int] | None = None,
         stored: bytes | None = None,
         program: Sequence[str] = WORKER,
+        cold: bool = False,
         proxies: Sequence[Proxy] = (),
     ) -> None:
         self.stack = stack
-        self.source = b"".join(write_csv(source)) if isinstance(source, CsvSpec) else source
+        self.source = _written(source) if isinstance(source, CsvSpec) else source
         self.row_count = sum(1 for _ in read_rows(io.BytesIO(self.source)))
         name = uuid4().hex[:12]
         self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.kafka_limits = dict(kafka_limits or {})
-        self.program = program
+        self.program, self.cold = program, cold
         self.history = History()
         for proxy in proxies:
             proxy.history = self.history
@@ -161,6 +164,7 @@ class RecoveryCase:
             block_bytes=self.block_bytes if block_bytes is None else block_bytes,
             kafka_limits=self.kafka_limits,
             program=self.program,
+            cold=self.cold,
         )
 
     def run(
@@ -327,6 +331,12 @@ class RecoveryCase:
         """The history without its steps, for messages."""
         lines = [line for line in self.history.lines() if '"event": "step"' not in line]
         return "\n".join(lines[-60:])
+
+
+@lru_cache(maxsize=4)
+def _written(spec: CsvSpec) -> bytes:
+    """The file of the spec, which most cases share; four such files are kept in memory."""
+    return b"".join(write_csv(spec))
 
 
 def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Starts incarnations of a loader as real processes, signals them, and waits for what they do.
 
 Works for csvkafka's own worker (`worker.py`), whose steps it reads, and for any other command, of
-which it sees the process and its output. Everything it started is killed on `close`; a guardian
-process does that too if this process is killed.
+which it sees the process and its output. Workers are forked (`nursery.py`), so that a start costs
+little. Everything it started is killed on `close`; a guardian process does that too if this process
+is killed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_un
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.history import History
+from csvkafka.testing.processes.nursery import nursery_for
 from csvkafka.testing.processes.step_log import StepLine, StepLogReader
 
 WORKER = ("-m", "csvkafka.testing.processes.worker")
@@ -162,18 +164,24 @@ class Supervisor:
     ) -> Incarnation:
         """Starts any loader in a folder of its own, with these variables beside the least that a
         process needs; returns at once. Raises StackError if it cannot be started."""
-        number = len(self.incarnations) + 1
-        folder = self.folder / f"incarnation-{number}"
-        folder.mkdir()
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        process = self._guardian.spawn(command, folder / "output", {**inherited, **environment})
-        reader = StepLogReader(steps or folder / "steps")
-        incarnation = Incarnation(number, process, reader, self.history)
-        self.incarnations.append(incarnation)
-        self.history.record(
-            "incarnation-started", incarnation=number, pid=process.pid, command=list(command)
-        )
-        return incarnation
+        return self._begin(command, environment, steps)
+
+    def start_python(
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        steps: Path | None = None,
+        *,
+        cold: bool = False,
+    ) -> Incarnation:
+        """As `start`, for what Python runs: a script, or -m and a module, and arguments.
+
+        It is forked from this process's nursery. Where a fork would not be the same
+        (`nursery_for`), or it is to be `cold`, it starts as users start it."""
+
+        # -P: the program imports the installed package, whatever lies in its folder.
+        command = [sys.executable, "-P", *program]
+        return self._begin(command, environment, steps, () if cold else program)
 
     def start_worker(
         self,
@@ -184,21 +192,49 @@ class Supervisor:
         block_bytes: int | None = None,
         kafka_limits: Mapping[str, int] | None = None,
         program: Sequence[str] = WORKER,
+        cold: bool = False,
     ) -> Incarnation:
         """Starts csvkafka's worker; see `worker.py` for what the arguments do. `program` is what
-        Python runs, a changed worker for example."""
+        Python runs, a changed worker for example; `cold` as in `start_python`."""
         steps = self.folder / f"steps-{len(self.incarnations) + 1}"
-        # -P: the worker imports the installed package, whatever lies in its folder.
-        command = [sys.executable, "-P", *program, "--steps", str(steps)]
+        arguments = ["--steps", str(steps)]
         for point in crash:
-            command += ["--crash", str(point)]
+            arguments += ["--crash", str(point)]
         if pace_seconds:
-            command += ["--pace", str(pace_seconds)]
+            arguments += ["--pace", str(pace_seconds)]
         if block_bytes is not None:
-            command += ["--block-bytes", str(block_bytes)]
+            arguments += ["--block-bytes", str(block_bytes)]
         for name, value in (kafka_limits or {}).items():
-            command += ["--kafka", f"{name}={value}"]
-        return self.start(command, environment, steps)
+            arguments += ["--kafka", f"{name}={value}"]
+        return self.start_python([*program, *arguments], environment, steps, cold=cold)
+
+    def _begin(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        steps: Path | None,
+        to_fork: Sequence[str] = (),
+    ) -> Incarnation:
+        number = len(self.incarnations) + 1
+        folder = self.folder / f"incarnation-{number}"
+        folder.mkdir()
+        log = folder / "output"
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        variables = {**inherited, **environment}
+        warm = nursery_for(variables) if to_fork else None
+        process = (
+            self._guardian.spawn(command, log, variables)
+            if warm is None
+            else warm.fork(to_fork, variables, log)
+        )
+        incarnation = Incarnation(
+            number, process, StepLogReader(steps or folder / "steps"), self.history
+        )
+        self.incarnations.append(incarnation)
+        self.history.record(
+            "incarnation-started", incarnation=number, pid=process.pid, command=list(command)
+        )
+        return incarnation
 
     def close(self) -> None:
         """Kills every incarnation that lives, notes their ends, and removes the folder."""

@@ -1,15 +1,20 @@
-"""pytest: one HTML page of all recovery cases of a session, by `--csvkafka-report FILE`."""
+"""pytest: one HTML page of all recovery cases of a session, by `--csvkafka-report FILE`.
+
+Where pytest-xdist runs the tests in several processes, each hands over what its cases left behind,
+and the first process writes the page.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from csvkafka.testing.history import History, parse_history
+
 if TYPE_CHECKING:
-    from csvkafka.testing.history import History
     from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 OPTION = "--csvkafka-report"
@@ -45,9 +50,27 @@ def remember(request: pytest.FixtureRequest, case: RecoveryCase) -> None:
         request.config.stash.setdefault(_TOLD, []).append(told)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+_HANDED_OVER = "csvkafka report"
+
+
+def hand_over(config: pytest.Config) -> None:
+    """In a process of pytest-xdist, at its end: its cases go to the first process."""
+    output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
+    output[_HANDED_OVER] = [
+        (told.node_id, list(told.history.lines()), told.row_count)
+        for told in config.stash.get(_TOLD, [])
+    ]
+
+
+def take_over(config: pytest.Config, output: dict[str, Any]) -> None:
+    """In the first process, when another has ended: `output` is what that one handed over."""
+    config.stash.setdefault(_TOLD, []).extend(
+        _Told(node_id, History(parse_history(lines)), row_count)
+        for node_id, lines, row_count in output.get(_HANDED_OVER, [])
+    )
+
+
+def write_report(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Writes the page once every outcome is known."""
     path: Path | None = config.getoption(OPTION, default=None)
     if path is None:

@@ -3,7 +3,8 @@
 `TableServer` holds the items; `FakeTable` is one client's view of one item (`interfaces.ItemTable`)
 over a network that loses requests and replies. Points and their actions:
 
-    table-read      throttle
+    table-read      throttle         refused by DynamoDB until the client gave up
+                    unreachable      no answer at all
     table-write     throttle         refused by DynamoDB until the client gave up; not applied
                     timeout          no answer; not applied
                     timeout-applied  no answer; applied
@@ -18,13 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from csvkafka.errors import CheckpointError
+from csvkafka.errors import CheckpointUnavailableError
 from csvkafka.interfaces import Item, ItemChange, Refused
 from csvkafka.testing.simulator.points import Meet, OnTheirWay, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
 GIVE_UP_SECONDS = 15.0
-"""How long a client tries, as `aws.dynamodb_client` does."""
+"""How long a client tries, as `aws.clients.dynamodb_client` does."""
 
 
 class TableServer:
@@ -74,13 +75,18 @@ class FakeTable:
     late: Callable[[], float] = lambda: 5.0
     on_their_way: OnTheirWay = field(default_factory=OnTheirWay)
     give_up_seconds: float = GIVE_UP_SECONDS
+    has_answered: bool = False
 
     def get(self) -> Item | None:
         """The item; see `interfaces.ItemTable`."""
         action = self.meet("table-read")
         self.time.sleep(self.latency())
+        if action == "unreachable":
+            self.time.sleep(self.give_up_seconds)
+            raise self._unavailable("does not answer")
+        self.has_answered = True
         if action == "throttle":
-            raise _unavailable("throttles")
+            raise self._unavailable("throttles")
         item = self.server.items.get(self.job_id)
         self.time.sleep(self.latency())
         return None if item is None else dict(item)
@@ -101,25 +107,27 @@ class FakeTable:
         self.on_their_way.done(number)
         if action in ("throttle", "timeout"):
             self.time.sleep(self.give_up_seconds)
-            raise _unavailable("throttles" if action == "throttle" else "does not answer")
+            raise self._unavailable("throttles" if action == "throttle" else "does not answer")
         if action == "timeout-late":
             self.time.after(self.give_up_seconds + self.late(), apply)
             self.time.sleep(self.give_up_seconds)
-            raise _unavailable("does not answer")
+            raise self._unavailable("does not answer")
         refused = apply()
         self.meet("table-applied")
         if action == "timeout-applied":
             self.time.sleep(self.give_up_seconds)
-            raise _unavailable("does not answer")
+            raise self._unavailable("does not answer")
         if action == "reply-lost":
             self.time.sleep(self.latency())
             refused = apply()
         self.time.sleep(self.latency())
         return refused
 
-
-def _unavailable(what: str) -> CheckpointError:
-    return CheckpointError(f"the checkpoint table {what}; run the same command again later")
+    def _unavailable(self, what: str) -> CheckpointUnavailableError:
+        return CheckpointUnavailableError(
+            f"the checkpoint table {what}; run the same command again later",
+            has_answered=self.has_answered,
+        )
 
 
 def random_latency(random: Random, typical_seconds: float) -> Callable[[], float]:

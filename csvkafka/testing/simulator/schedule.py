@@ -33,7 +33,7 @@ AT_POINTS: dict[str, tuple[str, ...]] = {
         *("refuse", "refuse-after", "reply-lost", "reset", "reset-late"),
         *("slow", "out-of-order", "unknown-offset", "not-allowed"),
     ),
-    "table-read": ("throttle",),
+    "table-read": ("throttle", "unreachable"),
     "table-write": ("throttle", "timeout", "timeout-applied", "timeout-late", "reply-lost"),
     "table-applied": (),
     "tail-read": (),

@@ -24,7 +24,7 @@ from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodedBatch, Lane, ProducerIdentity, Step
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.records.record_batch import frame_records, seal
-from csvkafka.testing.checker.checker import CheckpointObservation
+from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSink
 from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
 from csvkafka.testing.simulator.fake_table import FakeTable, TableServer, random_latency

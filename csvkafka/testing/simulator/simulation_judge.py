@@ -20,14 +20,9 @@ from csvkafka.errors import (
 )
 from csvkafka.interfaces import AttributeValue
 from csvkafka.model import JobStatus
-from csvkafka.testing.checker.checker import (
-    Expectation,
-    SourceRow,
-    TopicRecord,
-    check,
-    documented_record,
-    read_rows,
-)
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import SourceRow, TopicRecord, documented_record, read_rows
+from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.simulator.partition_log import PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
 from csvkafka.testing.simulator.simulation import JOB_ID, Life, Simulation

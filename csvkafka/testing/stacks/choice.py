@@ -56,18 +56,19 @@ def _require_containers() -> None:
         raise StackError(
             f"{error.name} is not installed; install it with: pip install 'csvkafka[testing]'"
         ) from error
-    from csvkafka.testing.stacks.images import STACK_IMAGES
+    from csvkafka.testing.stacks.images import stack_images
 
     client = connect()
     try:
-        require_images(client, STACK_IMAGES)
+        require_images(client, stack_images())
     finally:
         client.close()
 
 
 def open_stack(kind: str, broker_count: int = 1, **options: Any) -> AbstractContextManager[Stack]:
     """A new stack of that kind, not started yet. `options` go to its class; those of the embedded
-    stack (`properties`, `jvm_options`) hold for containers too. The external stack takes none."""
+    stack (`kafka_release`, `properties`, `jvm_options`) hold for containers too. The external stack
+    takes none."""
     if kind == "embedded":
         from csvkafka.local.stack import EmbeddedStack
 

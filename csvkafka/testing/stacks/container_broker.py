@@ -16,7 +16,6 @@ from csvkafka.errors import StackError
 from csvkafka.local.broker import START_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS, kafka_uuid
 from csvkafka.local.ports import LOOPBACK
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.stacks import images
 from csvkafka.testing.stacks.container_disk import SmallDisk
 from csvkafka.testing.stacks.container_server import ContainerPlan, ContainerServer
 from csvkafka.testing.stacks.engine import labels, remove_container
@@ -104,6 +103,7 @@ class ContainerBroker(ContainerServer):
 
 def new_cluster(
     network: Network,
+    image: str,
     broker_count: int,
     properties: Mapping[str, str],
     jvm_options: Sequence[str],
@@ -126,7 +126,7 @@ def new_cluster(
 
         disk = disks.get(node_id)
         plan = ContainerPlan(
-            images.KAFKA.name,
+            image,
             name,
             environment,
             port_count=3,
@@ -200,10 +200,12 @@ def _jvm_variables(jvm_options: Sequence[str]) -> dict[str, str]:
     }
 
 
-def run_tool(engine: Any, main_class: str, arguments: Sequence[str], timeout_seconds: float) -> str:
+def run_tool(
+    engine: Any, image: str, main_class: str, arguments: Sequence[str], timeout_seconds: float
+) -> str:
     """Runs one of Kafka's tools in a container of its own, on the host's network."""
     container = engine.containers.create(
-        images.KAFKA.name,
+        image,
         entrypoint=[_RUN_CLASS],
         command=[main_class, *arguments],
         environment={"KAFKA_HEAP_OPTS": "-Xmx512m"},

@@ -26,6 +26,7 @@ from csvkafka.errors import StackError
 from csvkafka.local.aws import CREDENTIALS, REGION
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
+from csvkafka.local.releases import choose_release
 from csvkafka.local.stack import BROKER_JVM_OPTIONS
 from csvkafka.testing.stacks import images
 from csvkafka.testing.stacks.container_broker import USER_ID, ContainerBroker, new_cluster, run_tool
@@ -101,7 +102,8 @@ class ContainerAws(ContainerServer):
 class ContainerStack(Stack):
     """One or three Kafka brokers and LocalStack, in a network of their own.
 
-    `properties` are Kafka server properties of every broker; `jvm_options` go to each broker's JVM.
+    `kafka_release` is the brokers' release (None: as for the embedded stack). `properties` are
+    Kafka server properties of every broker; `jvm_options` go to each broker's JVM.
     `broker_disk` gives each broker's data a small disk of that size, e.g. "200m", which can be
     filled (`SmallDisk`); `broker_memory_limit` limits each broker's container, e.g. "1g".
     """
@@ -110,6 +112,7 @@ class ContainerStack(Stack):
         self,
         broker_count: int = 1,
         *,
+        kafka_release: str | None = None,
         properties: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = BROKER_JVM_OPTIONS,
         broker_disk: str | None = None,
@@ -118,6 +121,8 @@ class ContainerStack(Stack):
         if broker_count not in (1, 3):
             raise StackError(f"broker_count is {broker_count}; the stack runs 1 or 3 brokers")
         self.broker_count = broker_count
+        self.kafka_release = choose_release(kafka_release)
+        self._kafka_image = images.kafka_image(self.kafka_release).name
         self._properties = dict(properties or {})
         self._jvm_options = tuple(jvm_options)
         self._broker_disk = broker_disk
@@ -136,7 +141,7 @@ class ContainerStack(Stack):
             raise StackError("the stack is running already")
         self._engine = connect()
         try:
-            require_images(self._engine, images.STACK_IMAGES)
+            require_images(self._engine, images.stack_images(self.kafka_release))
             remove_leftovers(self._engine)
             self._network = Network(docker_network_kw={"labels": labels()}).create()
             self._aws = ContainerAws(self._network)
@@ -144,6 +149,7 @@ class ContainerStack(Stack):
             self._make_disks()
             self._brokers = new_cluster(
                 self._network,
+                self._kafka_image,
                 self.broker_count,
                 self._properties,
                 self._jvm_options,
@@ -182,7 +188,7 @@ class ContainerStack(Stack):
         if self._broker_disk is not None:
             for node_id in range(1, self.broker_count + 1):
                 self._disks[node_id] = SmallDisk(
-                    self._engine, images.KAFKA.name, self._broker_disk, USER_ID
+                    self._engine, self._kafka_image, self._broker_disk, USER_ID
                 )
 
     def __enter__(self) -> Self:
@@ -252,7 +258,7 @@ class ContainerStack(Stack):
         """Runs one of Kafka's tools on this host's network and returns what it printed.
 
         Raises: StackError with the end of its output, if it fails or takes too long."""
-        return run_tool(self.engine, main_class, arguments, timeout_seconds)
+        return run_tool(self.engine, self._kafka_image, main_class, arguments, timeout_seconds)
 
     def _require_started(self) -> None:
         if self._engine is None:

@@ -17,7 +17,8 @@ from csvkafka.model import (
     EncodedBlock,
     LaneProgress,
 )
-from csvkafka.pipeline.pipeline import Pipeline, sequencer
+from csvkafka.pipeline import sequencer
+from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import Progress
 from csvkafka.pipeline.sequencer import Seal, Sequencer
 

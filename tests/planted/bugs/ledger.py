@@ -46,9 +46,9 @@ def a_replaced_object_is_gone_on_with() -> None:
 def a_compacted_topic_is_taken() -> None:
     check = job.check_topic
 
-    def check_as_if_deleting(topic: str, facts: Any, max_batch_bytes: int) -> Any:
+    def check_as_if_deleting(topic: str, facts: Any) -> Any:
         config = {**facts.config, "cleanup.policy": "delete"}
-        return check(topic, dataclasses.replace(facts, config=config), max_batch_bytes)
+        return check(topic, dataclasses.replace(facts, config=config))
 
     replace(job, "check_topic", check_as_if_deleting)
 

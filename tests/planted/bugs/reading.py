@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from csvkafka.aws import clients as aws
-from csvkafka.aws.clients import s3_source
+from csvkafka.aws import s3_source
 from csvkafka.aws.s3_source import S3Source
 from csvkafka.model import SourceIdentity
 

@@ -10,10 +10,9 @@ from typing import Any
 from csvkafka.encode import plain_rows, row_json
 from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
-from csvkafka.job import run as job
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
-from csvkafka.pipeline.pipeline import block_feed
-from csvkafka.rows import blocks
+from csvkafka.pipeline import block_feed
+from csvkafka.rows import blocks, preview
 from csvkafka.rows.blocks import Header
 
 from . import patch, replace
@@ -104,7 +103,7 @@ def header_split_at_commas() -> None:
         line = next(iter(chunks)).split(b"\n")[0]
         return Header(tuple(line.decode().split(dialect.delimiter)), len(line) + 1)
 
-    replace(job, "read_header", naive)
+    replace(preview, "read_header", naive)
 
 
 @patch("B18")
@@ -136,21 +135,21 @@ def an_oversized_row_takes_its_neighbours_along() -> None:
     encode = block_feed.encode_block
 
     def encode_or_drop(block: Block, *arguments: Any) -> EncodedBlock:
-        try:
-            return encode(block, *arguments)
-        except RecordTooLargeError:
+        encoded = encode(block, *arguments)
+        if isinstance(encoded.failure, RecordTooLargeError):
             return EncodedBlock(block.end, (0,), ())
+        return encoded
 
     replace(block_feed, "encode_block", encode_or_drop)
 
 
 @patch("B29")
 def everything_is_utf8() -> None:
-    def lenient(data: bytes, *_: Any) -> str:
-        return data.decode("utf-8", "replace")
+    def lenient(block: Block, _: Any) -> str:
+        return block.data.decode("utf-8", "replace")
 
     for module in (row_json, plain_rows):
-        replace(module, "decode", lenient)
+        replace(module, "text_of", lenient)
 
 
 @patch("B30")

@@ -38,6 +38,8 @@ def answer(code: str, http_status: int) -> exceptions.ClientError:
         (answer("PreconditionFailed", 412), FailureKind.CHANGED),
         (answer("InvalidObjectState", 403), FailureKind.OTHER),
         (exceptions.NoCredentialsError(), FailureKind.CREDENTIALS),
+        (exceptions.UnauthorizedSSOTokenError(), FailureKind.CREDENTIALS),
+        (RuntimeError("anything else"), FailureKind.OTHER),
         (exceptions.ParamValidationError(report="bad"), FailureKind.OTHER),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import random
 import socket
+import tarfile
 import tracemalloc
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -349,7 +355,8 @@ def test_a_denied_head_needs_no_patience(s3: FakeS3, source: SourceMaker) -> Non
 
 
 def test_a_denied_version_names_its_own_permission(s3: FakeS3, source: SourceMaker) -> None:
-    s3.always("HEAD", Refuse(403, "Forbidden"))
+    s3.always("HEAD", Refuse(403, "AccessDenied"))
+    s3.always("GET", Refuse(403, "AccessDenied"))
     with pytest.raises(SourceReadError, match=r"version v1 .*s3:GetObjectVersion"):
         source(version_id="v1").identify()
 
@@ -362,6 +369,22 @@ def test_an_impossible_bucket_name_is_a_setting_error(client: Any) -> None:
 
 TEXT = b"".join(b"%d,row\n" % number for number in range(200_000))
 GZIPPED = gzip.compress(TEXT[:700_000]) + gzip.compress(TEXT[700_000:])
+
+
+def zipped(text: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("data.csv", text)
+    return packed.getvalue()
+
+
+def tarred(text: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo("data.csv")
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text))
+    return packed.getvalue()
 
 
 @pytest.mark.parametrize("byte_offset", [0, 1, 699_999, 700_000, 1_234_567, len(TEXT)])
@@ -409,8 +432,8 @@ def test_a_failure_below_gzip_keeps_its_name(s3: FakeS3, source: SourceMaker) ->
         (GZIPPED[:-3], "sound gzip"),
         (GZIPPED + b"trailing garbage", "sound gzip"),
         (GZIPPED + b"x", "sound gzip"),
-        (TEXT, "compression to none"),
-        (b"a,b\n", "compression to none"),
+        (TEXT, "set SOURCE_COMPRESSION=none"),
+        (b"a,b\n", "set SOURCE_COMPRESSION=none"),
     ],
     ids=["cut in a member", "cut in a trailer", "garbage", "one byte", "text", "short text"],
 )
@@ -420,6 +443,61 @@ def test_a_bad_gzip_object_is_corrupt(
     s3.put("bucket", "data.csv.gz", stored)
     with pytest.raises(SourceCorruptError, match=words):
         list(source("data.csv.gz").read(0))
+
+
+@pytest.mark.parametrize("size", [500, 2_000, len(GZIPPED) - 3])
+def test_all_of_a_gzip_object_before_a_cut_is_read(
+    s3: FakeS3, source: SourceMaker, size: int
+) -> None:
+    s3.put("bucket", "data.csv.gz", GZIPPED[:size])
+    read = b""
+    with pytest.raises(SourceCorruptError, match=f"after byte {size if size < 9999 else ''}"):
+        for chunk in source("data.csv.gz").read(0):
+            read += chunk
+    assert read
+    assert TEXT.startswith(read)
+    decompressor = zlib.decompressobj(31)
+    due = decompressor.decompress(GZIPPED[:size])
+    due += zlib.decompressobj(31).decompress(decompressor.unused_data)
+    assert len(due) - len(read) <= 1, "ISA-L looks one symbol ahead"
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "body", "words"),
+    [
+        ("data.csv", {"Content-Encoding": "gzip"}, TEXT, "though its Content-Encoding is gzip"),
+        ("data.csv.gz", {}, gzip.compress(GZIPPED), "gzip in gzip"),
+        ("data.csv", {"Content-Encoding": "gzip, gzip"}, gzip.compress(GZIPPED), "gzip in gzip"),
+        ("data.csv.gz", {}, b"\x28\xb5\x2f\xfd\x04\0", "it is zstd; store it unpacked"),
+        ("data.csv", {}, bz2.compress(TEXT), "is bzip2 by its first bytes.*bzip2 -dc"),
+        ("data.csv", {}, lzma.compress(TEXT), "is xz by its first bytes"),
+        ("data.csv", {}, zipped(TEXT), "is zip by its first bytes.*Excel"),
+        ("data.csv.gz", {}, gzip.compress(tarred(TEXT)), "is tar inside of gzip"),
+        ("data.csv", {"Content-Encoding": "br"}, b"\x1b\x02\x00\xf8" + bytes(40), "is br"),
+        ("data.csv", {}, "id,name\n1,a\n".encode("utf-16"), "UTF-16 text.*iconv"),
+        ("data.csv", {}, "id,name\n1,a\n".encode("utf-16-le"), "UTF-16 text"),
+        ("data.csv.gz", {}, gzip.compress("id,name\n1,a\n".encode("utf-16-be")), "UTF-16 text"),
+    ],
+)
+def test_what_the_bytes_are_is_named_before_any_is_given(
+    s3: FakeS3, source: SourceMaker, key: str, headers: dict[str, str], body: bytes, words: str
+) -> None:
+    s3.put("bucket", key, body, headers=headers)
+    with pytest.raises(SourceCorruptError, match=words):
+        next(source(key).read(0))
+
+
+@pytest.mark.parametrize("encoding", ["br", "aws-chunked", "identity", "deflate"])
+def test_text_is_read_whatever_its_content_encoding_says(
+    s3: FakeS3, source: SourceMaker, encoding: str
+) -> None:
+    s3.put("bucket", "data.csv", TEXT, headers={"Content-Encoding": encoding})
+    assert b"".join(source().read(0)) == TEXT
+
+
+def test_gzip_uploaded_in_signed_chunks_is_gzip(s3: FakeS3, source: SourceMaker) -> None:
+    s3.put("bucket", "data.csv", GZIPPED, headers={"Content-Encoding": "aws-chunked, gzip"})
+    assert b"".join(source().read(0)) == TEXT
 
 
 @pytest.mark.fault("F88")
@@ -432,7 +510,7 @@ def test_a_flipped_bit_in_gzip_is_corrupt(s3: FakeS3, source: SourceMaker) -> No
 
 def test_undeclared_gzip_is_refused(s3: FakeS3, source: SourceMaker) -> None:
     s3.put("bucket", "data.csv", GZIPPED)
-    with pytest.raises(SourceCorruptError, match="set the compression to gzip"):
+    with pytest.raises(SourceCorruptError, match="set SOURCE_COMPRESSION=gzip"):
         list(source().read(0))
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import csvkafka
-from csvkafka import cli
+from csvkafka.cli import program
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.config.settings import SETTINGS, Kind
 
@@ -30,7 +30,7 @@ def plain_environment() -> dict[str, str]:
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, with nothing of this one's settings."""
     return subprocess.run(
-        [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", *arguments],
+        [sys.executable, "-P", "-c", "from csvkafka.cli.program import main; main()", *arguments],
         env={**plain_environment(), **environment},
         capture_output=True,
         text=True,
@@ -51,12 +51,12 @@ def test_version() -> None:
 
 def test_help_names_every_command_with_what_it_is_for() -> None:
     shown = run("--help").stdout
-    for name, text in cli.COMMANDS.items():
+    for name, text in program.COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(text.split()[0])}", shown, re.MULTILINE)
     assert "Examples:" in shown
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", program.COMMANDS)
 def test_every_command_has_help_with_examples(name: str) -> None:
     result = run(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
@@ -189,7 +189,7 @@ def test_generate_to_stdout_is_the_file_and_nothing_else() -> None:
 )
 @pytest.mark.parametrize("arguments", ["generate --rows 100000 -", "generate --rows 1 -", "--help"])
 def test_output_that_cannot_be_written(arguments: str, redirection: str, complaint: str) -> None:
-    code = "from csvkafka.cli import main; main()"
+    code = "from csvkafka.cli.program import main; main()"
     command = f"set -o pipefail; '{sys.executable}' -P -c '{code}' {arguments} {redirection}"
     result = subprocess.run(
         ["bash", "-c", command],

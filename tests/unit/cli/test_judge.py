@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.cli import main
+from csvkafka.cli.program import main
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
-from csvkafka.config.settings import SETTINGS
+from csvkafka.config.settings import SETTINGS, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.model import BadRows, Routing
 from tests.refusals import refusal
@@ -49,8 +50,42 @@ def test_all_missing_variables_are_named_at_once() -> None:
     assert f"Missing environment variable {', '.join(REQUIRED)};" in str(caught.value)
 
 
-def test_an_empty_variable_counts_as_missing() -> None:
-    assert "Missing environment variable S3_KEY;" in error(S3_KEY="")
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
+def test_empty_text_is_a_value_or_refused_by_name_and_never_the_default(setting: Setting) -> None:
+    if setting.required:
+        assert f"{setting.variable} is empty" in error(**{setting.variable: ""})
+    elif setting.variable == "CSV_QUOTECHAR":
+        assert config(CSV_QUOTECHAR="").spec.dialect.quotechar == ""
+    elif setting.default is None:
+        assert config(**{setting.variable: ""}) == config(), "none, which is the default too"
+    else:
+        said = error(**{setting.variable: ""})
+        assert f"{setting.variable} is empty" in said
+        assert f"leave it out for {setting.default}" in said
+
+
+def test_the_dialect_remembers_what_the_user_gave() -> None:
+    assert config().spec.given == frozenset()
+    assert config(CSV_DELIMITER=",").spec.given == {"CSV_DELIMITER"}
+
+
+def test_a_customers_key_is_base64_or_a_file_of_bytes_or_of_base64(tmp_path: Path) -> None:
+    key = bytes(range(32))
+    text = base64.b64encode(key).decode()
+    raw, encoded = tmp_path / "raw.key", tmp_path / "base64.key"
+    raw.write_bytes(key)
+    encoded.write_text(text + "\n")
+    for given in (text, f"@{raw}", f"@{encoded}"):
+        loaded = config(S3_SSE_CUSTOMER_KEY=given)
+        assert loaded.s3_customer_key == key
+        assert text not in repr(loaded)
+
+
+@pytest.mark.parametrize("text", ["c2hvcnQ=", "@/nonexistent/key", "no base64 of 32 bytes at all"])
+def test_a_customers_key_that_is_none_is_refused_and_not_shown(text: str) -> None:
+    said = error(S3_SSE_CUSTOMER_KEY=text)
+    assert "S3_SSE_CUSTOMER_KEY" in said
+    assert text.startswith("@") or text not in said
 
 
 @pytest.mark.parametrize(

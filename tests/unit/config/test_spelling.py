@@ -27,6 +27,11 @@ from csvkafka.config.spelling import Form, spelled
             'check kafka_topic and settings["KEY_COLUMN"]; settings={"KAFKA_AWS_MSK_IAM": "false"}',
         ),
         (
+            "set CSV_DELIMITER=';', or CSV_SKIP_LINES=1",
+            "set --csv-delimiter ';', or --csv-skip-lines 1",
+            'set settings={"CSV_DELIMITER": ";"}, or settings={"CSV_SKIP_LINES": "1"}',
+        ),
+        (
             "Missing environment variable S3_KEY, KAFKA_TOPIC",
             "Missing option --s3-key, --kafka-topic",
             "Missing argument or setting s3_key, kafka_topic",

@@ -18,6 +18,13 @@ def records_of(batch: EncodedBatch) -> list[Any]:
     return records
 
 
+def whole(block: EncodedBlock) -> EncodedBlock:
+    """The block; raises what ended it before its last row."""
+    if block.failure is not None:
+        raise block.failure
+    return block
+
+
 def values_of(block: EncodedBlock, lane: int = 0) -> list[bytes]:
     return [
         record.value

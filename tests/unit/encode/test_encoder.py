@@ -16,6 +16,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafka_murmur2
 
+from csvkafka.encode.bad_row import BadRow
 from csvkafka.encode.encoder import (
     check_plan,
     encode_block,
@@ -32,11 +33,21 @@ from csvkafka.errors import (
     SourceCorruptError,
     UserFunctionError,
 )
-from csvkafka.model import MAX_BATCH_BYTES, START, BadRows, Block, EncodePlan, Position, Routing
+from csvkafka.model import (
+    MAX_BATCH_BYTES,
+    RECORD_LIMIT_SETTING,
+    START,
+    BadRows,
+    Block,
+    Dialect,
+    EncodePlan,
+    Position,
+    Routing,
+)
 from csvkafka.rows.blocks import cut_blocks, read_header
 from csvkafka.testing.inputs.strategies import csv_files, hostile_csvs
 from tests.refusals import refusal
-from tests.unit.encode.encoded import records_of, values_of
+from tests.unit.encode.encoded import records_of, values_of, whole
 from tests.unit.rows import csv_oracle
 
 URI = "s3://bucket/key.csv"
@@ -44,9 +55,8 @@ URI = "s3://bucket/key.csv"
 
 def plan_for(data: bytes, **settings: Any) -> EncodePlan:
     settings.setdefault("compression", "none")
-    return EncodePlan(
-        read_header([data], settings.pop("dialect", csv_oracle.DEFAULT)).names, URI, **settings
-    )
+    dialect = settings.setdefault("dialect", csv_oracle.DEFAULT)
+    return EncodePlan(read_header([data], dialect).names, URI, **settings)
 
 
 def blocks_of(data: bytes, plan: EncodePlan) -> list[Block]:
@@ -55,7 +65,8 @@ def blocks_of(data: bytes, plan: EncodePlan) -> list[Block]:
 
 def values(data: bytes, **settings: Any) -> list[bytes]:
     plan = plan_for(data, **settings)
-    return [v for block in blocks_of(data, plan) for v in values_of(encode_block(block, plan))]
+    encoded = (whole(encode_block(block, plan)) for block in blocks_of(data, plan))
+    return [value for block in encoded for value in values_of(block)]
 
 
 # -- the record --------------------------------------------------------------------------------
@@ -76,7 +87,6 @@ def values(data: bytes, **settings: Any) -> list[bytes]:
         b'a,b\r\n"1","2"\r\n"3","4"\rx\n',
         b"\n1,2\n",
         b"a,b\n1\n1,2,3\n\n1,2\n",
-        b"null,b\n1,2,3\n",
         b"a,b,a\n1\n",
     ],
 )
@@ -118,7 +128,9 @@ def test_plain_way_and_reference_way_are_equal(
     """No `lanes`: without keys."""
     assume(not csv_oracle.quote_is_open_at_end(data))
     plan = plan_for(data, block_bytes=block_bytes, bad_rows=bad_rows)
-    plan = dataclasses.replace(plan, max_batch_bytes=max_batch_bytes)
+    plan = dataclasses.replace(
+        plan, max_batch_bytes=max_batch_bytes, max_record_bytes=max_batch_bytes
+    )
     if lanes and plan.header:
         routing = Routing.KEY_MURMUR2 if lanes > 1 else Routing.ONE_PARTITION
         plan = dataclasses.replace(
@@ -128,9 +140,13 @@ def test_plain_way_and_reference_way_are_equal(
     for block in blocks_of(data, dataclasses.replace(plan, max_batch_bytes=1_000_000)):
         try:
             plain = encode_plain(block, plan, skip)
-        except RecordTooLargeError:
-            with pytest.raises(RecordTooLargeError):
+        except BadRow as bad:
+            with pytest.raises(BadRow) as caught:
                 encode_reference(block, plan, skip)
+            assert (caught.value.row_index, str(caught.value.error)) == (
+                bad.row_index,
+                str(bad.error),
+            )
             continue
         if plain is not None:
             assert plain == encode_reference(block, plan, skip)
@@ -153,7 +169,7 @@ def test_plain_way_is_taken_for_plain_blocks() -> None:
 
 
 def test_invalid_utf8_in_a_plain_block_is_refused_with_its_byte() -> None:
-    with pytest.raises(SourceCorruptError, match=f"byte 6 of {URI}"):
+    with pytest.raises(SourceCorruptError, match=r"row 1 at byte 4 .*column 2 \('b'\), byte 6: ff"):
         values(b"a,b\n1,\xff\n")
 
 
@@ -207,6 +223,86 @@ def test_ragged_rows_go_to_the_dead_letter_lane_raw() -> None:
             (b"5", b"4", b"row has 1 field, the header has 2"),
         ]
     ]
+
+
+@given(
+    spoiled=st.integers(0, 60),
+    what=st.sampled_from([b"1\n", b"\xff\xfe,2\n", b"x" * 900 + b",2\n", b'"\xe9\n",\r\n']),
+    block_bytes=st.integers(1, 300),
+    skip=st.integers(0, 3),
+    key_column=st.sampled_from([None, "a"]),
+)
+def test_all_rows_before_a_bad_one_are_encoded_those_of_its_own_block_too(
+    spoiled: int, what: bytes, block_bytes: int, skip: int, key_column: str | None
+) -> None:
+    assume(skip <= spoiled)
+    rows = [b"%d,%d\n" % (n, n) if n % 3 else b'"%d","\n%d"\r\n' % (n, n) for n in range(spoiled)]
+    before = b"a,b\n" + b"".join(rows)
+    data = before + what + b"7,7\n"
+    plan = plan_for(data, block_bytes=block_bytes, max_batch_bytes=400, max_record_bytes=800)
+    plan = dataclasses.replace(plan, key_column=key_column)
+    sent: list[bytes] = []
+    left = skip
+    for block in blocks_of(data, dataclasses.replace(plan, max_batch_bytes=1_000_000)):
+        encoded = encode_block(block, plan, [left])
+        assert sum(encoded.rows_by_lane) == encoded.end.row_count - block.start.row_count
+        left = max(0, left - encoded.rows_by_lane[0])
+        sent += values_of(encoded)
+        if encoded.failure is not None:
+            assert f"row {spoiled + 1} at byte {len(before)} of {URI}" in str(encoded.failure)
+            assert encoded.end == Position(len(before), spoiled)
+            break
+    else:
+        pytest.fail("the bad row was not met")
+    assert sent == csv_oracle.row_values(before, URI)[skip:]
+
+
+def test_of_several_bad_rows_in_a_block_the_first_is_named() -> None:
+    data = b"a,b\n1,2\n3\n4,\xff\n5,6,7\n"
+    plan = plan_for(data)
+    (block,) = blocks_of(data, plan)
+    encoded = encode_block(block, plan)
+    assert "row 2 at byte 8" in str(encoded.failure)
+    assert (encoded.end, len(values_of(encoded))) == (Position(8, 1), 1)
+
+
+def test_bytes_that_are_no_text_are_shown_alone_with_what_they_would_be_elsewhere() -> None:
+    with pytest.raises(SourceCorruptError) as caught:
+        values("id,name\n1,Zoë\n2,secret café\n".encode("cp1252"))
+    message = str(caught.value)
+    assert "column 2 ('name'), byte 12: eb (invalid continuation byte)" in message
+    assert "would be text in cp1252 ('ë'), cp1250 ('ë'), cp1251 ('л')" in message
+    assert "secret" not in message
+
+
+def test_damage_in_a_utf_8_file_is_not_taken_for_another_encoding() -> None:
+    data = "id,name\n1,Zoë\n2,Zoë, Zoë\n".encode() + b"3,caf\xe9\n"
+    with pytest.raises(SourceCorruptError, match="rows around it are utf-8, so repair the file"):
+        values(data, bad_rows=BadRows.KEEP)
+
+
+def test_surplus_fields_never_take_the_name_of_a_column() -> None:
+    (value,) = values(b"null,null_2\n1,a,extra\n", bad_rows=BadRows.KEEP)
+    pairs = json.loads(value, object_pairs_hook=list)
+    assert pairs[:3] == [("null", "1"), ("null_2", "a"), ("null_3", ["extra"])]
+
+
+def give_two_keys_that_are_written_alike(_row: dict[str, object], _line: int) -> Any:
+    return {"a": [{None: 1, "null": 2}]}
+
+
+def test_a_transform_cannot_make_a_record_with_a_key_twice() -> None:
+    with pytest.raises(ConfigError, match=r"row 1 of .*the key 'null' twice"):
+        values(b"a\n5\n", transform=give_two_keys_that_are_written_alike)
+
+
+def test_nothing_is_quoted_without_a_quote_character() -> None:
+    dialect = Dialect(delimiter="\t", quotechar="")
+    data = b'id\tname\n1\t"open\n2\tb"c\n3\t"x"\n4\tplain\n'
+    for block_bytes in (1, 8, 1000):
+        read = values(data, dialect=dialect, block_bytes=block_bytes)
+        assert read == csv_oracle.row_values(data, URI, dialect)
+        assert [json.loads(value)["name"] for value in read] == ['"open', 'b"c', '"x"', "plain"]
 
 
 # -- keys and lanes ----------------------------------------------------------------------------
@@ -269,7 +365,7 @@ def test_a_kept_row_without_its_key_field_goes_to_lane_0_with_a_null_key() -> No
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"key_column": "x"}, "key column 'x' is not in the header of .*: a, b"),
+        ({"key_column": "x"}, "key column 'x' .KEY_COLUMN. is not in the header of .*: a, b"),
         ({"routing": Routing.KEY_CRC32}, "routing by crc32 needs a key column"),
         ({"compression": "brotli"}, "'brotli' is unknown"),
     ],
@@ -362,22 +458,23 @@ def test_a_batch_that_is_too_large_is_halved() -> None:
 def test_a_row_that_no_batch_can_hold_is_named() -> None:
     noise = random.Random(1).randbytes(450).hex().encode()
     data = b"a\n1\n2\n\n" + noise + b"\n3\n"
-    plan = plan_for(data, max_batch_bytes=500, compression="gzip")
+    plan = plan_for(data, max_batch_bytes=400, max_record_bytes=500, compression="gzip")
     with refusal(RecordTooLargeError) as caught:
-        encode_block(blocks_of(data, plan)[0], plan)
+        whole(encode_block(blocks_of(data, plan)[0], plan))
     message = str(caught.value)
     assert message.startswith(f"row 3 at byte 7 of {URI} makes a batch of ")
-    assert "the limit is 500" in message
-    assert message.endswith("raise the topic's max.message.bytes, and run again")
+    assert message.endswith(f"the limit is 500: raise {RECORD_LIMIT_SETTING}, and run again")
 
 
-def test_a_row_above_our_own_limit_is_not_blamed_on_the_topic() -> None:
+@pytest.mark.parametrize("key_column", [None, "a"])
+def test_one_row_may_make_a_batch_that_is_larger_than_one_of_several(key_column: Any) -> None:
     noise = random.Random(1).randbytes(MAX_BATCH_BYTES).hex().encode()
-    plan = plan_for(b"a\n" + noise + b"\n", compression="gzip")
-    with pytest.raises(RecordTooLargeError) as caught:
-        encode_block(blocks_of(b"a\n" + noise + b"\n", plan)[0], plan)
-    assert "the limit is 1000000, csvkafka's own" in str(caught.value)
-    assert "max.message.bytes" not in str(caught.value)
+    data = b"a,b\n1,x\n2," + noise + b"\n3,y\n"
+    plan = plan_for(data, compression="gzip", key_column=key_column)
+    encoded = [whole(encode_block(block, plan)) for block in blocks_of(data, plan)]
+    assert [v for block in encoded for v in values_of(block)] == csv_oracle.row_values(data, URI)
+    sizes = [(b.record_count, len(b.records)) for block in encoded for b in block.batches]
+    assert [count for count, size in sizes if size > MAX_BATCH_BYTES] == [1]
 
 
 def test_rows_that_wait_to_be_framed_take_little_more_memory_than_their_bytes() -> None:

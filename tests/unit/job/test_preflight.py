@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from csvkafka.errors import ConfigError
-from csvkafka.job.preflight import Findings, check_partition, check_topic
+from csvkafka.errors import ConfigError, SinkRefusedError
+from csvkafka.job.preflight import DEFAULT_MAX_MESSAGE_BYTES, Findings, check_partition, check_topic
 from csvkafka.model import TopicFacts
 
 SOUND = {
@@ -21,9 +23,9 @@ SOUND = {
 }
 
 
-def findings(replication_factor: int = 3, wanted: int = 1_000_000, **changed: str) -> Findings:
+def findings(replication_factor: int = 3, **changed: str) -> Findings:
     config = SOUND | {name.replace("_", "."): value for name, value in changed.items()}
-    return check_topic("rows", facts(config, replication_factor), wanted)
+    return check_topic("rows", facts(config, replication_factor))
 
 
 def facts(config: dict[str, str], replication_factor: int = 3) -> TopicFacts:
@@ -31,11 +33,23 @@ def facts(config: dict[str, str], replication_factor: int = 3) -> TopicFacts:
 
 
 def test_a_sound_topic_passes_without_a_word() -> None:
-    assert findings() == Findings(1_000_000, ())
+    assert findings() == Findings(DEFAULT_MAX_MESSAGE_BYTES - 1_024, ())
+
+
+@pytest.mark.parametrize("missing", ["READ", "WRITE", "DESCRIBE"])
+def test_each_right_that_is_missing_is_named_with_the_principal(missing: str) -> None:
+    rights = frozenset({"READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"} - {missing})
+    ours = replace(facts(SOUND), rights=rights, principal="User:loader")
+    with pytest.raises(SinkRefusedError, match=f"User:loader has no right to {missing} on topic"):
+        check_topic("rows", ours)
+
+
+def test_rights_that_nobody_told_are_not_missing() -> None:
+    check_topic("rows", replace(facts(SOUND), rights=None))
 
 
 def test_settings_that_were_not_told_are_taken_as_kafkas_defaults() -> None:
-    assert check_topic("rows", facts({}), 2_000_000).max_batch_bytes == 1_047_564
+    assert check_topic("rows", facts({})).topic_bytes == 1_047_564
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,7 @@ def test_the_brokers_timestamps_need_no_limits() -> None:
 
 
 def test_batches_stay_below_the_topics_limit() -> None:
-    assert findings(max_message_bytes="500000").max_batch_bytes == 500_000 - 1_024
+    assert findings(max_message_bytes="500000").topic_bytes == 500_000 - 1_024
 
 
 @pytest.mark.parametrize("partition", [-1, 4])

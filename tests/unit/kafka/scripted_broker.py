@@ -1,13 +1,15 @@
 """A Kafka broker on a loopback port that answers as a test tells it.
 
 Speaks the real protocol by kafka-python's schemas: ApiVersions, SASL PLAIN, Metadata, Produce,
-ListOffsets, Fetch, InitProducerId and DescribeConfigs. For answers that a real broker cannot be
-made to give at will (throttling, lost answers, damaged bytes, errors by name).
+ListOffsets, Fetch, InitProducerId, DescribeConfigs, DeleteRecords and DescribeProducers. For
+answers that a real broker cannot be made to give at will (throttling, lost answers, damaged bytes,
+errors by name).
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import socketserver
 import struct
 import threading
@@ -17,7 +19,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from kafka.protocol.admin import DescribeConfigsRequest, DescribeConfigsResponse
+from kafka.protocol.admin import (
+    DeleteRecordsRequest,
+    DeleteRecordsResponse,
+    DescribeConfigsRequest,
+    DescribeConfigsResponse,
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+)
 from kafka.protocol.consumer import (
     FetchRequest,
     FetchResponse,
@@ -50,9 +59,11 @@ VERSIONS = {
     3: (4, 13),
     17: (0, 1),
     18: (0, 4),
+    21: (0, 2),
     22: (0, 4),
     32: (1, 4),
     36: (0, 2),
+    61: (0, 0),
 }
 _REQUESTS = {
     0: ProduceRequest,
@@ -61,9 +72,11 @@ _REQUESTS = {
     3: MetadataRequest,
     17: SaslHandshakeRequest,
     18: ApiVersionsRequest,
+    21: DeleteRecordsRequest,
     22: InitProducerIdRequest,
     32: DescribeConfigsRequest,
     36: SaslAuthenticateRequest,
+    61: DescribeProducersRequest,
 }
 
 DROP = object()
@@ -80,7 +93,9 @@ class ScriptedBroker:
     `leaders` says otherwise, and `peers` where the other brokers are.
     `authenticate()` decides each SASL PLAIN authentication by an error code.
     `fetch(kafka_offset)` gives an error code or records; `bounds()` an error code, or the log's
-    start and its high watermark."""
+    start and its high watermark; `delete_records()` an error code; `producers()` an error code, or
+    (producer id, epoch, last sequence) of each. They are asked about partition `asked_partition`.
+    Producer ids count from 7."""
 
     port: int = 0
     topics: dict[str, UUID] = field(default_factory=lambda: {"rows": uuid4()})
@@ -91,6 +106,10 @@ class ScriptedBroker:
     peers: list[ScriptedBroker] = field(default_factory=list)
     fetch: Callable[[int], int | bytes] = lambda _kafka_offset: b""
     bounds: Callable[[], int | tuple[int, int]] = lambda: (0, 0)
+    delete_records: Callable[[], int] = lambda: 0
+    producers: Callable[[], int | list[tuple[int, int, int]]] = list
+    asked_partition: int = 0
+    producer_ids: Iterator[int] = field(default_factory=lambda: itertools.count(7))
     authenticate: Callable[[], int] = lambda: 0
     session_lifetime_ms: int = 0
     throttle_ms: int = 0
@@ -124,7 +143,13 @@ class ScriptedBroker:
                 session_lifetime_ms=self.session_lifetime_ms,
             )
         if api_key == 22:
-            return InitProducerIdResponse(error_code=0, producer_id=7, producer_epoch=0)
+            return InitProducerIdResponse(
+                error_code=0, producer_id=next(self.producer_ids), producer_epoch=0
+            )
+        if api_key == 21:
+            return self._delete_records(request)
+        if api_key == 61:
+            return self._describe_producers(request)
         if api_key == 32:
             return self._describe_configs(request)
         if api_key == 2:
@@ -144,9 +169,46 @@ class ScriptedBroker:
         )
         return DescribeConfigsResponse(results=[result])
 
+    def _delete_records(self, request: Any) -> Any:
+        (asked,) = request.topics
+        (partition,) = asked.partitions
+        self.asked_partition = partition.partition_index
+        topic = DeleteRecordsResponse.DeleteRecordsTopicResult
+        answer = topic.DeleteRecordsPartitionResult(
+            partition_index=partition.partition_index,
+            low_watermark=-1,
+            error_code=self.delete_records(),
+        )
+        return DeleteRecordsResponse(topics=[topic(name=asked.name, partitions=[answer])])
+
+    def _describe_producers(self, request: Any) -> Any:
+        (asked,) = request.topics
+        (self.asked_partition,) = asked.partition_indexes
+        producers = self.producers()
+        topic = DescribeProducersResponse.TopicResponse
+        states = [
+            topic.PartitionResponse.ProducerState(
+                producer_id=producer_id,
+                producer_epoch=epoch,
+                last_sequence=last_sequence,
+                coordinator_epoch=-1,
+            )
+            for producer_id, epoch, last_sequence in (
+                [] if isinstance(producers, int) else producers
+            )
+        ]
+        answer = topic.PartitionResponse(
+            partition_index=self.asked_partition,
+            error_code=producers if isinstance(producers, int) else 0,
+            error_message=None,
+            active_producers=states,
+        )
+        return DescribeProducersResponse(topics=[topic(name=asked.name, partitions=[answer])])
+
     def _list_offsets(self, request: Any) -> Any:
         (asked,) = request.topics
         (partition,) = asked.partitions
+        self.asked_partition = partition.partition_index
         bounds = self.bounds()
         topic = ListOffsetsResponse.ListOffsetsTopicResponse
         answer = topic.ListOffsetsPartitionResponse(
@@ -159,6 +221,7 @@ class ScriptedBroker:
     def _fetch(self, request: Any) -> Any:
         (asked,) = request.topics
         (partition,) = asked.partitions
+        self.asked_partition = partition.partition
         records = self.fetch(partition.fetch_offset)
         topic = FetchResponse.FetchableTopicResponse
         answer = topic.PartitionData(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -101,7 +100,9 @@ def test_a_server_that_never_ends_the_tls_handshake_is_given_up(
             client.connect()
 
 
-def test_a_server_without_tls_is_a_refusal(clients: list[KafkaClient]) -> None:
+def test_a_server_that_is_no_broker_is_refused_with_its_words(
+    clients: list[KafkaClient],
+) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def answer_in_plain_text() -> None:
@@ -118,9 +119,8 @@ def test_a_server_without_tls_is_a_refusal(clients: list[KafkaClient]) -> None:
     thread.start()
     address = f"127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with pytest.raises(SinkRefusedError, match="no TLS connection") as refused:
+        with pytest.raises(SinkRefusedError, match=r"no Kafka broker.*'this is no TLS record'"):
             client_of(clients, address, security_protocol="SSL").connect()
-        assert isinstance(refused.value.__cause__.__context__, ssl.SSLError)
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()

@@ -1,7 +1,7 @@
 """All that csvkafka uses of kafka-python beyond its documented API.
 
-If one of these fails after an upgrade, read `kafka_client`, `kafka_sink`, `kafka_cluster` and
-`kafka_tail` against the new release before widening the range in pyproject.toml.
+If one of these fails after an upgrade, read `client`, `sink`, `cluster` and `tail` of
+csvkafka/kafka against the new release before widening the range in pyproject.toml.
 """
 
 from __future__ import annotations

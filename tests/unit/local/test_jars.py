@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from csvkafka.errors import StackError
 from csvkafka.local.jars import Jar, JarFolder, cache_directory, read_lock
+from csvkafka.local.releases import known_releases, lock_file
 
 CONTENTS = {f"artifact{number}": f"jar {number}".encode() * 1000 for number in range(4)}
 JARS = tuple(
@@ -193,10 +194,12 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert cache_directory() == Path("/jars")
 
 
-def test_every_jar_of_the_lock_file_is_pinned() -> None:
-    jars = read_lock()
-    assert "org.apache.kafka:kafka_2.13:4.3.1" in {jar.coordinates for jar in jars}
-    assert "org.apache.kafka:kafka-tools:4.3.1" in {jar.coordinates for jar in jars}
+@pytest.mark.parametrize("release", known_releases())
+def test_every_jar_of_a_lock_file_is_pinned(release: str) -> None:
+    jars = read_lock(lock_file(release))
+    assert f"org.apache.kafka:kafka_2.13:{release}" in {jar.coordinates for jar in jars}
+    assert f"org.apache.kafka:kafka-tools:{release}" in {jar.coordinates for jar in jars}
+    assert len([jar for jar in jars if jar.coordinates.startswith("org.slf4j:")]) == 2
     assert len({jar.file_name for jar in jars}) == len(jars)
     assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in jars)
 

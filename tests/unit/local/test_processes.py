@@ -30,6 +30,8 @@ PARENT = """
 import json, signal, sys
 from pathlib import Path
 from csvkafka.local.processes import Guardian
+# Ctrl-C would be ignored if it is ignored all around, as in the background of a script.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 guardian = Guardian()
 servers = [guardian.spawn(json.loads(sys.argv[1]), guardian.folder / f"{n}.log") for n in (1, 2)]
 servers[1].send_signal(signal.SIGSTOP)

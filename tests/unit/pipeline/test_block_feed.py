@@ -13,7 +13,7 @@ import pytest
 from csvkafka.errors import MalformedRowError, SourceReadError
 from csvkafka.model import START, EncodedBlock, EncodePlan, Position, Routing
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
-from tests.unit.encode.encoded import values_of
+from tests.unit.encode.encoded import values_of, whole
 from tests.unit.rows import csv_oracle
 
 URI = "s3://bucket/key.csv"
@@ -136,7 +136,10 @@ def test_a_bad_row_is_raised_in_its_turn(skip: tuple[int, ...]) -> None:
     wakes = Wakes()
     feed = ThreadedBlockFeed(of(data), START, PLAN, wake=wakes, skip=skip)
     with pytest.raises(MalformedRowError, match="row 1001 at byte"):
-        take_all(feed, wakes)
+        for block in take_all(feed, wakes):
+            reached = block.end.row_count
+            whole(block)
+    assert reached == 1000
     feed.close()
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from csvkafka.errors import (
-    CheckpointError,
+    CheckpointUnavailableError,
     DeliveryError,
     FencedError,
     ItemLostError,
@@ -249,7 +249,7 @@ def test_a_stop_without_the_table_says_so_in_bounded_time() -> None:
     bench.throttle(range(1, 10))
     bench.stop_at = Step.BATCH_SENT
     began = bench.time.now
-    error = bench.fails_with(CheckpointError)
+    error = bench.fails_with(CheckpointUnavailableError)
     assert isinstance(error.__cause__, StoppedError)
     assert bench.time.now - began < 10.0
     assert bench.stored == (0, JobStatus.IN_PROGRESS, "me")
@@ -265,7 +265,7 @@ def test_a_table_that_fails_for_a_while_is_borne() -> None:
 def test_a_table_that_fails_for_too_long_stops_the_run() -> None:
     bench = Bench(Blocks(30), store_give_up_seconds=40.0)
     bench.throttle(range(1, 20))
-    bench.fails_with(CheckpointError)
+    bench.fails_with(CheckpointUnavailableError)
     assert 40.0 < bench.time.now < 100.0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|\bsrc(?:set)?=\"([^\"]+)\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def blocks(document: Path, *languages: str) -> list[Block]:
 
 
 def links(document: Path) -> list[str]:
-    """Targets of links to other files of the project."""
+    """Targets of links to other files of the project, pictures too."""
     text = FENCE.sub("", document.read_text("utf-8"))
-    return [target for target in LINK.findall(text) if "://" not in target]
+    targets = [link or picture for link, picture in LINK.findall(text)]
+    return [target for target in targets if "://" not in target]

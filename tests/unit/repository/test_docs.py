@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.repository.markdown import blocks, documents, links, name_of
 
+CSVKAFKA = "from csvkafka.cli.program import main; main()"
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 
 
@@ -33,7 +34,7 @@ def commands(document: Path) -> Iterator[list[str]]:
 @functools.cache
 def help_of(*command: str) -> str:
     return subprocess.run(
-        [sys.executable, "-P", "-c", "from csvkafka.cli import main; main()", *command, "--help"],
+        [sys.executable, "-P", "-c", CSVKAFKA, *command, "--help"],
         env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
         check=True,
         capture_output=True,

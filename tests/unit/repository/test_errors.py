@@ -83,8 +83,10 @@ def test_error_classes_stand_in_one_module() -> None:
         and name != "errors.py"
         and any(isinstance(base, ast.Name) and base.id in NAMES for base in node.bases)
     ]
-    # botocore's class is a base of it, and is imported late.
-    assert elsewhere == ["checkpoint.py: JobOwnedClientError"]
+    assert sorted(elsewhere) == [
+        "checkpoint.py: JobOwnedClientError",  # botocore's class is a base too, and imported late
+        "cli/doctor/record_checks.py: _SampleEnds",  # never leaves its module
+    ]
 
 
 def test_groups_are_not_raised_themselves() -> None:
@@ -98,17 +100,17 @@ def test_groups_are_not_raised_themselves() -> None:
 UNCHECKED = ("testing/", "local/", "aws/", "kafka/", "rows/", "records/", "encode/")
 
 MESSAGES = [
-    pytest.param(kind, text, id=f"{name}:{call.lineno}")
+    pytest.param(name, kind, text, id=f"{name}:{call.lineno}")
     for name, tree in sources()
     for kind, call in calls(tree)
     if not name.startswith(UNCHECKED) and call.args and (text := template(call.args[0])) is not None
 ]
 
 
-@pytest.mark.parametrize(("kind", "text"), MESSAGES)
-def test_every_message_says_where_and_what_to_do(kind: str, text: str) -> None:
+@pytest.mark.parametrize(("name", "kind", "text"), MESSAGES)
+def test_every_message_says_where_and_what_to_do(name: str, kind: str, text: str) -> None:
     assert PLACE.search(text), f"{kind} names no place: {text}"
     assert REMEDY.search(text), f"{kind} says not what to do: {text}"
-    assert not re.search(r"(?<![\w-])--(?!help)[a-z]", text), (
-        "settings are spelled by their variables"
-    )
+    # Only the command line itself speaks of options.
+    option = re.search(r"(?<![\w-])--(?!help)[a-z]", text)
+    assert name.startswith("cli/") or not option, "settings are spelled by their variables"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from tests.fault_matrix import faults, page
+import pytest
+
+from tests.fault_matrix import Recorder, faults, page
 
 TESTS = Path(__file__).parents[2]
 NAMED = re.compile(r"def test_(f\d+(?:_f\d+)*)_")
@@ -44,3 +49,37 @@ def test_the_page_counts_what_ran_where() -> None:
     assert "| ONCE | embedded: passed 2; model: failed 1 |" in text
     assert re.search(r"^\| F2 \|.*\| embedded: passed 1 \|$", text, re.MULTILINE)
     assert re.search(r"^\| F3 \|.*\| not run: ", text, re.MULTILINE)
+
+
+def session(**more: object) -> Any:
+    return SimpleNamespace(config=SimpleNamespace(**more))
+
+
+def test_outcomes_are_written_by_the_process_that_sees_all_reports(
+    tmp_path: Path,
+) -> None:
+    there, here = Recorder(tmp_path, "embedded"), Recorder(tmp_path, "embedded")
+    item: Any = SimpleNamespace(
+        name="test_f5_f9_killed", path=Path(__file__), user_properties=[], iter_markers=lambda _: ()
+    )
+    other: Any = SimpleNamespace(**{**vars(item), "name": "test_other", "user_properties": []})
+    there.pytest_collection_modifyitems([item, other])
+    for test, when in ((item, "setup"), (item, "call"), (other, "call")):
+        properties = json.loads(json.dumps(test.user_properties))  # as they travel
+        report = pytest.TestReport(
+            test.name, ("", 0, ""), {}, "passed", None, when, user_properties=properties
+        )
+        for recorder in (there, here):
+            recorder.pytest_runtest_logreport(report)
+    there.pytest_sessionfinish(session(workeroutput={}))
+    assert list(tmp_path.iterdir()) == []
+    here.pytest_sessionfinish(session())
+    (written,) = tmp_path.iterdir()
+    assert written.name == "unit-embedded.json"
+    (outcome,) = json.loads(written.read_text())
+    assert outcome == {
+        "faults": ["F5", "F9"],
+        "where": "model",
+        "outcome": "passed",
+        "test": "test_f5_f9_killed",
+    }

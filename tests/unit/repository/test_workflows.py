@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from csvkafka.local.releases import choose_release, known_releases
+
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 SESSIONS = set(
@@ -31,3 +33,11 @@ def test_publishing_waits_for_every_other_job() -> None:
     jobs = set(re.findall(r"^  (\w+):$", text.partition("\njobs:\n")[2], re.MULTILINE))
     (needs,) = re.findall(r"needs: \[(.+)\]", text)
     assert set(needs.split(", ")) == jobs - {"publish"}
+
+
+def test_each_release_of_kafka_that_is_locked_is_tested_at_night() -> None:
+    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
+    (matrix,) = re.findall(r"kafka: \[(.+)\]", text)
+    assert [choose_release(name) for name in re.findall(r'"(.+?)"', matrix)] == list(
+        known_releases()
+    )

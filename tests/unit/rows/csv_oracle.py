@@ -16,10 +16,15 @@ DEFAULT = Dialect()
 def _text(data: bytes, dialect: Dialect) -> io.TextIOWrapper:
     csv.field_size_limit(sys.maxsize)
     encoding = "utf-8-sig" if dialect.encoding == "utf-8" else dialect.encoding
-    return io.TextIOWrapper(io.BytesIO(data), encoding=encoding, newline="")
+    text = io.TextIOWrapper(io.BytesIO(data), encoding=encoding, newline="")
+    for _ in range(dialect.skipped_lines):
+        text.readline()
+    return text
 
 
 def _options(dialect: Dialect) -> dict[str, Any]:
+    if not dialect.quotechar:
+        return {"delimiter": dialect.delimiter, "quoting": csv.QUOTE_NONE}
     return {"delimiter": dialect.delimiter, "quotechar": dialect.quotechar}
 
 

@@ -18,10 +18,11 @@ from csvkafka.errors import (
     MalformedRowError,
     RecordTooLargeError,
     SourceCorruptError,
+    SourceReadError,
 )
 from csvkafka.model import START, BadRows, Block, Dialect, EncodePlan, Position
 from csvkafka.rows.blocks import cut_blocks, read_header
-from csvkafka.rows.csv_rows import source_codec
+from csvkafka.rows.csv_rows import row_ends, source_codec
 from csvkafka.testing.inputs.strategies import (
     CsvFile,
     chunkings,
@@ -30,7 +31,7 @@ from csvkafka.testing.inputs.strategies import (
     hostile_csvs,
 )
 from tests.refusals import refusal
-from tests.unit.encode.encoded import values_of
+from tests.unit.encode.encoded import values_of, whole
 from tests.unit.rows import csv_oracle
 
 URI = "s3://bucket/key.csv"
@@ -56,7 +57,7 @@ def rows_from(
 ) -> list[bytes]:
     source = [data[start.byte_offset :]] if chunks is None else chunks
     blocks = cut_blocks([chunk for chunk in source if chunk], start, plan)
-    return [value for block in blocks for value in values_of(encode_block(block, plan))]
+    return [value for block in blocks for value in values_of(whole(encode_block(block, plan)))]
 
 
 # -- the rows ----------------------------------------------------------------------------------
@@ -263,6 +264,34 @@ def test_an_endless_line_stops_at_the_row_limit() -> None:
         next(blocks)
 
 
+@given(data=csv_bytes(), block_bytes=st.integers(1, 80), more=st.data())
+def test_where_the_source_fails_all_whole_rows_before_it_come_first(
+    data: bytes, block_bytes: int, more: st.DataObject
+) -> None:
+    assume(not csv_oracle.quote_is_open_at_end(data))
+    plan = plan_for(data, block_bytes=block_bytes)
+    size = more.draw(st.integers(0, len(data)))
+
+    def failing() -> Iterator[bytes]:
+        yield from more.draw(chunkings(data[:size]))
+        raise SourceReadError("S3 is gone")
+
+    rows: list[bytes] = []
+    with pytest.raises(SourceReadError, match="S3 is gone"):
+        for block in cut_blocks(failing(), START, plan):
+            rows += values_of(encode_block(block, plan))
+    ends = [
+        block.start.byte_offset + end
+        for block in cut_blocks([data] if data else [], START, plan)
+        for end, is_row in row_ends(block.data, plan.dialect)
+        if is_row
+    ]
+    # A row without its line end may still go on; of CRLF, the CR is one.
+    count = sum(end <= size and data[end - 1] in b"\r\n" for end in ends)
+    assert count <= len(rows) <= count + data[:size].endswith(b"\r")
+    assert rows == csv_oracle.row_values(data, URI)[: len(rows)]
+
+
 # -- the header --------------------------------------------------------------------------------
 
 
@@ -329,7 +358,8 @@ def test_encodings_that_hide_ascii_bytes_are_refused(encoding: str) -> None:
 def test_invalid_utf8_is_refused_with_its_byte() -> None:
     data = b"a\n" + b"1\n" * 500 + b"x\xff\n"
     plan = plan_for(data, block_bytes=100)
-    with refusal(SourceCorruptError, match=f"byte 1003 of {URI} is not valid utf-8") as caught:
+    said = rf"row 501 at byte 1002 of {URI} is not valid utf-8: column 1 \('a'\), byte 1003: ff"
+    with refusal(SourceCorruptError, match=said) as caught:
         rows_from(data, plan)
     assert "set CSV_ENCODING" in str(caught.value)
     assert "another JOB_ID" in str(caught.value)
@@ -341,12 +371,12 @@ def test_invalid_utf8_is_refused_with_its_byte() -> None:
         Dialect(delimiter=";;"),
         Dialect(delimiter="§"),
         Dialect(delimiter="\n"),
-        Dialect(quotechar=""),
+        Dialect(quotechar="''"),
         Dialect(delimiter='"'),
     ],
 )
 def test_impossible_dialects_are_refused(dialect: Dialect) -> None:
-    with pytest.raises(ConfigError, match=r"delimiter|quote character"):
+    with pytest.raises(ConfigError, match=r"CSV_DELIMITER|CSV_QUOTECHAR"):
         read_header([b"a,b\n"], dialect)
 
 
@@ -357,3 +387,26 @@ def test_other_dialects_read_the_same(data: bytes, block_bytes: int) -> None:
     assume(not csv_oracle.quote_is_open_at_end(other, dialect))
     plan = plan_for(other, dialect, block_bytes=block_bytes)
     assert rows_from(other, plan) == csv_oracle.row_values(other, URI, dialect)
+
+
+@given(data=csv_bytes(), block_bytes=st.integers(1, 60))
+def test_without_quotes_the_same_bytes_are_read_as_quote_none_reads_them(
+    data: bytes, block_bytes: int
+) -> None:
+    dialect = Dialect(quotechar="")
+    plan = plan_for(data, dialect, block_bytes=block_bytes)
+    assert plan.header == csv_oracle.header_names(data, dialect)
+    assert rows_from(data, plan) == csv_oracle.row_values(data, URI, dialect)
+
+
+@given(data=csv_bytes(), block_bytes=st.integers(1, 60), skipped_lines=st.integers(0, 4))
+def test_lines_before_the_header_are_skipped_as_readline_counts_them(
+    data: bytes, block_bytes: int, skipped_lines: int
+) -> None:
+    dialect = Dialect(skipped_lines=skipped_lines)
+    assume(not csv_oracle.quote_is_open_at_end(data, dialect))
+    plan = plan_for(data, dialect, block_bytes=block_bytes)
+    assert plan.header == csv_oracle.header_names(data, dialect)
+    assert rows_from(data, plan) == csv_oracle.row_values(data, URI, dialect)
+    one_by_one = [data[i : i + 1] for i in range(len(data))]
+    assert rows_from(data, plan, chunks=one_by_one) == csv_oracle.row_values(data, URI, dialect)

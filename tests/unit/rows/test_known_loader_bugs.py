@@ -6,13 +6,15 @@ over the whole file says what must come out.
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import START, BadRows, Dialect, EncodePlan
 from csvkafka.rows.blocks import cut_blocks, read_header
-from tests.unit.encode.encoded import values_of
+from tests.unit.encode.encoded import values_of, whole
 from tests.unit.rows import csv_oracle
 
 URI = "s3://bucket/key.csv"
@@ -73,10 +75,13 @@ def test_b19_one_unterminated_quote_stops_with_its_place_and_loses_no_row_before
 def test_b20_one_oversized_row_stops_after_its_neighbours() -> None:
     data = b"a\n1\n" + b"x" * 5000 + b"\n2\n"
     plan = EncodePlan(("a",), URI, compression="none", max_batch_bytes=1000)
+    plan = dataclasses.replace(plan, max_record_bytes=1000)
     values: list[bytes] = []
     with pytest.raises(RecordTooLargeError, match=f"row 2 at byte 4 of {URI}"):
         for block in cut_blocks([data], START, plan):
-            values += values_of(encode_block(block, plan))
+            encoded = encode_block(block, plan)
+            values += values_of(encoded)
+            whole(encoded)
     assert values == csv_oracle.row_values(data, URI)[:1]
 
 
@@ -87,7 +92,7 @@ def test_b30_ragged_rows_never_shift_fields(bad_rows: BadRows) -> None:
     (block,) = cut_blocks([data], START, plan)
     if bad_rows is BadRows.STOP:
         with pytest.raises(MalformedRowError, match=f"row 2 at byte 12 of {URI} has 2 fields"):
-            encode_block(block, plan)
+            whole(encode_block(block, plan))
     else:
         encoded = encode_block(block, plan)
         assert values_of(encoded, 0) == csv_oracle.row_values(b"a,b,c\n1,2,3\n", URI)

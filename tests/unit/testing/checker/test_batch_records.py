@@ -12,7 +12,7 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from kafka.record.memory_records import MemoryRecords
 
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
-from csvkafka.testing.checker.checker import TopicRecord
+from csvkafka.testing.checker.documented import TopicRecord
 
 NULLABLE = st.none() | st.binary(max_size=40) | st.integers(50, 20_000).map(bytes)
 RECORDS = st.lists(

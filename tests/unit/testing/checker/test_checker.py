@@ -11,20 +11,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from csvkafka.testing.checker.checker import (
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import SourceRow, TopicRecord, documented_record, read_rows
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.verdict import (
     Anomaly,
     AnomalyKind,
     CheckpointObservation,
-    Expectation,
-    Fields,
-    IdentifyBy,
     Place,
-    SourceRow,
-    TopicRecord,
     Verdict,
-    check,
-    documented_record,
-    read_rows,
 )
 
 URI = "s3://bucket/key.csv"
@@ -613,3 +609,28 @@ def test_any_records_in_any_order_are_counted_like_a_multiset(
 def test_an_anomaly_says_where_it_is() -> None:
     anomaly = Anomaly(DUPLICATE, 2, (Place(1, 17, 4), Place(1, 18, 5, "so")))
     assert str(anomaly) == "duplicate-row x 2, first at partition 1, Kafka offset 17, source line 4"
+
+
+def test_a_record_with_a_key_twice_is_torn_whichever_value_a_parser_keeps() -> None:
+    rows = read_rows(io.BytesIO(b"id,null\n1,a,extra\n2,b\n3,c\n"))
+    values = [
+        b'{"id":"1","null":"a","null":["extra"],"_source_line":1,"_source_file":"s3://b/k"}',
+        b'{"id":"9", "id": "2", "null": "b", "_source_line": 2, "_source_file": "s3://b/k"}',
+        b'{"id": "3", "null": "c", "_source_line": 3, "_source_file": "s3://b/k"}',
+    ]
+    verdict = check(rows, {0: records(values)})
+    assert found(verdict) == {AnomalyKind.TORN_ROW: 2}
+
+
+def test_surplus_fields_stand_under_a_name_that_no_column_has() -> None:
+    rows = read_rows(io.BytesIO(b"null,null_2\n1,a,extra\n"))
+    value = (
+        b'{"null":"1","null_2":"a","null_3":["extra"],"_source_line":1,"_source_file":"s3://b/k"}'
+    )
+    assert check(rows, {0: records([value])}).is_clean
+
+
+def test_a_source_without_quotes_after_skipped_lines() -> None:
+    data = b'# made by x\rid,name\n1,"open\n2,b"c\n'
+    rows = list(read_rows(io.BytesIO(data), quotechar="", skipped_lines=1))
+    assert [row["name"] for row in rows] == ['"open', 'b"c']

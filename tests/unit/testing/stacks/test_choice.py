@@ -75,6 +75,28 @@ def test_a_session_that_insists_ends_before_its_first_test(
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
 
 
+def test_the_release_of_a_session_reaches_its_tests_and_their_children(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        "import os\nfrom csvkafka.testing.stacks.choice import open_stack\n"
+        "def test_it():\n"
+        "    assert os.environ['CSVKAFKA_KAFKA_RELEASE'] == '3.9.1'\n"
+        "    assert open_stack('embedded').kafka_release == '3.9.1'\n"
+    )
+    assert pytester.runpytest_subprocess("--kafka-release", "3.9").ret == pytest.ExitCode.OK
+
+
+def test_a_release_that_is_not_there_ends_the_session_with_those_that_are(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("def test_nothing(): pass")
+    result = pytester.runpytest_subprocess("--kafka-release", "2.8.0")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: Kafka 2.8.0 is not among*3.9.1, 4.0.*"])
+    assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+
 def test_an_external_stack_needs_its_brokers_named() -> None:
     with pytest.raises(StackError, match=r"Kafka is not given: KAFKA_BOOTSTRAP_SERVERS"):
         ExternalStack({})

@@ -1,4 +1,4 @@
-"""Recipes of the look-alike images; `look_alikes/README.md` says what each is like and what not."""
+"""Recipes of the look-alike images; their folder's README says what each is like and what not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import engine
 
-from csvkafka.local import aws_server, jars, java
+from csvkafka.local import aws_server, jars, java, releases
 from csvkafka.testing.stacks import images
 
-FOLDER = Path(__file__).with_name("look_alikes")
+FOLDER = engine.ROOT / "docker" / "look_alikes"
 PACKAGE = engine.ROOT / "csvkafka"
 SUITE = "trixie"
 MIRROR_VARIABLE = "CSVKAFKA_DEBIAN_MIRROR"
@@ -129,11 +129,15 @@ def _server_modules() -> tuple[Path, ...]:
 
 DEBIAN = LookAlike(images.DEBIAN, _debootstrap, (Path(__file__),), only_as_base=True)
 PYTHON = LookAlike(images.PYTHON, _dockerfile, (FOLDER / "python",), DEBIAN)
-KAFKA = LookAlike(
-    images.KAFKA, _dockerfile, (FOLDER / "kafka", jars.LOCK_FILE), DEBIAN, _fill_kafka
-)
 LOCALSTACK = LookAlike(
     images.LOCALSTACK, _dockerfile, (FOLDER / "localstack", *_server_modules()), PYTHON,
     _fill_localstack,
 )  # fmt: skip
-LOOK_ALIKES = (PYTHON, KAFKA, LOCALSTACK)
+
+
+def look_alikes() -> tuple[LookAlike, ...]:
+    """All, Kafka's of the chosen release. Raises: StackError, if there is no such release."""
+    jars_of_release = releases.lock_file(releases.choose_release())
+    sources = (FOLDER / "kafka", jars_of_release)
+    kafka = LookAlike(images.kafka_image(), _dockerfile, sources, DEBIAN, _fill_kafka)
+    return (PYTHON, kafka, LOCALSTACK)

@@ -1,15 +1,17 @@
 """Writes the lock files of the images anew: every package by version and hash, for their Python.
 
-Run as `python docker/lock.py` (`nox -s lock`), with `uv` on the path, after a range in
+Run as `python docker/images lock` (`nox -s lock`), with `uv` on the path, after a range in
 `pyproject.toml` has changed, or to take newer releases.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
-from pathlib import Path
+from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+from engine import ROOT
+
 PYTHON_VERSION = "3.13"
 EXTRAS = ("zstd", "lz4", "snappy", "msk")
 LOCALSTACK = "docker/look_alikes/localstack"
@@ -18,7 +20,7 @@ LOCKS = {
     "docker/build-requirements.lock": "docker/build-requirements.in",
     f"{LOCALSTACK}/requirements.lock": f"{LOCALSTACK}/requirements.in",
 }
-HEADER = "# Written by docker/lock.py. Linux, Python {version}.\n"
+HEADER = "# Written by `python docker/images lock`. Linux, Python {version}.\n"
 
 
 def lock(target: str, source: str) -> None:
@@ -31,6 +33,9 @@ def lock(target: str, source: str) -> None:
     (ROOT / target).write_text(HEADER.format(version=PYTHON_VERSION) + locked)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> int:
+    """Writes all of them."""
+    argparse.ArgumentParser(prog="lock", description=__doc__).parse_args(arguments)
     for target, source in LOCKS.items():
         lock(target, source)
+    return 0

@@ -1,8 +1,10 @@
-"""Makes every image that the tests need be there: `nox -s images` runs it.
+"""Makes every image that the tests need be there: `python docker/images build`.
 
 The images of the stack and the base image are kept if they are there, else pulled, else (where no
 registry answers) built as look-alikes from Debian packages, pip packages and jars. The job's image
 is always built; without changes that costs a second. Run it as often as you like.
+
+$CSVKAFKA_KAFKA_RELEASE is the release of Kafka's image.
 
     --no-pull         build what is missing without asking a registry
     --job-only        build the job's image alone
@@ -12,13 +14,14 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import sys
 import time
+from collections.abc import Sequence
 
 import engine
-from look_alikes import LOOK_ALIKES, LookAlike, build_look_alike
+from look_alikes import LookAlike, build_look_alike, look_alikes
 
 from csvkafka import __version__
+from csvkafka.errors import StackError
 from csvkafka.testing.stacks import images
 
 
@@ -48,16 +51,23 @@ def build_job() -> None:
     engine.build(engine.ROOT, engine.ROOT / "docker" / "Dockerfile", tags, arguments)
 
 
-def main() -> None:
+def _recipes() -> tuple[LookAlike, ...]:
+    try:
+        return look_alikes()
+    except StackError as error:  # no such release
+        raise engine.EngineError(str(error)) from error
+
+
+def main(arguments: Sequence[str]) -> int:
     """Provides the images one after the other and says what each took."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="build", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--no-pull", action="store_true")
     parser.add_argument("--job-only", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     engine.check()
-    for recipe in () if options.job_only else LOOK_ALIKES:
+    for recipe in () if options.job_only else _recipes():
         if not recipe.is_needed():
             continue
         begin = time.monotonic()
@@ -69,10 +79,4 @@ def main() -> None:
         engine.prune(label)
     size = engine.image_size(images.JOB.name) / 1e6
     print(f"{images.JOB.name}: built, {size:.0f} MB ({time.monotonic() - begin:.1f} s)", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except engine.EngineError as error:
-        sys.exit(f"images: {error}")
+    return 0

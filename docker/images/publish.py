@@ -1,6 +1,6 @@
 """Pushes the job's image that is here, and was tested, under a registry's name.
 
-    python docker/publish.py ghcr.io/OWNER/csvkafka     (`nox -s publish -- …`)
+    python docker/images publish ghcr.io/OWNER/csvkafka     (`nox -s publish -- …`)
 
 Tags: the commit, `main` on the main branch, and for a tag vX.Y.Z of git its version and `latest`.
 Refuses an image that was not built from this very commit, and a version that is not that of the git
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import engine
@@ -58,14 +58,14 @@ def push(target: str, names: list[str]) -> str:
     return digests.pop()
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """Checks, pushes, and prints the digest."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("target", help="the image's name at its registry, without a tag")
     parser.add_argument("--output", type=Path, help="file that gets the line digest=sha256:…")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     engine.check()
     commit = engine.git("rev-parse", "HEAD")
     branch = engine.git("rev-parse", "--symbolic-full-name", "HEAD")
@@ -76,10 +76,4 @@ def main() -> None:
     if options.output is not None:
         with options.output.open("a") as file:
             file.write(f"digest={digest}\n")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except engine.EngineError as error:
-        sys.exit(f"publish: {error}")
+    return 0

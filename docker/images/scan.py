@@ -1,14 +1,15 @@
 """Lists what is in the job's image, and fails if a known severe weakness in it has a remedy.
 
-Run as `python docker/scan.py` (`nox -s scan`), after the image is built. Writes the list as
+Run as `python docker/images scan` (`nox -s scan`), after the image is built. Writes the list as
 dist/sbom.cdx.json (CycloneDX). Both tools run as containers, so their images must be there or be
 pulled.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
-import sys
+from collections.abc import Sequence
 
 import engine
 
@@ -39,10 +40,9 @@ def judge_contents() -> int:
         return subprocess.run([engine.client(), *command], check=False, stdin=file).returncode
 
 
-if __name__ == "__main__":
-    try:
-        engine.check()
-        list_contents()
-        sys.exit(judge_contents())
-    except engine.EngineError as error:
-        sys.exit(f"scan: {error}")
+def main(arguments: Sequence[str]) -> int:
+    """Lists and judges; the exit code is Grype's."""
+    argparse.ArgumentParser(prog="scan", description=__doc__).parse_args(arguments)
+    engine.check()
+    list_contents()
+    return judge_contents()

@@ -1,0 +1,97 @@
+"""What a check of `csvkafka doctor` is, and what it may find.
+
+A check is a small function: it looks at one thing and yields what it found. What it learned for
+those after it (the object's identity, the open client) it leaves in the `Examination`. An error of
+ours ends its own check only: a part that fails does not hide what is wrong with the next.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from csvkafka.errors import CsvKafkaError
+
+if TYPE_CHECKING:
+    from csvkafka.config.load_config import LoadConfig
+    from csvkafka.job.definition import JobSpec
+    from csvkafka.kafka.client import KafkaClient
+    from csvkafka.kafka.probe_cases import CaseResult
+    from csvkafka.model import SourceIdentity, TopicFacts
+    from csvkafka.rows.blocks import Header
+    from csvkafka.rows.preview import Preview
+
+
+class Mark(StrEnum):
+    """How good a finding is. SKIPPED: it was not looked at."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `part` of the load, `text` what was found there, `how` it was found out; `case` is
+    what a probe of the broker was answered."""
+
+    mark: Mark
+    part: str
+    text: str
+    how: str = ""
+    case: CaseResult | None = None
+
+
+@dataclass(slots=True)
+class Examination:
+    """What is examined, and what the checks so far have learned; None and empty: not yet known."""
+
+    config: LoadConfig
+    probe_topic: str | None = None
+    spec: JobSpec = field(init=False)
+    """As the job that was begun has it, once that is known."""
+    source: SourceIdentity | None = None
+    look: Preview | None = None
+    table_is_to_come: bool = False
+    kafka: KafkaClient | None = None
+    """Connected."""
+    facts: dict[str, TopicFacts] = field(default_factory=dict)
+    """By topic."""
+    topic_bytes: int = sys.maxsize
+    """How large a batch all of them take."""
+
+    begun: bool = False
+    """The job has an item: no refusal to begin concerns it."""
+
+    def __post_init__(self) -> None:
+        self.spec = self.config.spec
+
+    @property
+    def header(self) -> Header | None:
+        return None if self.look is None else self.look.header
+
+    def close(self) -> None:
+        """Drops the connections."""
+        if self.kafka is not None:
+            self.kafka.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `part` is that of a finding that its error becomes."""
+
+    part: str
+    run: Callable[[Examination], Iterator[Finding]]
+
+
+def examine(examination: Examination, checks: Iterable[Check]) -> Iterator[Finding]:
+    """The findings of all checks, one after the other."""
+    for check in checks:
+        try:
+            yield from check.run(examination)
+        except CsvKafkaError as error:
+            yield Finding(Mark.ERROR, check.part, str(error))

@@ -1,0 +1,56 @@
+"""Whether rows can be made into records as the settings say, and whether the job is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from csvkafka.aws.dynamodb_item import DynamoDbItem
+from csvkafka.cli.doctor.findings import Examination, Finding, Mark
+from csvkafka.cli.output import count_text
+from csvkafka.encode.encoder import check_plan as check_encode_plan
+from csvkafka.job.definition import check_same_job, define
+from csvkafka.ledger.item import decode, is_documented_only
+
+
+def check_plan(examination: Examination) -> Iterator[Finding]:
+    """The settings fit the header."""
+    spec, source, header = examination.spec, examination.source, examination.header
+    if source is None or header is None or spec.topic not in examination.facts:
+        return
+    lanes = spec.lanes(examination.facts[spec.topic].partition_count)
+    check_encode_plan(spec.plan(header.names, source.uri, lanes, examination.topic_bytes))
+    by = "" if spec.key_column is None else f", key column {spec.key_column}"
+    yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
+
+
+def check_job(examination: Examination) -> Iterator[Finding]:
+    """The job's item, if there is one, is of this very job."""
+    spec, source, header = examination.config.spec, examination.source, examination.header
+    facts = examination.facts
+    if source is None or header is None or set(facts) != set(spec.topics):
+        yield Finding(Mark.SKIPPED, "job", "cannot be compared before the rest is right")
+        return
+    item = None
+    if not examination.table_is_to_come:
+        item = DynamoDbItem(examination.config.dynamodb_table, spec.job_id).get()
+    if item is None:
+        yield Finding(Mark.OK, "job", f"{spec.job_id} is new")
+    elif is_documented_only(item):
+        examination.spec, examination.begun = spec.going_on({}), True
+        yield Finding(
+            Mark.WARNING,
+            "job",
+            f"{spec.job_id} was begun by another implementation, at line "
+            f"{item.get('last_line')}: a load takes it over",
+        )
+    else:
+        stored = decode(item)
+        spec = examination.spec = spec.going_on(stored.configuration)
+        examination.begun = True
+        now = define(spec, source, header.names, facts, stored.partition_count)
+        for warning in check_same_job(stored, now, facts):
+            yield Finding(Mark.WARNING, "job", warning)
+        rows = count_text(stored.position.row_count)
+        yield Finding(
+            Mark.OK, "job", f"{spec.job_id} is the same job: {stored.status}, {rows} rows"
+        )

@@ -1,0 +1,90 @@
+"""The first records as they would be sent, and the first row that would not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from csvkafka.cli.doctor.findings import Examination, Finding, Mark
+from csvkafka.encode.bad_row import first_rows
+from csvkafka.encode.encoder import encode_block
+from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
+from csvkafka.encode.row_json import RowEncoder
+from csvkafka.errors import CsvKafkaError, counted
+from csvkafka.model import START, Block, EncodePlan, Lane, Routing
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.rows.preview import Preview
+
+RECORDS_SHOWN = 3
+
+
+class _SampleEnds(CsvKafkaError):
+    """The sample is not all of the source: what follows its last whole row is not judged."""
+
+
+def show_records(examination: Examination) -> Iterator[Finding]:
+    """Three records, and whether all rows of the sample can become one."""
+    spec, look, source = examination.spec, examination.look, examination.source
+    if look is None or source is None or not look.header.names:
+        return
+    facts = examination.facts.get(spec.topic)
+    lanes = spec.lanes(1 if facts is None else facts.partition_count)
+    plan = spec.plan(look.header.names, source.uri, lanes, examination.topic_bytes)
+    shown = row_count = 0
+    try:
+        for block in cut_blocks(_chunks(look), START, plan):
+            encoded = encode_block(block, plan)
+            good = encoded.end.row_count - block.start.row_count
+            for finding in _records(block, good, plan, lanes if facts else ()):
+                if shown < RECORDS_SHOWN:
+                    shown += 1
+                    yield finding
+            row_count = encoded.end.row_count
+            if encoded.failure is not None:
+                yield Finding(
+                    Mark.ERROR, "record", _said(encoded.failure), "the load would end here"
+                )
+                return
+    except _SampleEnds:
+        pass
+    how = "all rows" if look.is_whole else "all rows in sight"
+    yield Finding(Mark.OK, "record", f"{counted(row_count, 'row')} can be sent", how)
+
+
+def _chunks(look: Preview) -> Iterator[bytes]:
+    if look.sample:
+        yield look.sample
+    if not look.is_whole:
+        raise _SampleEnds
+
+
+def _records(
+    block: Block, count: int, plan: EncodePlan, lanes: tuple[Lane, ...]
+) -> Iterator[Finding]:
+    """The block's first `count` rows as records; where they go if that is known."""
+    if count == 0:
+        return
+    count = min(count, RECORDS_SHOWN)
+    if count < block.row_count:
+        block = first_rows(block, count, plan.dialect)
+    rows = RowEncoder(plan).encode(block)
+    for index, value in enumerate(rows.values):
+        key = None if rows.keys is None else rows.keys[index]
+        if index in rows.dead_letters:
+            place = "to the dead-letter topic"
+        elif lanes:
+            place = f"to partition {lanes[_lane(key, plan)].partition}"
+        else:
+            place = "partition not known"
+        keyed = "" if key is None else f", key {key.decode('utf-8', 'replace')!r}"
+        yield Finding(Mark.OK, "record", value.decode("utf-8", "replace"), place + keyed)
+
+
+def _lane(key: bytes | None, plan: EncodePlan) -> int:
+    if key is None or plan.routing is Routing.ONE_PARTITION:
+        return 0
+    lane_of = crc32_lane if plan.routing is Routing.KEY_CRC32 else murmur2_lane
+    return lane_of(key, plan.lane_count)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, CsvKafkaError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,108 @@
+"""What the CSV object is, and whether its header and first rows are what the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from csvkafka.aws.s3_source import Compression, S3Source
+from csvkafka.cli.doctor.findings import Examination, Finding, Mark
+from csvkafka.cli.output import bytes_text
+from csvkafka.errors import counted
+from csvkafka.model import Dialect
+from csvkafka.rows import doubts
+from csvkafka.rows.preview import Preview, preview, shown_names
+
+GIVE_UP_SECONDS = 10.0
+"""So long S3 is asked again before a check says that it does not answer."""
+
+
+def check_source(examination: Examination) -> Iterator[Finding]:
+    """The object is there, may be read, is stored as it is said to be, and has a header."""
+    config = examination.config
+    source = S3Source(
+        config.s3_bucket,
+        config.s3_key,
+        version_id=config.s3_version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
+        compression=Compression(config.spec.source_compression),
+        give_up_seconds=GIVE_UP_SECONDS,
+    )
+    identity = source.identify()
+    version = "" if identity.version_id is None else f", version {identity.version_id}"
+    size = bytes_text(identity.size)
+    yield Finding(
+        Mark.OK,
+        "source",
+        f"{identity.uri}: {size}, pinned by ETag {identity.etag}{version}",
+        "HEAD of the object",
+    )
+    with closing(source.read(0)) as chunks:
+        look = preview(chunks, config.spec.dialect, identity.uri)
+    examination.source, examination.look = identity, look
+    stored = "gzip" if identity.is_gzip else "not compressed"
+    yield Finding(Mark.OK, "source", stored, f"{source.stored_as.reason}; its first bytes agree")
+    if identity.is_gzip:
+        yield Finding(
+            Mark.WARNING,
+            "source",
+            "gzip has no way in but its start: a resume reads all before it again (it sends "
+            "nothing twice)",
+        )
+    yield from _text_findings(look, config.spec.dialect, config.spec.given)
+
+
+def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:
+    sample = "all of it" if look.is_whole else f"the first {bytes_text(len(look.sample))}"
+    text = f"text in {look.encoding}" if look.is_text else f"not all of it text in {look.encoding}"
+    yield Finding(
+        Mark.OK if look.is_text else Mark.ERROR,
+        "source",
+        f"{text}, lines end in {look.line_end}",
+        f"CSV_ENCODING, and a look at {sample}",
+    )
+    quotes = f"quoted by {dialect.quotechar}" if dialect.quotechar else "none quoted"
+    used = f", {look.sample.count(dialect.quotechar.encode())} quotes" if dialect.quotechar else ""
+    by = "CSV_DELIMITER as given" if "CSV_DELIMITER" in given else "CSV_DELIMITER by default"
+    yield Finding(
+        Mark.OK,
+        "source",
+        f"fields between {dialect.delimiter!r}, {quotes}",
+        f"{by}, CSV_QUOTECHAR; {sample} has {look.sample.count(dialect.delimiter.encode())} "
+        f"delimiters{used}",
+    )
+    names = look.header.names
+    columns = counted(len(names), "column")
+    after = f" after {counted(dialect.skipped_lines, 'line')}" if dialect.skipped_lines else ""
+    yield Finding(
+        Mark.OK if names else Mark.WARNING,
+        "source",
+        f"header of {columns}" + (f": {shown_names(names)}" if names else ""),
+        f"the first row{after}",
+    )
+    if look.failure is not None:
+        yield Finding(Mark.ERROR, "source", str(look.failure), "its rows before that are sent")
+
+
+def check_columns(examination: Examination) -> Iterator[Finding]:
+    """Delimiter, first lines and names of columns look as if they were meant so."""
+    look, spec = examination.look, examination.spec
+    if look is None:
+        return
+    how = f"the header and {counted(len(look.rows), 'row')} after it"
+    refusals = list(doubts.refusals(look, spec.duplicate_columns, spec.given))
+    warnings = list(doubts.warnings(look, spec.duplicate_columns))
+    if not examination.begun:
+        for refusal in refusals:
+            yield Finding(Mark.ERROR, "columns", refusal, how)
+    for warning in warnings:
+        yield Finding(Mark.WARNING, "columns", warning, how)
+    if not refusals and not warnings:
+        yield Finding(
+            Mark.OK,
+            "columns",
+            "each has a name of its own; no sign of another delimiter, or of a line before the "
+            "header",
+            how,
+        )

@@ -1,0 +1,137 @@
+"""The command line, `csvkafka`: one module a command; only these modules print or end the process.
+
+A command's module is imported when the command is called, and what is heavy (boto3, kafka-python,
+rich, the stack) inside it, so that `csvkafka --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from csvkafka import __version__
+from csvkafka.cli.output import report_error, report_unexpected
+from csvkafka.errors import CsvKafkaError
+from csvkafka.process.collector import spare_long_lived_objects
+from csvkafka.process.logs import let_go_of_output
+from csvkafka.process.signals import leave_signals_to_python
+
+COMMANDS = {
+    "load": "Load a CSV object from S3 into a Kafka topic, or go on with a load.",
+    "status": "Show how far a job is, and who works on it.",
+    "verify": "Compare a job's topic with its source: each row once, in order?",
+    "doctor": "Check source, table, topic and broker before a load.",
+    "demo": "Watch a load survive kill -9, on a stack of its own, and be judged.",
+    "judge": "Kill and resume any loader on a stack of its own, and compare its topic.",
+    "local": "Start Kafka, S3 and DynamoDB on this machine, until Ctrl-C.",
+    "generate": "Make a CSV of any size: to a file, stdout or S3.",
+}
+"""The commands in the order of `--help`, each in the module of its name, with its first line."""
+
+EPILOG = """
+\b
+Examples:
+  csvkafka demo                              see it work (needs csvkafka[local])
+  csvkafka load --s3-bucket data --s3-key exports/data.csv \\
+      --kafka-bootstrap-servers broker:9092 --kafka-topic csv-import \\
+      --dynamodb-table csv-kafka-checkpoint --job-id data-2026-01
+  csvkafka status data-2026-01               how far is it?
+"""
+
+USAGE_EXIT_CODE = 2
+
+LOADS = "load"
+"""The command that handles signals itself; all others end by KeyboardInterrupt."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+_HOMES = {"doctor": "doctor.command"}
+"""The module of a command that is no module of this folder."""
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands' names and first lines without importing them."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"csvkafka.cli.{_HOMES.get(name, name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=_LazyGroup,
+    epilog=EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="csvkafka %(version)s")
+@click.pass_context
+def csvkafka(context: click.Context) -> int | None:
+    """Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order,
+    whatever is killed on the way.
+
+    All settings can be given as options or as environment variables; `csvkafka load --help` lists
+    them. Exit codes: 0 done, 1 failed, 2 the command line is wrong, 143 and 130 stopped by SIGTERM
+    or Ctrl-C.
+    """
+    if context.invoked_subcommand != LOADS:
+        leave_signals_to_python()
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help())
+    return USAGE_EXIT_CODE
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and ends the process with its exit code."""
+    spare_long_lived_objects()
+    code = _run(arguments)
+    let_go_of_output()
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = csvkafka.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="csvkafka",
+            standalone_mode=False,
+        )
+        # Commands return their exit code; --help and --version end with one of click's.
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        hint = f" (see {where} --help)" if where else ""
+        report_error(error.format_message() + hint)
+        return USAGE_EXIT_CODE
+    except CsvKafkaError as error:
+        report_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        return 1  # whoever read our output has gone, and there is nobody to tell
+    except OSError as error:
+        if error.errno not in _FULL:
+            report_unexpected(error)
+        else:
+            where = "" if error.filename is None else f"{error.filename}: "
+            report_error(f"{where}{error.strerror}")
+        return 1
+    except Exception as error:  # noqa: BLE001 - the process ends here
+        report_unexpected(error)
+        return 1

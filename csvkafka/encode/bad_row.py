@@ -1,0 +1,70 @@
+"""A row of a block that cannot become a record: where it is, and the rows before it.
+
+The rows before it are sent, those of its own block too, so whoever finds such a row says which one
+it is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from csvkafka.errors import CsvKafkaError, RecordTooLargeError
+from csvkafka.model import Block, Dialect, EncodePlan, Position
+from csvkafka.rows.csv_rows import decode_row, row_ends, source_codec
+
+
+class BadRow(Exception):
+    """Row `row_index` of a block (0 is the first) cannot become a record, because of `error`."""
+
+    def __init__(self, row_index: int, error: Exception) -> None:
+        super().__init__(row_index, error)
+        self.row_index = row_index
+        self.error = error
+
+
+def first_rows(block: Block, count: int, dialect: Dialect) -> Block:
+    """The first rows of a block that has more of them."""
+    start = block.start
+    size = row_starts(block, dialect)[count]
+    end = Position(start.byte_offset + size, start.row_count + count)
+    return Block(block.data[:size], start, end, block.plain)
+
+
+def row_starts(block: Block, dialect: Dialect) -> list[int]:
+    """Where each row begins in the block's data."""
+    ends = list(row_ends(block.data, dialect))
+    starts = [0, *(end for end, _ in ends)]
+    return [start for start, (_, is_row) in zip(starts, ends, strict=False) if is_row]
+
+
+def text_of(block: Block, plan: EncodePlan) -> str:
+    """The block's text. Raises BadRow with SourceCorruptError for the first row that is none."""
+    try:
+        return block.data.decode(source_codec(plan.dialect.encoding))
+    except UnicodeDecodeError as error:
+        starts = row_starts(block, plan.dialect)
+        row_index = bisect_right(starts, error.start) - 1
+        end = starts[row_index + 1] if row_index + 1 < len(starts) else len(block.data)
+        try:
+            decode_row(
+                block.data[starts[row_index] : end],
+                f"row {block.start.row_count + row_index + 1}",
+                block.start.byte_offset + starts[row_index],
+                plan.dialect,
+                plan.source_uri,
+                names=plan.header,
+                sample=block.data,
+            )
+        except CsvKafkaError as not_text:
+            raise BadRow(row_index, not_text) from error
+        raise
+
+
+def too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
+    """What is wrong with a row that makes a batch of `size` bytes alone."""
+    number = block.start.row_count + row_index + 1
+    byte_offset = block.start.byte_offset + row_starts(block, plan.dialect)[row_index]
+    return RecordTooLargeError(
+        f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
+        f"the limit is {plan.max_record_bytes}: raise {plan.record_limit}, and run again"
+    )

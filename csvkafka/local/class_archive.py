@@ -1,0 +1,84 @@
+"""Kafka's classes as a JVM keeps them in memory, made once, so that brokers start sooner.
+
+A broker reads, checks and links ten thousand classes when it starts. With an archive of them
+(Java's class data sharing) it does so with half of the processor time. The archive lies beside the
+jars, one for each Java runtime. Who starts many brokers makes it first (`make_class_archive`, as
+the pytest plugin does); every broker and tool takes it where it is there. It changes nothing else:
+a JVM that finds it damaged, or made of other jars, goes on without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from kafka import KafkaProducer
+
+from csvkafka.errors import StackError
+from csvkafka.local.jars import kafka_class_path
+from csvkafka.local.java import BASE_JVM_OPTIONS, class_archive, java_home
+from csvkafka.local.processes import Guardian, log_tail
+from csvkafka.local.stack import BROKER_JVM_OPTIONS, EmbeddedStack
+
+_DUMP_SECONDS = 120.0
+
+
+def make_class_archive() -> Path | None:
+    """The archive's file, made if it is not there: some ten seconds of work, once for a machine.
+
+    Several processes may ask at once; one makes it, the others wait. None where it cannot be made,
+    as in a cache that cannot be written: it is only there to save time."""
+    class_path = kafka_class_path()
+    archive = class_archive(class_path)
+    with contextlib.suppress(OSError, StackError):
+        made_once(archive, lambda target: _dump(class_path, target))
+    return archive if archive.exists() else None
+
+
+def made_once(file: Path, make: Callable[[Path], None]) -> None:
+    """Has `make` write the file under another name, unless it is there; then it appears, whole."""
+    if file.exists():
+        return
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if file.exists():
+            return
+        with tempfile.TemporaryDirectory(prefix=f"{file.stem}-", dir=file.parent) as folder:
+            unfinished = Path(folder) / file.name
+            make(unfinished)
+            unfinished.replace(file)
+
+
+def _dump(class_path: str, target: Path) -> None:
+    guardian = Guardian()
+    try:
+        listed = guardian.folder / "classes"
+        _list_classes(listed)
+        command = [
+            str(java_home() / "bin" / "java"),
+            *BASE_JVM_OPTIONS,
+            "-Xshare:dump",
+            f"-XX:SharedClassListFile={listed}",
+            f"-XX:SharedArchiveFile={target}",
+            "-cp",
+            class_path,
+        ]
+        process = guardian.spawn(command, guardian.folder / "output")
+        if not process.wait(_DUMP_SECONDS) or process.return_code() != 0:
+            raise StackError(f"no archive of Kafka's classes:\n{log_tail(process.log)}")
+    finally:
+        guardian.close()
+
+
+def _list_classes(listed: Path) -> None:
+    """Notes the classes of a broker that starts, takes a record and stops."""
+    options = (*BROKER_JVM_OPTIONS, "-Xshare:off", f"-XX:DumpLoadedClassList={listed}")
+    with EmbeddedStack(jvm_options=options) as stack:
+        stack.create_topic("topic")
+        producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers)
+        producer.send("topic", b"record").get(timeout=60)
+        producer.close()
+        stack.brokers[0].terminate()

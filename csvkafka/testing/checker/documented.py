@@ -1,0 +1,110 @@
+"""What the documents promise: the rows of a source, and the record of each.
+
+Nothing of the loader's is in it, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+import orjson
+
+from csvkafka.testing.checker.row_ledger import Fields
+
+SourceRow = dict[str | None, object]
+"""A row as `csv.DictReader` gives it: surplus fields are a list under None."""
+
+
+class TopicRecord(NamedTuple):
+    """A record as a consumer sees it."""
+
+    kafka_offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+Decoder = Callable[[TopicRecord], tuple[int | None, Fields | None]]
+"""(source_line or None, fields or None): without fields the record could not be decoded; without a
+line it is not one of the loader's, unless rows are identified by content."""
+
+
+def documented_record(source_uri: str | None = None) -> Decoder:
+    """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
+    `source_uri`, records of other files are not the loader's. A key that stands twice has a value
+    that no row has: parsers keep one of the two, and not all the same."""
+
+    def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
+        value = record.value or b""
+        try:
+            fields = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None, None
+        if len(orjson.dumps(fields)) != len(value):
+            fields = json.loads(value, object_pairs_hook=_object)
+        if not isinstance(fields, dict):
+            return None, None
+        line = fields.pop("_source_line", None)
+        file = fields.pop("_source_file", None)
+        ours = type(line) is int and file is not None and source_uri in (None, file)
+        return (line if ours else None), fields
+
+    return decode
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """The values of a key that an object has more than once."""
+
+    values: tuple[object, ...]
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        for name in fields:
+            values = tuple(value for other, value in pairs if other == name)
+            if len(values) > 1:
+                fields[name] = Twice(values)
+    return fields
+
+
+def documented_row(row: SourceRow, _: int) -> Fields:
+    """The fields of the documented record of a row; surplus fields stand under "null", or, where a
+    column has that name, under "null_2" or the next number that is free."""
+    if None in row:
+        names = ("null", *(f"null_{number}" for number in range(2, len(row) + 2)))
+        row[next(name for name in names if name not in row)] = row.pop(None)
+    row.pop("_source_line", None)
+    row.pop("_source_file", None)
+    return row  # type: ignore[return-value]
+
+
+def read_rows(
+    stream: BinaryIO,
+    *,
+    encoding: str = "utf-8-sig",
+    delimiter: str = ",",
+    quotechar: str = '"',
+    skipped_lines: int = 0,
+    rename: Callable[[Sequence[str]], Sequence[str]] | None = None,
+) -> Iterator[SourceRow]:
+    """The rows of a CSV, by definition; no field is quoted if `quotechar` is empty. `rename` gives
+    the columns other names. Lifts the `csv` module's field size limit, which is the process's."""
+    csv.field_size_limit(sys.maxsize)
+    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    for _ in range(skipped_lines):
+        text.readline()
+    if quotechar:
+        rows = csv.DictReader(text, delimiter=delimiter, quotechar=quotechar)
+    else:
+        rows = csv.DictReader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    if rename is not None and rows.fieldnames:
+        rows.fieldnames = list(rename(rows.fieldnames))
+    return iter(rows)

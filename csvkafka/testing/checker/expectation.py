@@ -1,0 +1,47 @@
+"""What a correct topic looks like: how its records are read, and what they should say.
+
+The default is csvkafka's documented record. Other loaders are judged by an `Expectation` of their
+own, which is all that the checker knows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from csvkafka.testing.checker.documented import (
+    Decoder,
+    SourceRow,
+    documented_record,
+    documented_row,
+)
+from csvkafka.testing.checker.row_ledger import Fields
+
+
+class IdentifyBy(StrEnum):
+    """How a record tells which row it is."""
+
+    LINE = "line"  # it carries its source line
+    CONTENT = "content"  # by its content alone: a torn row then shows as a phantom and a lost row
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a correct topic looks like. The default is the documented record, any partition.
+
+    `decode` reads a record. `fields_of(row, source_line)` says what its fields should be (a
+    transform goes here), or None: no record in this topic (rows for a dead-letter topic).
+    `key_of(row)` is the record key that is due; None: keys are not judged. `partition_of(key)` is
+    where a record belongs; None: anywhere, but equal keys in one partition if `key_of` is given.
+    `ignore_foreign`: records that are not the loader's are no phantom rows. `complete` False: the
+    load is still to go on, so only rows with a later row behind them in their partition are lost
+    (with several partitions that takes `partition_of`)."""
+
+    decode: Decoder = field(default_factory=documented_record)
+    fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
+    identify_by: IdentifyBy = IdentifyBy.LINE
+    key_of: Callable[[SourceRow], bytes | None] | None = None
+    partition_of: Callable[[bytes | None], int] | None = None
+    ignore_foreign: bool = False
+    complete: bool = True

@@ -1,0 +1,88 @@
+"""Python programs that start at once: forked from a process that has imported what they import.
+
+    worker = nursery().fork(("-m", "csvkafka.testing.processes.worker", ...), environment, log)
+
+The worker is a process of its own (`nursery_process.py` says what it shares), killed, paused and
+watched like any other. One nursery serves this whole process, from its first use on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from csvkafka.local.processes import GuardedProcess, Guardian
+
+
+class Nursery(Guardian):
+    """A guardian that forks. Memory: some 60 MB, which its workers share until they change it.
+
+    It is started without the variables that make another Python (PYTHONHASHSEED)."""
+
+    program: ClassVar[Sequence[str]] = ("-P", "-m", "csvkafka.testing.processes.nursery_process")
+    gone: ClassVar[str] = (
+        "the nursery, which forks workers, has ended, and they with it; start them again"
+    )
+
+    def __init__(self) -> None:
+        taken = _taken_at_start(os.environ)
+        super().__init__({k: v for k, v in os.environ.items() if k not in taken})
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def fork(
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        errors: Path | None = None,
+    ) -> GuardedProcess:
+        """What `python -P *program` would start (a script, or -m and a module, and arguments), in
+        the folder of its log, to which both its streams are appended, or stderr to `errors`.
+
+        Raises: StackError, if it cannot be started or the nursery is gone."""
+        request = {
+            "action": "fork",
+            "program": list(program),
+            "env": dict(environment),
+            "log": str(log),
+            "errors": str(errors or log),
+        }
+        return GuardedProcess(self, self.ask(request)["pid"], log)
+
+
+_of_process: dict[int, Nursery] = {}
+
+
+def nursery() -> Nursery:
+    """This process's nursery; a new one, if there is none that lives."""
+    known = _of_process.get(os.getpid())
+    if known is None or not known.lives:
+        _of_process.clear()  # a process that forked this one keeps its own
+        known = _of_process[os.getpid()] = Nursery()
+        atexit.register(known.close)
+    return known
+
+
+def nursery_for(environment: Mapping[str, str]) -> Nursery | None:
+    """This process's nursery, if its fork is what a new start with these variables would be.
+
+    None where Python itself is to be another one (PYTHONUNBUFFERED), and where libraries of the
+    system must not be used after a fork, as on macOS."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return None if _taken_at_start(environment) else nursery()
+
+
+def _taken_at_start(environment: Mapping[str, str]) -> list[str]:
+    """The variables whose work would be done before the fork: where the SDK looks for services, and
+    those that Python reads when it starts, but for $PYTHONPATH, which a fork takes anew."""
+    python = [name for name in environment if name.startswith("PYTHON") and name != "PYTHONPATH"]
+    return [*python, *({"AWS_DATA_PATH"} & environment.keys())]

@@ -1,0 +1,32 @@
+"""`python docker/images TASK`: each task that the noxfile runs is there, and tells its options."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+CALLED = re.findall(r'"docker/images", "(\w+)"', (ROOT / "noxfile.py").read_text("utf-8"))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "docker" / "images", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("task", ["build", "lock", "scan", "publish"])
+def test_each_task_is_called_by_a_session_and_tells_its_options(task: str) -> None:
+    assert task in CALLED
+    helped = run(task, "--help")
+    assert helped.returncode == 0, helped.stderr
+    assert helped.stdout.startswith(f"usage: {task}")
+
+
+def test_a_task_that_is_not_there_is_said_with_those_that_are() -> None:
+    refused = run("bild")
+    assert refused.returncode == 2
+    assert "build      makes every image" in refused.stderr
