@@ -16,7 +16,15 @@ from csvkafka.errors import (
 )
 from csvkafka.job.definition import JobSpec, check_same_job, define
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
-from csvkafka.model import BadRows, Dialect, Lane, Position, SourceIdentity, TopicFacts
+from csvkafka.model import (
+    BadRows,
+    Dialect,
+    DuplicateColumns,
+    Lane,
+    Position,
+    SourceIdentity,
+    TopicFacts,
+)
 
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
 HEADER = ("id", "name")
@@ -53,6 +61,8 @@ def test_the_same_job_passes_without_a_word() -> None:
         {"key_column": "name"},
         {"dialect": Dialect(delimiter=";")},
         {"dialect": Dialect(encoding="latin-1")},
+        {"dialect": Dialect(quotechar="")},
+        {"dialect": Dialect(skipped_lines=1)},
         {"bad_rows": BadRows.KEEP},
         {"source_compression": "gzip"},
         {"transform": dict},
@@ -127,6 +137,48 @@ def test_fewer_partitions_are_refused_and_more_are_a_warning_where_rows_have_key
     assert check_same_job(stored(), definition(), more) == []
     with pytest.raises(TopicChangedError, match="2 partitions"):
         check_same_job(stored(keyed), keyed, fewer)
+
+
+def test_what_one_row_may_take_is_no_part_of_the_job() -> None:
+    larger = define(replace(SPEC, max_record_bytes=9_000_000), SOURCE, HEADER, FACTS, 4)
+    assert check_same_job(stored(), larger, FACTS) == []
+
+
+def test_a_job_of_settings_that_were_there_before_is_stored_as_it_was() -> None:
+    assert not {"CSV_SKIP_LINES", "CSV_DUPLICATE_COLUMNS"} & definition().configuration.keys()
+
+
+def job_with(duplicates: DuplicateColumns) -> JobDefinition:
+    spec = replace(SPEC, duplicate_columns=duplicates)
+    return define(spec, SOURCE, ("id", "name", "name"), FACTS, 4)
+
+
+@pytest.mark.parametrize("begun_with", [DuplicateColumns.LAST, DuplicateColumns.NUMBER])
+def test_a_job_that_was_begun_keeps_how_its_columns_are_named(begun_with: DuplicateColumns) -> None:
+    item = stored(job_with(begun_with))
+    silent = replace(SPEC, duplicate_columns=DuplicateColumns.REFUSE)
+    now = silent.going_on(item.configuration)
+    assert now.duplicate_columns is begun_with
+    assert check_same_job(item, job_with(now.duplicate_columns), FACTS) == []
+    (other,) = {DuplicateColumns.LAST, DuplicateColumns.NUMBER} - {begun_with}
+    said = replace(SPEC, duplicate_columns=other).going_on(item.configuration)
+    assert "CSV_DUPLICATE_COLUMNS" in refused(
+        ConfigChangedError, item, job_with(said.duplicate_columns)
+    )
+
+
+def test_one_row_may_be_as_large_as_topic_and_setting_allow() -> None:
+    spec = replace(SPEC, max_record_bytes=3_000_000)
+    limits = {
+        topic_bytes: spec.plan(HEADER, SOURCE.uri, spec.lanes(4), topic_bytes)
+        for topic_bytes in (500_000, 2_000_000, 9_000_000)
+    }
+    shown = [(p.max_batch_bytes, p.max_record_bytes, p.record_limit) for p in limits.values()]
+    assert shown == [
+        (500_000, 500_000, "the topic's max.message.bytes"),
+        (1_000_000, 2_000_000, "the topic's max.message.bytes"),
+        (1_000_000, 3_000_000, "MAX_RECORD_BYTES (or --max-record-bytes)"),
+    ]
 
 
 def test_the_stored_partition_count_routes_rows() -> None:
