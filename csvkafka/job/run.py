@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from csvkafka.encode.encoder import check_plan
@@ -39,6 +39,7 @@ from csvkafka.ledger.item import (
 )
 from csvkafka.ledger.ledger import ItemLostError
 from csvkafka.model import (
+    SMALLEST_BATCH_BYTES,
     Checkpoint,
     EncodePlan,
     JobStatus,
@@ -50,7 +51,7 @@ from csvkafka.model import (
     TopicFacts,
 )
 from csvkafka.pipeline.pipeline import Pipeline
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Progress, RescanNeeded, SmallerBatchesNeeded
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.retry import until_table_answers
 from csvkafka.rows import doubts
@@ -78,6 +79,11 @@ class _Begun:
     @property
     def lanes(self) -> tuple[Lane, ...]:
         return self.definition.lanes
+
+    def with_smaller_batches(self, refused_bytes: int) -> _Begun:
+        """As it is, but with batches of half the size that the broker refused."""
+        limit = max(refused_bytes // 2, SMALLEST_BATCH_BYTES)
+        return replace(self, plan=replace(self.plan, max_batch_bytes=limit))
 
 
 class Job:
@@ -274,6 +280,17 @@ class Job:
                 final = self._pass(begun, start, ends, identity)
                 row_count, total_sent = final.position.row_count, final.total_sent
                 return JobResult(row_count, total_sent, sent_now=total_sent - found)
+            except SmallerBatchesNeeded as refusal:
+                begun = begun.with_smaller_batches(refusal.refused_bytes)
+                scans_without_progress = 0
+                log.warning(
+                    "%s of %d bytes; from now on a batch has at most %d (without the right "
+                    "DESCRIBE_CONFIGS the topic's limit is not known before)",
+                    refusal,
+                    refusal.refused_bytes,
+                    begun.plan.max_batch_bytes,
+                )
+                self._observer.report(Step.RESTARTED)
             except RescanNeeded as refusal:
                 scans_without_progress = scans_without_progress + 1 if ends == before else 0
                 if scans_without_progress == SCANS_WITHOUT_PROGRESS:
