@@ -38,12 +38,7 @@ from csvkafka.pipeline.encode_workers import start_encode_workers
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
-from csvkafka.process.logs import (
-    LOG_LEVEL_VARIABLE,
-    LOG_LEVELS,
-    configure_logging,
-    let_go_of_output,
-)
+from csvkafka.process.logs import configure_logging, let_go_of_output, log_level
 from csvkafka.process.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -331,8 +326,7 @@ def _make_producer(config: LoadConfig) -> KafkaProducer:
 
 def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130."""
-    level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
-    configure_logging(level if level in LOG_LEVELS else "INFO")
+    configure_logging()
     code = _run_main()
     let_go_of_output()
     sys.exit(code)
@@ -340,6 +334,7 @@ def main() -> None:
 
 def _run_main() -> int:
     try:
+        configure_logging(log_level())
         with StopSignals() as signals:
             config = LoadConfig.from_settings(os.environ)
             processor = CSVToKafkaProcessor(

@@ -14,14 +14,22 @@ from csvkafka.errors import (
     SourceChangedError,
     TopicChangedError,
 )
-from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.job.definition import (
+    JobSpec,
+    changes,
+    check_same_job,
+    define,
+    has_promised_nothing,
+)
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
 from csvkafka.model import (
     BadRows,
     Dialect,
     DuplicateColumns,
+    JobStatus,
     Lane,
     Position,
+    ProducerIdentity,
     SourceIdentity,
     TopicFacts,
 )
@@ -222,3 +230,33 @@ def test_rows_for_several_partitions_are_cut_into_blocks_of_twice_the_size() -> 
 
     assert (one.lane_count, several.lane_count) == (1, 2)
     assert several.block_bytes == 2 * one.block_bytes == 2 * by_key.block_bytes
+
+
+# -- a job that has promised nothing ---------------------------------------------------------------
+
+
+def test_a_job_without_a_producer_id_has_promised_nothing() -> None:
+    assert has_promised_nothing(stored())
+
+
+@pytest.mark.parametrize(
+    "promised",
+    [
+        {"identity": ProducerIdentity(7, 0)},
+        {"position": Position(100, 3)},
+        {"total_sent": 1},
+        {"status": JobStatus.COMPLETED},
+        {"configuration": definition(replace(SPEC, one_by_one=True)).configuration},
+    ],
+    ids=str,
+)
+def test_whatever_may_have_sent_a_row_is_a_promise(promised: dict[str, object]) -> None:
+    assert not has_promised_nothing(replace(stored(), **promised))  # type: ignore[arg-type]
+
+
+def test_what_is_new_is_said_by_name() -> None:
+    now = definition(KEYED, replace(SOURCE, etag='"new"'))
+    said = changes(stored(), now)
+    assert said[0] == 's3://bucket/key.csv with ETag "new"'
+    assert "KEY_COLUMN 'id'" in said
+    assert changes(stored(now), now) == []
