@@ -26,7 +26,7 @@ def test_the_level_is_the_one_named(
 
 def test_an_unknown_level_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "chatty")
-    with pytest.raises(ConfigError, match="LOG_LEVEL must be one of .*INFO.*, not 'chatty'"):
+    with pytest.raises(ConfigError, match=r"LOG_LEVEL must be one of .*INFO.*, not 'chatty'"):
         log_level()
 
 
