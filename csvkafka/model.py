@@ -15,6 +15,9 @@ MAX_BATCH_BYTES = 1_000_000
 """The largest batch of several rows on the wire; a little less than what brokers take by default.
 """
 
+SMALLEST_BATCH_BYTES = 16_384
+"""Below this a batch holds so few rows that the load would crawl; Kafka's own `batch.size`."""
+
 MAX_RECORD_BYTES = 8_000_000
 """The largest batch of one row that is longer than that, if the topic takes so much."""
 
@@ -238,6 +241,7 @@ class OutcomeKind(StrEnum):
     APPENDED = "appended"
     DUPLICATE = "duplicate"  # the broker has it already
     OUT_OF_ORDER = "out-of-order"  # OUT_OF_ORDER_SEQUENCE_NUMBER
+    TOO_LARGE = "too-large"  # more bytes than the topic takes; nothing of it was appended
     RETRIABLE = "retriable"  # refused or unknown (connection lost): send the same bytes again
     FATAL = "fatal"  # `error` says why; the run stops
 

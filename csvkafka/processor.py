@@ -29,12 +29,7 @@ from csvkafka.job.row_by_row import never_stop
 from csvkafka.model import Transform
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.ending import log_ending, wants_detailed
-from csvkafka.process.logs import (
-    LOG_LEVEL_VARIABLE,
-    LOG_LEVELS,
-    configure_logging,
-    let_go_of_output,
-)
+from csvkafka.process.logs import configure_logging, let_go_of_output, log_level
 from csvkafka.process.signals import StopSignals
 from csvkafka.wiring import run_load
 
@@ -274,8 +269,7 @@ _DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka
 def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130; those
     of `errors.ExitCode` if EXIT_CODES=detailed is among them."""
-    level = os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper()
-    configure_logging(level if level in LOG_LEVELS else "INFO")
+    configure_logging()
     code = _run_main()
     let_go_of_output()
     sys.exit(code)
@@ -285,6 +279,7 @@ def _run_main() -> int:
     detailed = False
     try:
         detailed = wants_detailed(os.environ)
+        configure_logging(log_level())
         with StopSignals() as signals:
             for warning in misspelt_variables(os.environ):
                 log.warning("%s", warning)

@@ -167,7 +167,7 @@ def s3_client(
     endpoint_url: str | None = None,
     region_name: str | None = None,
     connect_timeout_seconds: float = 3.0,
-    read_timeout_seconds: float = 20.0,
+    read_timeout_seconds: float = 8.0,
     max_attempts: int = 1,
 ) -> S3Client:
     """A client for S3, path-style where the endpoint is not Amazon's own.
@@ -199,16 +199,16 @@ def dynamodb_client(
     *,
     endpoint_url: str | None = None,
     region_name: str | None = None,
-    call_seconds: float = 15.0,
+    call_seconds: float = 9.0,
 ) -> DynamoDBClient:
     """A client for DynamoDB whose calls end after about `call_seconds`, retries included.
 
-    Three tries; the SDK sleeps at most 1 s and 2 s between them, the rest is shared by the tries.
+    Two tries; the SDK sleeps at most 1 s between them, the rest is shared by the tries.
     Places of endpoint, region and credentials as for `s3_client` (AWS_ENDPOINT_URL_DYNAMODB).
     Raises ConfigError if region or credentials are missing.
     """
-    attempts = 3
-    try_seconds = max(call_seconds - 3.0, 0.3) / attempts
+    attempts = 2
+    try_seconds = max(call_seconds - 1.0, 0.2) / attempts
     settings = _settings(try_seconds / 3, try_seconds * 2 / 3, attempts)
     session = _session("dynamodb", region_name)
     client: DynamoDBClient = _client(session, "dynamodb", settings, endpoint_url)

@@ -2,7 +2,7 @@
 
 Every name goes through ExpressionAttributeNames (status, timestamp, source, owner, counter, token
 and offset are reserved words of DynamoDB). Each call is bounded by its client's timeouts and
-retries (`clients.py`: about 15 s) and then raises CheckpointError, of the kind
+retries (`clients.py`: about 9 s) and then raises CheckpointError, of the kind
 CheckpointUnavailableError if asking again may help (`retry.until_table_answers`). A write whose
 reply was lost is sent again by the SDK and may then be refused by its own condition: `Refused`
 carries the item, and the caller tells its own write.

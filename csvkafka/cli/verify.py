@@ -30,7 +30,8 @@ Examples:
 It changes nothing. Give it the settings that the load had. Reading takes about 50,000 rows a
 second, and memory that does not grow with the file.
 
-Exit codes: 0 clean, 1 anomalies, 2 it could not be judged (the error line says why).
+Exit codes: 0 clean, 1 anomalies, 2 it could not be judged, or the load is not complete and
+--so-far was not given (the error line says which).
 """
 
 CLEAN, ANOMALIES, NOT_JUDGED = 0, 1, 2
@@ -68,9 +69,14 @@ _LEVELS = ("read_uncommitted", "read_committed")
     help="Rows are told by their content, for records without _source_line: 150 bytes of memory "
     "for each row.",
 )
+@click.option(
+    "--so-far",
+    is_flag=True,
+    help="Judge a load that is not complete by what it has sent so far.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
 def command(
-    isolation: str, exclusive: bool, by_content: bool, as_json: bool, **options: Any
+    isolation: str, exclusive: bool, by_content: bool, so_far: bool, as_json: bool, **options: Any
 ) -> int:
     """Compares every record of a job's topic with every row of its source: position, content and
     order. Which version of the object, and whether the load is complete, its item tells."""
@@ -94,7 +100,17 @@ def command(
         for level, job in verdicts.items():
             for line in _lines(level, job):
                 click.echo(line)
-    return CLEAN if all(job.verdict.is_clean for job in verdicts.values()) else ANOMALIES
+    if not all(job.verdict.is_clean for job in verdicts.values()):
+        return ANOMALIES
+    unfinished = next((job for job in verdicts.values() if job.status == "IN_PROGRESS"), None)
+    if unfinished is None or so_far:
+        return CLEAN
+    report_error(
+        f"the load of {unfinished.source_uri} is not complete: its item says {unfinished.status} "
+        f"at row {unfinished.last_line:,}, so rows after the last one found were not judged; end "
+        "the load, or give --so-far"
+    )
+    return NOT_JUDGED
 
 
 def _verdicts(

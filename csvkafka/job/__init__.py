@@ -2,6 +2,7 @@
 
 Imports: the ground, encode, ledger, pipeline, records, rows.
 Imported by: cli, config, processor, testing/checker, testing/simulator, wiring.
-Read: run (the steps in their order), parts (what it is given), definition (what makes a job the
-same job), preflight, recovery (checkpoint and topic tails: where to go on), adoption, row_by_row.
+Read: run (the steps in their order), parts (what it is given), beginning (what needs no lease),
+definition (what makes a job the same job), preflight, recovery (checkpoint and topic tails: where
+to go on), adoption, row_by_row.
 """

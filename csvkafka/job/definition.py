@@ -24,10 +24,12 @@ from csvkafka.model import (
     MAX_BATCH_BYTES,
     MAX_RECORD_BYTES,
     RECORD_LIMIT_SETTING,
+    START,
     BadRows,
     Dialect,
     DuplicateColumns,
     EncodePlan,
+    JobStatus,
     Lane,
     Routing,
     SourceIdentity,
@@ -40,6 +42,8 @@ RECORD_FORMAT = "json-1"
 """Version of what a record looks like; a new one is another configuration."""
 
 DEAD_LETTER_PARTITION = 0
+
+SENT_IN_BATCHES = "batches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class JobSpec:
             "KEY_COLUMN": self.key_column or "",
             "PARTITIONER": self.routing.value,
             "TRANSFORM": "" if self.transform is None else transform_name(self.transform),
-            "sent by": "_send_to_kafka" if self.one_by_one else "batches",
+            "sent by": "_send_to_kafka" if self.one_by_one else SENT_IN_BATCHES,
             "block bytes": str(self.block_bytes),
             "batch bytes": str(self.max_batch_bytes),
         }
@@ -209,6 +213,35 @@ def define(
         partition_count=partition_count,
         lanes=spec.lanes(partition_count),
     )
+
+
+def has_promised_nothing(stored: StoredJob) -> bool:
+    """The job's item stands, and not one row was sent: rows need a producer id, which is stored
+    before. (Where a subclass sends each row itself, there is none, and nothing tells.)"""
+    return (
+        stored.identity is None
+        and stored.status is JobStatus.IN_PROGRESS
+        and (stored.position, stored.total_sent) == (START, 0)
+        and stored.configuration.get("sent by") == SENT_IN_BATCHES
+    )
+
+
+def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
+    """What a job that has promised nothing would do otherwise now than when it was begun."""
+    changed = []
+    if stored.source != now.source:
+        changed.append(f"{now.source.uri} with ETag {now.source.etag}")
+    if stored.cluster_id != now.cluster_id or stored.topic_ids != now.topic_ids:
+        changed.append(f"topic {now.lanes[0].topic}")
+    if stored.partition_count != now.partition_count:
+        changed.append(f"{now.partition_count} partitions")
+    names = sorted({*stored.configuration, *now.configuration})
+    changed += [
+        f"{name} {now.configuration.get(name, '')!r}"
+        for name in names
+        if stored.configuration.get(name, "") != now.configuration.get(name, "")
+    ]
+    return changed
 
 
 def check_same_job(

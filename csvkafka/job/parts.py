@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from csvkafka.clock import Clock
+from csvkafka.errors import StoppedError
 from csvkafka.interfaces import BlockFeed, Cluster, Observer, Sink, Source
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.sequencer import Seal
 from csvkafka.records import record_batch
+from csvkafka.retry import until_table_answers
+
+T = TypeVar("T")
 
 RowSender = Callable[[dict[str | None, object], int], bool]
 """(row as csv.DictReader gives it, source_line) -> whether it is in the topic for certain."""
@@ -35,6 +40,17 @@ class JobParts:
     seal: Seal = record_batch.seal
     send_row: RowSender | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+
+    def raise_if_stopped(self) -> None:
+        """Raises StoppedError once a signal asked to stop."""
+        signal_number = self.stop_signal()
+        if signal_number is not None:
+            raise StoppedError(signal_number)
+
+    def ask_table(self, ask: Callable[[], T]) -> T:
+        """One question to the table, or one conditional write that may safely be done twice, asked
+        with patience (`retry.until_table_answers`)."""
+        return until_table_answers(ask, self.clock, self.raise_if_stopped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from csvkafka.errors import ConfigError, SinkRefusedError
-from csvkafka.model import TopicFacts
+from csvkafka.model import SMALLEST_BATCH_BYTES, TopicFacts
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 """`max.message.bytes` where nobody set it."""
-
-SMALLEST_BATCH_BYTES = 16_384
-"""Below this a batch holds so few rows that the load would crawl; Kafka's own `batch.size`."""
 
 BATCH_HEADER_SLACK_BYTES = 1_024
 """Left between a batch and `max.message.bytes`."""

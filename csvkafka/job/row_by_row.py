@@ -28,7 +28,6 @@ from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.pipeline import STOP_GRACE_SECONDS
-from csvkafka.retry import until_table_answers
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import decode_row, parse_rows, row_ends
@@ -116,7 +115,7 @@ class _Loop:
         self.reached = start
 
     def send(self, row: dict[str | None, object], end: Position) -> None:
-        self._raise_if_stopped()
+        self._parts.raise_if_stopped()
         self._tend_lease()
         if not self._call(row, end.row_count):
             raise DeliveryError(
@@ -154,7 +153,7 @@ class _Loop:
         if release:
             write()  # the run ends now: what the table holds stays true
         else:
-            until_table_answers(write, self._parts.clock, self._raise_if_stopped)
+            self._parts.ask_table(write)
         self._stored_rows = self.reached.row_count
         self._parts.observer.report(
             Step.CHECKPOINT_STORED,
@@ -166,12 +165,7 @@ class _Loop:
     def _tend_lease(self) -> None:
         renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
         if self._parts.clock.boottime() >= renew_at:
-            until_table_answers(self._ledger.renew, self._parts.clock, self._raise_if_stopped)
-
-    def _raise_if_stopped(self) -> None:
-        signal_number = self._parts.stop_signal()
-        if signal_number is not None:
-            raise StoppedError(signal_number)
+            self._parts.ask_table(self._ledger.renew)
 
 
 def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, object], Position]]:

@@ -8,75 +8,37 @@ loads. All parts are passed in: the simulator runs this very class on fakes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import replace
 
-from csvkafka.encode.encoder import check_plan
-from csvkafka.errors import (
-    ConfigError,
-    CsvKafkaError,
-    FencedError,
-    ItemLostError,
-    SequenceError,
-    StoppedError,
-)
+from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceError
 from csvkafka.interfaces import Item
-from csvkafka.job import adoption
-from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.job.beginning import Beginning, Begun
+from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
 from csvkafka.job.parts import JobParts, JobResult
-from csvkafka.job.preflight import check_partition, check_topic
 from csvkafka.job.recovery import lanes_after_tails
 from csvkafka.job.row_by_row import load_row_by_row
 from csvkafka.ledger import owner
-from csvkafka.ledger.item import (
-    JobDefinition,
-    StoredJob,
-    decode,
-    decode_documented,
-    is_documented_only,
-)
+from csvkafka.ledger.item import StoredJob, decode
 from csvkafka.model import (
     Checkpoint,
-    EncodePlan,
     JobStatus,
     Lane,
     LaneProgress,
     ProducerIdentity,
-    SourceIdentity,
     Step,
-    TopicFacts,
 )
 from csvkafka.pipeline.pipeline import Pipeline
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Progress, RescanNeeded, SmallerBatchesNeeded
 from csvkafka.pipeline.sequencer import Sequencer
-from csvkafka.retry import until_table_answers
-from csvkafka.rows import doubts
-from csvkafka.rows.blocks import Header
-from csvkafka.rows.preview import Preview, preview
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 SCANS_WITHOUT_PROGRESS = 3
 """So often the tails may show nothing new after a refusal before the run gives up."""
 
 SCAN_PAUSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What a run knows once the item stands."""
-
-    definition: JobDefinition
-    plan: EncodePlan
-    stored: StoredJob
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        return self.definition.lanes
 
 
 class Job:
@@ -87,7 +49,7 @@ class Job:
         self._parts = parts
         self._ledger = parts.ledger
         self._observer = parts.observer
-        self._warnings: dict[str, None] = {}  # an ordered set
+        self._beginning = Beginning(spec, parts)
 
     def run(self) -> JobResult:
         """Loads what is not loaded yet; returns when the item says COMPLETED.
@@ -95,146 +57,44 @@ class Job:
         Raises errors of `csvkafka.errors`; StoppedError after a signal. Whatever it raises, what
         was acknowledged is in the checkpoint as far as the table can be reached."""
         self._observer.report(Step.RUN_BEGINS)
-        begun = self._begin()
+        begun = self._beginning.begin()
         if begun.stored.status is JobStatus.COMPLETED:
             return self._nothing_to_do(begun.stored)
-        for warning in self._warnings:
+        for warning in self._beginning.warnings:
             log.warning("%s", warning)
-        taken = self._patiently(
+        taken = self._parts.ask_table(
             lambda: self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
         )
-        self._raise_if_stopped()
+        self._parts.raise_if_stopped()
         if taken is None:
+            if has_promised_nothing(begun.stored):
+                self._beginning.begin()  # compares: the one that was completed may be another job
             return self._nothing_to_do(decode(self._item_that_stands()))
         self._observer.report(Step.LEASE_TAKEN)
-        begun = _Begun(begun.definition, begun.plan, taken)
         try:
-            return self._load(begun)
+            return self._load(self._with_lease(begun, taken))
         except (FencedError, ItemLostError):
             raise
         except BaseException:
             self._release()
             raise
 
-    # -- before the lease ----------------------------------------------------------------------
-
-    def _begin(self) -> _Begun:
-        """Step 1: the item stands and is this job's, or the run is refused."""
-        source = self._parts.source.identify()
-        look = self._look(source)
-        header = look.header
-        facts = self._describe_topics()
-        while True:
-            item = self._patiently(self._ledger.read)
-            if item is not None and is_documented_only(item):
-                self._adopt(item, source, header, facts)
-            elif item is not None:
-                return self._compared(decode(item), source, look, facts)
-            else:
-                self._create(source, look, facts)
-
-    def _compared(
-        self,
-        stored: StoredJob,
-        source: SourceIdentity,
-        look: Preview,
-        facts: Mapping[str, TopicFacts],
-    ) -> _Begun:
-        self._spec = self._spec.going_on(stored.configuration)
-        definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
-        self._warnings |= dict.fromkeys(check_same_job(stored, definition, facts))
-        self._warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
-        return _Begun(definition, self._plan(definition, look.header, facts), stored)
-
-    def _create(
-        self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]
-    ) -> None:
-        spec = self._spec
-        for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
-            raise ConfigError(refusal)
-        count = facts[spec.topic].partition_count
-        definition = define(spec, source, look.header.names, facts, count)
-        self._plan(definition, look.header, facts)
-        for lane in definition.lanes:
-            end = self._parts.cluster.end_offset(lane)
-            if end > 0:
-                log.warning(
-                    "Partition %d of topic %s is not empty (it ends at Kafka offset %d): if this "
-                    "file was loaded into it before, its rows will be there twice",
-                    lane.partition,
-                    lane.topic,
-                    end,
-                )
-        if self._patiently(lambda: self._ledger.create(definition)) is None:
-            self._observer.report(Step.ITEM_CREATED)
-
-    def _adopt(
-        self,
-        item: Item,
-        source: SourceIdentity,
-        header: Header,
-        facts: Mapping[str, TopicFacts],
-    ) -> None:
-        documented = decode_documented(item)
-        spec = self._spec = self._spec.going_on({})
-        count = facts[spec.topic].partition_count
-        definition = define(spec, source, header.names, facts, count)
-        plan = self._plan(definition, header, facts)
-        if len(definition.lanes) > 1:
-            raise ConfigError(
-                f"job {spec.job_id} was begun by another program, which wrote to one partition; "
-                "it cannot go on with a key column or a dead-letter topic"
+    def _with_lease(self, begun: Begun, taken: StoredJob) -> Begun:
+        """A job that has promised nothing yet takes what it is now; if it was begun while we waited
+        for the lease, it is compared like any other."""
+        if not has_promised_nothing(taken):
+            if has_promised_nothing(begun.stored):
+                begun = self._beginning.begin()
+            return replace(begun, stored=taken)
+        changed = changes(taken, begun.definition)
+        if changed:
+            self._parts.ask_table(lambda: self._ledger.redefine(begun.definition))
+            log.info(
+                "Job %s had sent nothing yet: it takes what is new, %s",
+                self._spec.job_id,
+                "; ".join(changed),
             )
-        row_count = documented.last_line
-        if documented.status is not JobStatus.COMPLETED:
-            row_count = adoption.rows_in_topic(
-                self._parts.cluster,
-                definition.lanes[0],
-                source.uri,
-                documented.last_line,
-                accept_deleted_tail=spec.accept_deleted_tail,
-            )
-        with closing(self._parts.source.read(0)) as chunks:
-            position = adoption.position_after(chunks, row_count, plan)
-        log.info(
-            "Job %s was begun by another program; taken over after line %d", spec.job_id, row_count
-        )
-        self._ledger.adopt(item, definition, row_count, position.byte_offset)
-
-    def _look(self, source: SourceIdentity) -> Preview:
-        """The source's header and first rows; the log shows names, no row's contents."""
-        with closing(self._parts.source.read(0)) as chunks:
-            look = preview(chunks, self._spec.dialect, source.uri)
-        show_names = not doubts.looks_like_data(look.header.names)
-        log.info("%s", look.summary(show_names=show_names))
-        return look
-
-    def _describe_topics(self) -> dict[str, TopicFacts]:
-        described = {}
-        for topic in self._spec.topics:
-            facts = self._parts.cluster.describe_topic(topic)
-            if facts is None:
-                raise ConfigError(
-                    f"topic {topic} does not exist; create it first (csvkafka never does), or "
-                    "check KAFKA_TOPIC and KAFKA_BOOTSTRAP_SERVERS"
-                )
-            described[topic] = facts
-        return described
-
-    def _plan(
-        self, definition: JobDefinition, header: Header, facts: Mapping[str, TopicFacts]
-    ) -> EncodePlan:
-        """How rows become batches, after the checks of topic and settings. Raises ConfigError."""
-        spec = self._spec
-        for lane in definition.lanes:
-            check_partition(lane.topic, facts[lane.topic], lane.partition)
-        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
-        for found in findings:
-            self._warnings |= dict.fromkeys(found.warnings)
-        topic_bytes = min(found.topic_bytes for found in findings)
-        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
-        check_plan(plan)
-        return plan
+        return replace(begun, stored=taken)
 
     def _nothing_to_do(self, stored: StoredJob) -> JobResult:
         log.info(
@@ -246,7 +106,7 @@ class Job:
         return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
 
     def _item_that_stands(self) -> Item:
-        item = self._patiently(self._ledger.read)
+        item = self._parts.ask_table(self._ledger.read)
         if item is None:
             raise ItemLostError(
                 f"the checkpoint item of job {self._spec.job_id} was deleted; restore it, or load "
@@ -256,7 +116,7 @@ class Job:
 
     # -- with the lease ------------------------------------------------------------------------
 
-    def _load(self, begun: _Begun) -> JobResult:
+    def _load(self, begun: Begun) -> JobResult:
         if self._parts.send_row is not None:
             rows = load_row_by_row(
                 self._parts.send_row, self._ledger, self._parts, begun.plan, begun.stored
@@ -268,7 +128,7 @@ class Job:
         scans_without_progress = 0
         while True:
             self._tend_lease()
-            start = self._patiently(self._ledger.read_mine).checkpoint_for(begun.lanes)
+            start = self._parts.ask_table(self._ledger.read_mine).checkpoint_for(begun.lanes)
             before, ends = ends, self._scan_tails(begun.lanes, start, identity)
             if found is None:
                 found = start.total_sent + _rows_between(start.lanes, ends)
@@ -276,6 +136,17 @@ class Job:
                 final = self._pass(begun, start, ends, identity)
                 row_count, total_sent = final.position.row_count, final.total_sent
                 return JobResult(row_count, total_sent, sent_now=total_sent - found)
+            except SmallerBatchesNeeded as refusal:
+                begun = begun.with_smaller_batches(refusal.refused_bytes)
+                scans_without_progress = 0
+                log.warning(
+                    "%s of %d bytes; from now on a batch has at most %d (without the right "
+                    "DESCRIBE_CONFIGS the topic's limit is not known before)",
+                    refusal,
+                    refusal.refused_bytes,
+                    begun.plan.max_batch_bytes,
+                )
+                self._observer.report(Step.RESTARTED)
             except RescanNeeded as refusal:
                 scans_without_progress = scans_without_progress + 1 if ends == before else 0
                 if scans_without_progress == SCANS_WITHOUT_PROGRESS:
@@ -289,7 +160,7 @@ class Job:
                 self._observer.report(Step.RESTARTED)
                 self._parts.clock.sleep(SCAN_PAUSE_SECONDS * scans_without_progress)
 
-    def _obtain_identity(self, begun: _Begun) -> ProducerIdentity:
+    def _obtain_identity(self, begun: Begun) -> ProducerIdentity:
         """Step 3: a producer id for the life of the job, stored before the first row is sent."""
         self._tend_lease()
         ends = tuple(LaneProgress(0, self._parts.cluster.end_offset(lane)) for lane in begun.lanes)
@@ -299,7 +170,7 @@ class Job:
         checkpoint = Checkpoint(
             stored.position, stored.total_sent, ends, number=stored.checkpoint_number
         )
-        identity = self._patiently(
+        identity = self._parts.ask_table(
             lambda: self._ledger.store_identity(identity, checkpoint, begun.lanes)
         )
         self._observer.report(Step.IDENTITY_STORED)
@@ -326,7 +197,7 @@ class Job:
 
     def _pass(
         self,
-        begun: _Begun,
+        begun: Begun,
         start: Checkpoint,
         ends: Sequence[LaneProgress],
         identity: ProducerIdentity,
@@ -366,15 +237,11 @@ class Job:
 
     def _tend_lease(self) -> None:
         """Between two steps: obeys a signal, and renews the lease if a third of it is gone."""
-        self._raise_if_stopped()
+        self._parts.raise_if_stopped()
         renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
         if self._parts.clock.boottime() >= renew_at:
-            self._patiently(self._ledger.renew)
+            self._parts.ask_table(self._ledger.renew)
             self._observer.report(Step.LEASE_RENEWED)
-
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        """One question to the table, or one conditional write, which may safely be done twice."""
-        return until_table_answers(ask, self._parts.clock, self._raise_if_stopped)
 
     def _release(self) -> None:
         """Ends our lease, if the pipeline has not done so, so that the next start need not wait."""
@@ -396,11 +263,6 @@ class Job:
 
     def _is_stopping(self) -> bool:
         return self._parts.stop_signal() is not None
-
-    def _raise_if_stopped(self) -> None:
-        signal_number = self._parts.stop_signal()
-        if signal_number is not None:
-            raise StoppedError(signal_number)
 
 
 def _rows_between(first: Sequence[LaneProgress], last: Sequence[LaneProgress]) -> int:

@@ -71,9 +71,8 @@ def produce_outcome(
     if error_code == OUT_OF_ORDER_SEQUENCE_NUMBER:
         return OutcomeKind.OUT_OF_ORDER, SequenceError(f"{place} refused a batch: {reason}")
     if error_code in _TOO_LARGE:
-        return OutcomeKind.FATAL, ConfigError(
-            f"{place} refused a batch as too large ({reason}); raise the topic's "
-            "max.message.bytes to what it was when the job began, and run again"
+        return OutcomeKind.TOO_LARGE, ConfigError(
+            f"{place} refused a batch as too large ({reason})"
         )
     if error_code == _INVALID_TIMESTAMP:
         return OutcomeKind.FATAL, ConfigError(

@@ -159,10 +159,10 @@ def decode_documented(item: Item) -> DocumentedJob:
         return DocumentedJob(
             last_line=_integer(item, "last_line"),
             total_sent=_integer(item, "total_sent"),
-            status=JobStatus(str(item.get("status", JobStatus.IN_PROGRESS.value))),
+            status=_status(item.get("status", JobStatus.IN_PROGRESS.value)),
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise _unusable(f"cannot be read: {error}") from error
+        raise _unusable(f"cannot be read: {_told(error)}") from error
 
 
 def decode(item: Item) -> StoredJob:
@@ -173,7 +173,7 @@ def decode(item: Item) -> StoredJob:
     try:
         stored = _decode(item)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _unusable(f"cannot be read: {error!r}") from error
+        raise _unusable(f"cannot be read: {_told(error)}") from error
     # A gzip object's byte_offset counts decompressed bytes, so it has no bound here.
     if min(stored.position.byte_offset, stored.position.row_count, stored.total_sent) < 0:
         raise _unusable("holds a negative position")
@@ -212,7 +212,7 @@ def _decode(item: Item) -> StoredJob:
         cluster_id=str(item["cluster_id"]),
         topic_ids=_texts(item, "topic_ids"),
         partition_count=_integer(item, "partition_count"),
-        status=JobStatus(str(item["status"])),
+        status=_status(item["status"]),
         timestamp=_integer(item, "timestamp"),
         started_at=_integer(item, "started_at"),
         lease=decode_lease(item),
@@ -222,6 +222,19 @@ def _decode(item: Item) -> StoredJob:
         checkpoint_number=_integer(item, "checkpoint_number"),
         lanes=lanes,
     )
+
+
+def _status(value: AttributeValue) -> JobStatus:
+    try:
+        return JobStatus(str(value))
+    except ValueError as error:
+        known = " and ".join(JobStatus)
+        raise ValueError(f"its status is {value!r}, csvkafka knows {known}") from error
+
+
+def _told(error: Exception) -> str:
+    """What is wrong with an item: the attribute wanted, or what was found in it."""
+    return f"it has no attribute {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _integer(item: Mapping[str, AttributeValue], name: str) -> int:

@@ -137,6 +137,25 @@ class JobLedger:
         self._number = stored.checkpoint_number
         return stored
 
+    def redefine(self, definition: JobDefinition) -> None:
+        """What the job is, said anew by its owner before its first row: only while no producer id
+        is stored. Done twice it does no harm. Raises FencedError, ItemLostError."""
+        begun_at = self._clock.boottime()
+        refused = self._table.update(
+            ItemChange(
+                set={
+                    **definition_attributes(definition),
+                    "timestamp": self._now(),
+                    "lease_counter": self._next_counter(),
+                },
+                expect={**self._mine(), "producer_id": None, "last_line": 0},
+            )
+        )
+        if refused is not None:
+            self._decode_mine(refused)
+            raise self._lost()
+        self._extend(begun_at)
+
     def store_identity(
         self, identity: ProducerIdentity, checkpoint: Checkpoint, lanes: tuple[Lane, ...]
     ) -> ProducerIdentity:

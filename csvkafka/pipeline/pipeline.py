@@ -24,7 +24,7 @@ from csvkafka.errors import (
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Progress, RescanNeeded, SmallerBatchesNeeded
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.retry import ANSWERING_SECONDS, Complaint
 
@@ -105,6 +105,10 @@ class Pipeline:
         try:
             self._run()
         except (FencedError, ItemLostError):
+            raise
+        except SmallerBatchesNeeded:
+            # The next pass may end before it has a checkpoint of its own.
+            self._store_progress()
             raise
         except RescanNeeded:
             # The next pass reads the item anew: no write of ours may still be on its way.
@@ -326,6 +330,19 @@ class Pipeline:
             if self._write is not None and self._write.done():
                 self._finish_write()
         self._observer.report(Step.COMPLETED, rows=final.position.row_count, sent=final.total_sent)
+
+    def _store_progress(self) -> None:
+        """One more checkpoint, if it says more than the last; it may fail, as any other."""
+        self._await_write()
+        checkpoint = self._progress.checkpoint
+        if checkpoint.position != self._stored.position:
+            self._begin_write(lambda: self._commit(checkpoint))
+            self._await_write()
+
+    def _await_write(self) -> None:
+        self._wait_for(self._write, deadline=None)
+        if self._write is not None:
+            self._finish_write()
 
     # -- stopping ------------------------------------------------------------------------------
 

@@ -18,6 +18,15 @@ class RescanNeeded(Exception):
     """What the broker answered does not fit what we believe: the topic tails must be read again."""
 
 
+class SmallerBatchesNeeded(RescanNeeded):
+    """The broker refused a batch of `refused_bytes` for its size: the rows that it has not got must
+    be cut into smaller ones."""
+
+    def __init__(self, reason: str, refused_bytes: int) -> None:
+        super().__init__(reason)
+        self.refused_bytes = refused_bytes
+
+
 class _PendingBlock:
     """A block on its way: how many of its batches are unacknowledged, and where lanes stand."""
 

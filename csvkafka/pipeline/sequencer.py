@@ -9,6 +9,9 @@ in docs/architecture.md):
   the last five batches of a producer;
 - after a failure nothing is sent in the lane until every batch on its way has its answer; then all
   unacknowledged ones go again, the same bytes, lowest first;
+- TOO_LARGE means that nothing of the batch was appended now. Its rows have their numbers for good,
+  so other batches may carry them; but where the lane ends is for the tails to say, as an earlier
+  send of the same bytes may have been taken before the topic's limit was lowered;
 - OUT_OF_ORDER for the lowest unacknowledged batch means that we do not know the lane's end: the
   tails must be read again. For a higher one it is only what a failed batch leaves behind.
 """
@@ -20,8 +23,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from csvkafka.clock import Clock
-from csvkafka.errors import SequenceError
+from csvkafka.errors import ConfigError, CsvKafkaError, RecordTooLargeError, SequenceError
 from csvkafka.model import (
+    SMALLEST_BATCH_BYTES,
     EncodedBatch,
     LaneProgress,
     OutcomeKind,
@@ -29,7 +33,7 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.pipeline.progress import RescanNeeded
+from csvkafka.pipeline.progress import RescanNeeded, SmallerBatchesNeeded
 
 MAX_IN_FLIGHT = 5
 """Kafka's brokers keep the last five batches of each producer id and partition
@@ -172,13 +176,16 @@ class Sequencer:
     def settle(self, outcome: ProduceOutcome) -> Acknowledged | None:
         """Takes the sink's answer for one send; returns what it acknowledges, if anything.
 
-        Raises RescanNeeded (see the module's rules) and the outcome's own error if it is fatal."""
+        Raises RescanNeeded (see the module's rules), the outcome's own error if it is fatal, and
+        ConfigError or RecordTooLargeError if smaller batches cannot help."""
         queue = self._queues[outcome.lane]
         if not queue.in_flight or queue.in_flight.popleft() != outcome.ticket:
             raise SequenceError(
                 f"the sink answered for batch {outcome.ticket} of lane {outcome.lane} out of turn; "
                 "this is a defect of csvkafka: please report it. Running again resumes safely."
             )
+        if outcome.kind is OutcomeKind.TOO_LARGE:
+            raise _too_large(queue, outcome)
         if outcome.kind is OutcomeKind.FATAL:
             raise outcome.error or SequenceError(
                 "the broker refused a batch without a reason; look at its log"
@@ -206,3 +213,21 @@ class Sequencer:
         timestamp_ms = int(self._clock.wall() * 1000)
         data = self._seal(batch, self._identity, waiting.base_sequence, timestamp_ms)
         return SequencedBatch(lane, waiting.ticket, waiting.record_count, data)
+
+
+def _too_large(queue: _LaneQueue, outcome: ProduceOutcome) -> CsvKafkaError | SmallerBatchesNeeded:
+    """What a batch that was refused for its size becomes."""
+    refused = next(waiting for waiting in queue.waiting if waiting.ticket == outcome.ticket)
+    assert refused.sealed is not None
+    size = len(refused.sealed.data)
+    if refused.record_count == 1:
+        return RecordTooLargeError(
+            f"{outcome.error}: it holds one row alone, number {refused.base_sequence + 1} of this "
+            f"partition, and has {size} bytes; raise the topic's max.message.bytes, and run again"
+        )
+    if size <= SMALLEST_BATCH_BYTES:
+        return ConfigError(
+            f"{outcome.error}, though it has only {size} bytes; raise the topic's "
+            f"max.message.bytes to more than {SMALLEST_BATCH_BYTES}, and run again"
+        )
+    return SmallerBatchesNeeded(str(outcome.error), size)

@@ -7,10 +7,22 @@ import logging
 import os
 import sys
 
+from csvkafka.errors import ConfigError
+
 LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 LOG_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_LEVEL_VARIABLE = "LOG_LEVEL"
+
+
+def log_level() -> str:
+    """The level that the environment asks for. Raises ConfigError if there is none of its name."""
+    text = os.environ.get(LOG_LEVEL_VARIABLE) or "INFO"
+    if text.upper() not in LOG_LEVELS:
+        raise ConfigError(
+            f"{LOG_LEVEL_VARIABLE} must be one of {', '.join(LOG_LEVELS)}, not {text!r}"
+        )
+    return text.upper()
 
 
 def configure_logging(level: str = "INFO") -> None:

@@ -38,7 +38,7 @@ COMPRESSIBLE_FACTOR = 3
 HEADER_ROW = "the header row"
 
 _FIRST_WINDOW_BYTES = 64 * 1024
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r(?!\Z))")
+_LINE = rb"[^\r\n]*(?:\r\n|\n|\r(?!\Z))"
 """A line with its end; a CR may be half of a CRLF where the bytes end."""
 _ALL_BYTES = bytes(range(256))
 _CONTROL_BYTES = _ALL_BYTES[:32]
@@ -118,7 +118,7 @@ def _skip_to_header(window: Window, dialect: Dialect, source_uri: str) -> int:
     window.skip(_byte_order_mark(window, dialect))
     for _ in range(dialect.skipped_lines):
         size = _FIRST_WINDOW_BYTES
-        while not (line := _LINE.match(window.peek(size))) and not window.ends_within(size):
+        while not (line := re.match(_LINE, window.peek(size))) and not window.ends_within(size):
             if size >= MAX_ROW_BYTES:
                 raise RecordTooLargeError(
                     f"a line to be skipped (CSV_SKIP_LINES) at byte {window.byte_offset} of "

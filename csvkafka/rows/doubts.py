@@ -20,9 +20,11 @@ from csvkafka.rows.preview import SAMPLE_ROWS, Preview, sample_rows, shown_names
 DELIMITERS = (",", ";", "\t", "|")
 """What may stand between fields if it is not what the settings say."""
 
-_SEP_LINE = re.compile(r'"?sep=(.?)"?\s*', re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?[%€$£]?")
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./](\d\d){1,2}([T ].*)?")
+# Compiled where a name or a line might be one: at most starts, none is.
+_SEP_LINE = r'"?sep=(.?)"?\s*'
+_NUMBER = r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?[%€$£]?"
+_DATE = r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./](\d\d){1,2}([T ].*)?"
+_BEGINNINGS = "0123456789+-.,"
 _MARKUP = ("<", "{", "[")
 
 
@@ -83,15 +85,19 @@ def warnings(preview: Preview, duplicates: DuplicateColumns) -> Iterator[str]:
 
 def looks_like_data(names: Collection[str]) -> bool:
     """Whether any of the names is a number or a date."""
-    return any(_NUMBER.fullmatch(name) or _DATE.fullmatch(name) for name in names)
+    begin_so = (name for name in names if name[:1] in _BEGINNINGS and name)
+    return any(re.fullmatch(f"{_NUMBER}|{_DATE}", name) for name in begin_so)
 
 
 def _which_clash(preview: Preview) -> str:
     names = preview.header.names
     parts = []
+    is_data = looks_like_data(names)
     for name in clashes(names):
         places = [str(place) for place, other in enumerate(names, 1) if other == name]
         called = f"are called {name!r}" if name else "have no name"
+        if is_data:
+            called = "have the same name; it looks like data: has the file a header row?"
         if name in OWN_FIELDS:
             called = f"is called {name!r}, as a field of csvkafka's own"
         which = "column" if len(places) == 1 else "columns"
@@ -111,7 +117,9 @@ def _blank_first_line(preview: Preview) -> str:
 
 def _sep_line(preview: Preview) -> str | None:
     line = preview.header_text.rstrip("\r\n")
-    match = _SEP_LINE.fullmatch(line)
+    if "sep=" not in line[:5].lower():
+        return None
+    match = re.fullmatch(_SEP_LINE, line, re.IGNORECASE)
     if match is None:
         return None
     return (

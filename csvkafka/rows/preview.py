@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import NamedTuple
 
 from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.model import Dialect
@@ -28,8 +29,7 @@ _NAMES_SHOWN = 20
 _NAME_CHARACTERS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow:
+class SampleRow(NamedTuple):
     """A row of the sample. `lines_before` counts the physical lines of the sample before it."""
 
     fields: tuple[str, ...]
@@ -50,8 +50,6 @@ class Preview:
     header_text: str
     text: str
     line_end: str
-    has_mark: bool
-    is_ascii: bool
     is_text: bool
     is_whole: bool
     sample: bytes
@@ -61,9 +59,9 @@ class Preview:
     def encoding(self) -> str:
         """The encoding as people are told of it."""
         codec = source_codec(self.dialect.encoding)
-        if self.has_mark:
+        if codec == "utf-8" and self.sample.startswith(BYTE_ORDER_MARK):
             return f"{codec} with a byte order mark"
-        return f"{codec} (all ASCII so far)" if self.is_ascii else codec
+        return f"{codec} (all ASCII so far)" if self.sample.isascii() else codec
 
     def summary(self, *, show_names: bool) -> str:
         """One line for the log: it names the columns, unless they are not to be shown, and of the
@@ -118,8 +116,6 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
         header_text=header_text,
         text=text,
         line_end=_line_end(sample),
-        has_mark=sample.startswith(BYTE_ORDER_MARK) and codec == "utf-8",
-        is_ascii=sample.isascii(),
         is_text=_is_text(sample, codec),
         is_whole=is_whole,
         sample=sample,

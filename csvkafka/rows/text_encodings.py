@@ -6,8 +6,6 @@ the likelier first, each with the character that the bytes in question would be.
 
 from __future__ import annotations
 
-import unicodedata
-
 # Of several bytes a character first: text in another encoding hardly ever fits one of these.
 _CANDIDATES = (
     *("utf-8", "euc_jp", "euc_kr", "gb2312", "gb18030", "big5", "shift_jis"),
@@ -43,6 +41,8 @@ def possible_encodings(sample: bytes, begin: int, but_not: str) -> list[tuple[st
 
 def _is_text(text: str) -> bool:
     """Whether all of it beyond ASCII can be seen."""
+    import unicodedata
+
     return all(
         unicodedata.category(character).startswith(_HOLDS_TEXT)
         for character in set(text)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from csvkafka.testing.processes.nursery import nursery_for
+from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
 
 CSVKAFKA = str(Path(sys.executable).with_name("csvkafka"))
 TIMEOUT_SECONDS = 120.0
@@ -41,7 +41,7 @@ def run_python(*program: str, environment: Mapping[str, str]) -> subprocess.Comp
     It is forked from the nursery where that can be. Commands that `start_csvkafka` and
     `run_on_terminal` start are started as users start them."""
     with tempfile.TemporaryDirectory() as folder:
-        if (warm := nursery_for(environment)) is None:
+        if not forks_are_the_same(environment):
             return subprocess.run(
                 [sys.executable, "-P", *program],
                 env=environment,
@@ -52,7 +52,7 @@ def run_python(*program: str, environment: Mapping[str, str]) -> subprocess.Comp
                 check=False,
             )
         out, errors = Path(folder) / "out", Path(folder) / "errors"
-        process = warm.fork(program, environment, out, errors)
+        process = nursery().fork(program, environment, out, errors)
         if not process.wait(TIMEOUT_SECONDS):
             process.kill()
             raise subprocess.TimeoutExpired(program, TIMEOUT_SECONDS, out.read_bytes())

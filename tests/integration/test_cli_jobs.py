@@ -172,8 +172,12 @@ class TestVerify:
         plant(place, record(place, 1, id="1", name="a"))
         put_item(place, last_line={"N": "1"}, total_sent={"N": "1"})
         result = run_csvkafka("verify", settings=place.settings())
-        assert result.returncode == 0
-        assert "not complete" in result.stdout
+        assert result.returncode == 2
+        assert "is not complete: its item says IN_PROGRESS at row 1" in result.stderr
+        assert "--so-far" in result.stderr
+        so_far = run_csvkafka("verify", "--so-far", settings=place.settings())
+        assert (so_far.returncode, so_far.stderr) == (0, "")
+        assert "not complete" in so_far.stdout
 
     def test_what_cannot_be_judged_is_neither_clean_nor_an_anomaly(self, place: LoadPlace) -> None:
         place.put(ROWS)

@@ -26,7 +26,8 @@ from tests.integration.loads import LoadPlace
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (INFO|WARNING|ERROR) - .+")
 ROWS = b"id,name\n1,a\n2,b\n3,c\n"
-LONG = b"".join(write_csv(preset("quoted", 300_000)))
+LONG_ROWS = 150_000
+LONG = b"".join(write_csv(preset("quoted", LONG_ROWS)))
 
 
 def options(place: LoadPlace) -> list[str]:
@@ -75,12 +76,12 @@ def test_a_terminal_shows_progress(place: LoadPlace) -> None:
     assert re.search(r"\d+%", shown)
     assert re.search(r"[\d,]+ rows/s", shown)
     assert re.search(r"\d s left", shown)
-    assert "300,000 rows are in topic" in shown
+    assert f"{LONG_ROWS:,} rows are in topic" in shown
     assert "Starting from line 0" in shown
     assert "Progress:" not in shown
     code, shown = run_on_terminal("load", settings=place.settings())
     assert code == 0
-    assert re.search(r"complete\S* s3://.*\s+\S*300,000 rows", shown)
+    assert re.search(rf"complete\S* s3://.*\s+\S*{LONG_ROWS:,} rows", shown)
     assert "this run sent" not in shown
 
 
@@ -106,7 +107,7 @@ def test_a_signal_stops_the_load_at_a_checkpoint(
     assert re.fullmatch(r"csvkafka: stopped: .*the same command goes on from here\n", errors)
     item = place.item()
     assert item is not None
-    assert 0 < int(str(item["last_line"])) < 300_000
+    assert 0 < int(str(item["last_line"])) < LONG_ROWS
     assert item["status"] == "IN_PROGRESS"
     assert "lease_owner" not in item
     assert run_csvkafka("load", settings=place.settings()).returncode == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from csvkafka.checkpoint import CheckpointManager
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
     ConfigChangedError,
@@ -17,6 +19,7 @@ from csvkafka.errors import (
     SourceCorruptError,
 )
 from csvkafka.model import JobStatus
+from csvkafka.processor import CSVToKafkaProcessor
 from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import verify_job
 from tests.integration.kafka_rows import values_in
@@ -88,6 +91,29 @@ def test_all_whole_rows_before_a_gzip_file_s_fault_are_sent_and_stored(
     assert item["last_line"] == len(lines)
     assert lines == list(range(1, len(lines) + 1))
     assert len(lines) == 3_000 if lost < 100 else 1_000 < len(lines) < 3_000
+
+
+def test_a_subclass_is_given_all_rows_before_bytes_that_are_no_text(place: LoadPlace) -> None:
+    given: list[tuple[str, int]] = []
+
+    class Sender(CSVToKafkaProcessor):
+        def _send_to_kafka(self, row: dict[Any, Any], line_number: int, _: int = 5) -> bool:
+            given.append((row["name"], line_number))
+            return True
+
+    place.put(b"id,name\n1,a\n2,b\n3,caf\xe9\n4,d\n")
+    sender = Sender(
+        place.bucket,
+        place.key,
+        place.stack.bootstrap_servers,
+        place.topic,
+        CheckpointManager(place.table, place.job_id),
+    )
+    refused(sender.process, SourceCorruptError, "row 3 at byte 16", "column 2 ('name')", "e9")
+    assert given == [("a", 1), ("b", 2)]
+    item = place.item()
+    assert item is not None
+    assert (item["last_line"], item["byte_offset"]) == (2, 16)
 
 
 # -- what would load wrongly -------------------------------------------------------------------

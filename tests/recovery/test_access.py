@@ -12,6 +12,8 @@ from kafka.admin import (
     ACLOperation,
     ACLPermissionType,
     ACLResourcePatternType,
+    ConfigResource,
+    ConfigResourceType,
     KafkaAdminClient,
     ResourcePattern,
     ResourcePatternFilter,
@@ -24,6 +26,7 @@ from csvkafka.kafka.probe_cases import Verdict
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
+from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 from tests.recovery.conftest import NewStack
 
@@ -117,6 +120,28 @@ def test_f48_without_the_right_to_read_the_topics_settings_it_loads(
     grant(admin, case.topic, EVERYBODY, ACLOperation.READ, ACLOperation.WRITE)
     worker = case.run()
     assert "Grant DESCRIBE_CONFIGS" in worker.output()
+    case.assert_once()
+
+
+def test_f64_a_limit_that_may_not_be_read_is_learned_from_the_refusal(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient
+) -> None:
+    """A job that was killed learns it again, and its rows keep their numbers."""
+    spec = CsvSpec(row_count=4_000, column_count=16)
+    case = recovery_case(
+        spec,
+        stack=guarded_stack,
+        block_bytes=64_000,
+        settings={"KAFKA_COMPRESSION_TYPE": "none"},
+    )
+    admin.alter_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, case.topic, {"max.message.bytes": "20000"})]
+    )
+    grant(admin, case.topic, EVERYBODY, ACLOperation.READ, ACLOperation.WRITE)
+    worker = case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 2)
+    assert "from now on a batch has at most" in worker.output()
+    case.assert_midway()
+    case.run()
     case.assert_once()
 
 

@@ -85,7 +85,7 @@ def test_csvkafka_is_clean_under_kills_and_a_zombie(stack: Stack) -> None:
     history = History()
     plan = JudgePlan(
         LoaderCommand.parse(f"{PYTHON} -m {SLOW_CSVKAFKA}", ("LEASE_SECONDS=2",)),
-        replace(DEFAULT_FILE, row_count=300_000),
+        replace(DEFAULT_FILE, row_count=150_000),
         kills=3,
         pauses=1,
         run_again=True,
@@ -98,11 +98,11 @@ def test_csvkafka_is_clean_under_kills_and_a_zombie(stack: Stack) -> None:
     assert judgement.kills >= 2
     assert judgement.pauses == 1
     assert judgement.rows_repeated == 0
-    assert sum(life.rows_new for life in judgement.lives) == 300_000
+    assert sum(life.rows_new for life in judgement.lives) == 150_000
     assert any(life.end == "paused, then woken, exit 1" for life in judgement.lives)
     assert (judgement.lives[-1].rows_new, judgement.lives[-1].end) == (0, "exit 0")
     assert len(history.events("incarnation-started")) == len(judgement.lives)
-    assert max(event.facts["last_line"] for event in history.events("checkpoint")) == 300_000
+    assert max(event.facts["last_line"] for event in history.events("checkpoint")) == 150_000
 
 
 @pytest.mark.parametrize(

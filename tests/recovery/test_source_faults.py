@@ -226,3 +226,31 @@ def test_f6_killed_while_eight_partitions_get_rows_by_key(recovery_case: NewCase
     case.assert_midway()
     case.run()
     case.assert_once()
+
+
+def test_f83_a_job_that_sent_nothing_takes_the_corrected_file_and_settings(
+    recovery_case: NewCase,
+) -> None:
+    case = recovery_case()
+    case.kill_at(Step.LEASE_TAKEN)
+    case.source = case.source.replace(b"e", b"E")
+    case.stack.put_object(BUCKET, case.key, case.source)
+    case.settings["ON_BAD_ROW"] = "keep"
+    worker = case.run()
+    assert f"had sent nothing yet: it takes what is new, {case.uri} with ETag" in worker.output()
+    assert "ON_BAD_ROW 'keep'" in worker.output()
+    case.assert_once()
+    case.settings["ON_BAD_ROW"] = "stop"
+    case.refused("ConfigChanged")
+
+
+def test_f83_a_file_whose_first_row_cannot_be_sent_binds_nothing(recovery_case: NewCase) -> None:
+    case = recovery_case()
+    header, _, rows = case.source.partition(b"\n")
+    case.stack.put_object(BUCKET, case.key, header + b"\n1,2\n" + rows)
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "MalformedRow")
+    assert case.item() is None
+    case.stack.put_object(BUCKET, case.key, case.source)
+    case.run()
+    case.assert_once()

@@ -230,6 +230,22 @@ def test_f64_max_message_bytes_lowered_while_running(
     case.assert_once()
 
 
+def test_f64_batches_become_smaller_when_the_topic_takes_no_larger_ones(
+    recovery_case: NewCase, admin: KafkaAdminClient
+) -> None:
+    """Their rows keep their numbers, whatever batch carries them, and whoever dies meanwhile."""
+    spec = CsvSpec(row_count=4_000, column_count=16)
+    settings = {"KAFKA_COMPRESSION_TYPE": "none"}
+    case = recovery_case(spec, block_bytes=64_000, settings=settings)
+    worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED)
+    case.assert_midway()
+    set_config(admin, case.topic, max_message_bytes="20000")
+    worker.resume()
+    case.ends(worker)
+    assert "from now on a batch has at most" in worker.output()
+    case.assert_once()
+
+
 def test_f66_topic_settings_changed_while_down(
     recovery_case: NewCase, admin: KafkaAdminClient
 ) -> None:

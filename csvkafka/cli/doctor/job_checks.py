@@ -8,7 +8,7 @@ from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import count_text
 from csvkafka.encode.encoder import check_plan as check_encode_plan
-from csvkafka.job.definition import check_same_job, define
+from csvkafka.job.definition import check_same_job, define, has_promised_nothing
 from csvkafka.ledger.item import decode, is_documented_only
 
 
@@ -45,6 +45,10 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         )
     else:
         stored = decode(item)
+        if has_promised_nothing(stored):
+            text = f"{spec.job_id} was begun and has sent nothing yet: a load takes it as it is now"
+            yield Finding(Mark.OK, "job", text)
+            return
         spec = examination.spec = spec.going_on(stored.configuration)
         examination.begun = True
         now = define(spec, source, header.names, facts, stored.partition_count)

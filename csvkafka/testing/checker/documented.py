@@ -108,3 +108,19 @@ def read_rows(
     if rename is not None and rows.fieldnames:
         rows.fieldnames = list(rename(rows.fieldnames))
     return iter(rows)
+
+
+def numbered_names(names: Sequence[str]) -> list[str]:
+    """The names that CSV_DUPLICATE_COLUMNS=number promises: the first column of a name keeps it,
+    the others get the lowest number that makes a name which neither a column nor a record has."""
+    given = {"_source_line", "_source_file"}
+    result: list[str] = []
+    for place, name in enumerate(names):
+        stem = name or f"column_{place + 1}"
+        if name and name not in given and name not in names[:place]:
+            result.append(name)
+            continue
+        candidates = (stem if name == "" else "", *(f"{stem}_{n}" for n in range(2, 9_999)))
+        taken = {"", *given, *names, *result}
+        result.append(next(candidate for candidate in candidates if candidate not in taken))
+    return result

@@ -32,6 +32,7 @@ from csvkafka.testing.checker.documented import (
     TopicRecord,
     documented_record,
     documented_row,
+    numbered_names,
     read_rows,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
@@ -233,24 +234,8 @@ def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
         delimiter=spec.dialect.delimiter,
         quotechar=spec.dialect.quotechar,
         skipped_lines=spec.dialect.skipped_lines,
-        rename=_numbered if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
+        rename=numbered_names if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
     )
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """The names that CSV_DUPLICATE_COLUMNS=number promises: the first column of a name keeps it,
-    the others get the lowest number that makes a name which neither a column nor a record has."""
-    given = {"_source_line", "_source_file"}
-    result: list[str] = []
-    for place, name in enumerate(names):
-        stem = name or f"column_{place + 1}"
-        if name and name not in given and name not in names[:place]:
-            result.append(name)
-            continue
-        candidates = (stem if name == "" else "", *(f"{stem}_{n}" for n in range(2, 9_999)))
-        taken = {"", *given, *names, *result}
-        result.append(next(candidate for candidate in candidates if candidate not in taken))
-    return result
 
 
 def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | None]:

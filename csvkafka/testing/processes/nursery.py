@@ -19,7 +19,8 @@ from csvkafka.local.processes import GuardedProcess, Guardian
 
 
 class Nursery(Guardian):
-    """A guardian that forks. Memory: some 60 MB, which its workers share until they change it.
+    """A guardian that can fork too. Memory: some 60 MB from the first fork on, shared with its
+    workers until they change it.
 
     It is started without the variables that make another Python (PYTHONHASHSEED)."""
 
@@ -71,14 +72,12 @@ def nursery() -> Nursery:
     return known
 
 
-def nursery_for(environment: Mapping[str, str]) -> Nursery | None:
-    """This process's nursery, if its fork is what a new start with these variables would be.
+def forks_are_the_same(environment: Mapping[str, str]) -> bool:
+    """Whether a fork is what a new start with these variables would be.
 
-    None where Python itself is to be another one (PYTHONUNBUFFERED), and where libraries of the
+    Not where Python itself is to be another one (PYTHONUNBUFFERED), and not where libraries of the
     system must not be used after a fork, as on macOS."""
-    if not sys.platform.startswith("linux"):
-        return None
-    return None if _taken_at_start(environment) else nursery()
+    return sys.platform.startswith("linux") and not _taken_at_start(environment)
 
 
 def _taken_at_start(environment: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ Promises to what it forks: there is one thread and no client in this process, an
 from its environment (`sys.path`, temporary folder, time zone) is taken anew. `random` seeds itself
 after a fork. Only the seed of text hashes is the same for all.
 
-Protocol as in `local/guardian.py`, with one action more, `fork`.
+Protocol as in `local/guardian.py`, with one action more, `fork`; the first one imports all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from csvkafka.aws.clients import read_service_descriptions
 from csvkafka.local.guardian import Servers, die_with_parent, serve, stop
 
 PRELOADED = (
@@ -81,6 +80,7 @@ class _Nursery(Servers):
     def __init__(self) -> None:
         super().__init__()
         self._after_fork = die_with_parent()
+        self._has_preloaded = False
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["action"] == "fork":
@@ -88,6 +88,9 @@ class _Nursery(Servers):
         return super().answer(request)
 
     def _fork(self, order: Mapping[str, Any]) -> int:
+        if not self._has_preloaded:
+            _preload()
+            self._has_preloaded = True
         to_file = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         streams = [
             os.open(os.devnull, os.O_RDONLY),
@@ -113,6 +116,8 @@ class _Nursery(Servers):
 
 
 def _preload() -> None:
+    from csvkafka.aws.clients import read_service_descriptions
+
     for name in PRELOADED:
         importlib.import_module(name)
     read_service_descriptions()
@@ -158,7 +163,6 @@ def main() -> None:
     nursery = _Nursery()
     folder = tempfile.mkdtemp(prefix="csvkafka-nursery-")
     try:
-        _preload()
         with (
             open(0, "rb", buffering=0) as requests,
             open(1, "wb", buffering=0) as answers,

@@ -2,26 +2,28 @@
 
 Works for csvkafka's own worker (`worker.py`), whose steps it reads, and for any other command, of
 which it sees the process and its output. Workers are forked (`nursery.py`), so that a start costs
-little. Everything it started is killed on `close`; a guardian process does that too if this process
-is killed.
+little. Everything it started is killed on `close`; the nursery does that too if this process is
+killed.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from csvkafka.errors import StackError
-from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
+from csvkafka.local.processes import GuardedProcess, log_tail, wait_until
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.history import History
-from csvkafka.testing.processes.nursery import nursery_for
+from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
 from csvkafka.testing.processes.step_log import StepLine, StepLogReader
 
 WORKER = ("-m", "csvkafka.testing.processes.worker")
@@ -155,8 +157,8 @@ class Supervisor:
 
     def __init__(self, history: History | None = None) -> None:
         self.history = history or History()
-        self._guardian = Guardian()
-        self.folder = self._guardian.folder
+        self._guardian = nursery()
+        self.folder = Path(tempfile.mkdtemp(prefix="supervisor-", dir=self._guardian.folder))
         self.incarnations: list[Incarnation] = []
 
     def start(
@@ -177,7 +179,7 @@ class Supervisor:
         """As `start`, for what Python runs: a script, or -m and a module, and arguments.
 
         It is forked from this process's nursery. Where a fork would not be the same
-        (`nursery_for`), or it is to be `cold`, it starts as users start it."""
+        (`forks_are_the_same`), or it is to be `cold`, it starts as users start it."""
 
         # -P: the program imports the installed package, whatever lies in its folder.
         command = [sys.executable, "-P", *program]
@@ -221,11 +223,10 @@ class Supervisor:
         log = folder / "output"
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         variables = {**inherited, **environment}
-        warm = nursery_for(variables) if to_fork else None
         process = (
-            self._guardian.spawn(command, log, variables)
-            if warm is None
-            else warm.fork(to_fork, variables, log)
+            self._guardian.fork(to_fork, variables, log)
+            if to_fork and forks_are_the_same(variables)
+            else self._guardian.spawn(command, log, variables)
         )
         incarnation = Incarnation(
             number, process, StepLogReader(steps or folder / "steps"), self.history
@@ -243,7 +244,7 @@ class Supervisor:
                 if incarnation.return_code is None:
                     incarnation.kill()
         finally:
-            self._guardian.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

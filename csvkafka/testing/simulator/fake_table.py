@@ -25,7 +25,7 @@ from csvkafka.testing.simulator.points import Meet, OnTheirWay, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
 GIVE_UP_SECONDS = 15.0
-"""How long a client tries, as `aws.clients.dynamodb_client` does."""
+"""How long a client tries: longer than a lease, and than the real one does."""
 
 
 class TableServer:

@@ -183,6 +183,16 @@ def test_encoding_is_a_function_of_picklable_arguments() -> None:
     assert encode_block(*again) == pickle.loads(pickle.dumps(encode_block(block, plan)))
 
 
+def test_what_ended_a_block_comes_back_from_a_process() -> None:
+    data = b"k,b\n1,2\n3\n"
+    plan = plan_for(data)
+    (block,) = blocks_of(data, plan)
+    here = encode_block(block, plan)
+    there = pickle.loads(pickle.dumps(here))
+    assert type(there.failure) is type(here.failure) is MalformedRowError
+    assert str(there.failure) == str(here.failure)
+
+
 def test_a_block_that_reads_as_another_number_of_rows_is_refused() -> None:
     plan = plan_for(b"a\n")
     for plain in (True, False):

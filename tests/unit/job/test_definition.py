@@ -14,9 +14,25 @@ from csvkafka.errors import (
     SourceChangedError,
     TopicChangedError,
 )
-from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.job.definition import (
+    JobSpec,
+    changes,
+    check_same_job,
+    define,
+    has_promised_nothing,
+)
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
-from csvkafka.model import BadRows, Dialect, Lane, Position, SourceIdentity, TopicFacts
+from csvkafka.model import (
+    BadRows,
+    Dialect,
+    DuplicateColumns,
+    JobStatus,
+    Lane,
+    Position,
+    ProducerIdentity,
+    SourceIdentity,
+    TopicFacts,
+)
 from tests.refusals import refusal_in
 
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
@@ -54,6 +70,8 @@ def test_the_same_job_passes_without_a_word() -> None:
         {"key_column": "name"},
         {"dialect": Dialect(delimiter=";")},
         {"dialect": Dialect(encoding="latin-1")},
+        {"dialect": Dialect(quotechar="")},
+        {"dialect": Dialect(skipped_lines=1)},
         {"bad_rows": BadRows.KEEP},
         {"source_compression": "gzip"},
         {"transform": dict},
@@ -133,6 +151,48 @@ def test_fewer_partitions_are_refused_and_more_are_a_warning_where_rows_have_key
         check_same_job(stored(keyed), keyed, fewer)
 
 
+def test_what_one_row_may_take_is_no_part_of_the_job() -> None:
+    larger = define(replace(SPEC, max_record_bytes=9_000_000), SOURCE, HEADER, FACTS, 4)
+    assert check_same_job(stored(), larger, FACTS) == []
+
+
+def test_a_job_of_settings_that_were_there_before_is_stored_as_it_was() -> None:
+    assert not {"CSV_SKIP_LINES", "CSV_DUPLICATE_COLUMNS"} & definition().configuration.keys()
+
+
+def job_with(duplicates: DuplicateColumns) -> JobDefinition:
+    spec = replace(SPEC, duplicate_columns=duplicates)
+    return define(spec, SOURCE, ("id", "name", "name"), FACTS, 4)
+
+
+@pytest.mark.parametrize("begun_with", [DuplicateColumns.LAST, DuplicateColumns.NUMBER])
+def test_a_job_that_was_begun_keeps_how_its_columns_are_named(begun_with: DuplicateColumns) -> None:
+    item = stored(job_with(begun_with))
+    silent = replace(SPEC, duplicate_columns=DuplicateColumns.REFUSE)
+    now = silent.going_on(item.configuration)
+    assert now.duplicate_columns is begun_with
+    assert check_same_job(item, job_with(now.duplicate_columns), FACTS) == []
+    (other,) = {DuplicateColumns.LAST, DuplicateColumns.NUMBER} - {begun_with}
+    said = replace(SPEC, duplicate_columns=other).going_on(item.configuration)
+    assert "CSV_DUPLICATE_COLUMNS" in refused(
+        ConfigChangedError, item, job_with(said.duplicate_columns)
+    )
+
+
+def test_one_row_may_be_as_large_as_topic_and_setting_allow() -> None:
+    spec = replace(SPEC, max_record_bytes=3_000_000)
+    limits = {
+        topic_bytes: spec.plan(HEADER, SOURCE.uri, spec.lanes(4), topic_bytes)
+        for topic_bytes in (500_000, 2_000_000, 9_000_000)
+    }
+    shown = [(p.max_batch_bytes, p.max_record_bytes, p.record_limit) for p in limits.values()]
+    assert shown == [
+        (500_000, 500_000, "the topic's max.message.bytes"),
+        (1_000_000, 2_000_000, "the topic's max.message.bytes"),
+        (1_000_000, 3_000_000, "MAX_RECORD_BYTES (or --max-record-bytes)"),
+    ]
+
+
 def test_the_stored_partition_count_routes_rows() -> None:
     assert len(define(KEYED, SOURCE, HEADER, FACTS, 4).lanes) == 4
     assert len(define(KEYED, SOURCE, HEADER, FACTS, 2).lanes) == 2
@@ -174,3 +234,33 @@ def test_rows_for_several_partitions_are_cut_into_blocks_of_twice_the_size() -> 
 
     assert (one.lane_count, several.lane_count) == (1, 2)
     assert several.block_bytes == 2 * one.block_bytes == 2 * by_key.block_bytes
+
+
+# -- a job that has promised nothing ---------------------------------------------------------------
+
+
+def test_a_job_without_a_producer_id_has_promised_nothing() -> None:
+    assert has_promised_nothing(stored())
+
+
+@pytest.mark.parametrize(
+    "promised",
+    [
+        {"identity": ProducerIdentity(7, 0)},
+        {"position": Position(100, 3)},
+        {"total_sent": 1},
+        {"status": JobStatus.COMPLETED},
+        {"configuration": definition(replace(SPEC, one_by_one=True)).configuration},
+    ],
+    ids=str,
+)
+def test_whatever_may_have_sent_a_row_is_a_promise(promised: dict[str, object]) -> None:
+    assert not has_promised_nothing(replace(stored(), **promised))  # type: ignore[arg-type]
+
+
+def test_what_is_new_is_said_by_name() -> None:
+    now = definition(KEYED, replace(SOURCE, etag='"new"'))
+    said = changes(stored(), now)
+    assert said[0] == 's3://bucket/key.csv with ETag "new"'
+    assert "KEY_COLUMN 'id'" in said
+    assert changes(stored(now), now) == []

@@ -35,8 +35,6 @@ def test_a_corrupt_or_unknown_answer_is_sent_again(code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "error_class", "told"),
     [
-        (10, ConfigError, "max.message.bytes"),
-        (18, ConfigError, "max.message.bytes"),
         (32, ConfigError, "message.timestamp.after.max.ms"),
         (29, SinkRefusedError, "WRITE"),
         (31, SinkRefusedError, "IDEMPOTENT_WRITE on the cluster"),
@@ -55,6 +53,13 @@ def test_a_fatal_answer_says_where_and_what_to_do(
     assert type(error) is error_class
     assert "partition 3 of topic rows" in str(error)
     assert told in str(error)
+
+
+@pytest.mark.parametrize("code", [10, 18])
+def test_a_batch_that_is_too_large_is_told_as_such(code: int) -> None:
+    kind, error = codes.produce_outcome(code, LANE, None)
+    assert kind is OutcomeKind.TOO_LARGE
+    assert "partition 3 of topic rows refused a batch as too large" in str(error)
 
 
 def test_the_brokers_own_message_is_passed_on() -> None:

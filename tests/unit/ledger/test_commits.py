@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError, ItemLostError
 from csvkafka.model import JobStatus
 from tests.refusals import refusal
-from tests.unit.ledger.ledgers import DEFINITION, LANES, Office, checkpoint
+from tests.unit.ledger.ledgers import DEFINITION, IDENTITY, LANES, Office, checkpoint
 
 
 @pytest.fixture
@@ -207,3 +209,42 @@ def test_f78_an_item_that_its_program_still_writes_is_not_taken_over(office: Off
     with pytest.raises(ItemLostError, match="Stop that program"):
         office.worker("a").ledger.adopt(documented, DEFINITION, 12, 130)
     assert office.item["last_line"] == 11
+
+
+# -- a job that has promised nothing ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["", "reply-lost"])
+def test_the_owner_says_anew_what_the_job_is_before_its_first_row(
+    office: Office, action: str
+) -> None:
+    worker = office.worker("me")
+    worker.ledger.create(DEFINITION)
+    worker.take()
+    worker.next_write(action)
+    anew = replace(DEFINITION, configuration={"KEY_COLUMN": "id"}, partition_count=9)
+    worker.ledger.redefine(anew)
+    assert office.stored.configuration == {"KEY_COLUMN": "id"}
+    assert office.stored.partition_count == 9
+    assert office.stored.identity is None
+    worker.ledger.store_identity(IDENTITY, checkpoint(0), LANES)
+    assert worker.commit(1) == (1, False)
+
+
+def test_a_job_with_a_producer_id_is_never_said_anew(office: Office) -> None:
+    owner = office.owner()
+    with pytest.raises(ItemLostError):
+        owner.ledger.redefine(replace(DEFINITION, partition_count=9))
+    assert office.stored.partition_count == DEFINITION.partition_count
+
+
+def test_whoever_lost_the_lease_says_nothing_anew(office: Office) -> None:
+    first = office.worker("first")
+    first.ledger.create(DEFINITION)
+    first.take()
+    second = office.worker("second")
+    second.dead.add("first")
+    second.take()
+    with pytest.raises(FencedError):
+        first.ledger.redefine(replace(DEFINITION, partition_count=9))
+    assert office.stored.partition_count == DEFINITION.partition_count

@@ -197,3 +197,30 @@ def test_f77_a_documented_item_that_makes_no_sense_is_refused(change: Item) -> N
 def test_f77_a_documented_item_without_its_line_is_refused() -> None:
     with pytest.raises(CheckpointError):
         decode_documented({"job_id": "job", "total_sent": 1})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"last_line": 5}, "it has no attribute 'total_sent'"),
+        ({"total_sent": 5}, "it has no attribute 'last_line'"),
+        (
+            {"last_line": 5, "total_sent": 5, "status": "PAUSED"},
+            "its status is 'PAUSED', csvkafka knows IN_PROGRESS and COMPLETED",
+        ),
+        ({"last_line": "five", "total_sent": 5}, "last_line is no whole number: 'five'"),
+    ],
+)
+def test_an_item_of_another_program_is_refused_by_the_attribute(
+    attributes: Item, said: str
+) -> None:
+    with pytest.raises(CheckpointError, match=re.escape(said)):
+        decode_documented({"job_id": "job", **attributes})
+
+
+@pytest.mark.parametrize("name", ["last_line", "source", "configuration", "fencing_token"])
+def test_an_attribute_that_is_missing_is_named(name: str) -> None:
+    damaged = item()
+    del damaged[name]
+    with pytest.raises(CheckpointError, match=f"it has no attribute '{name}'"):
+        decode(damaged)

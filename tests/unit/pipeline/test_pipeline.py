@@ -14,6 +14,7 @@ from csvkafka.errors import (
     DeliveryError,
     FencedError,
     ItemLostError,
+    MalformedRowError,
     SinkRefusedError,
     SourceReadError,
     StoppedError,
@@ -35,11 +36,17 @@ SETTINGS = PipelineSettings(window_bytes=100, checkpoint_rows=4, checkpoint_seco
 
 
 class Blocks:
-    """A feed of ready blocks; raises `error` after the last, if there is one."""
+    """A feed of ready blocks; raises `error` after the last, if there is one, and block `bad` (0 is
+    the first) ends with a failure."""
 
-    def __init__(self, count: int, error: Exception | None = None) -> None:
+    def __init__(self, count: int, error: Exception | None = None, bad: int = -1) -> None:
         self._error = error
-        self._blocks = deque(self._block(number) for number in range(count))
+        blocks = [self._block(number) for number in range(count)]
+        failure = MalformedRowError("row is too narrow")
+        self._blocks = deque(
+            replace(block, failure=failure) if number == bad else block
+            for number, block in enumerate(blocks)
+        )
         self.left = count
 
     def take(self) -> EncodedBlock | None:
@@ -182,6 +189,16 @@ def test_a_source_that_fails_stops_the_run_when_all_before_it_is_stored() -> Non
     bench.fails_with(SourceReadError)
     assert bench.rows == 10
     assert bench.stored == (10, JobStatus.IN_PROGRESS, None)
+
+
+@pytest.mark.parametrize("bad", [0, 3, 9], ids=["first block", "in the middle", "last block"])
+def test_a_row_that_fails_stops_the_run_when_all_before_it_is_stored(bad: int) -> None:
+    bench = Bench(Blocks(10, bad=bad))
+    bench.fails_with(MalformedRowError)
+    due = (bad + 1) * ROWS_PER_BLOCK
+    assert bench.rows == due
+    assert bench.stored == (due, JobStatus.IN_PROGRESS, None)
+    assert bench.blocks.left == 9 - bad, "nothing is taken after it"
 
 
 def test_a_fatal_answer_stops_the_run_with_its_error() -> None:

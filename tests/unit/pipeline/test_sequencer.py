@@ -8,7 +8,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from csvkafka.errors import SequenceError, SinkRefusedError
+from csvkafka.errors import (
+    ConfigError,
+    CsvKafkaError,
+    RecordTooLargeError,
+    SequenceError,
+    SinkRefusedError,
+)
 from csvkafka.model import (
     SEQUENCE_MODULUS,
     EncodedBatch,
@@ -18,7 +24,7 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.pipeline.progress import RescanNeeded
+from csvkafka.pipeline.progress import RescanNeeded, SmallerBatchesNeeded
 from csvkafka.pipeline.sequencer import (
     FIRST_BACKOFF_SECONDS,
     LAST_BACKOFF_SECONDS,
@@ -334,3 +340,38 @@ class SequencerMachine(RuleBasedStateMachine):
 
 
 TestSequencerMachine = SequencerMachine.TestCase
+
+
+# -- batches that the topic does not take --------------------------------------------------------
+
+
+def refused_as_too_large(*row_bytes: int) -> Exception:
+    """What becomes of a batch of such rows that the broker refused for its size."""
+    tested = sequencer(41)
+    rows = [b"x" * length for length in row_bytes]
+    tested.enqueue(EncodedBatch(0, len(rows), 0, frame_records(rows)))
+    (sent,) = tested.due()
+    refusal = ConfigError("partition 0 of topic rows refused a batch as too large")
+    outcome = ProduceOutcome(0, sent.ticket, OutcomeKind.TOO_LARGE, -1, refusal)
+    with pytest.raises((CsvKafkaError, RescanNeeded)) as raised:
+        tested.settle(outcome)
+    return raised.value
+
+
+def test_a_batch_that_is_too_large_asks_for_smaller_ones() -> None:
+    needed = refused_as_too_large(30_000, 30_000)
+    assert isinstance(needed, SmallerBatchesNeeded)
+    assert 60_000 < needed.refused_bytes < 60_200
+
+
+def test_one_row_that_is_too_large_is_named_by_its_number() -> None:
+    error = refused_as_too_large(30_000)
+    assert type(error) is RecordTooLargeError
+    assert "number 42 of this partition" in str(error)
+    assert "max.message.bytes" in str(error)
+
+
+def test_a_topic_that_takes_no_batch_worth_its_name_stops_the_run() -> None:
+    error = refused_as_too_large(3_000, 3_000)
+    assert type(error) is ConfigError
+    assert "max.message.bytes to more than 16384" in str(error)

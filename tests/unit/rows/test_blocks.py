@@ -351,7 +351,7 @@ def test_encodings_that_leave_ascii_alone_are_read(encoding: str) -> None:
     REFUSED_ENCODINGS,
 )
 def test_encodings_that_hide_ascii_bytes_are_refused(encoding: str) -> None:
-    with pytest.raises(ConfigError, match="encoding"):
+    with pytest.raises(ConfigError, match="CSV_ENCODING"):
         source_codec(encoding)
 
 

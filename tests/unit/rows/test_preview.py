@@ -207,6 +207,12 @@ def test_made_files_are_not_warned_about(name: str) -> None:
     assert warnings(b"".join(write_csv(preset(name, 300)))) == ""
 
 
+def test_columns_that_are_data_are_not_named() -> None:
+    said = refusals(b"17,secret,secret\n18,other,others\n")
+    assert "columns 2 and 3 have the same name; it looks like data" in said
+    assert "secret" not in said
+
+
 def test_kept_columns_are_told() -> None:
     data = b"id,name,name\n1,a,b\n"
     assert "the last one's value is sent" in warnings(data, DuplicateColumns.LAST)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csvkafka.rows.columns import numbered
-from csvkafka.testing.checker.verify import _numbered
+from csvkafka.testing.checker.documented import numbered_names
 
 NAMES = st.sampled_from(
     ["", "a", "a_2", "a_3", "column_1", "column_2", "column_2_2", "_source_line", "_source_line_2"]
@@ -15,4 +15,4 @@ NAMES = st.sampled_from(
 
 @given(names=st.lists(NAMES, max_size=8))
 def test_both_readings_give_the_same_names(names: list[str]) -> None:
-    assert tuple(_numbered(names)) == numbered(names)
+    assert tuple(numbered_names(names)) == numbered(names)

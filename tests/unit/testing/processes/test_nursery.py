@@ -15,7 +15,7 @@ import pytest
 
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.processes.nursery import nursery, nursery_for
+from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
 from csvkafka.testing.processes.supervisor import Incarnation, Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
@@ -160,8 +160,9 @@ def test_a_fork_is_paused_resumed_and_killed(supervisor: Supervisor, tmp_path: P
 def test_what_python_takes_when_it_starts_makes_a_new_start(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    assert nursery_for({"PATH": "/bin"}) is nursery()
-    assert nursery_for({"PYTHONHASHSEED": "0"}) is None
+    assert forks_are_the_same({"PATH": "/bin", "PYTHONPATH": "/lib"})
+    assert not forks_are_the_same({"PYTHONHASHSEED": "0"})
+    assert not forks_are_the_same({"AWS_DATA_PATH": "/models"})
     program = script(tmp_path, "print(hash('a'))")
     workers = [supervisor.start_python([program], {"PYTHONHASHSEED": "0"}) for _ in range(2)]
     assert [worker.wait() for worker in workers] == [0, 0]

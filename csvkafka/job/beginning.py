@@ -1,0 +1,220 @@
+"""The first step of a run: the item stands and is this job's, or the run is refused.
+
+Looks at source and topics, creates the item, takes over one of another program, or compares.
+Nothing here needs the lease.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from csvkafka.encode.encoder import check_plan, encode_block
+from csvkafka.errors import ConfigError
+from csvkafka.interfaces import Item
+from csvkafka.job import adoption
+from csvkafka.job.definition import JobSpec, check_same_job, define, has_promised_nothing
+from csvkafka.job.parts import JobParts
+from csvkafka.job.preflight import check_partition, check_topic
+from csvkafka.ledger.item import (
+    JobDefinition,
+    StoredJob,
+    decode,
+    decode_documented,
+    is_documented_only,
+)
+from csvkafka.model import (
+    SMALLEST_BATCH_BYTES,
+    START,
+    EncodePlan,
+    JobStatus,
+    Lane,
+    SourceIdentity,
+    Step,
+    TopicFacts,
+)
+from csvkafka.rows import doubts
+from csvkafka.rows.blocks import Header, cut_blocks
+from csvkafka.rows.preview import Preview, preview
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a run knows once the item stands."""
+
+    definition: JobDefinition
+    plan: EncodePlan
+    stored: StoredJob
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return self.definition.lanes
+
+    def with_smaller_batches(self, refused_bytes: int) -> Begun:
+        """As it is, but with batches of half the size that the broker refused."""
+        limit = max(refused_bytes // 2, SMALLEST_BATCH_BYTES)
+        return replace(self, plan=replace(self.plan, max_batch_bytes=limit))
+
+
+class Beginning:
+    """The first step of one run of the job `spec`. `warnings` are sentences for the log, an ordered
+    set."""
+
+    def __init__(self, spec: JobSpec, parts: JobParts) -> None:
+        self._spec = spec
+        self._parts = parts
+        self._ledger = parts.ledger
+        self._first_chunks: list[bytes] = []
+        self.warnings: dict[str, None] = {}
+
+    def begin(self) -> Begun:
+        """Step 1: the item stands and is this job's, or the run is refused."""
+        source = self._parts.source.identify()
+        look = self._look(source)
+        header = look.header
+        facts = self._describe_topics()
+        while True:
+            item = self._parts.ask_table(self._ledger.read)
+            if item is not None and is_documented_only(item):
+                self._adopt(item, source, header, facts)
+            elif item is not None:
+                stored = decode(item)
+                if not has_promised_nothing(stored):
+                    return self._compared(stored, source, look, facts)
+                definition = self._defined(look, source, facts)
+                self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
+                plan = self._plan(definition, header, facts)
+                self._check_first_row(look, plan)
+                return Begun(definition, plan, stored)
+            else:
+                self._create(source, look, facts)
+
+    def _compared(
+        self,
+        stored: StoredJob,
+        source: SourceIdentity,
+        look: Preview,
+        facts: Mapping[str, TopicFacts],
+    ) -> Begun:
+        self._spec = self._spec.going_on(stored.configuration)
+        definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
+        self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts))
+        self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
+        return Begun(definition, self._plan(definition, look.header, facts), stored)
+
+    def _create(
+        self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]
+    ) -> None:
+        definition = self._defined(look, source, facts)
+        self._check_first_row(look, self._plan(definition, look.header, facts))
+        for lane in definition.lanes:
+            end = self._parts.cluster.end_offset(lane)
+            if end > 0:
+                log.warning(
+                    "Partition %d of topic %s is not empty (it ends at Kafka offset %d): if this "
+                    "file was loaded into it before, its rows will be there twice",
+                    lane.partition,
+                    lane.topic,
+                    end,
+                )
+        if self._parts.ask_table(lambda: self._ledger.create(definition)) is None:
+            self._parts.observer.report(Step.ITEM_CREATED)
+
+    def _defined(
+        self, look: Preview, source: SourceIdentity, facts: Mapping[str, TopicFacts]
+    ) -> JobDefinition:
+        """What the job is, if it begins now."""
+        spec = self._spec
+        for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
+            raise ConfigError(refusal)
+        count = facts[spec.topic].partition_count
+        return define(spec, source, look.header.names, facts, count)
+
+    def _adopt(
+        self,
+        item: Item,
+        source: SourceIdentity,
+        header: Header,
+        facts: Mapping[str, TopicFacts],
+    ) -> None:
+        documented = decode_documented(item)
+        spec = self._spec = self._spec.going_on({})
+        count = facts[spec.topic].partition_count
+        definition = define(spec, source, header.names, facts, count)
+        plan = self._plan(definition, header, facts)
+        if len(definition.lanes) > 1:
+            raise ConfigError(
+                f"job {spec.job_id} was begun by another program, which wrote to one partition; "
+                "it cannot go on with a key column or a dead-letter topic"
+            )
+        row_count = documented.last_line
+        if documented.status is not JobStatus.COMPLETED:
+            row_count = adoption.rows_in_topic(
+                self._parts.cluster,
+                definition.lanes[0],
+                source.uri,
+                documented.last_line,
+                accept_deleted_tail=spec.accept_deleted_tail,
+            )
+        with closing(self._parts.source.read(0)) as chunks:
+            position = adoption.position_after(chunks, row_count, plan)
+        log.info(
+            "Job %s was begun by another program; taken over after line %d", spec.job_id, row_count
+        )
+        self._ledger.adopt(item, definition, row_count, position.byte_offset)
+
+    def _look(self, source: SourceIdentity) -> Preview:
+        """The source's header and first rows; the log shows names, no row's contents."""
+        self._first_chunks.clear()
+        with closing(self._parts.source.read(0)) as chunks:
+            look = preview(self._kept(chunks), self._spec.dialect, source.uri)
+        show_names = not doubts.looks_like_data(look.header.names)
+        log.info("%s", look.summary(show_names=show_names))
+        return look
+
+    def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._first_chunks.append(chunk)
+            yield chunk
+
+    def _check_first_row(self, look: Preview, plan: EncodePlan) -> None:
+        """Makes a record of the first row, and drops it: a row that cannot be sent is found before
+        the job promises anything. Raises what is wrong with it.
+
+        Not done where the first row may be longer than what was looked at."""
+        if len(look.rows) > 1 or (look.is_whole and look.rows):
+            one_row = cut_blocks(self._first_chunks, START, replace(plan, block_bytes=1))
+            failure = encode_block(next(one_row), plan).failure
+            if failure is not None:
+                raise failure
+
+    def _describe_topics(self) -> dict[str, TopicFacts]:
+        described = {}
+        for topic in self._spec.topics:
+            facts = self._parts.cluster.describe_topic(topic)
+            if facts is None:
+                raise ConfigError(
+                    f"topic {topic} does not exist; create it first (csvkafka never does), or "
+                    "check KAFKA_TOPIC and KAFKA_BOOTSTRAP_SERVERS"
+                )
+            described[topic] = facts
+        return described
+
+    def _plan(
+        self, definition: JobDefinition, header: Header, facts: Mapping[str, TopicFacts]
+    ) -> EncodePlan:
+        """How rows become batches, after the checks of topic and settings. Raises ConfigError."""
+        spec = self._spec
+        for lane in definition.lanes:
+            check_partition(lane.topic, facts[lane.topic], lane.partition)
+        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
+        for found in findings:
+            self.warnings |= dict.fromkeys(found.warnings)
+        topic_bytes = min(found.topic_bytes for found in findings)
+        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
+        check_plan(plan)
+        return plan

@@ -1,0 +1,124 @@
+"""Each setting that a person may mistype is named within ten seconds, by the documented command.
+
+`pytest --durations=0 --durations-min=0.1` shows how long each takes; docs/guarantees.md has them.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from socket import create_server, socket
+
+import pytest
+
+from tests.integration.command_line import environment_with
+from tests.integration.loads import LoadPlace
+
+TEN_SECONDS = 10.0
+
+NO_HOST = "no-such-host.invalid"
+"""A name that no resolver knows (RFC 2606)."""
+
+PLAIN = {
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_SASL_PLAIN_USERNAME": "loader",
+    "KAFKA_SASL_PLAIN_PASSWORD": "secret",
+}
+
+MISTAKES: dict[str, tuple[dict[str, str], str]] = {
+    "Kafka: host": (
+        {"KAFKA_BOOTSTRAP_SERVERS": f"{NO_HOST}:9092"},
+        f"{NO_HOST}:9092: .*DNS.*KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    "Kafka: port of nobody": (
+        {"KAFKA_BOOTSTRAP_SERVERS": "{refusing}"},
+        "{refusing}: .*ECONNREFUSED.*KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    "Kafka: silent port": (
+        {"KAFKA_BOOTSTRAP_SERVERS": "{silent}"},
+        "{silent}.*KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    "Kafka: port of S3": (
+        {"KAFKA_BOOTSTRAP_SERVERS": "{aws}"},
+        "{aws}: .*no answer.*KAFKA_BOOTSTRAP_SERVERS",  # it waits for the end of a line
+    ),
+    "Kafka: TLS": (
+        {"KAFKA_SECURITY_PROTOCOL": "SSL"},
+        "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SSL",
+    ),
+    "Kafka: SASL": (
+        {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **PLAIN},
+        "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT",
+    ),
+    "Kafka: topic": ({"KAFKA_TOPIC": "no-such-topic"}, "topic no-such-topic does not exist"),
+    "Kafka: partition": ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
+    "S3: bucket": ({"S3_BUCKET": "no-such-bucket"}, "no bucket no-such-bucket.*S3_BUCKET"),
+    "S3: key": ({"S3_KEY": "no/such.csv"}, "no s3://.*/no/such.csv.*S3_KEY"),
+    "S3: endpoint's host": (
+        {"AWS_ENDPOINT_URL_S3": f"http://{NO_HOST}"},
+        f"SourceRead.*{NO_HOST}",
+    ),
+    "S3: endpoint's port": (
+        {"AWS_ENDPOINT_URL_S3": "http://{refusing}"},
+        "SourceRead.*{refusing}",
+    ),
+    "S3: silent endpoint": ({"AWS_ENDPOINT_URL_S3": "http://{silent}"}, "SourceRead.*{silent}"),
+    "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*--create-table"),
+    "DynamoDB: endpoint's host": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{NO_HOST}"},
+        f"{NO_HOST}.*cannot be reached",
+    ),
+    "DynamoDB: endpoint's port": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://{refusing}"},
+        "{refusing}.*cannot be reached",
+    ),
+    "DynamoDB: silent endpoint": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://{silent}"},
+        "{silent}.*cannot be reached",
+    ),
+    "AWS: profile": ({"AWS_PROFILE": "nobody"}, "nobody"),
+    "key column": ({"KEY_COLUMN": "nobody"}, "nobody"),
+}
+"""What was typed, and what the last line of the log must say."""
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, str]]:
+    """A port of nobody (connections are refused), and one of somebody who never answers."""
+    with ExitStack() as held:
+        refusing = held.enter_context(socket())
+        refusing.bind(("127.0.0.1", 0))
+        silent = held.enter_context(create_server(("127.0.0.1", 0)))
+        yield {
+            name: f"127.0.0.1:{port.getsockname()[1]}"
+            for name, port in (("refusing", refusing), ("silent", silent))
+        }
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistyped_setting_is_named_within_ten_seconds(
+    place: LoadPlace, ports: dict[str, str], mistake: str
+) -> None:
+    place.put(b"id,name\n1,ada\n")
+    typed, said = MISTAKES[mistake]
+    places = {**ports, "aws": place.stack.aws_endpoint_url.removeprefix("http://")}
+    settings = {name: text.format(**places) for name, text in typed.items()}
+    begun = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-m", "csvkafka"],
+        env=environment_with(place.settings(**settings)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    seconds = time.monotonic() - begun
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    last = ended.stdout.strip().splitlines()[-1]
+    assert " - ERROR - " in last
+    assert re.search(said.format(**places), last), last
+    assert seconds < TEN_SECONDS, last
