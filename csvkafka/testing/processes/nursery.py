@@ -31,7 +31,7 @@ class Nursery(Guardian):
 
     def __init__(self) -> None:
         taken = _taken_at_start(os.environ)
-        super().__init__({k: v for k, v in os.environ.items() if k not in taken})
+        super().__init__({name: v for name, v in os.environ.items() if name not in taken})
 
     @property
     def lives(self) -> bool:
@@ -75,13 +75,15 @@ def nursery() -> Nursery:
 def forks_are_the_same(environment: Mapping[str, str]) -> bool:
     """Whether a fork is what a new start with these variables would be.
 
-    Not where Python itself is to be another one (PYTHONUNBUFFERED), and not where libraries of the
-    system must not be used after a fork, as on macOS."""
-    return sys.platform.startswith("linux") and not _taken_at_start(environment)
+    Not where Python itself is to be another one (PYTHONUNBUFFERED, another locale), and not where
+    libraries of the system must not be used after a fork, as on macOS."""
+    same_locale = all(environment.get(name) == os.environ.get(name) for name in ("LANG", "LC_ALL"))
+    return sys.platform.startswith("linux") and same_locale and not _taken_at_start(environment)
 
 
 def _taken_at_start(environment: Mapping[str, str]) -> list[str]:
     """The variables whose work would be done before the fork: where the SDK looks for services, and
     those that Python reads when it starts, but for $PYTHONPATH, which a fork takes anew."""
     python = [name for name in environment if name.startswith("PYTHON") and name != "PYTHONPATH"]
-    return [*python, *({"AWS_DATA_PATH"} & environment.keys())]
+    # Python sets LC_CTYPE by itself where there is no locale, and its children would inherit that.
+    return [*python, *({"AWS_DATA_PATH", "LC_CTYPE"} & environment.keys())]

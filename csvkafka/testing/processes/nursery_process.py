@@ -125,15 +125,18 @@ def _preload() -> None:
     gc.freeze()
 
 
-def _live(order: Mapping[str, Any], python_path: Sequence[str]) -> None:
-    """Is from here on what the order says. `python_path`: without $PYTHONPATH."""
+def _live(
+    order: Mapping[str, Any], python_path: Sequence[str], set_by_python: Mapping[str, str]
+) -> None:
+    """Is from here on what the order says. `python_path`: without $PYTHONPATH; `set_by_python`:
+    variables that Python sets when it starts."""
     for number, stream in enumerate(order["streams"]):
         os.dup2(stream, number)
         os.close(stream)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.chdir(Path(order["log"]).parent)
     os.environ.clear()
-    os.environ.update(order["env"])
+    os.environ.update({**order["env"], **set_by_python})
     time.tzset()
     tempfile.tempdir = None
     sys.path[:] = [*_entries(os.environ), *python_path]
@@ -159,6 +162,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     own_entries = _entries(os.environ)
     python_path = [entry for entry in sys.path if entry not in own_entries]
+    set_by_python = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
     order: Mapping[str, Any] | None = None
     nursery = _Nursery()
     folder = tempfile.mkdtemp(prefix="csvkafka-nursery-")
@@ -178,7 +182,7 @@ def main() -> None:
             nursery.kill_all()
             shutil.rmtree(folder, ignore_errors=True)
     if order is not None:
-        _live(order, python_path)
+        _live(order, python_path, set_by_python)
 
 
 if __name__ == "__main__":

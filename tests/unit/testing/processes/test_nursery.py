@@ -160,9 +160,11 @@ def test_a_fork_is_paused_resumed_and_killed(supervisor: Supervisor, tmp_path: P
 def test_what_python_takes_when_it_starts_makes_a_new_start(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    assert forks_are_the_same({"PATH": "/bin", "PYTHONPATH": "/lib"})
+    locale = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    assert forks_are_the_same({**locale, "PATH": "/bin", "PYTHONPATH": "/lib"})
     assert not forks_are_the_same({"PYTHONHASHSEED": "0"})
     assert not forks_are_the_same({"AWS_DATA_PATH": "/models"})
+    assert not forks_are_the_same({"LANG": "xx_XX"})
     program = script(tmp_path, "print(hash('a'))")
     workers = [supervisor.start_python([program], {"PYTHONHASHSEED": "0"}) for _ in range(2)]
     assert [worker.wait() for worker in workers] == [0, 0]
