@@ -109,7 +109,7 @@ def test_every_version_of_the_produce_request_works(broker: ScriptedBroker, vers
     [
         (46, OutcomeKind.DUPLICATE, None),
         (45, OutcomeKind.OUT_OF_ORDER, SequenceError),
-        (10, OutcomeKind.FATAL, ConfigError),
+        (10, OutcomeKind.TOO_LARGE, ConfigError),
         (32, OutcomeKind.FATAL, ConfigError),
         (29, OutcomeKind.FATAL, SinkRefusedError),
         (59, OutcomeKind.FATAL, SequenceError),
