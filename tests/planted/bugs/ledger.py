@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
-from csvkafka.job import run as job
+from csvkafka.job import beginning as job
 from csvkafka.kafka.tail import TailReader
 from csvkafka.ledger.item import StoredJob, lane_name
 from csvkafka.ledger.ledger import JobLedger

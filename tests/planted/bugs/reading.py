@@ -89,7 +89,7 @@ def gets_without_if_match() -> None:
 
 @patch("B15")
 def a_shorter_object_is_skipped_through_for_ever() -> None:
-    from csvkafka.job import run as job
+    from csvkafka.job import beginning as job
 
     read = S3Source._stored
 
