@@ -26,7 +26,13 @@
     ├── RecoveryError              the topic tail contradicts the checkpoint
     │   ├── TopicTruncatedError    the log ends before, or holds other records at, the checkpoint
     │   ├── TailGapError           rows of ours are missing inside the tail
-    │   └── TailDeletedError       retention removed all that could tell where the rows end
+    │   ├── TailDeletedError       retention removed all that could tell where the rows end
+    │   ├── RepeatedRowsError      rows of ours are in the topic a second time
+    │   └── EpochError             the producer epochs of a partition contradict each other
+    │       ├── EpochOrderError        a former epoch's rows stand after a later one's
+    │       ├── EpochBaseError         an epoch began after more rows than the topic holds
+    │       ├── EpochNotEnforcedError  the server takes a new epoch from any number
+    │       └── EpochsUsedUpError      there is no epoch after the last
     ├── EncodeWorkerError          a process that encodes rows ended
     ├── StackError                 the local stack or the harness cannot be started or used
     └── StoppedError               a signal asked to stop; what was acknowledged is stored
@@ -322,6 +328,47 @@ class TailDeletedError(RecoveryError):
 
     cause = "The job rested for longer than the topic keeps records."
     remedy = "ACCEPT_DELETED_TAIL=true, if nothing was sent after the last checkpoint."
+
+
+class RepeatedRowsError(RecoveryError):
+    """Rows of ours are in the topic a second time, or would be if the job went on."""
+
+    cause = (
+        "A batch of a worker of before came after the broker had forgotten the job's producer id."
+    )
+    remedy = "Load under another JOB_ID into a clean topic; the message names the rows."
+
+
+class EpochError(RecoveryError):
+    """The producer epochs of a partition contradict each other, or the checkpoint."""
+
+
+class EpochOrderError(EpochError):
+    """Rows that were sent under a former epoch stand after rows of a later one."""
+
+    cause = "A batch of a worker of before came late, or the server keeps no producer epochs."
+    remedy = "Load under another JOB_ID into a clean topic; `csvkafka doctor` asks the server."
+
+
+class EpochBaseError(EpochError):
+    """The checkpoint says that an epoch began after more rows than the topic holds."""
+
+    cause = "Kafka lost acknowledged rows, or the item was damaged."
+    remedy = "Load under another JOB_ID into a clean topic."
+
+
+class EpochNotEnforcedError(EpochError):
+    """The server takes a new epoch from any sequence number, where it must begin at 0."""
+
+    cause = "The server does not enforce producer epochs."
+    remedy = "Load under another JOB_ID into Apache Kafka; `csvkafka doctor` asks the server."
+
+
+class EpochsUsedUpError(EpochError):
+    """The partition needs a new producer epoch, and there is none after the last."""
+
+    cause = "The brokers have forgotten the job 32,767 times."
+    remedy = "Raise producer.id.expiration.ms, and load under another JOB_ID into a clean topic."
 
 
 class EncodeWorkerError(CsvKafkaError):

@@ -94,6 +94,10 @@ class Cluster(Protocol):
         """Batches from the one that holds `kafka_offset` - 1 to the high watermark, headers only,
         read_uncommitted. `kafka_offset` may be past the end or before the log's start."""
 
+    def knows_producer(self, lanes: Sequence[Lane], producer_id: int) -> Sequence[bool | None]:
+        """Whether the leader of each lane has state of the producer id; None: it does not tell
+        (the server cannot be asked, or we have not the right to)."""
+
     def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
         """Values of up to the last `record_count` records, oldest first (adoption, F78)."""
 

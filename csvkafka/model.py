@@ -34,6 +34,9 @@ SOURCE_FILE = "_source_file"
 SEQUENCE_MODULUS = 2**31
 """Kafka's producer sequence numbers run from 0 to 2^31 - 1 and start over."""
 
+LAST_EPOCH = 2**15 - 1
+"""A producer epoch is a signed number of 16 bits. It does not start over: this is its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -185,19 +188,46 @@ class EncodePlan:
 
 @dataclass(frozen=True, slots=True)
 class ProducerIdentity:
-    """The job's one producer id and epoch, for life."""
+    """The job's one producer id, for life, and an epoch of it: the one that the cluster gave it
+    with, in which every lane begins, or a later one of a lane."""
 
     producer_id: int
     producer_epoch: int
 
 
 @dataclass(frozen=True, slots=True)
+class LaneEpoch:
+    """From a lane's record `base_row` on (the first is 0), records carry the producer epoch
+    `epoch`, and their sequence numbers count from 0: record k has (k - `base_row`) mod 2^31."""
+
+    epoch: int
+    base_row: int
+
+
+FIRST_EPOCH = LaneEpoch(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class LaneProgress:
     """`next_sequence`: number of our records in the lane (not reduced mod 2^31), so the next one's
-    number; `next_kafka_offset`: the Kafka offset after our last one."""
+    number; `next_kafka_offset`: the Kafka offset after our last one.
+
+    `epochs`, oldest first: the last is the present one, under which the next record is sent. Those
+    before are known as far back as their records may have to be told from others."""
 
     next_sequence: int
     next_kafka_offset: int
+    epochs: tuple[LaneEpoch, ...] = (FIRST_EPOCH,)
+
+    @property
+    def epoch(self) -> int:
+        """The present producer epoch."""
+        return self.epochs[-1].epoch
+
+    @property
+    def base_row(self) -> int:
+        """The record with which the present epoch begins."""
+        return self.epochs[-1].base_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +272,7 @@ class OutcomeKind(StrEnum):
     DUPLICATE = "duplicate"  # the broker has it already
     OUT_OF_ORDER = "out-of-order"  # OUT_OF_ORDER_SEQUENCE_NUMBER
     TOO_LARGE = "too-large"  # more bytes than the topic takes; nothing of it was appended
+    UNKNOWN_PRODUCER = "unknown-producer"  # UNKNOWN_PRODUCER_ID: the leader has forgotten us
     RETRIABLE = "retriable"  # refused or unknown (connection lost): send the same bytes again
     FATAL = "fatal"  # `error` says why; the run stops
 
@@ -304,6 +335,8 @@ class Step(StrEnum):
     IDENTITY_STORED = "identity-stored"
     TAIL_SCAN_BEGINS = "tail-scan-begins"
     TAIL_SCANNED = "tail-scanned"
+    EPOCH_BEGINS = "epoch-begins"
+    EPOCH_STORED = "epoch-stored"
     SOURCE_OPENED = "source-opened"
     BLOCK_TAKEN = "block-taken"
     BATCH_SENT = "batch-sent"

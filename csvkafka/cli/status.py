@@ -163,6 +163,13 @@ class JobView:
         if isinstance(timestamp, int):
             ago = duration_text(max(0.0, now - timestamp))
             yield "checkpoint", f"{time_text(timestamp)}, {ago} ago"
+        if stored is not None:
+            for name, lane in stored.lanes.items():
+                if lane.base_row:
+                    yield (
+                        "epoch",
+                        f"{lane.epoch} in {name}, since record {count_text(lane.base_row)}",
+                    )
         yield "owner", self._owner(stored)
 
     def to_json(self) -> dict[str, object]:

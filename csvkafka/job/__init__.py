@@ -3,6 +3,7 @@
 Imports: the ground, encode, ledger, pipeline, records, rows.
 Imported by: cli, config, processor, testing/checker, testing/simulator, wiring.
 Read: run (the steps in their order), parts (what it is given), beginning (what needs no lease),
-definition (what makes a job the same job), preflight, recovery (checkpoint and topic tails: where
-to go on), adoption, row_by_row.
+definition (what makes a job the same job), preflight, tails (reads where the lanes end), recovery
+(checkpoint and topic tails: where to go on), epochs (when a broker has forgotten the producer id),
+adoption, row_by_row.
 """

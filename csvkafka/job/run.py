@@ -8,7 +8,6 @@ loads. All parts are passed in: the simulator runs this very class on fakes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -17,21 +16,25 @@ from csvkafka.interfaces import Item
 from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
 from csvkafka.job.parts import JobParts, JobResult
-from csvkafka.job.recovery import lanes_after_tails
 from csvkafka.job.row_by_row import load_row_by_row
+from csvkafka.job.tails import Found, Tails
 from csvkafka.ledger import owner
 from csvkafka.ledger.item import StoredJob, decode
 from csvkafka.model import (
     Checkpoint,
     JobStatus,
-    Lane,
     LaneProgress,
     ProducerIdentity,
     Step,
 )
 from csvkafka.pipeline.pipeline import Pipeline
-from csvkafka.pipeline.progress import Progress, RescanNeeded, SmallerBatchesNeeded
-from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.pipeline.progress import (
+    LeaseLapsed,
+    Progress,
+    RescanNeeded,
+    SmallerBatchesNeeded,
+)
+from csvkafka.pipeline.sequencer import ProducerForgotten, Sequencer
 
 log = logging.getLogger(__name__)
 
@@ -123,22 +126,29 @@ class Job:
             )
             return JobResult(rows, rows, rows - begun.stored.position.row_count)
         identity = begun.stored.identity or self._obtain_identity(begun)
-        found: int | None = None
+        tails = Tails(
+            self._parts,
+            begun.lanes,
+            identity,
+            self._tend_lease,
+            accept_deleted_tail=self._spec.accept_deleted_tail,
+        )
+        sent_before: int | None = None
         ends: tuple[LaneProgress, ...] = ()
+        forgotten: ProducerForgotten | None = None
         scans_without_progress = 0
         while True:
-            self._tend_lease()
-            start = self._parts.ask_table(self._ledger.read_mine).checkpoint_for(begun.lanes)
-            before, ends = ends, self._scan_tails(begun.lanes, start, identity)
-            if found is None:
-                found = start.total_sent + _rows_between(start.lanes, ends)
+            found = tails.find(forgotten)
+            before, ends = ends, found.ends
+            if sent_before is None:
+                sent_before = found.start.total_sent + found.row_count
             try:
-                final = self._pass(begun, start, ends, identity)
+                final = self._pass(begun, found, identity)
                 row_count, total_sent = final.position.row_count, final.total_sent
-                return JobResult(row_count, total_sent, sent_now=total_sent - found)
+                return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
-                scans_without_progress = 0
+                forgotten, scans_without_progress = None, 0
                 log.warning(
                     "%s of %d bytes; from now on a batch has at most %d (without the right "
                     "DESCRIBE_CONFIGS the topic's limit is not known before)",
@@ -148,7 +158,11 @@ class Job:
                 )
                 self._observer.report(Step.RESTARTED)
             except RescanNeeded as refusal:
-                scans_without_progress = scans_without_progress + 1 if ends == before else 0
+                forgotten = refusal if isinstance(refusal, ProducerForgotten) else None
+                if ends != before or isinstance(refusal, LeaseLapsed):
+                    scans_without_progress = 0
+                else:
+                    scans_without_progress += 1
                 if scans_without_progress == SCANS_WITHOUT_PROGRESS:
                     raise SequenceError(
                         f"{refusal}, and {SCANS_WITHOUT_PROGRESS + 1} looks at the topic found "
@@ -176,37 +190,18 @@ class Job:
         self._observer.report(Step.IDENTITY_STORED)
         return identity
 
-    def _scan_tails(
-        self, lanes: Sequence[Lane], start: Checkpoint, identity: ProducerIdentity
-    ) -> tuple[LaneProgress, ...]:
-        """Step 4: where each lane really ends."""
-        self._observer.report(Step.TAIL_SCAN_BEGINS, rows=start.position.row_count)
-        tails = []
-        for lane, progress in zip(lanes, start.lanes, strict=True):
-            self._tend_lease()
-            tails.append(self._parts.cluster.read_tail(lane, progress.next_kafka_offset))
-        ends = lanes_after_tails(
-            lanes,
-            start.lanes,
-            tails,
-            identity,
-            accept_deleted_tail=self._spec.accept_deleted_tail,
-        )
-        self._observer.report(Step.TAIL_SCANNED, rows=_rows_between(start.lanes, ends))
-        return ends
-
     def _pass(
         self,
         begun: Begun,
-        start: Checkpoint,
-        ends: Sequence[LaneProgress],
+        found: Found,
         identity: ProducerIdentity,
     ) -> Checkpoint:
         """Step 5: from the checkpoint to the end of the source. Raises RescanNeeded."""
         parts = self._parts
         self._tend_lease()
-        progress = Progress(start, ends)
-        sequencer = Sequencer(ends, identity, parts.clock, parts.seal)
+        start = found.start
+        progress = Progress(start, found.ends, found.read_to)
+        sequencer = Sequencer(found.ends, identity, parts.clock, parts.seal)
         with closing(parts.open_sink(begun.lanes, begun.definition.topic_ids)) as sink:
             feed = parts.open_feed(start.position, begun.plan, progress.skip, sink.wake)
             with closing(feed):
@@ -215,7 +210,7 @@ class Job:
                     rows=start.position.row_count,
                     bytes=start.position.byte_offset,
                     size=begun.definition.source.size,
-                    in_topic=_rows_between(start.lanes, ends),
+                    in_topic=found.row_count,
                 )
                 Pipeline(
                     ledger=self._ledger,
@@ -263,7 +258,3 @@ class Job:
 
     def _is_stopping(self) -> bool:
         return self._parts.stop_signal() is not None
-
-
-def _rows_between(first: Sequence[LaneProgress], last: Sequence[LaneProgress]) -> int:
-    return sum(lane.next_sequence for lane in last) - sum(lane.next_sequence for lane in first)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from kafka.protocol.admin import DescribeConfigsRequest
+from kafka.errors import IncompatibleBrokerVersion
+from kafka.protocol.admin import DescribeConfigsRequest, DescribeProducersRequest
 from kafka.protocol.consumer import IsolationLevel, ListOffsetsRequest, OffsetSpec
 from kafka.protocol.producer import InitProducerIdRequest
 
-from csvkafka.errors import ConfigError, SinkUnavailableError
+from csvkafka.errors import ConfigError, SinkRefusedError, SinkUnavailableError
 from csvkafka.kafka import codes
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.metadata import TopicMetadata
@@ -84,6 +85,20 @@ class KafkaCluster:
         reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
         return reader.read_tail(kafka_offset)
 
+    def knows_producer(self, lanes: Sequence[Lane], producer_id: int) -> Sequence[bool | None]:
+        """Whether each lane's leader has state of the producer id; one question for each leader.
+
+        None where it does not tell: a server before Kafka 2.8, or READ on the topic is missing."""
+        answers: dict[Lane, bool | None] = {}
+
+        def ask() -> bool | None:
+            for leader, led in self._by_leader(lane for lane in lanes if lane not in answers):
+                answers.update(self._describe_producers(leader, led, producer_id))
+            return True if len(answers) == len(lanes) else None
+
+        self._client.until_answered(ask, "the producers that the partitions' leaders know")
+        return [answers[lane] for lane in lanes]
+
     def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
         """Values of up to the last `record_count` records, oldest first; markers are none."""
         reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
@@ -142,6 +157,64 @@ class KafkaCluster:
         if code != codes.NO_ERROR:
             raise SinkUnavailableError(f"no producer id: {codes.name_of(code)}")
         return ProducerIdentity(response.producer_id, response.producer_epoch)
+
+    def _by_leader(self, lanes: Iterable[Lane]) -> list[tuple[int, list[Lane]]]:
+        """The lanes by the nodes that lead them. Raises SinkUnavailableError if one has none."""
+        led: dict[int, list[Lane]] = {}
+        for lane in lanes:
+            if self._client.leader(lane) is None:
+                self._client.refresh([lane.topic])
+            leader = self._client.leader(lane)
+            if leader is None:
+                raise SinkUnavailableError(
+                    f"partition {lane.partition} of topic {lane.topic} has no leader"
+                )
+            led.setdefault(leader, []).append(lane)
+        return list(led.items())
+
+    def _describe_producers(
+        self, leader: int, lanes: Sequence[Lane], producer_id: int
+    ) -> dict[Lane, bool | None]:
+        """What one leader says; lanes of which it cannot speak now are left out."""
+        topics: dict[str, list[int]] = {}
+        for lane in lanes:
+            topics.setdefault(lane.topic, []).append(lane.partition)
+        request = DescribeProducersRequest(
+            topics=[
+                DescribeProducersRequest.TopicRequest(name=topic, partition_indexes=partitions)
+                for topic, partitions in topics.items()
+            ]
+        )
+        try:
+            response = self._client.call(request, leader)
+        except SinkRefusedError as error:
+            if isinstance(error.__cause__, IncompatibleBrokerVersion):
+                return dict.fromkeys(lanes)
+            raise
+        except SinkUnavailableError:
+            for lane in lanes:
+                self._client.forget_leader(lane)
+            raise
+        said: dict[Lane, bool | None] = {}
+        for topic in response.topics:
+            for partition in topic.partitions:
+                lane = Lane(topic.name, partition.partition_index)
+                code = partition.error_code
+                if code == codes.NO_ERROR:
+                    ids = {producer.producer_id for producer in partition.active_producers}
+                    said[lane] = producer_id in ids
+                elif codes.is_retriable(code):
+                    self._client.forget_leader(lane)
+                else:
+                    log.warning(
+                        "Whether partition %d of topic %s has forgotten this job's producer id "
+                        "cannot be asked: %s. Its answer to the first batch decides.",
+                        lane.partition,
+                        lane.topic,
+                        codes.name_of(code),
+                    )
+                    said[lane] = None
+        return said
 
     def _list_offset(self, lane: Lane, which: OffsetSpec) -> int:
         def make_request(_: UUID | None) -> Any:

@@ -26,12 +26,12 @@ TOPIC_AUTHORIZATION_FAILED = 29
 CLUSTER_AUTHORIZATION_FAILED = 31
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 DUPLICATE_SEQUENCE_NUMBER = 46
+UNKNOWN_PRODUCER_ID = 59
 
 _TOO_LARGE = frozenset((10, 18))  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
 _INVALID_TIMESTAMP = 32
-# UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED,
-# INVALID_TXN_STATE
-_PRODUCER_UNKNOWN = frozenset((59, 47, 49, 90, 48))
+# INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE
+_PRODUCER_REFUSED = frozenset((47, 49, 90, 48))
 # INVALID_TOPIC, INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION, UNSUPPORTED_FOR_MESSAGE_FORMAT,
 # POLICY_VIOLATION, UNSUPPORTED_COMPRESSION_TYPE, INVALID_RECORD
 _NEVER_ACCEPTED = frozenset((17, 21, 35, 43, 44, 76, 87))
@@ -80,10 +80,15 @@ def produce_outcome(
             "the broker's, and see the topic's message.timestamp.before.max.ms, "
             "message.timestamp.after.max.ms and message.timestamp.difference.max.ms"
         )
-    if error_code in _PRODUCER_UNKNOWN:
+    if error_code == UNKNOWN_PRODUCER_ID:
+        return OutcomeKind.UNKNOWN_PRODUCER, SequenceError(
+            f"{place} has forgotten this job's producer id: {reason}"
+        )
+    if error_code in _PRODUCER_REFUSED:
         return OutcomeKind.FATAL, SequenceError(
-            f"{place} does not accept this job's producer id any more ({reason}); a new id could "
-            "repeat rows, so csvkafka takes none. Run again to look at the topic anew"
+            f"{place} does not accept this job's producer id and epoch any more ({reason}): "
+            "another worker has begun a later epoch; a new id could repeat rows, so csvkafka takes "
+            "none. Run again to look at the topic anew"
         )
     if error_code in _NEVER_ACCEPTED:
         return OutcomeKind.FATAL, ConfigError(

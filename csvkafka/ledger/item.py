@@ -7,8 +7,9 @@ those that exactly-once needs; the table is in docs/architecture.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, cast
 
 from csvkafka.errors import ItemUnusableError
 from csvkafka.interfaces import AttributeValue, Item
@@ -16,6 +17,7 @@ from csvkafka.model import (
     Checkpoint,
     JobStatus,
     Lane,
+    LaneEpoch,
     LaneProgress,
     Position,
     ProducerIdentity,
@@ -23,6 +25,11 @@ from csvkafka.model import (
 )
 
 SCHEMA_VERSION = 1
+EPOCHS_SCHEMA_VERSION = 2
+"""Version 2 is written once a lane is in a later epoch than the one that it began in, and not
+before: until then both versions say the same, and an older csvkafka can still go on with the job.
+From then on it must not, as it would number rows wrongly; it refuses a version that it does not
+know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +142,32 @@ def definition_attributes(definition: JobDefinition) -> Item:
 
 def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: int) -> Item:
     """The attributes that one checkpoint write sets."""
+    later = any(lane.base_row or len(lane.epochs) > 1 for lane in checkpoint.lanes)
     return {
+        **({"schema_version": EPOCHS_SCHEMA_VERSION} if later else {}),
         "last_line": checkpoint.position.row_count,
         "total_sent": checkpoint.total_sent,
         "timestamp": now,
         "byte_offset": checkpoint.position.byte_offset,
         "partitions": {
-            lane_name(lane): [progress.next_sequence, progress.next_kafka_offset]
+            lane_name(lane): _lane_attribute(progress)
             for lane, progress in zip(lanes, checkpoint.lanes, strict=True)
         },
         "checkpoint_number": checkpoint.number,
     }
+
+
+def _lane_attribute(progress: LaneProgress) -> list[AttributeValue]:
+    """[next sequence, next Kafka offset], and for a lane in a later epoch [epoch, base row] of each
+    that still counts: the present one, last; the one before, which tells a late batch's rows; and
+    those that may be in the tail, from the one of the last stored record on."""
+    written: list[AttributeValue] = [progress.next_sequence, progress.next_kafka_offset]
+    epochs = progress.epochs
+    while len(epochs) > 2 and epochs[1].base_row < progress.next_sequence:
+        epochs = epochs[1:]
+    if epochs[-1].base_row or len(epochs) > 1:
+        written += [[each.epoch, each.base_row] for each in epochs]
+    return written
 
 
 def is_documented_only(item: Item) -> bool:
@@ -168,8 +190,14 @@ def decode_documented(item: Item) -> DocumentedJob:
 def decode(item: Item) -> StoredJob:
     """Reads an item that csvkafka wrote. Raises ItemUnusableError if it cannot be used."""
     version = item.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise _unusable(f"has schema_version {version}, this csvkafka knows {SCHEMA_VERSION}")
+    if not isinstance(version, int) or version < SCHEMA_VERSION:
+        raise _unusable(f"has schema_version {version}")
+    if version > EPOCHS_SCHEMA_VERSION:
+        raise ItemUnusableError(
+            f"the checkpoint item has schema_version {version}, and this csvkafka knows "
+            f"{SCHEMA_VERSION} and {EPOCHS_SCHEMA_VERSION}: a newer one wrote it. Go on with that "
+            "one, or load under a new job id into a clean topic."
+        )
     try:
         stored = _decode(item)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -197,8 +225,10 @@ def _decode(item: Item) -> StoredJob:
     lanes: dict[str, LaneProgress] = {}
     if "producer_id" in item:
         identity = ProducerIdentity(_integer(item, "producer_id"), _integer(item, "producer_epoch"))
-        stored_lanes = cast(Mapping[str, list[int]], item["partitions"])
-        lanes = {name: LaneProgress(int(n), int(o)) for name, (n, o) in stored_lanes.items()}
+        stored_lanes = cast(Mapping[str, list[AttributeValue]], item["partitions"])
+        lanes = {
+            name: _decode_lane(lane, identity.producer_epoch) for name, lane in stored_lanes.items()
+        }
     return StoredJob(
         source=SourceIdentity(
             bucket=str(source["bucket"]),
@@ -235,6 +265,16 @@ def _status(value: AttributeValue) -> JobStatus:
 def _told(error: Exception) -> str:
     """What is wrong with an item: the attribute wanted, or what was found in it."""
     return f"it has no attribute {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _decode_lane(written: list[AttributeValue], first_epoch: int) -> LaneProgress:
+    next_sequence, next_kafka_offset, *epochs = cast(list[Any], written)
+    known = [LaneEpoch(int(epoch), int(base_row)) for epoch, base_row in epochs]
+    for before, after in pairwise(known):
+        if after.epoch <= before.epoch or after.base_row < before.base_row:
+            raise ValueError(f"epochs that do not rise: {epochs}")
+    progress = LaneProgress(int(next_sequence), int(next_kafka_offset))
+    return replace(progress, epochs=tuple(known) or (LaneEpoch(first_epoch, 0),))
 
 
 def _integer(item: Mapping[str, AttributeValue], name: str) -> int:

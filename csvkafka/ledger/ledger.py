@@ -9,7 +9,7 @@ docs/architecture.md, "Rules of the item".
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from csvkafka.clock import Clock
@@ -65,6 +65,8 @@ class JobLedger:
         self._number = 0
         self.holds_lease = False
         """We have taken the lease and neither released it nor completed the job."""
+        self.lapsed = False
+        """Our lease had run out, at some time since it was taken or the item was last read."""
         self.lease_valid_until = 0.0
         """Until when (boottime) rows may be sent: a write under our token that succeeded had begun
         less than `lease_seconds` before."""
@@ -128,11 +130,13 @@ class JobLedger:
             if refused is None or self._taken_before(refused):
                 self._number = stored.checkpoint_number
                 self.holds_lease = True
+                self.lapsed = False
                 return stored
             stored = self._decode_or_lost(refused.item)
 
     def read_mine(self) -> StoredJob:
         """The item now, of which we are the owner. Raises FencedError, ItemLostError."""
+        self.lapsed = False
         stored = self._decode_mine(Refused(self._table.get()))
         self._number = stored.checkpoint_number
         return stored
@@ -194,25 +198,47 @@ class JobLedger:
 
         Returns what is stored now: after a lost reply that may be an earlier try, which said
         less."""
+        change: dict[str, AttributeValue] = {}
+        if completed:
+            change["status"] = JobStatus.COMPLETED.value
+        return self._write_numbered(checkpoint, lanes, change, {}, ends=completed or release)
+
+    def begin_epochs(self, before: Checkpoint, after: Checkpoint, lanes: tuple[Lane, ...]) -> None:
+        """Rule 11: stores `after`, which has later epochs than `before` in some lanes and is the
+        same else, if the lanes still are as they were read in `before`.
+
+        It is numbered like a checkpoint: one that was begun before and arrives after it is refused,
+        else it would take the lanes back to their former epochs. What is stored then must be read:
+        after a lost reply it may be an earlier try's."""
+        as_read = progress_attributes(before, lanes, 0)["partitions"]
+        self._write_numbered(after, lanes, {}, {"partitions": as_read}, ends=False)
+
+    def _write_numbered(
+        self,
+        checkpoint: Checkpoint,
+        lanes: tuple[Lane, ...],
+        change: Mapping[str, AttributeValue],
+        expect: Mapping[str, AttributeValue],
+        *,
+        ends: bool,
+    ) -> Stored:
         number = self._number + 1
         numbered = dataclasses.replace(checkpoint, number=number)
         attributes = progress_attributes(numbered, lanes, self._now())
         attributes["lease_counter"] = self._next_counter()
-        if completed:
-            attributes["status"] = JobStatus.COMPLETED.value
         begun_at = self._clock.boottime()
         refused = self._table.update(
             ItemChange(
-                set=attributes,
-                remove=("lease_owner",) if completed or release else (),
-                expect={**self._mine(), "checkpoint_number": self._number},
+                set={**attributes, **change},
+                remove=("lease_owner",) if ends else (),
+                expect={**self._mine(), "checkpoint_number": self._number, **expect},
             )
         )
         if refused is None:
             self._number = number
             self._extend(begun_at)
-            self.holds_lease = not (completed or release)
-            return Stored(numbered, ended=completed or release)
+            self.holds_lease = not ends
+            return Stored(numbered, ended=ends)
         return self._settle_refused_commit(refused, numbered, lanes)
 
     def renew(self) -> None:
@@ -334,6 +360,7 @@ class JobLedger:
         )
 
     def _extend(self, begun_at: float) -> None:
+        self.lapsed |= begun_at >= self.lease_valid_until
         self.lease_valid_until = begun_at + self.lease_seconds
 
     def _next_counter(self) -> int:

@@ -19,12 +19,18 @@ from csvkafka.errors import (
     DeliveryError,
     FencedError,
     ItemLostError,
+    SequenceError,
     StoppedError,
 )
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
-from csvkafka.pipeline.progress import Progress, RescanNeeded, SmallerBatchesNeeded
+from csvkafka.pipeline.progress import (
+    LeaseLapsed,
+    Progress,
+    RescanNeeded,
+    SmallerBatchesNeeded,
+)
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.retry import ANSWERING_SECONDS, Complaint
 
@@ -119,6 +125,12 @@ class Pipeline:
             if failed is not None:
                 raise failed from stopped
             raise
+        except SequenceError as error:
+            failed = self._store_what_is_acknowledged()
+            if isinstance(failed, FencedError):
+                # A later epoch is another owner's: who that is says more than the broker's answer.
+                raise failed from error
+            raise
         except BaseException:
             self._store_what_is_acknowledged()
             raise
@@ -183,9 +195,8 @@ class Pipeline:
                 self._observer.report(Step.SENDING_PAUSED)
             self._paused = True
             return
-        if self._paused:
-            log.info("Sending goes on: the lease was renewed")
-            self._paused = False
+        if self._ledger.lapsed:
+            raise LeaseLapsed("the lease had run out, and was renewed")
         batches = self._sequencer.due()
         if batches:
             self._sink.send(batches)
@@ -211,7 +222,10 @@ class Pipeline:
                 Step.BATCH_ACKNOWLEDGED, lane=acknowledged.lane, records=acknowledged.record_count
             )
             completed_blocks = self._progress.acknowledge(
-                acknowledged.lane, acknowledged.base_kafka_offset, acknowledged.record_count
+                acknowledged.lane,
+                acknowledged.base_kafka_offset,
+                acknowledged.record_count,
+                sent_again=acknowledged.sent_again,
             )
             if completed_blocks:
                 reached = self._progress.checkpoint.position

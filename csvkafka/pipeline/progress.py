@@ -27,6 +27,12 @@ class SmallerBatchesNeeded(RescanNeeded):
         self.refused_bytes = refused_bytes
 
 
+class LeaseLapsed(RescanNeeded):
+    """Our lease had run out, nobody took it, and we hold it again. But how long we stood still
+    nobody knows, and the brokers may have forgotten us: what became of the batches that were on
+    their way only the topic tells."""
+
+
 class _PendingBlock:
     """A block on its way: how many of its batches are unacknowledged, and where lanes stand."""
 
@@ -45,17 +51,27 @@ class Progress:
     `start` is the stored checkpoint that the run goes on from; `tails[lane]` is where the lane
     really ends, read back from the topic: never before `start`. While the blocks are still inside
     what the tails hold, no checkpoint is offered, because only a tail's end has a known Kafka
-    offset. Memory: some hundred bytes for each block on its way."""
+    offset. `read_to[lane]` is the Kafka offset up to which the topic was read for that.
+    Memory: some hundred bytes for each block on its way."""
 
-    def __init__(self, start: Checkpoint, tails: Sequence[LaneProgress]) -> None:
+    def __init__(
+        self, start: Checkpoint, tails: Sequence[LaneProgress], read_to: Sequence[int]
+    ) -> None:
         self._start = start
         self._tails = tuple(tails)
+        self._epochs = [tail.epochs for tail in tails]
         self._added = [lane.next_sequence for lane in start.lanes]
         self._acknowledged_to = [lane.next_kafka_offset for lane in tails]
         self._completed_to = self._acknowledged_to.copy()
         self._pending: deque[_PendingBlock] = deque()
         self._awaited: list[deque[_PendingBlock]] = [deque() for _ in tails]
         self._newest: Checkpoint = start
+        self._unread = {
+            lane: kafka_offset
+            for lane, (tail, kafka_offset) in enumerate(zip(tails, read_to, strict=True))
+            if tail.next_sequence == tail.base_row > 0
+        }
+        """Lanes whose later epoch has no record yet: what may stand before its first one."""
 
     @property
     def skip(self) -> tuple[int, ...]:
@@ -85,18 +101,29 @@ class Progress:
             self._awaited[batch.lane].append(pending)
         self._advance()
 
-    def acknowledge(self, lane: int, base_kafka_offset: int, record_count: int) -> int:
+    def acknowledge(
+        self, lane: int, base_kafka_offset: int, record_count: int, *, sent_again: bool = False
+    ) -> int:
         """The lane's lowest unacknowledged batch is in the topic; returns how many blocks that
         completed.
 
         Raises RescanNeeded if the offset is unknown (-1) or does not rise: then only the topic
-        itself can tell where the lane ends."""
+        itself can tell where the lane ends. So too if other records stand before the first batch of
+        a later epoch or before one that was `sent_again`: a broker that has forgotten us may have
+        taken a late batch of a former epoch there, or may have taken this one twice. Most likely
+        they are another writer's; if not, the tail scan says so, and no checkpoint has passed."""
         pending = self._awaited[lane].popleft()
         floor = self._acknowledged_to[lane]
         if base_kafka_offset < floor:
             raise RescanNeeded(
                 f"lane {lane} was acknowledged at Kafka offset {base_kafka_offset}, expected "
                 f"{floor} or more"
+            )
+        read_to = self._unread.pop(lane, floor if sent_again else base_kafka_offset)
+        if base_kafka_offset > read_to:
+            raise RescanNeeded(
+                f"lane {lane} was acknowledged at Kafka offset {base_kafka_offset}, and what "
+                f"stands there from {read_to} on is not known"
             )
         after = base_kafka_offset + record_count
         pending.kafka_offsets[lane] = self._acknowledged_to[lane] = after
@@ -130,7 +157,7 @@ class Progress:
         if any(sequence < tail.next_sequence for sequence, tail in reached):
             return
         sent = sum(block.next_sequences) - sum(lane.next_sequence for lane in self._start.lanes)
-        lanes = map(LaneProgress, block.next_sequences, self._completed_to)
+        lanes = map(LaneProgress, block.next_sequences, self._completed_to, self._epochs)
         self._newest = Checkpoint(
             position=block.end,
             total_sent=self._start.total_sent + sent,

@@ -1,8 +1,8 @@
 """Gives each batch its sequence number; decides what is sent now, what again, in which order.
 
-Pure, for all lanes of a job. Row k of a lane always carries sequence k, so the partition's leader
-takes each row at most once and only in order, from whoever sends it. The rules (their reasons are
-in docs/architecture.md):
+Pure, for all lanes of a job. Row k of a lane always carries sequence k, counted from where the
+lane's epoch began, so the partition's leader takes each row at most once and only in order, from
+whoever sends it. The rules (their reasons are in docs/architecture.md):
 
 - an incarnation's first batch to a lane goes alone until it is acknowledged, and so does the first
   one after a failure; then at most `MAX_IN_FLIGHT` are on their way, because the broker remembers
@@ -13,7 +13,9 @@ in docs/architecture.md):
   so other batches may carry them; but where the lane ends is for the tails to say, as an earlier
   send of the same bytes may have been taken before the topic's limit was lowered;
 - OUT_OF_ORDER for the lowest unacknowledged batch means that we do not know the lane's end: the
-  tails must be read again. For a higher one it is only what a failed batch leaves behind.
+  tails must be read again. For a higher one it is only what a failed batch leaves behind;
+- UNKNOWN_PRODUCER for the lowest means that the leader has forgotten us: the tails must be read
+  again, and only if that batch was alone on its way is it known that no later one was taken.
 """
 
 from __future__ import annotations
@@ -46,13 +48,25 @@ Seal = Callable[[EncodedBatch, ProducerIdentity, int, int], bytes]
 """(batch, identity, base sequence, timestamp in ms) -> the final bytes; `record_batch.seal`."""
 
 
+class ProducerForgotten(RescanNeeded):
+    """The leader of `lane` has no state of our producer id, and so refused the lane's record
+    `next_row`, which was alone on its way."""
+
+    def __init__(self, lane: int, next_row: int) -> None:
+        super().__init__(f"the broker has forgotten this job's producer id in lane {lane}")
+        self.lane = lane
+        self.next_row = next_row
+
+
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The lane's lowest unacknowledged batch is in the topic. `base_kafka_offset` may be -1."""
+    """The lane's lowest unacknowledged batch is in the topic. `base_kafka_offset` may be -1.
+    `sent_again`: it had been sent before, and nobody knew what became of it."""
 
     lane: int
     base_kafka_offset: int
     record_count: int
+    sent_again: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +80,7 @@ class _Waiting:
     size: int
     batch: EncodedBatch | None
     sealed: SequencedBatch | None = None
+    sent_again: bool = False
 
 
 class _LaneQueue:
@@ -123,8 +138,9 @@ class Sequencer:
         clock: Clock,
         seal: Seal,
     ) -> None:
-        self._queues = [_LaneQueue(lane.next_sequence) for lane in lanes]
-        self._identity = identity
+        self._base_rows = [lane.base_row for lane in lanes]
+        self._queues = [_LaneQueue(lane.next_sequence - lane.base_row) for lane in lanes]
+        self._identities = [ProducerIdentity(identity.producer_id, lane.epoch) for lane in lanes]
         self._clock = clock
         self._seal = seal
         self.unacknowledged_bytes = 0
@@ -157,6 +173,8 @@ class Sequencer:
                 if waiting.batch is not None:
                     waiting.sealed = self._sealed(lane, waiting, waiting.batch)
                     waiting.batch = None
+                else:
+                    waiting.sent_again = True
                 assert waiting.sealed is not None
                 queue.handed_over += 1
                 queue.in_flight.append(waiting.ticket)
@@ -198,8 +216,15 @@ class Sequencer:
             raise RescanNeeded(
                 f"the broker refused batch {outcome.ticket} of lane {outcome.lane} as out of order"
             )
+        if outcome.kind is OutcomeKind.UNKNOWN_PRODUCER and is_lowest:
+            raise self._forgotten(outcome.lane, queue)
         queue.fail(self._clock.monotonic())
         return None
+
+    def _forgotten(self, lane: int, queue: _LaneQueue) -> RescanNeeded:
+        if queue.in_flight:
+            return RescanNeeded(f"the broker has forgotten this job's producer id in lane {lane}")
+        return ProducerForgotten(lane, self._base_rows[lane] + queue.waiting[0].base_sequence)
 
     def _acknowledge(self, outcome: ProduceOutcome) -> Acknowledged:
         queue = self._queues[outcome.lane]
@@ -207,11 +232,16 @@ class Sequencer:
         queue.succeed()
         self.unacknowledged_bytes -= acknowledged.size
         self.unacknowledged_batches -= 1
-        return Acknowledged(outcome.lane, outcome.base_kafka_offset, acknowledged.record_count)
+        return Acknowledged(
+            outcome.lane,
+            outcome.base_kafka_offset,
+            acknowledged.record_count,
+            acknowledged.sent_again,
+        )
 
     def _sealed(self, lane: int, waiting: _Waiting, batch: EncodedBatch) -> SequencedBatch:
         timestamp_ms = int(self._clock.wall() * 1000)
-        data = self._seal(batch, self._identity, waiting.base_sequence, timestamp_ms)
+        data = self._seal(batch, self._identities[lane], waiting.base_sequence, timestamp_ms)
         return SequencedBatch(lane, waiting.ticket, waiting.record_count, data)
 
 

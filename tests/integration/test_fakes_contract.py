@@ -202,6 +202,29 @@ def test_a_tail_begins_with_the_batch_before_the_offset(leader: Leader, kafka_of
     assert leader.tail(kafka_offset) == (0, 5, expected)
 
 
+def test_a_leader_tells_whom_it_knows(leader: Leader) -> None:
+    mine, other = (leader.cluster.new_producer_identity() for _ in range(2))
+    assert list(leader.cluster.knows_producer([leader.lane], mine.producer_id)) == [False]
+    leader.send(mine, 0, 1)
+    assert list(leader.cluster.knows_producer([leader.lane], mine.producer_id)) == [True]
+    assert list(leader.cluster.knows_producer([leader.lane], other.producer_id)) == [False]
+    leader.delete_before(1)
+    assert list(leader.cluster.knows_producer([leader.lane], mine.producer_id)) == [True]
+
+
+def test_a_later_epoch_in_the_middle_of_the_log(leader: Leader) -> None:
+    """Without state any epoch is taken; then the one before is refused, and repeats are known."""
+    mine, other = (leader.cluster.new_producer_identity() for _ in range(2))
+    later = ProducerIdentity(mine.producer_id, mine.producer_epoch + 1)
+    leader.send(other, 0, 3)
+    assert leader.send(later, 0, 2) == (APPENDED, 3)
+    assert leader.send(later, 0, 2) == (APPENDED, 3)
+    assert leader.send(later, 2, 1) == (APPENDED, 5)
+    for first_row in (0, 2, 3):
+        assert leader.send(mine, first_row, 1)[0] is OutcomeKind.FATAL
+    assert leader.cluster.end_offset(leader.lane) == 6
+
+
 def test_two_producers_are_told_apart(leader: Leader) -> None:
     first, second = (leader.cluster.new_producer_identity() for _ in range(2))
     assert first != second
@@ -227,7 +250,7 @@ ITEM: Item = {
     "job_id": "job",
     "status": "IN_PROGRESS",
     "last_line": 3,
-    "partitions": {"rows/0": [3, 2**40]},
+    "partitions": {"rows/0": [3, 2**40, [0, 0]]},
 }
 
 
@@ -243,7 +266,7 @@ def test_a_change_is_applied_if_all_it_expects_holds(table: ItemTable) -> None:
     change = ItemChange(
         set={"last_line": 4, "partitions": {"rows/0": [4, 5]}, "owner": "me"},
         remove=("status",),
-        expect={"last_line": 3, "owner": None, "partitions": {"rows/0": [3, 2**40]}},
+        expect={"last_line": 3, "owner": None, "partitions": {"rows/0": [3, 2**40, [0, 0]]}},
     )
     assert table.update(change) is None
     assert table.get() == {
@@ -256,7 +279,11 @@ def test_a_change_is_applied_if_all_it_expects_holds(table: ItemTable) -> None:
 
 
 @pytest.mark.parametrize(
-    "expect", [{"last_line": 4}, {"status": None}, {"owner": "me"}, {"last_line": "3"}]
+    "expect",
+    [
+        *({"last_line": 4}, {"status": None}, {"owner": "me"}, {"last_line": "3"}),
+        *({"partitions": {"rows/0": [3, 2**40, [0, 1]]}}, {"partitions": {"rows/0": [3, 2**40]}}),
+    ],
 )
 def test_a_change_is_refused_with_the_item_if_anything_does_not_hold(
     table: ItemTable, expect: dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.planted import in_process, scenarios
+from tests.planted import forgotten, in_process, scenarios
 from tests.planted.scenarios import Found, Ground
 
 Scenario = Callable[[Ground], Found]
@@ -60,6 +60,40 @@ PLANTS = (
         "records carry an old time from the file, so the broker forgets their writer",
         scenarios.batch_held_until_all_is_done,
         "duplicate-row",
+    ),
+    _plant(
+        "new-epoch-without-rescan",
+        "a forgotten lane begins an epoch where it was last seen to end",
+        forgotten.late_batch_after_the_answer,
+        "error RepeatedRows",
+        "lost-row",
+    ),
+    _plant(
+        "new-epoch-while-known",
+        "a lane begins an epoch although its leader knows the job",
+        forgotten.late_batch_before_the_first,
+        "duplicate-row",
+        *("error RepeatedRows", "lost-row"),
+    ),
+    _plant(
+        "base-row-off-by-one",
+        "an epoch begins one row after the lane's end",
+        forgotten.forgotten,
+        "error EpochBase",
+        "lost-row",
+    ),
+    _plant(
+        "epoch-stored-after-the-send",
+        "the item learns of an epoch when its first batch was sent",
+        forgotten.remembered_again,
+        "duplicate-row",
+    ),
+    _plant(
+        "former-epoch-counted-twice",
+        "rows of a former epoch in the tail are counted twice",
+        forgotten.forgotten_twice_in_one_tail,
+        "error EpochBase",
+        "lost-row",
     ),
     _plant(
         "no-if-match",
@@ -190,6 +224,11 @@ CORE_MUTANTS = {
     "no-token-in-the-condition",
     "first-batch-not-alone",
     "csv-time-as-timestamp",
+    "new-epoch-without-rescan",
+    "new-epoch-while-known",
+    "base-row-off-by-one",
+    "epoch-stored-after-the-send",
+    "former-epoch-counted-twice",
     "B28",  # the partition follows from live metadata
     "no-if-match",
 }

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 import pytest
 
 from csvkafka.local.base import Stack
-from tests.planted import bugs, in_process
+from tests.planted import bugs, forgotten, in_process
 from tests.planted.scenarios import Ground
 from tests.planted.table import (
     ALL_BUGS,
@@ -25,7 +25,7 @@ SCENARIOS = {plant.scenario.__name__: plant.scenario for plant in PLANTS}
 
 
 def found_by(scenario: Scenario, planted: str, stack: Stack, new_stack: NewStack) -> set[str]:
-    here = scenario.__module__ == in_process.__name__
+    here = scenario.__module__ in (forgotten.__name__, in_process.__name__)
     with ExitStack() as exits, bugs.planted(planted) if here else nullcontext():
         return scenario(Ground(stack, planted, new_stack, exits))
 

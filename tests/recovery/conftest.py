@@ -20,6 +20,20 @@ def harmed_stack(new_stack: NewStack) -> Iterator[Stack]:
         yield running
 
 
+FORGETFUL = {
+    "producer.id.expiration.ms": "2000",
+    "producer.id.expiration.check.interval.ms": "200",
+}
+"""A broker forgets a producer id two seconds after its last record."""
+
+
+@pytest.fixture(scope="module")
+def forgetful_stack(new_stack: NewStack) -> Iterator[Stack]:
+    """A stack of this module alone, whose one broker soon forgets producer ids."""
+    with new_stack(properties=FORGETFUL) as running:
+        yield running
+
+
 @pytest.fixture
 def dynamodb_proxy(stack: Stack) -> Iterator[Proxy]:
     """A proxy before the session's DynamoDB: AWS_ENDPOINT_URL_DYNAMODB is its `url`."""

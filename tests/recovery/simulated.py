@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+import pytest
 
 from csvkafka.model import BatchHeader, EncodedBatch, JobStatus, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 from csvkafka.testing.simulator.schedule import Fault, Schedule
 from csvkafka.testing.simulator.simulation import JOB_ID, Life, Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
 
 ROWS = 40
 """Nine blocks, so nine batches in a lane that is alone."""
+
+tested_broker: ContextVar[str] = ContextVar("tested_broker", default=BROKER)
+
+
+@pytest.fixture(autouse=True, params=BROKERS)
+def on_each_broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Imported by a module, it runs each of its tests by the rules of each kind of servers."""
+    token = tested_broker.set(request.param)
+    yield request.param
+    tested_broker.reset(token)
+
 
 Hook = Callable[[Simulation], object]
 
@@ -25,14 +40,19 @@ def run(
     max_lives: int = 5,
     spare: bool = False,
     seed: int = 0,
+    broker: str | None = None,
+    expiry: int = 0,
 ) -> Simulation:
     """Runs lives until one completes the job. Each fault and each hook must have been met; with
-    `spare`, any fault. The seed draws how long things take; with 0 Kafka is slow."""
+    `spare`, any fault. The seed draws how long things take; with 0 Kafka is slow. Servers have the
+    rules of `broker`, or of those that the test is run for (`on_each_broker`)."""
     schedule = Schedule(
         seed=seed,
         row_count=rows,
         lane_count=lanes,
         same_host=same_host,
+        broker=broker or tested_broker.get(),
+        expiry=expiry,
         faults=tuple(map(Fault.parse, faults)),
     )
     simulation = Simulation(schedule, hooks, max_lives)

@@ -15,7 +15,18 @@ from csvkafka.errors import (
 )
 from csvkafka.testing.simulator.simulation import JOB_ID
 from csvkafka.testing.simulator.simulation_judge import judge
-from tests.recovery.simulated import ROWS, headers, lag, once, places, run, stopped
+from tests.recovery.simulated import (
+    ROWS,
+    headers,
+    lag,
+    on_each_broker,
+    once,
+    places,
+    run,
+    stopped,
+)
+
+__all__ = ["on_each_broker"]
 
 
 @pytest.mark.parametrize("point", ["run-begins", "item-created"])

@@ -14,8 +14,9 @@ from csvkafka.errors import (
     TopicChangedError,
     TopicTruncatedError,
 )
-from csvkafka.model import SEQUENCE_MODULUS
-from csvkafka.testing.simulator.partition_log import PartitionLog
+from csvkafka.model import SEQUENCE_MODULUS, EncodedBatch, ProducerIdentity
+from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
 from csvkafka.testing.simulator.simulation import JOB_ID, TOPIC, Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import (
@@ -24,6 +25,7 @@ from tests.recovery.simulated import (
     cut_at,
     headers,
     lag,
+    on_each_broker,
     once,
     places,
     progress,
@@ -32,6 +34,8 @@ from tests.recovery.simulated import (
     stopped,
     write_with_next_epoch,
 )
+
+__all__ = ["on_each_broker"]
 
 FIRST_SEQUENCE = SEQUENCE_MODULUS - ROWS // 2
 
@@ -88,9 +92,13 @@ def test_f37_out_of_order_that_nothing_explains_stops_the_run() -> None:
     assert simulation.lives[-1].result is not None
 
 
-def test_f38_an_epoch_that_is_not_ours_any_more_stops_the_run_and_no_new_id_is_taken() -> None:
-    simulation = run(hooks={"1/batch-acknowledged#3": write_with_next_epoch}, max_lives=3)
-    assert [type(life.error) for life in simulation.lives] == [SequenceError] * 3
+def test_f38_an_epoch_that_is_not_ours_any_more_stops_the_run_and_no_new_id_is_taken(
+    on_each_broker: str,
+) -> None:
+    if not BROKERS[on_each_broker].keeps_epochs:
+        pytest.skip("a server without epochs does not refuse one")
+    simulation = run(hooks={"1/batch-acknowledged#3": write_with_next_epoch}, max_lives=1)
+    stopped(simulation, SequenceError)
     identities = {item.get("producer_id") for item in simulation.items} - {None}
     assert len(identities) == 1
 
@@ -251,11 +259,17 @@ def test_f63_other_writers_records_are_left_alone(point: str) -> None:
 @pytest.mark.parametrize("nth", range(1, 10))
 def test_f68_the_sequence_number_starts_over(nth: int) -> None:
     def near_the_end(simulation: Simulation) -> None:
+        """The job has sent some two billion rows, of which retention has left the last."""
         item = simulation.table.items[JOB_ID]
-        item["partitions"] = {"rows/0": [FIRST_SEQUENCE, 0]}
+        item["partitions"] = {"rows/0": [FIRST_SEQUENCE, 1]}
+        producer_id = item["producer_id"]
+        assert isinstance(producer_id, int)
+        last = EncodedBatch(0, 1, 0, frame_records([b"a row of before"]))
+        sealed = seal(last, ProducerIdentity(producer_id, 0), FIRST_SEQUENCE - 1, 0)
+        simulation.kafka.log(simulation.lanes[0]).replay(sealed)
 
     simulation = run(f"1/produce#{nth}=crash-late", hooks={"1/identity-stored#1": near_the_end})
     once(simulation)
     numbers = [header.base_sequence for header in headers(simulation)]
-    assert numbers[0] == FIRST_SEQUENCE
+    assert numbers[:2] == [FIRST_SEQUENCE - 1, FIRST_SEQUENCE]
     assert min(numbers) < ROWS

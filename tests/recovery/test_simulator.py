@@ -10,14 +10,17 @@ from collections.abc import Iterable
 import pytest
 
 from csvkafka.testing.simulator.__main__ import main as simulator_main
-from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
+from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
+from csvkafka.testing.simulator.schedule import CRASHES, HELD, Fault, Schedule
 from csvkafka.testing.simulator.search import (
     Failure,
     every_crash,
     every_fault_of_the_fakes,
     every_pair,
     every_pause,
+    every_zombie_of_two_epochs,
     first_failure,
+    forgotten,
     points_of,
     shrink,
 )
@@ -51,6 +54,26 @@ def assert_all_pass(schedules: Iterable[Schedule], at_least: int) -> None:
 @pytest.mark.parametrize("base", BASES.values(), ids=BASES)
 def test_each_crash_point(base: Schedule) -> None:
     assert_all_pass(every_crash(base, CRASHES), at_least=100)
+
+
+@pytest.mark.parametrize("broker", sorted(set(BROKERS) - {BROKER}))
+def test_each_crash_point_on_other_brokers(broker: str) -> None:
+    assert_all_pass(every_crash(Schedule(broker=broker), CRASHES), at_least=100)
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_each_crash_point_after_the_brokers_have_forgotten(broker: str, lane_count: int) -> None:
+    """What the former life had sent arrives there; or this one dies, and it arrives in the end."""
+    base = forgotten(Schedule(lane_count=lane_count, broker=broker))
+    actions = (*CRASHES, HELD, "release", "forget", "restart")
+    assert_all_pass(every_crash(base, actions, life=2), at_least=350)
+
+
+@pytest.mark.parametrize("broker", ["2.8-4.4", "strict"])
+def test_zombies_of_two_former_epochs_at_each_point(broker: str) -> None:
+    base = Schedule(broker=broker)
+    assert_all_pass(every_zombie_of_two_epochs(base), at_least=1000)
 
 
 @pytest.mark.parametrize("first", ["crash-applied", "crash-late"])

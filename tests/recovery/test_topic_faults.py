@@ -11,12 +11,14 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from csvkafka.config.load_config import kafka_settings
+from csvkafka.kafka.sink import KafkaSink
 from csvkafka.local.base import Stack
-from csvkafka.model import Step
+from csvkafka.model import Lane, OutcomeKind, ProducerIdentity, Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
+from tests.integration.kafka_rows import LaneWriter, connected, send_until_answered
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -261,21 +263,31 @@ def test_f66_topic_settings_changed_while_down(
 def test_f68_sequence_numbers_start_over(
     recovery_case: NewCase, stack: Stack, admin: KafkaAdminClient
 ) -> None:
+    """As if the job had sent some two billion rows, of which retention has left none."""
     case = recovery_case(CsvSpec(row_count=2_000), block_bytes=2_000)
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers)
     producer.send(case.topic, b"of another writer", partition=0).get(10)
     producer.close()
-    admin.delete_records({TopicPartition(case.topic, 0): 1})
     case.kill_at(Step.IDENTITY_STORED)
+    with connected(stack.bootstrap_servers) as client:
+        identity = ProducerIdentity((case.item() or {})["producer_id"], 0)
+        sink = KafkaSink(client, [Lane(case.topic, 0)], {})
+        last = LaneWriter(identity).batch(FIRST_SEQUENCE - 1, 1)
+        (outcome,) = send_until_answered(sink, [last])
+    assert (outcome.kind, outcome.base_kafka_offset) == (OutcomeKind.APPENDED, 1)
+    admin.delete_records({TopicPartition(case.topic, 0): 2})
     case.change_item({"partitions": {"M": {f"{case.topic}/0": near_the_limit()}}})
     case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 2)
-    assert 1 < case.view.record_count() < case.row_count
+    assert 2 < case.view.record_count() < case.row_count
     case.run()
     case.assert_once()
-    sequence = (case.item() or {})["partitions"][f"{case.topic}/0"][0]
-    assert sequence == 2**31 - 1_000 + case.row_count
+    lane = (case.item() or {})["partitions"][f"{case.topic}/0"]
+    assert lane == [FIRST_SEQUENCE + case.row_count, case.row_count + 2]
+
+
+FIRST_SEQUENCE = 2**31 - 1_000
 
 
 def near_the_limit() -> dict[str, object]:
     """A lane's progress [next sequence, next Kafka offset] as DynamoDB stores it."""
-    return {"L": [{"N": str(2**31 - 1_000)}, {"N": "1"}]}
+    return {"L": [{"N": str(FIRST_SEQUENCE)}, {"N": "2"}]}

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from signal import SIGSTOP
 
-import pytest
-from kafka import TopicPartition
-
-from csvkafka.local.base import Stack
-from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.faults.proxy_faults import Cut
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
-from tests.recovery.conftest import NewStack
 
 NewCase = Callable[..., RecoveryCase]
 
 SHORT_LEASE = {"LEASE_SECONDS": "1"}
-
-
-@pytest.fixture(scope="module")
-def forgetful_stack(new_stack: NewStack) -> Iterator[Stack]:
-    """A broker that forgets a producer id one second after its last record."""
-    properties = {
-        "producer.id.expiration.ms": "1000",
-        "producer.id.expiration.check.interval.ms": "200",
-    }
-    with new_stack(properties=properties) as running:
-        yield running
 
 
 def stopped_midway(case: RecoveryCase, step: Step = Step.BATCH_SENT) -> Incarnation:
@@ -68,43 +51,6 @@ def test_f21_a_zombie_wakes_after_the_second_has_completed(recovery_case: NewCas
     case.ends(zombie, 1)
     case.assert_error(zombie, "Fenced")
     assert case.item() == item
-    case.assert_once()
-
-
-def test_f22_a_zombie_whose_producer_id_is_forgotten_sends_nothing(
-    recovery_case: NewCase, forgetful_stack: Stack
-) -> None:
-    case = recovery_case(stack=forgetful_stack, settings=SHORT_LEASE)
-    # Not with a batch half handed over: that one would be written on waking (docs/guarantees.md).
-    zombie = stopped_midway(case, Step.BATCH_ACKNOWLEDGED)
-    case.run()
-    sent = len(zombie.steps(Step.BATCH_SENT))
-    wait_until_forgotten(case)
-    zombie.resume()
-    case.ends(zombie, 1)
-    case.assert_error(zombie, "Fenced")
-    assert len(zombie.steps(Step.BATCH_SENT)) == sent
-    case.assert_once()
-
-
-def wait_until_forgotten(case: RecoveryCase) -> None:
-    """Returns when the broker has no state of the job's producer id any more."""
-    place = TopicPartition(case.topic, 0)
-    admin = case.stack.admin_client()
-    try:
-        assert wait_until(lambda: not admin.describe_producers([place])[place].active_producers, 30)
-    finally:
-        admin.close()
-
-
-def test_f61_down_for_longer_than_the_broker_remembers(
-    recovery_case: NewCase, forgetful_stack: Stack
-) -> None:
-    case = recovery_case(stack=forgetful_stack)
-    case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 2)
-    case.assert_midway()
-    wait_until_forgotten(case)
-    case.run()
     case.assert_once()
 
 

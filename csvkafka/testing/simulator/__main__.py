@@ -13,7 +13,9 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
 from csvkafka.testing.simulator.search import Failure, every_crash, every_pair, first_failure
 from csvkafka.testing.simulator.simulation import Simulation
@@ -26,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.seed is not None:
         return _replay(options)
     if options.every_crash:
-        base = Schedule(row_count=options.rows, lane_count=options.lanes)
-        schedules: Iterable[Schedule] = _all_crashes(base)
+        schedules: Iterable[Schedule] = _all_crashes(_base(options))
     else:
         seeds = options.seeds or _new_seeds(1000)
         print(f"seeds {seeds[0]}-{seeds[-1]}")  # noqa: T201
@@ -69,9 +70,7 @@ def _replay(options: argparse.Namespace) -> int:
     schedule = Schedule.drawn(options.seed)
     if options.fault or options.no_fault:
         faults = tuple(map(Fault.parse, options.fault))
-        schedule = Schedule(
-            options.seed, options.rows, options.lanes, not options.other_host, faults
-        )
+        schedule = replace(_base(options), seed=options.seed, faults=faults)
     simulation = Simulation(schedule)
     simulation.run()
     for line in simulation.trace:
@@ -82,6 +81,17 @@ def _replay(options: argparse.Namespace) -> int:
     failure = Failure(schedule, judge(simulation))
     print(failure if failure.violations else f"nothing is wrong with {schedule.command}")  # noqa: T201
     return 1 if failure.violations else 0
+
+
+def _base(options: argparse.Namespace) -> Schedule:
+    """A schedule without faults."""
+    return Schedule(
+        row_count=options.rows,
+        lane_count=options.lanes,
+        same_host=not options.other_host,
+        broker=options.broker,
+        expiry=options.expiry,
+    )
 
 
 def _new_seeds(count: int) -> range:
@@ -105,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=12, help="rows of the source (default: 12)")
     parser.add_argument("--lanes", type=int, default=1, help="partitions (default: 1)")
     parser.add_argument("--other-host", action="store_true", help="nobody is known to be dead")
+    parser.add_argument(
+        "--broker", choices=BROKERS, default=BROKER, help=f"whose rules (default: {BROKER})"
+    )
+    parser.add_argument(
+        "--expiry", type=int, default=0, help="seconds until a producer id is forgotten"
+    )
     parser.add_argument(
         "--fault", action="append", default=[], help="LIFE/POINT#NTH=ACTION in place of the seed's"
     )

@@ -5,6 +5,7 @@ their actions:
 
     ask        unavailable   no broker answers the question for as long as it is asked
     tail-read  (the tail was read; the caller does not have it yet)
+    producers-told  (so too with whether the leaders know the producer id)
     produce    refuse        the leader answers a retriable error and appends nothing
                refuse-after  the leader appends, yet answers a retriable error
                reply-lost    the leader appends; the connection breaks before it answers
@@ -38,6 +39,7 @@ from csvkafka.testing.simulator.partition_log import (
     INVALID_PRODUCER_EPOCH,
     NO_ERROR,
     OUT_OF_ORDER_SEQUENCE_NUMBER,
+    UNKNOWN_PRODUCER_ID,
     Append,
     PartitionLog,
     values,
@@ -51,6 +53,7 @@ ANSWER_SECONDS = 15.0
 _KINDS = {
     OUT_OF_ORDER_SEQUENCE_NUMBER: OutcomeKind.OUT_OF_ORDER,
     INVALID_PRODUCER_EPOCH: OutcomeKind.FATAL,
+    UNKNOWN_PRODUCER_ID: OutcomeKind.UNKNOWN_PRODUCER,
 }
 
 
@@ -66,15 +69,21 @@ class FakeTopic:
 class FakeKafka:
     """The cluster's state, which outlives every client."""
 
-    def __init__(self, cluster_id: str = "fake-cluster") -> None:
+    def __init__(
+        self,
+        cluster_id: str = "fake-cluster",
+        new_log: Callable[[], PartitionLog] = PartitionLog,
+    ) -> None:
+        """`new_log` makes the log of each partition, with the rules of the cluster's servers."""
         self.cluster_id = cluster_id
+        self.new_log = new_log
         self.topics: dict[str, FakeTopic] = {}
         self._topic_number = itertools.count(1)
         self._producer_id = itertools.count(1000)
 
     def create_topic(self, name: str, partition_count: int = 1, **config: str) -> FakeTopic:
         """A new topic; one of the same name before is gone, with another id."""
-        logs = [PartitionLog() for _ in range(partition_count)]
+        logs = [self.new_log() for _ in range(partition_count)]
         topic = FakeTopic(f"topic-id-{next(self._topic_number)}", logs, config)
         self.topics[name] = topic
         return topic
@@ -120,6 +129,13 @@ class FakeCluster:
         self.meet("tail-read")
         self.time.sleep(self.latency())
         return tail
+
+    def knows_producer(self, lanes: Sequence[Lane], producer_id: int) -> Sequence[bool | None]:
+        self._ask()
+        known = [self.kafka.log(lane).knows(producer_id) for lane in lanes]
+        self.meet("producers-told")
+        self.time.sleep(self.latency())
+        return known
 
     def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
         self._ask()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from csvkafka.model import Step
-from csvkafka.testing.simulator.schedule import AT_POINTS, Fault, Schedule
+from csvkafka.testing.simulator.schedule import AT_POINTS, HELD, Fault, Schedule
 from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import violations
 
@@ -74,18 +74,32 @@ def points_of(schedule: Schedule, life: int) -> list[tuple[str, int]]:
     return points
 
 
-def every_crash(base: Schedule, actions: Sequence[str]) -> Iterator[Schedule]:
-    """Each point of a run without faults, with each of these crashes."""
-    for point, nth in points_of(base, 1):
+def every_crash(base: Schedule, actions: Sequence[str], life: int = 1) -> Iterator[Schedule]:
+    """Each point of that life in the run `base`, with each of these crashes (or other actions)."""
+    for point, nth in points_of(base, life):
         for action in actions:
-            yield replace(base, faults=(Fault(1, point, nth, action),))
+            yield replace(base, faults=(*base.faults, Fault(life, point, nth, action)))
 
 
 def every_pair(base: Schedule, first: str, second: str) -> Iterator[Schedule]:
     """Each point of a run, and for each of them each point of the life that follows."""
     for once in every_crash(base, (first,)):
-        for point, nth in points_of(once, 2):
-            yield replace(once, faults=(*once.faults, Fault(2, point, nth, second)))
+        yield from every_crash(once, (second,), life=2)
+
+
+def forgotten(base: Schedule) -> Schedule:
+    """The first life dies with batches on its way, and the brokers forget the producer id."""
+    dies = Fault(1, "produce", 3, HELD)
+    return replace(base, faults=(dies, Fault(2, Step.RUN_BEGINS, 1, "forget")))
+
+
+def every_zombie_of_two_epochs(base: Schedule) -> Iterator[Schedule]:
+    """The life after the forgotten one dies too, at each of its points, and is forgotten; and what
+    both had sent arrives at each point of the life after that."""
+    for twice in every_crash(forgotten(base), (HELD,), life=2):
+        again = Fault(3, Step.RUN_BEGINS, 1, "forget")
+        dead_twice = replace(twice, faults=(*twice.faults, again))
+        yield from every_crash(dead_twice, ("release",), life=3)
 
 
 def every_pause(base: Schedule, action: str, seconds: int) -> Iterator[Schedule]:

@@ -16,6 +16,7 @@ from functools import partial
 from random import Random
 from typing import ParamSpec, TypeVar
 
+from csvkafka.errors import RecoveryError
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.job.parts import JobParts, JobResult
@@ -28,9 +29,10 @@ from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSink
 from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
 from csvkafka.testing.simulator.fake_table import FakeTable, TableServer, random_latency
+from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
 from csvkafka.testing.simulator.points import OnTheirWay
-from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
-from csvkafka.testing.simulator.virtual_clock import Task, VirtualClock, VirtualTime
+from csvkafka.testing.simulator.schedule import CRASHES, HELD, Fault, Schedule
+from csvkafka.testing.simulator.virtual_clock import WALL_AT_START, Task, VirtualClock, VirtualTime
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +41,7 @@ JOB_ID = "job"
 TOPIC = "rows"
 LEASE_SECONDS = 10.0
 MAX_LIVES = 25
+REFUSALS = 3
 BLOCK_BYTES = 60
 """About three rows."""
 
@@ -79,7 +82,7 @@ class Simulation:
         self.random = Random(f"run {schedule.seed}")
         self.produce_seconds = self.random.choice((0.002, 0.002, 0.2, 1.0))
         self.source = source_bytes(schedule.row_count)
-        self.kafka = FakeKafka()
+        self.kafka = FakeKafka(new_log=self.new_log)
         self.kafka.create_topic(TOPIC, schedule.lane_count)
         self.table = TableServer()
         self.table.watchers.append(self._observe)
@@ -87,6 +90,7 @@ class Simulation:
         self.items: list[Item] = []
         self.observations: list[CheckpointObservation] = []
         self.withheld: list[Callable[[], object]] = []
+        self.held: list[Callable[[], object]] = []
         self.trace: list[str] = []
         """Every point that was met, as `LIFE/POINT#NTH`."""
 
@@ -100,10 +104,25 @@ class Simulation:
             while len(self.lives) < self.max_lives:
                 self.begin_life()
                 self.time.join()
-                if any(life.result is not None for life in self.lives):
+                if any(life.result is not None for life in self.lives) or self._is_refused:
                     break
             self.release_withheld()
+            self.release_held()
             self.time.run_out()
+
+    @property
+    def _is_refused(self) -> bool:
+        """The last lives were refused for what the topic holds: so will be every other."""
+        last = self.lives[-REFUSALS:]
+        return len(last) == REFUSALS and all(isinstance(it.error, RecoveryError) for it in last)
+
+    def new_log(self) -> PartitionLog:
+        """An empty partition of these servers."""
+        return PartitionLog(
+            BROKERS[self.schedule.broker],
+            self.schedule.expiry,
+            lambda: WALL_AT_START + self.time.now,
+        )
 
     def begin_life(self) -> Life:
         """Starts a worker; it runs when the running one blocks."""
@@ -116,6 +135,12 @@ class Simulation:
         """What dead workers had sent arrives now."""
         withheld, self.withheld = self.withheld, []
         for effect in withheld:
+            effect()
+
+    def release_held(self) -> None:
+        """What workers had sent that died with it arrives now."""
+        held, self.held = self.held, []
+        for effect in held:
             effect()
 
     def late_seconds(self) -> float:
@@ -133,9 +158,20 @@ class Simulation:
         """The brokers forget the producer ids, as a day after the last record. Without effect while
         something sent is still on its way: then nobody could promise anything."""
         sending = any(life.on_their_way.any for life in self.lives)
-        if not self.withheld and not sending and not self.time.has_events:
-            for lane in self.lanes:
-                self.kafka.log(lane).forget_producers()
+        late = self.withheld or self.held or self.time.has_events
+        if not sending and not late:
+            self._forget()
+
+    def forget_producers(self) -> None:
+        """So too, whatever is on its way; but for servers without epochs, as `expire_producers`."""
+        if BROKERS[self.schedule.broker].keeps_epochs:
+            self._forget()
+        else:
+            self.expire_producers()
+
+    def _forget(self) -> None:
+        for lane in self.lanes:
+            self.kafka.log(lane).forget_producers()
 
     def _observe(self, item: Item) -> None:
         self.items.append(item)
@@ -211,7 +247,7 @@ class Life:
         if fault is None:
             return ""
         self.met.append(fault)
-        if fault.action in CRASHES:
+        if fault.action in (*CRASHES, HELD):
             self.die(fault.action)
             raise Crash
         match fault.action:
@@ -226,6 +262,13 @@ class Life:
                 self.stop_signal = SIGTERM
             case "foreign":
                 simulation.write_foreign()
+            case "release":
+                simulation.release_held()
+            case "forget":
+                simulation.forget_producers()
+            case "restart":
+                for lane in simulation.lanes:
+                    simulation.kafka.log(lane).restart_uncleanly()
             case "expire":
                 if point == Step.COMPLETED or not self._counts[Step.TAIL_SCANNED]:
                     simulation.expire_producers()
@@ -244,6 +287,8 @@ class Life:
                     effect()
             case "crash-late":
                 simulation.withheld += effects
+            case "crash-held":
+                simulation.held += effects
             case "crash-later":
                 seconds = 0.0
                 for effect in effects:

@@ -106,7 +106,7 @@ locals {
             "kafka-cluster:DescribeTopic",
             # cleanup.policy, min.insync.replicas, max.message.bytes: checked before the first row.
             "kafka-cluster:DescribeTopicDynamicConfiguration",
-            # The topic's tail, read back at a resume.
+            # The topic's tail, read back at a resume, and DescribeProducers (READ): is the job known?
             "kafka-cluster:ReadData",
             "kafka-cluster:WriteData",
           ]

@@ -12,6 +12,7 @@ from crc32c import crc32c
 
 from csvkafka.encode import encoder
 from csvkafka.job import run as job
+from csvkafka.job import tails
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import (
     EncodedBlock,
@@ -49,10 +50,10 @@ def checkpoint_before_acknowledgement() -> None:
 def new_producer_id_on_resume() -> None:
     one_pass = job.Job._pass
 
-    def with_a_new_id(self: Any, begun: Any, start: Any, ends: Any, identity: Any) -> Any:
+    def with_a_new_id(self: Any, begun: Any, found: Any, identity: Any) -> Any:
         if begun.stored.identity is not None:
             identity = self._parts.cluster.new_producer_identity()
-        return one_pass(self, begun, start, ends, identity)
+        return one_pass(self, begun, found, identity)
 
     replace(job.Job, "_pass", with_a_new_id)
 
@@ -122,11 +123,11 @@ def done_before_it_is_acknowledged() -> None:
 def checkpoint_passes_an_unacknowledged_row() -> None:
     acknowledge = Progress.acknowledge
 
-    def complete_by_any_lane(self: Any, lane: int, *rest: int) -> int:
+    def complete_by_any_lane(self: Any, lane: int, *rest: int, **more: bool) -> int:
         pending = self._awaited[lane][0]
         # The block counts as soon as one of its partitions has answered.
         pending.outstanding = 1
-        return acknowledge(self, lane, *rest)
+        return acknowledge(self, lane, *rest, **more)
 
     replace(Progress, "acknowledge", complete_by_any_lane)
 
@@ -144,16 +145,16 @@ def only_lane_0_gets_through() -> None:
 
 @patch("B13")
 def offsets_taken_for_row_numbers() -> None:
-    def by_offsets(_: Any, stored: Any, tails: Any, *__: Any, **___: Any) -> Any:
+    def by_offsets(_: Any, stored: Any, read: Any, *__: Any, **___: Any) -> Any:
         return tuple(
             LaneProgress(
                 progress.next_sequence + tail.end_offset - progress.next_kafka_offset,
                 tail.end_offset,
             )
-            for progress, tail in zip(stored, tails, strict=True)
+            for progress, tail in zip(stored, read, strict=True)
         )
 
-    replace(job, "lanes_after_tails", by_offsets)
+    replace(tails, "lanes_after_tails", by_offsets)
 
 
 @patch("B21")

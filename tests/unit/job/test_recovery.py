@@ -77,12 +77,6 @@ def test_f63_other_writers_records_are_passed_over() -> None:
     assert log.scan(LaneProgress(0, 2)) == LaneProgress(4, 11)
 
 
-def test_another_epoch_of_our_producer_id_is_another_writer() -> None:
-    log = written().ours(2)
-    log.log.append(seal(_batch(3), ProducerIdentity(7, 1), 0, 0))
-    assert log.scan(log.stops[0]) == LaneProgress(2, 2)
-
-
 def test_transaction_markers_are_no_rows() -> None:
     marker = BatchHeader(0, 0, 1, 7, 0, -1, is_control=True)
     tail = LaneTail(0, 1, [marker])

@@ -110,7 +110,8 @@ def test_lanes_and_tails_must_be_as_many() -> None:
 
 
 def progress(*tails: LaneProgress) -> Progress:
-    return Progress(Checkpoint(START, 0, (LaneProgress(0, 0),)), tails)
+    read_to = [tail.next_kafka_offset for tail in tails]
+    return Progress(Checkpoint(START, 0, (LaneProgress(0, 0),)), tails, read_to)
 
 
 def test_an_acknowledgement_that_does_not_rise_names_its_lane_and_offset() -> None:

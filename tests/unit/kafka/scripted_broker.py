@@ -182,28 +182,36 @@ class ScriptedBroker:
         return DeleteRecordsResponse(topics=[topic(name=asked.name, partitions=[answer])])
 
     def _describe_producers(self, request: Any) -> Any:
-        (asked,) = request.topics
-        (self.asked_partition,) = asked.partition_indexes
-        producers = self.producers()
         topic = DescribeProducersResponse.TopicResponse
-        states = [
-            topic.PartitionResponse.ProducerState(
-                producer_id=producer_id,
-                producer_epoch=epoch,
-                last_sequence=last_sequence,
-                coordinator_epoch=-1,
-            )
-            for producer_id, epoch, last_sequence in (
-                [] if isinstance(producers, int) else producers
-            )
-        ]
-        answer = topic.PartitionResponse(
-            partition_index=self.asked_partition,
-            error_code=producers if isinstance(producers, int) else 0,
-            error_message=None,
-            active_producers=states,
+        return DescribeProducersResponse(
+            topics=[
+                topic(
+                    name=asked.name,
+                    partitions=[self._producers_of(number) for number in asked.partition_indexes],
+                )
+                for asked in request.topics
+            ]
         )
-        return DescribeProducersResponse(topics=[topic(name=asked.name, partitions=[answer])])
+
+    def _producers_of(self, partition: int) -> Any:
+        self.asked_partition = partition
+        producers = self.producers()
+        answer = DescribeProducersResponse.TopicResponse.PartitionResponse
+        return answer(
+            partition_index=partition,
+            error_code=producers if isinstance(producers, int) else 0,
+            active_producers=[
+                answer.ProducerState(
+                    producer_id=producer_id,
+                    producer_epoch=epoch,
+                    last_sequence=last_sequence,
+                    coordinator_epoch=-1,
+                )
+                for producer_id, epoch, last_sequence in (
+                    [] if isinstance(producers, int) else producers
+                )
+            ],
+        )
 
     def _list_offsets(self, request: Any) -> Any:
         (asked,) = request.topics

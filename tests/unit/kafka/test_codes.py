@@ -38,7 +38,6 @@ def test_a_corrupt_or_unknown_answer_is_sent_again(code: int) -> None:
         (32, ConfigError, "message.timestamp.after.max.ms"),
         (29, SinkRefusedError, "WRITE"),
         (31, SinkRefusedError, "IDEMPOTENT_WRITE on the cluster"),
-        (59, SequenceError, "producer id"),
         (47, SequenceError, "producer id"),
         (90, SequenceError, "producer id"),
         (87, ConfigError, "topic's settings"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError, ItemLostError
-from csvkafka.model import JobStatus
+from csvkafka.model import Checkpoint, JobStatus, LaneEpoch
 from tests.refusals import refusal
 from tests.unit.ledger.ledgers import DEFINITION, IDENTITY, LANES, Office, checkpoint
 
@@ -162,6 +162,92 @@ def test_an_item_changed_by_something_else_is_an_error(office: Office) -> None:
     office.item["checkpoint_number"] = 5
     with pytest.raises(ItemLostError):
         owner.commit(1)
+
+
+# -- rule 11: later epochs -------------------------------------------------------------------------
+
+LATER = (LaneEpoch(0, 0), LaneEpoch(1, 7))
+
+
+def in_a_later_epoch(rows: int) -> Checkpoint:
+    """The checkpoint of so many rows, with an epoch that began two rows after it."""
+    before = checkpoint(rows)
+    return replace(before, lanes=tuple(replace(lane, epochs=LATER) for lane in before.lanes))
+
+
+def epochs(office: Office) -> tuple[LaneEpoch, ...]:
+    return office.stored.lanes["rows/0"].epochs
+
+
+def test_f98_a_later_epoch_is_stored_and_the_progress_stays(office: Office) -> None:
+    owner = office.owner()
+    owner.commit(5)
+    owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    assert epochs(office) == LATER
+    assert office.stored.position.row_count == 5
+    assert (office.stored.checkpoint_number, office.item["schema_version"]) == (2, 2)
+    assert owner.ledger.holds_lease
+    assert owner.ledger.commit(in_a_later_epoch(9), LANES).checkpoint.position.row_count == 9
+
+
+@pytest.mark.parametrize("action", ["reply-lost", "timeout-applied"])
+def test_f98_a_later_epoch_whose_reply_was_lost_is_known_as_our_own(
+    office: Office, action: str
+) -> None:
+    owner = office.owner()
+    owner.commit(5)
+    owner.next_write(action)
+    if action == "timeout-applied":
+        with pytest.raises(CheckpointError):
+            owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    assert epochs(office) == LATER
+    assert office.stored.checkpoint_number == 2
+
+
+def test_f103_a_checkpoint_begun_before_the_epoch_does_not_take_it_back(office: Office) -> None:
+    owner = office.owner()
+    owner.commit(5)
+    owner.next_write("timeout-late")
+    with pytest.raises(CheckpointError):
+        owner.commit(6)
+    owner.ledger.read_mine()
+    owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    office.time.sleep(60)
+    assert epochs(office) == LATER
+    assert office.stored.position.row_count == 5
+
+
+def test_f103_an_epoch_that_a_late_checkpoint_came_before_is_not_stored(office: Office) -> None:
+    """What stands then is read again, and the leader asked again."""
+    owner = office.owner()
+    owner.commit(5)
+    owner.next_write("timeout-late")
+    with pytest.raises(CheckpointError):
+        owner.commit(6)
+    owner.ledger.read_mine()
+    office.time.sleep(60)
+    owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    assert epochs(office) == LATER[:1]
+    assert office.stored.position.row_count == 6
+
+
+def test_an_epoch_is_not_stored_over_lanes_that_are_not_as_they_were_read(office: Office) -> None:
+    owner = office.owner()
+    owner.commit(5)
+    office.item["partitions"] = {"rows/0": [5, 5, [0, 0], [1, 4]]}
+    with pytest.raises(ItemLostError):
+        owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    assert epochs(office) == (LaneEpoch(0, 0), LaneEpoch(1, 4))
+
+
+def test_f96_who_lost_the_lease_begins_no_epoch(office: Office) -> None:
+    owner = office.owner("a")
+    owner.commit(5)
+    office.worker("b").take()
+    with pytest.raises(FencedError):
+        owner.ledger.begin_epochs(checkpoint(5), in_a_later_epoch(5), LANES)
+    assert epochs(office) == LATER[:1]
 
 
 # -- release ---------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from csvkafka.model import (
     Checkpoint,
     JobStatus,
     Lane,
+    LaneEpoch,
     LaneProgress,
     Position,
     ProducerIdentity,
@@ -108,6 +109,74 @@ def test_progress_of_a_partition_that_is_missing_is_refused() -> None:
         decode(item()).checkpoint_for((Lane("rows", 1),))
 
 
+# -- epochs ----------------------------------------------------------------------------------------
+
+FIRST, SECOND, THIRD = LaneEpoch(0, 0), LaneEpoch(1, 12), LaneEpoch(2, 20)
+
+
+def with_epochs(*epochs: LaneEpoch, next_sequence: int = 20) -> Item:
+    """An item whose first lane is in these epochs."""
+    lanes = (LaneProgress(next_sequence, 25, epochs), *CHECKPOINT.lanes[1:])
+    return item() | progress_attributes(replace(CHECKPOINT, lanes=lanes), LANES, 0)
+
+
+def stored_lane(written: Item) -> object:
+    return dict(written["partitions"])["rows/0"]  # type: ignore[arg-type]
+
+
+def test_a_job_that_no_broker_has_forgotten_is_an_item_of_version_1() -> None:
+    assert item()["schema_version"] == 1
+    assert stored_lane(item()) == [20, 25]
+    assert decode(item()).lanes["rows/0"].epochs == (FIRST,)
+
+
+def test_a_lane_begins_in_the_epoch_that_the_producer_id_came_with() -> None:
+    stored = decode(item() | {"producer_epoch": 4})
+    assert stored.lanes["rows/0"].epochs == (LaneEpoch(4, 0),)
+
+
+def test_a_later_epoch_makes_it_version_2_and_is_read_back() -> None:
+    written = with_epochs(FIRST, SECOND)
+    assert written["schema_version"] == 2
+    assert stored_lane(written) == [20, 25, [0, 0], [1, 12]]
+    stored = decode(written)
+    assert stored.lanes["rows/0"] == LaneProgress(20, 25, (FIRST, SECOND))
+    assert (stored.lanes["rows/0"].epoch, stored.lanes["rows/0"].base_row) == (1, 12)
+    assert stored.lanes["rows/2"].epochs == (FIRST,)
+
+
+@pytest.mark.parametrize(
+    ("next_sequence", "kept"),
+    [
+        (0, (FIRST, SECOND, THIRD)),
+        (12, (FIRST, SECOND, THIRD)),
+        (13, (SECOND, THIRD)),
+        (20, (SECOND, THIRD)),
+        (21, (SECOND, THIRD)),
+    ],
+)
+def test_epochs_are_kept_from_the_last_stored_rows_on_and_one_before_the_present(
+    next_sequence: int, kept: tuple[LaneEpoch, ...]
+) -> None:
+    written = with_epochs(FIRST, SECOND, THIRD, next_sequence=next_sequence)
+    assert decode(written).lanes["rows/0"].epochs == kept
+
+
+def test_f77_an_item_of_a_newer_csvkafka_is_refused_by_its_version() -> None:
+    """So an older one refused version 2, which it would have numbered wrongly."""
+    with pytest.raises(CheckpointError, match=r"schema_version 3.*knows 1 and 2.*a newer one"):
+        decode(item() | {"schema_version": 3})
+
+
+@pytest.mark.parametrize(
+    "lane", [[20, 25, [1, 12], [1, 20]], [20, 25, [0, 12], [1, 3]], [20, 25, 7]]
+)
+def test_f77_epochs_that_cannot_be_are_refused(lane: list[Any]) -> None:
+    damaged = item() | {"schema_version": 2, "partitions": {"rows/0": lane}}
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        decode(damaged)
+
+
 def test_a_lane_is_named_by_topic_and_partition() -> None:
     assert lane_name(Lane("a.b-c", 12)) == "a.b-c/12"
 
@@ -125,7 +194,7 @@ def test_f77_an_item_without_an_attribute_is_refused(name: str) -> None:
 
 
 WRONG: list[tuple[str, Any]] = [
-    ("schema_version", 2),
+    ("schema_version", 0),
     ("schema_version", "1"),
     ("last_line", "40"),
     ("last_line", -1),

@@ -229,6 +229,31 @@ def test_a_lease_is_counted_from_when_the_write_began(office: Office) -> None:
     assert owner.ledger.lease_valid_until == began + LEASE_SECONDS < office.time.now + LEASE_SECONDS
 
 
+@pytest.mark.fault("F109")
+def test_a_lease_that_had_run_out_is_remembered_until_the_item_is_read(office: Office) -> None:
+    owner = office.owner()
+    owner.clock.sleep(LEASE_SECONDS - 1)
+    owner.ledger.renew()
+    assert not owner.ledger.lapsed
+    owner.clock.sleep(LEASE_SECONDS + 1)
+    assert not owner.ledger.lapsed
+    owner.ledger.renew()
+    assert owner.ledger.lapsed
+    owner.clock.sleep(1)
+    owner.ledger.renew()
+    assert owner.ledger.lapsed
+    owner.ledger.read_mine()
+    assert not owner.ledger.lapsed
+
+
+def test_a_new_owner_begins_without_a_lapse(office: Office) -> None:
+    office.owner("a")
+    office.time.sleep(1_000)
+    second = office.worker("b")
+    assert second.take() is not None
+    assert not second.ledger.lapsed
+
+
 @pytest.mark.parametrize("action", ["throttle", "timeout", "timeout-applied", "timeout-late"])
 def test_a_write_without_an_answer_prolongs_nothing(office: Office, action: str) -> None:
     owner = office.owner()

@@ -21,7 +21,7 @@ from csvkafka.errors import (
 )
 from csvkafka.model import EncodedBatch, EncodedBlock, JobStatus, Position, Step
 from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import LeaseLapsed, Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
@@ -98,7 +98,7 @@ class Bench:
             ledger=self.worker.ledger,
             start=start,
             lanes=LANES,
-            progress=Progress(start, start.lanes),
+            progress=Progress(start, start.lanes, [0]),
             sequencer=self.sequencer,
             feed=blocks,
             sink=self.sink,
@@ -286,18 +286,22 @@ def test_a_table_that_fails_for_too_long_stops_the_run() -> None:
     assert 40.0 < bench.time.now < 100.0
 
 
+@pytest.mark.fault("F109")
 def test_f73_sending_pauses_when_the_lease_could_not_be_renewed() -> None:
-    """Rule 6: the write of the first 15 seconds fails, and the lease is one of 10."""
+    """Rule 6: the write of the first 15 seconds fails, and the lease is one of 10. The lease is
+    ours again then, but how long all stood still nobody knows: the topic is read before more is
+    sent."""
     bench = Bench(Blocks(100))
     bench.throttle([1])
     # One slow answer, so that there are rows to send when the lease is over.
     bench.script.actions["produce#4"] = "slow"
     began = bench.time.now
-    bench.pipeline.run()
+    bench.fails_with(LeaseLapsed)
     assert bench.count(Step.SENDING_PAUSED) == 1
-    sent = [number for number, (step, _) in enumerate(bench.steps) if step is Step.BATCH_SENT]
-    paused = [step for step, _ in bench.steps].index(Step.SENDING_PAUSED)
-    assert sent[0] < paused < sent[-1]
+    steps = [step for step, _ in bench.steps]
+    paused = steps.index(Step.SENDING_PAUSED)
+    assert Step.BATCH_SENT in steps[:paused]
+    assert Step.BATCH_SENT not in steps[paused:]
     assert bench.time.now - began > LEASE_SECONDS
 
 

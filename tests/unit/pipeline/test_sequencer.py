@@ -18,6 +18,7 @@ from csvkafka.errors import (
 from csvkafka.model import (
     SEQUENCE_MODULUS,
     EncodedBatch,
+    LaneEpoch,
     LaneProgress,
     OutcomeKind,
     ProduceOutcome,
@@ -30,6 +31,7 @@ from csvkafka.pipeline.sequencer import (
     LAST_BACKOFF_SECONDS,
     MAX_IN_FLIGHT,
     Acknowledged,
+    ProducerForgotten,
     Sequencer,
 )
 from csvkafka.records.record_batch import frame_records, read_headers, seal
@@ -37,6 +39,7 @@ from csvkafka.testing.simulator.partition_log import NO_ERROR, PartitionLog, val
 from tests.unit.stepped_clock import SteppedClock
 
 IDENTITY = ProducerIdentity(7, 2)
+EPOCHS = (LaneEpoch(2, 0),)
 
 
 def batch(record_count: int, lane: int = 0, first_row: int = 0) -> EncodedBatch:
@@ -47,7 +50,7 @@ def batch(record_count: int, lane: int = 0, first_row: int = 0) -> EncodedBatch:
 def sequencer(
     *next_sequences: int, clock: SteppedClock | None = None, batches: int = 0
 ) -> Sequencer:
-    lanes = [LaneProgress(number, number) for number in next_sequences or (0,)]
+    lanes = [LaneProgress(number, number, EPOCHS) for number in next_sequences or (0,)]
     made = Sequencer(lanes, IDENTITY, clock or SteppedClock(), seal)
     for _ in range(batches):
         made.enqueue(batch(2))
@@ -89,6 +92,60 @@ def test_f68_the_sequence_number_starts_over_after_the_largest() -> None:
     open_lane(tested)
     (second,) = tested.due()
     assert read_headers(second.data)[0].base_sequence == 2
+
+
+def test_a_later_epoch_counts_from_its_base_row() -> None:
+    later = LaneProgress(9, 9, (LaneEpoch(2, 0), LaneEpoch(3, 5)))
+    tested = Sequencer([later, LaneProgress(4, 4, EPOCHS)], IDENTITY, SteppedClock(), seal)
+    for lane in (0, 1):
+        tested.enqueue(batch(1, lane))
+    headers = [read_headers(each.data)[0] for each in tested.due()]
+    assert [(h.producer_epoch, h.base_sequence) for h in headers] == [(3, 4), (2, 4)]
+    assert {header.producer_id for header in headers} == {7}
+
+
+def test_f95_a_leader_that_has_forgotten_us_is_told_with_the_refused_row() -> None:
+    later = LaneProgress(9, 9, (LaneEpoch(2, 0), LaneEpoch(3, 5)))
+    tested = Sequencer([later], IDENTITY, SteppedClock(), seal)
+    for size in (2, 2):
+        tested.enqueue(batch(size))
+    open_lane(tested)
+    (second,) = tested.due()
+    with pytest.raises(ProducerForgotten, match="in lane 0") as forgotten:
+        tested.settle(answer(second, OutcomeKind.UNKNOWN_PRODUCER))
+    assert (forgotten.value.lane, forgotten.value.next_row) == (0, 11)
+
+
+def test_f95_with_others_on_their_way_it_is_not_known_where_the_lane_ends() -> None:
+    tested = sequencer(batches=3)
+    open_lane(tested)
+    second, _ = tested.due()
+    with pytest.raises(RescanNeeded) as refusal:
+        tested.settle(answer(second, OutcomeKind.UNKNOWN_PRODUCER))
+    assert not isinstance(refusal.value, ProducerForgotten)
+
+
+def test_f95_above_a_failed_batch_that_answer_says_nothing() -> None:
+    clock = SteppedClock()
+    tested = sequencer(clock=clock, batches=3)
+    open_lane(tested)
+    second, third = tested.due()
+    assert tested.settle(answer(second, OutcomeKind.RETRIABLE)) is None
+    assert tested.settle(answer(third, OutcomeKind.UNKNOWN_PRODUCER)) is None
+    clock.now += 1
+    assert tickets(tested.due()) == [1]
+
+
+def test_what_was_sent_again_is_acknowledged_as_that() -> None:
+    clock = SteppedClock()
+    tested = sequencer(clock=clock, batches=2)
+    (first,) = tested.due()
+    tested.settle(answer(first, OutcomeKind.RETRIABLE))
+    clock.now += 1
+    (again,) = tested.due()
+    assert tested.settle(answer(again)) == Acknowledged(0, 0, 2, sent_again=True)
+    (second,) = tested.due()
+    assert tested.settle(answer(second, kafka_offset=2)) == Acknowledged(0, 2, 2)
 
 
 def test_records_carry_the_wall_clock() -> None:
@@ -140,7 +197,9 @@ def test_a_failure_is_resent_in_order_with_the_same_bytes_lowest_first() -> None
     again = tested.due()
     assert again == flying[:1]
     clock.now += 100.0
-    assert tested.settle(answer(again[0], OutcomeKind.DUPLICATE, 10)) == Acknowledged(0, 10, 2)
+    assert tested.settle(answer(again[0], OutcomeKind.DUPLICATE, 10)) == Acknowledged(
+        0, 10, 2, True
+    )
     assert tested.due() == flying[1:]
 
 
