@@ -40,14 +40,14 @@ def source_codec(encoding: str) -> str:
         info = codecs.lookup(encoding)
     except LookupError as error:
         raise ConfigError(
-            f"CSV_ENCODING (or --csv-encoding) is {encoding!r}, which Python does not know; give a "
+            f"CSV_ENCODING is {encoding!r}, which Python does not know; give a "
             "name such as utf-8 or cp1252"
         ) from error
     if info.name in ("utf-8", "utf-8-sig"):
         return "utf-8"
     if not _leaves_ascii_alone(info.name):
         raise ConfigError(
-            f"CSV_ENCODING (or --csv-encoding) {encoding!r} is not supported: in that encoding a "
+            f"CSV_ENCODING {encoding!r} is not supported: in that encoding a "
             "byte below 128 does not always stand for its ASCII character, so line ends cannot be "
             "told; convert the file to UTF-8"
         )

@@ -20,7 +20,7 @@ from csvkafka.aws.dynamodb_item import (
     update_request,
 )
 from csvkafka.checkpoint import CheckpointManager
-from csvkafka.errors import CheckpointError, ConfigError
+from csvkafka.errors import CheckpointError, CheckpointUnavailableError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
@@ -227,7 +227,7 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
     gateway.script((status, code))
     assert item.get() is None
     gateway.always((status, code))
-    with refusal(CheckpointError, match=f"GetItem: {code}.*") as raised:
+    with refusal(CheckpointUnavailableError, match=f"GetItem: {code}.*") as raised:
         item.get()
     assert "again later" in str(raised.value)
 
@@ -249,7 +249,7 @@ def test_a_refused_call_names_table_region_and_cure(
     item: DynamoDbItem, gateway: FaultyGateway, fault: Any, words: str
 ) -> None:
     gateway.always(fault)
-    with pytest.raises(CheckpointError, match=words) as raised:
+    with refusal(CheckpointError, match=words) as raised:
         item.update(ItemChange({"a": 1}))
     for word in (TABLE, gateway.endpoint_url, "eu-west-1", fault[1]):
         assert word in str(raised.value)
@@ -374,10 +374,12 @@ def test_an_item_of_a_loading_job_cannot_be_overwritten(client: Any, attribute: 
     item = DynamoDbItem(TABLE, "job", client=client)
     item.put_new({"last_line": 7, attribute: 0})
     manager = CheckpointManager(TABLE, "job", client=client)
-    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
-        manager.update_checkpoint(1, 1)
-    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
-        manager.mark_complete(1)
+    for write in (lambda: manager.update_checkpoint(1, 1), lambda: manager.mark_complete(1)):
+        with pytest.raises(
+            ClientError, match="which goes on with it when it is run again"
+        ) as caught:
+            write()
+        assert caught.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
     assert manager.get_last_processed_line() == 7
 
 
