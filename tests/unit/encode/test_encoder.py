@@ -302,7 +302,7 @@ def give_two_keys_that_are_written_alike(_row: dict[str, object], _line: int) ->
 
 
 def test_a_transform_cannot_make_a_record_with_a_key_twice() -> None:
-    with pytest.raises(ConfigError, match=r"row 1 of .*the key 'null' twice"):
+    with pytest.raises(UserFunctionError, match=r"row 1 of .*the key 'null' twice"):
         values(b"a\n5\n", transform=give_two_keys_that_are_written_alike)
 
 

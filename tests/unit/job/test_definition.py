@@ -189,7 +189,7 @@ def test_one_row_may_be_as_large_as_topic_and_setting_allow() -> None:
     assert shown == [
         (500_000, 500_000, "the topic's max.message.bytes"),
         (1_000_000, 2_000_000, "the topic's max.message.bytes"),
-        (1_000_000, 3_000_000, "MAX_RECORD_BYTES (or --max-record-bytes)"),
+        (1_000_000, 3_000_000, "MAX_RECORD_BYTES"),
     ]
 
 
