@@ -73,6 +73,12 @@ class Beginning:
 
     def begin(self) -> Begun:
         """Step 1: the item stands and is this job's, or the run is refused."""
+        try:
+            return self._begin()
+        finally:
+            self._first_chunks.clear()
+
+    def _begin(self) -> Begun:
         source = self._parts.source.identify()
         look = self._look(source)
         header = look.header
@@ -169,7 +175,6 @@ class Beginning:
 
     def _look(self, source: SourceIdentity) -> Preview:
         """The source's header and first rows; the log shows names, no row's contents."""
-        self._first_chunks.clear()
         with closing(self._parts.source.read(0)) as chunks:
             look = preview(self._kept(chunks), self._spec.dialect, source.uri)
         show_names = not doubts.looks_like_data(look.header.names)

@@ -20,7 +20,6 @@ from kafka.net.selector import NetworkSelector
 
 from csvkafka.errors import SinkUnavailableError
 from csvkafka.kafka import codes
-from csvkafka.kafka.port import mismatch
 from csvkafka.kafka.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -102,6 +101,8 @@ class Bootstrap:
         is_first = server not in self._reasons
         self._reasons[server] = error
         if is_first and not isinstance(error, NamedBrokerError) and "DNS" not in str(error):
+            from csvkafka.kafka.port import mismatch  # not needed by a start that goes well
+
             place = self._cluster.broker_metadata(server)
             wrong = mismatch(self._settings, place.host, place.port)
             if wrong is not None:
