@@ -50,7 +50,9 @@ def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
         raise ConfigError("Missing environment variable DYNAMODB_TABLE: name the checkpoint table")
     job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
     if not job_id:
-        raise ConfigError(f"JOB_ID is empty; name the job, or leave it out for {DEFAULT_JOB_ID}")
+        raise ConfigError(
+            f"the job's name is empty: give one, or leave it out altogether for {DEFAULT_JOB_ID}"
+        )
     item = DynamoDbItem(table, job_id)
     if watch:
         _watch(item, table, job_id)

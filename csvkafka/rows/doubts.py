@@ -51,8 +51,8 @@ def refusals(
     if duplicates is DuplicateColumns.REFUSE and clashes(names):
         yield (
             f"{_which_clash(preview)}, and a record holds one value of a name; set "
-            "CSV_DUPLICATE_COLUMNS=last to send that of the last "
-            "one, as csv.DictReader gives it, or =number to send all under names with a number"
+            "CSV_DUPLICATE_COLUMNS=last to send that of the last one, as csv.DictReader does, or "
+            "CSV_DUPLICATE_COLUMNS=number to send all under names with a number"
         )
 
 

@@ -116,7 +116,7 @@ class TestStatus:
     def test_an_empty_job_id_is_not_taken_for_the_default(self, place: LoadPlace) -> None:
         result = run_csvkafka("status", settings=place.settings(JOB_ID=""))
         assert (result.returncode, result.stdout) == (1, "")
-        assert "JOB_ID is empty" in result.stderr
+        assert "the job's name is empty" in result.stderr
 
     def test_no_item_and_no_table(self, place: LoadPlace) -> None:
         result = self.status(place)
@@ -336,8 +336,8 @@ class TestDoctor:
     @pytest.mark.parametrize(
         ("body", "settings", "level", "complaint"),
         [
-            (b"id;name\n1;a\n", {}, "error", "CSV_DELIMITER=';'"),
-            (b"id,name,name\n1,a,b\n", {}, "error", "CSV_DUPLICATE_COLUMNS=last"),
+            (b"id;name\n1;a\n", {}, "error", "set --csv-delimiter ';'"),
+            (b"id,name,name\n1,a,b\n", {}, "error", "set --csv-duplicate-columns last"),
             (b"id,name,name\n1,a,b\n", {"CSV_DUPLICATE_COLUMNS": "last"}, "warning", "last one's"),
             (b"1,ada\n2,bob\n", {}, "warning", "looks like data"),
             (b"id,name\n1,a\n2\n", {}, "error", "row 2 at byte 12"),

@@ -255,7 +255,7 @@ def test_a_job_that_a_row_was_too_large_for_goes_on_with_a_larger_limit(place: L
     place = LoadPlace(place.stack, topic_config={"max.message.bytes": "10000000"})
     place.put(b"id,name\n1,a\n2," + b"x" * 3_000_000 + b"\n3,c\n")
     small = {"KAFKA_COMPRESSION_TYPE": "none", "MAX_RECORD_BYTES": "2000000"}
-    with pytest.raises(CsvKafkaError, match=r"raise MAX_RECORD_BYTES .*, and run again"):
+    with pytest.raises(CsvKafkaError, match="raise MAX_RECORD_BYTES, and run again"):
         place.load(**small)
     assert place.lines() == [1]
     place.load(KAFKA_COMPRESSION_TYPE="none")
