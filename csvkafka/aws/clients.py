@@ -167,7 +167,7 @@ def s3_client(
     endpoint_url: str | None = None,
     region_name: str | None = None,
     connect_timeout_seconds: float = 3.0,
-    read_timeout_seconds: float = 8.0,
+    read_timeout_seconds: float = 6.0,
     max_attempts: int = 1,
 ) -> S3Client:
     """A client for S3, path-style where the endpoint is not Amazon's own.

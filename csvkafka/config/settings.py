@@ -103,7 +103,7 @@ SINK = (
         "How long a start waits for a broker that cannot be reached; raise it where the loader "
         "starts beside its brokers.",
         kind=Kind.SECONDS,
-        default="8",
+        default="6",
     ),
     Setting("KAFKA_TOPIC", "Topic that gets the rows; it must exist.", required=True),
     Setting(

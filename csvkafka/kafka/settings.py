@@ -46,7 +46,7 @@ class KafkaSettings:
     client_id: str = "csvkafka"
     request_timeout_ms: int = 30_000
     setup_timeout_ms: int = 10_000
-    connect_timeout_ms: int = 8_000
+    connect_timeout_ms: int = 6_000
     answer_timeout_ms: int = 60_000
     reconnect_backoff_ms: int = 50
     reconnect_backoff_max_ms: int = 1_000

@@ -80,13 +80,13 @@ def test_twenty_lanes_at_once(kafka: str) -> None:
         assert values_in(kafka, topic, lane) == rows(50, lane)
 
 
-def test_a_batch_larger_than_the_topic_takes_is_fatal_and_names_the_setting(kafka: str) -> None:
+def test_a_batch_larger_than_the_topic_takes_is_told_as_such(kafka: str) -> None:
     topic = create_topic(kafka, max_message_bytes="2000")
     with connected(kafka) as client:
         sink, writer = open_sink(client, topic)
         (outcome,) = outcomes_of(sink, [writer.batch(0, 1000)])
-    assert outcome.kind is OutcomeKind.FATAL
-    assert "max.message.bytes" in str(outcome.error)
+    assert outcome.kind is OutcomeKind.TOO_LARGE
+    assert "refused a batch as too large" in str(outcome.error)
 
 
 def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(
