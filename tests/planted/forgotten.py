@@ -6,7 +6,8 @@ from __future__ import annotations
 import io
 
 from csvkafka.testing.checker.checker import check
-from csvkafka.testing.checker.expectation import Expectation, documented_record, read_rows
+from csvkafka.testing.checker.documented import documented_record, read_rows
+from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.simulator.schedule import Fault, Schedule
 from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import records_of

@@ -180,7 +180,7 @@ def test_f98_the_write_of_the_new_epoch_fails_or_its_reply_is_lost(
     told = begun.trace[: begun.trace.index("2/epoch-begins#1")]
     nth = 1 + sum(place.startswith("2/table-write#") for place in told)
     simulation = run(DIES, FORGOTTEN, f"2/table-write#{nth}={action}")
-    once(simulation, lives=2 if action == "reply-lost" else 3)
+    once(simulation)
     assert epochs(simulation) == [0, 1]
 
 
