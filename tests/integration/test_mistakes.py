@@ -67,7 +67,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         "SourceRead.*{refusing}",
     ),
     "S3: silent endpoint": ({"AWS_ENDPOINT_URL_S3": "http://{silent}"}, "SourceRead.*{silent}"),
-    "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*--create-table"),
+    "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*CREATE_TABLE=true"),
     "DynamoDB: endpoint's host": (
         {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{NO_HOST}"},
         f"{NO_HOST}.*cannot be reached",
