@@ -27,6 +27,9 @@ BLOCK_BYTES = 256 * 1024
 """Source bytes of a block, by measurement (docs/performance.md): more do not stay in the
 processor's cache, fewer make more batches, of which each costs loader and broker something."""
 
+ENCODE_THREADS = 2
+"""Threads that encode blocks, by measurement on two cores (docs/performance.md)."""
+
 SOURCE_LINE = "_source_line"
 SOURCE_FILE = "_source_file"
 """The fields that a record has beside those of its row."""
