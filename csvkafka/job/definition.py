@@ -53,8 +53,9 @@ class JobSpec:
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
-    doubled for several partitions, and for the compiled encoder (`plan`). `given` holds the variables of those
-    settings of the dialect that the user gave, be it with the default's text."""
+    doubled for several partitions, and for the compiled encoder (`plan`). `given` holds the
+    variables of those settings of the dialect that the user gave, be it with the default's
+    text."""
 
     job_id: str
     topic: str
