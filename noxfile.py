@@ -13,6 +13,9 @@ nox.options.reuse_venv = "yes"
 
 
 FAULT_RESULTS = "--fault-results=reports/faults"
+OF_ENCODERS = ("tests/unit/encode", "tests/unit/rows", "tests/unit/pipeline")
+"""What a Python or a compiled encoder may matter to."""
+
 AT_ONCE = ("-n", "3", "--dist", "loadfile")
 """These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process."""
 
@@ -43,8 +46,44 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests of single modules: seconds, no network."""
+    """Tests of single modules: seconds, no network; what encodes, by the Python encoder too."""
     run_tests(session, "tests/unit")
+    session.run("pytest", *OF_ENCODERS, *session.posargs, env={"CSVKAFKA_ENCODER": "python"})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """The compiled encoder beside the reference, on inputs that find new ways; `-- -runs=N`."""
+    session.install("--editable", ".[testing]", "atheris>=3")
+    found = Path("reports/fuzz")
+    found.mkdir(parents=True, exist_ok=True)
+    options = session.posargs or ("-runs=1000000", "-max_len=1000")
+    kept = (str(found), f"-artifact_prefix={found}/")
+    compiled = {"CSVKAFKA_ENCODER": "compiled"}
+    session.run("python", "-m", "tests.fuzz.encoder", *kept, *options, env=compiled)
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """The compiled encoder, built by gcc with checks of addresses and undefined behaviour."""
+    checks = "-fsanitize=address,undefined"
+    build = {
+        "CC": "gcc",
+        "CFLAGS": f"{checks} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1",
+        "LDFLAGS": checks,
+    }
+    session.install(".[testing]", env=build)
+    libraries = (
+        str(session.run("gcc", f"-print-file-name=lib{name}.so", external=True, silent=True))
+        for name in ("asan", "ubsan")
+    )
+    run = {
+        "LD_PRELOAD": " ".join(library.strip() for library in libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # CPython keeps what it has at its end
+        "PYTHONMALLOC": "malloc",  # so that each bytes object has bounds of its own
+        "CSVKAFKA_ENCODER": "compiled",
+    }
+    session.run("pytest", *session.posargs or OF_ENCODERS[:2], env=run)
 
 
 @nox.session
@@ -221,6 +260,14 @@ def bench(session: nox.Session) -> None:
     """The loader's speed beside Kafka's own tool and two everyday loaders."""
     session.install("--editable", ".[testing]", "confluent-kafka>=2.5,<3")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Into dist/: wheels with the compiled encoder for this platform, a pure one, the sdist."""
+    session.install("cibuildwheel>=4,<5", "build>=1.3")
+    session.run("cibuildwheel", "--output-dir", "dist", *session.posargs)
+    session.run("python", "-m", "build", "--outdir", "dist", env={"CSVKAFKA_PURE": "1"})
 
 
 @nox.session

@@ -22,11 +22,11 @@ from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.rows.blocks import read_header
 
 CHUNK_BYTES = 262_144
-COUNTS = (0, 1, 2, 3)
+RUNNERS = ("1 thread", "2 threads", "3 threads", "1 worker", "2 workers")
 
 
-def drain(data: bytes, times: int, plan: EncodePlan, count: int) -> tuple[int, float, float]:
-    """Encodes everything with so many workers (0: threads): rows, seconds, processor seconds.
+def drain(data: bytes, times: int, plan: EncodePlan, runner: str) -> tuple[int, float, float]:
+    """Encodes everything by so many threads or workers: rows, seconds, processor seconds.
 
     The start of the workers is not counted."""
 
@@ -37,14 +37,15 @@ def drain(data: bytes, times: int, plan: EncodePlan, count: int) -> tuple[int, f
             for at in range(body, len(data), CHUNK_BYTES):
                 yield data[at : at + CHUNK_BYTES]
 
-    with encode_workers(count) if count else nullcontext() as pool:
+    count, is_threads = int(runner[0]), "thread" in runner
+    with nullcontext() if is_threads else encode_workers(count) as pool:
         if pool is not None:
             for future in [pool.submit(time.sleep, 0.5) for _ in range(count)]:
                 future.result()
         woken = threading.Event()
         begun, cpu_before = time.monotonic(), time.process_time()
         workers_before = cpu_of_children()
-        feed = ThreadedBlockFeed(chunks, START, plan, wake=woken.set, executor=pool)
+        feed = ThreadedBlockFeed(chunks, START, plan, wake=woken.set, threads=count, executor=pool)
         rows = 0
         while not feed.exhausted:
             block = feed.take()
@@ -60,7 +61,7 @@ def drain(data: bytes, times: int, plan: EncodePlan, count: int) -> tuple[int, f
 
 
 def main() -> None:
-    """Prints a line for each number of workers."""
+    """Prints a line for each of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--times", type=int, default=6)
@@ -71,13 +72,12 @@ def main() -> None:
     if not data.endswith(b"\n"):
         data += b"\n"
     plan = EncodePlan(read_header([data], Dialect()).names, "s3://bucket/key.csv")
-    results: dict[int, list[tuple[float, float]]] = {count: [] for count in COUNTS}
+    results: dict[str, list[tuple[float, float]]] = {runner: [] for runner in RUNNERS}
     for number in range(options.rounds):
-        for count in COUNTS[:: 1 if number % 2 == 0 else -1]:
-            rows, seconds, cpu = drain(data, options.times, plan, count)
-            results[count].append((rows / seconds, cpu / rows * 1e6))
-    for count, runs in results.items():
-        name = f"{count} workers" if count else "threads"
+        for runner in RUNNERS[:: 1 if number % 2 == 0 else -1]:
+            rows, seconds, cpu = drain(data, options.times, plan, runner)
+            results[runner].append((rows / seconds, cpu / rows * 1e6))
+    for name, runs in results.items():
         best_rate, least_cpu = max(rate for rate, _ in runs), min(cpu for _, cpu in runs)
         print(f"{name:>10}: {best_rate:9,.0f} rows/s, {least_cpu:.2f} µs of processor time per row")
 

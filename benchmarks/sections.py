@@ -162,6 +162,23 @@ def checkpoints(options: Options) -> list[Line]:
     )
 
 
+def encoders(options: Options) -> list[Line]:
+    """The compiled encoder beside the Python one, by two codecs and one to three threads."""
+    by_python = {"CSVKAFKA_ENCODER": "python"}
+    lz4 = {"KAFKA_COMPRESSION_TYPE": "lz4"}
+    return in_turns(
+        [
+            _load(options, "Python", **by_python),
+            _load(options, "compiled, 1 thread", ENCODE_THREADS="1"),
+            _load(options, "compiled, 2 threads"),
+            _load(options, "compiled, 3 threads", ENCODE_THREADS="3"),
+            _load(options, "Python, lz4", **by_python, **lz4),
+            _load(options, "compiled, lz4", **lz4),
+        ],
+        options.rounds,
+    )
+
+
 def workers(options: Options) -> list[Line]:
     """Processes that encode beside the loader, against the broker."""
     return in_turns(
@@ -262,6 +279,7 @@ SECTIONS: dict[str, Callable[[Options], list[Line]]] = {
     "shapes": shapes,
     "partitions": partitions,
     "checkpoints": checkpoints,
+    "encoders": encoders,
     "workers": workers,
     "resume": resume,
     "growth": growth,

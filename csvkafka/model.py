@@ -24,8 +24,12 @@ MAX_RECORD_BYTES = 8_000_000
 RECORD_LIMIT_SETTING = "MAX_RECORD_BYTES"
 
 BLOCK_BYTES = 256 * 1024
-"""Source bytes of a block, by measurement (docs/performance.md): more do not stay in the
-processor's cache, fewer make more batches, of which each costs loader and broker something."""
+"""Source bytes of a block, by measurement (docs/performance.md): of more, the Python encoder's
+objects do not stay in the processor's cache; fewer make more batches, of which each costs loader
+and broker something."""
+
+ENCODE_THREADS = 2
+"""Threads that encode blocks, by measurement on two cores (docs/performance.md)."""
 
 SOURCE_LINE = "_source_line"
 SOURCE_FILE = "_source_file"

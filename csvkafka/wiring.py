@@ -87,7 +87,7 @@ def run_load(
             cluster=KafkaCluster(client),
             ledger=_ledger(config, item, clock),
             open_sink=_sink_opener(client),
-            open_feed=_feed_opener(source, encoders),
+            open_feed=_feed_opener(source, encoders, config.encode_threads),
             store=store,
             clock=clock,
             observer=LoadLog(observer),
@@ -139,11 +139,13 @@ def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, 
 
 
 def _feed_opener(
-    source: S3Source, encoders: Executor | None
+    source: S3Source, encoders: Executor | None, threads: int
 ) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
     def open_feed(
         start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]
     ) -> BlockFeed:
-        return ThreadedBlockFeed(source.read, start, plan, skip=skip, wake=wake, executor=encoders)
+        return ThreadedBlockFeed(
+            source.read, start, plan, skip=skip, wake=wake, threads=threads, executor=encoders
+        )
 
     return open_feed

@@ -15,6 +15,7 @@ import click
 
 from csvkafka import __version__
 from csvkafka.cli.output import report_error, report_unexpected
+from csvkafka.compiled import compiled_module
 from csvkafka.errors import CsvKafkaError
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.logs import let_go_of_output
@@ -72,13 +73,27 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _show_version(context: click.Context, _: click.Parameter, is_asked_for: bool) -> None:
+    if is_asked_for:
+        encoder = "Python" if compiled_module() is None else "compiled"
+        click.echo(f"csvkafka {__version__} ({encoder} encoder)")
+        context.exit()
+
+
 @click.command(
     cls=_LazyGroup,
     epilog=EPILOG,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message="csvkafka %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version, and which encoder is in use.",
+)
 @click.pass_context
 def csvkafka(context: click.Context) -> int | None:
     """Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order,

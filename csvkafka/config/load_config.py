@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from csvkafka.compiled import compiled_module
 from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
+from csvkafka.model import ENCODE_THREADS, BadRows, Dialect, DuplicateColumns, Routing, Transform
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -42,6 +43,7 @@ class LoadConfig:
     checkpoint_interval: int = 10_000
     lease_seconds: float = 10.0
     watchdog_seconds: float = 120.0
+    encode_threads: int = ENCODE_THREADS
     encode_workers: int = 0
 
     @classmethod
@@ -49,6 +51,7 @@ class LoadConfig:
         """Reads and checks all settings. Raises ConfigError that names each missing or malformed
         variable, or what does not go together."""
         given = _Given(values, SETTINGS)
+        compiled_module()  # refuses an encoder that there is none of
         spec = JobSpec(
             job_id=given.text("JOB_ID"),
             topic=given.text("KAFKA_TOPIC"),
@@ -84,6 +87,7 @@ class LoadConfig:
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
             watchdog_seconds=given.seconds("WATCHDOG_SECONDS"),
+            encode_threads=given.count("ENCODE_THREADS"),
             encode_workers=given.count("ENCODE_WORKERS"),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.model import MAX_RECORD_BYTES, BadRows, DuplicateColumns
+from csvkafka.model import ENCODE_THREADS, MAX_RECORD_BYTES, BadRows, DuplicateColumns
 
 
 class Kind(StrEnum):
@@ -188,8 +188,15 @@ JOB = (
         default="120",
     ),
     Setting(
+        "ENCODE_THREADS",
+        "Threads that encode rows; more than 2 are for the compiled encoder and cores to spare.",
+        kind=Kind.COUNT,
+        default=str(ENCODE_THREADS),
+        minimum=1,
+    ),
+    Setting(
         "ENCODE_WORKERS",
-        "Processes that encode rows beside the loader; 0: threads of its own.",
+        "Processes that encode rows beside the loader, where a TRANSFORM takes long; 0: threads.",
         kind=Kind.COUNT,
         default="0",
     ),

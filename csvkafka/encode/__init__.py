@@ -2,6 +2,6 @@
 
 Imports: the ground, records, rows.
 Imported by: cli, job, pipeline, testing/simulator.
-Read: encoder, row_json (any row: the reference), plain_rows (the fast way, to the same bytes),
-bad_row (what ends a block early), partitioning.
+Read: encoder, row_json (any row: the reference), compiled_rows, plain_rows (the fast ways, to the
+same bytes), bad_row (what ends a block early), partitioning.
 """

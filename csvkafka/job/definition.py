@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from csvkafka.compiled import compiled_module
 from csvkafka.encode.row_json import transform_name
 from csvkafka.errors import (
     ConfigChangedError,
@@ -52,8 +53,9 @@ class JobSpec:
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
-    doubled where rows go to several partitions (`plan`). `given` holds the variables of those
-    settings of the dialect that the user gave, be it with the default's text."""
+    doubled for several partitions, and for the compiled encoder (`plan`). `given` holds the
+    variables of those settings of the dialect that the user gave, be it with the default's
+    text."""
 
     job_id: str
     topic: str
@@ -159,10 +161,15 @@ class JobSpec:
                 if topic_bytes < self.max_record_bytes
                 else RECORD_LIMIT_SETTING
             ),
-            # A block becomes a batch for each lane: with several, small ones unless it is larger.
-            block_bytes=self.block_bytes * (1 if data_lanes == 1 else 2),
+            block_bytes=self.block_bytes * (2 if self._takes_large_blocks(data_lanes) else 1),
             transform=self.transform,
         )
+
+    def _takes_large_blocks(self, data_lanes: int) -> bool:
+        # Of a block, each lane gets a batch: with several, small ones unless it is larger. And the
+        # compiled encoder needs no more of the processor's cache than a piece of a block.
+        is_compiled = self.transform is None and compiled_module() is not None
+        return data_lanes > 1 or is_compiled
 
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.

@@ -1,10 +1,10 @@
 """Reads and encodes ahead of the loop: encoded blocks, in file order, from background threads.
 
-One thread reads the source and cuts it into blocks; an executor encodes them, several at a time,
-since compression runs without the GIL; the loop takes them without ever waiting. Memory: at most
-`depth` blocks: the source bytes (`plan.block_bytes`) of those that wait, five to ten times that for
-each that is just being encoded (25 times if the `csv` module reads it), the compressed batches of
-those that are ready. With the defaults that is 5 to 15 MB.
+One thread reads the source and cuts it into blocks; an executor encodes them, several at a time:
+compression runs without the GIL, and so does all of the compiled encoder; the loop takes them
+without ever waiting. Memory: at most `depth` blocks: the source bytes (`plan.block_bytes`) of those
+that wait, twice to ten times that for each that is just being encoded (25 times if the `csv` module
+reads it), the compressed batches of those that are ready. With the defaults that is 5 to 15 MB.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 
 from csvkafka.encode.encoder import encode_block, lane_total
-from csvkafka.model import Block, EncodedBlock, EncodePlan, Position
+from csvkafka.model import ENCODE_THREADS, Block, EncodedBlock, EncodePlan, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.blocks import MAX_ROW_BYTES, cut_blocks
 
 log = logging.getLogger(__name__)
 
-ENCODER_THREADS = 2
-"""One compresses while the other makes JSON; more than two only contend for the GIL."""
-
-DEPTH = 5
-"""Blocks that are read ahead."""
+DEPTH = 3
+"""Blocks that are read ahead, beside one for each thread."""
 
 CLOSE_SECONDS = 2.0
 
@@ -37,8 +34,8 @@ class ThreadedBlockFeed:
     `skip[lane]` says how many of the lane's next rows are in the topic already: they are left out.
     While any are left, blocks are encoded one after the other, because what one block may skip
     depends on what the one before has skipped. `wake` is called, from a background thread, whenever
-    `take` or `exhausted` may have something new to say. `executor` runs `encode_block`, if not the
-    feed's own threads; it is the caller's to close."""
+    `take` or `exhausted` may have something new to say. `executor` runs `encode_block`, if not
+    `threads` of the feed's own; it is the caller's to close."""
 
     def __init__(
         self,
@@ -48,7 +45,8 @@ class ThreadedBlockFeed:
         *,
         skip: Sequence[int] = (),
         wake: Callable[[], None] = lambda: None,
-        depth: int = DEPTH,
+        depth: int | None = None,
+        threads: int = ENCODE_THREADS,
         executor: Executor | None = None,
         max_row_bytes: int = MAX_ROW_BYTES,
         close_seconds: float = CLOSE_SECONDS,
@@ -60,11 +58,11 @@ class ThreadedBlockFeed:
         self._wake = wake
         self._max_row_bytes = max_row_bytes
         self._close_seconds = close_seconds
-        self._room = threading.Semaphore(depth)
+        self._room = threading.Semaphore(depth or DEPTH + threads)
         self._ahead: deque[Future[EncodedBlock]] = deque()
         self._ended = False
         self._closed = threading.Event()
-        self._executor = executor or DaemonThreads(ENCODER_THREADS, "csvkafka-encoder")
+        self._executor = executor or DaemonThreads(threads, "csvkafka-encoder")
         self._owns_executor = executor is None
         # A daemon: a read that hangs in the network must not keep the process from ending.
         self._reader = threading.Thread(target=self._read, name="csvkafka-reader", daemon=True)

@@ -131,6 +131,11 @@ def test_mistakes_end_with_1_and_one_line(place: LoadPlace, jobs: JobContainers)
     assert "SourceNotFoundError" in no_object.output()
 
 
+def test_it_encodes_by_the_compiled_encoder(jobs: JobContainers) -> None:
+    job = jobs.run({}, "--version", network="none")
+    assert job.output().strip() == f"csvkafka {__version__} (compiled encoder)"
+
+
 def test_nothing_but_the_job_is_in_it(jobs: JobContainers) -> None:
     look = """
 import importlib.util, json, os, pathlib, shutil

@@ -26,7 +26,7 @@ from tests.integration.loads import LoadPlace
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - [\w.]+ - (INFO|WARNING|ERROR) - .+")
 ROWS = b"id,name\n1,a\n2,b\n3,c\n"
-LONG_ROWS = 150_000
+LONG_ROWS = 600_000
 LONG = b"".join(write_csv(preset("quoted", LONG_ROWS)))
 
 

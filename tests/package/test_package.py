@@ -1,4 +1,5 @@
-"""The wheel and the sdist: the same bytes from any folder, whole, and usable without extras."""
+"""The wheel and the sdist: the same bytes from any folder, whole, and usable without extras; with a
+compiled encoder where there is a compiler, without one quietly where there is none."""
 
 from __future__ import annotations
 
@@ -7,13 +8,18 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 A_MOMENT = "1735689600"  # 2025-01-01T00:00:00Z
+COMPILED = "csvkafka/_compiled.abi3.so"
+HAS_COMPILER = bool(shutil.which("cc")) and Path(sysconfig.get_path("include"), "Python.h").exists()
+WHICH_ENCODER = "import csvkafka.compiled as c; print(c.compiled_module())"
 
 
 def build(source: Path, destination: Path) -> dict[str, str]:
@@ -69,12 +75,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(installed: Path, tmp_path:
     tracked = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "csvkafka").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
     listed = output(installed / "pip", "show", "--files", "csvkafka", folder=tmp_path)
     files = {line.strip() for line in listed.split("Files:\n")[1].splitlines()}
     of_package = {name for name in files if not name.startswith(("csvkafka-", "../"))}
-    assert {name for name in of_package if "__pycache__" not in name} == tracked
+    held = {name for name in of_package if "__pycache__" not in name}
+    assert held == (tracked | {COMPILED} if HAS_COMPILER else tracked)
 
 
 def test_the_package_is_imported_without_any_extra(installed: Path, tmp_path: Path) -> None:
@@ -89,3 +96,57 @@ def test_the_command_line_runs_without_any_extra(installed: Path, tmp_path: Path
     )
     assert version.strip() in output(installed / "csvkafka", "--version", folder=tmp_path)
     assert "load" in output(installed / "csvkafka", "--help", folder=tmp_path)
+
+
+# -- the compiled encoder ----------------------------------------------------------------------
+
+
+def wheel_of(source: Path, destination: Path, **environment: str) -> Path:
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", destination, source]
+    subprocess.run(command, check=True, env={**os.environ, **environment})
+    (wheel,) = destination.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture
+def sources(distributions: Path, tmp_path: Path) -> Path:
+    """A folder of sources of its own."""
+    (sdist,) = distributions.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, tmp_path / "sources")
+    (folder,) = (tmp_path / "sources").iterdir()
+    return folder
+
+
+def test_the_version_says_which_encoder_was_built(installed: Path, tmp_path: Path) -> None:
+    encoder = "compiled" if HAS_COMPILER else "Python"
+    assert f"({encoder} encoder)" in output(installed / "csvkafka", "--version", folder=tmp_path)
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="there is no C compiler, or none of Python's headers")
+def test_a_compiled_wheel_is_for_every_later_python(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    assert "-cp311-abi3-" in wheel.name
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".c", ".h"))]
+
+
+@pytest.mark.parametrize("environment", [{"CC": "/nonexistent"}, {"CSVKAFKA_PURE": "1"}])
+def test_without_a_compiler_the_wheel_is_pure(
+    sources: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (sources / COMPILED).write_bytes(b"left over")
+    wheel = wheel_of(sources, tmp_path / "dist", **environment)
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
+
+
+def test_an_editable_install_compiles_beside_the_sources(sources: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    install = [programs / "pip", "install", "--quiet", "--no-deps", "--editable", sources]
+    subprocess.run(install, check=True)
+    assert (sources / COMPILED).exists() is HAS_COMPILER
+    encoder = output(programs / "python", "-c", WHICH_ENCODER, folder=tmp_path)
+    assert ("_compiled" in encoder) is HAS_COMPILER
+    # What an earlier install left behind is not what this one asks for.
+    subprocess.run(install, check=True, env={**os.environ, "CSVKAFKA_PURE": "1"})
+    assert not (sources / COMPILED).exists()

@@ -39,7 +39,13 @@ class PlantedSupervisor(Supervisor):
         if self.planted:
             module = {"csvkafka.testing.processes.worker": "planted_worker"}
             program = [module.get(part, part) for part in program]
-            environment = {**environment, "PLANTED": self.planted, "PYTHONPATH": str(FOLDER)}
+            environment = {
+                **environment,
+                "PLANTED": self.planted,
+                "PYTHONPATH": str(FOLDER),
+                # Bugs are planted into Python.
+                "CSVKAFKA_ENCODER": "python",
+            }
         return super().start_python(program, environment, steps, cold=cold)
 
 

@@ -12,7 +12,7 @@ from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
 from csvkafka.pipeline import block_feed
-from csvkafka.rows import blocks, preview
+from csvkafka.rows import blocks, cutters, preview
 from csvkafka.rows.blocks import Header
 
 from . import patch, replace
@@ -114,7 +114,8 @@ def only_lf_ends_a_line() -> None:
             end += len(line)
             yield end, bool(line.strip())
 
-    replace(blocks, "row_ends", lf_only)
+    for module in (blocks, cutters):
+        replace(module, "row_ends", lf_only)
 
 
 @patch("B19")

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import csvkafka
 from csvkafka.cli import program
 from csvkafka.cli.options import setting_options, values_given
+from csvkafka.compiled import compiled_module
 from csvkafka.config.settings import SETTINGS, Kind
 
 ROOT = Path(__file__).parents[3]
@@ -46,7 +47,17 @@ def test_the_entry_point_is_installed_under_its_name() -> None:
 
 def test_version() -> None:
     result = run("--version")
-    assert (result.returncode, result.stdout) == (0, f"csvkafka {csvkafka.__version__}\n")
+    encoder = "compiled" if compiled_module() else "Python"
+    said = f"csvkafka {csvkafka.__version__} ({encoder} encoder)\n"
+    assert (result.returncode, result.stdout) == (0, said)
+    python = run("--version", CSVKAFKA_ENCODER="python")
+    assert python.stdout == f"csvkafka {csvkafka.__version__} (Python encoder)\n"
+
+
+def test_an_encoder_that_is_none_is_refused() -> None:
+    result = run("--version", CSVKAFKA_ENCODER="rust")
+    assert result.returncode == 1
+    assert "CSVKAFKA_ENCODER must be compiled or python, not 'rust'" in result.stderr
 
 
 def test_help_names_every_command_with_what_it_is_for() -> None:

@@ -225,7 +225,11 @@ def test_the_item_remembers_that_its_object_is_gzip() -> None:
     assert not stored().source.is_gzip
 
 
-def test_rows_for_several_partitions_are_cut_into_blocks_of_twice_the_size() -> None:
+@pytest.mark.parametrize("compiled", [None, object()])
+def test_blocks_of_twice_the_size_are_for_several_partitions_and_the_compiled_encoder(
+    monkeypatch: pytest.MonkeyPatch, compiled: object
+) -> None:
+    monkeypatch.setattr("csvkafka.job.definition.compiled_module", lambda: compiled)
     by_key = JobSpec(
         "job", "rows", key_column="id", dead_letter_topic="bad", bad_rows=BadRows.DEAD_LETTER
     )
@@ -233,7 +237,12 @@ def test_rows_for_several_partitions_are_cut_into_blocks_of_twice_the_size() -> 
     several = by_key.plan(HEADER, SOURCE.uri, by_key.lanes(2), 1_000_000)
 
     assert (one.lane_count, several.lane_count) == (1, 2)
-    assert several.block_bytes == 2 * one.block_bytes == 2 * by_key.block_bytes
+    assert several.block_bytes == 2 * by_key.block_bytes
+    assert one.block_bytes == by_key.block_bytes * (1 if compiled is None else 2)
+    # A transform's rows are Python's.
+    changed = replace(by_key, transform=dict)  # type: ignore[arg-type]
+    plan = changed.plan(HEADER, SOURCE.uri, by_key.lanes(1), 1_000_000)
+    assert plan.block_bytes == by_key.block_bytes
 
 
 # -- a job that has promised nothing ---------------------------------------------------------------

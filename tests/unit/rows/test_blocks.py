@@ -152,47 +152,6 @@ def test_every_short_text_of_two_columns_is_read_as_dictreader_does() -> None:
             assert read == csv_oracle.row_values(data, URI), data
 
 
-# -- plain blocks ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("rows", "plain"),
-    [
-        (b"1,2\n3,4\n", True),
-        (b"1,2\r\n3,4\r\n", True),
-        ("é,😀\n3,4\n".encode(), True),
-        (b'"1","2"\n"","4"\n', True),
-        (b'"1","2"\r\n"3","4,5"\r\n', True),
-        (b'"1",2\n3,4\n', True),
-        (b'1,"2,x"\r\n3,4\r\n', True),
-        (b'"1",2"\n3,4\n', False),
-        (b'1,"2"x\n3,4\n', False),
-        (b'1, "2"\n3,4\n', False),
-        (b'1,"2\n2"\n3,4\n', False),
-        (b'1"0,2\n3,4\n', False),
-        (b'"1","a""b"\n"3","4"\n', False),
-        (b'"1","a\nb"\n"3","4"\n', False),
-        (b'",1","2"\n"3","4"\n', True),
-        (b"1,2\r3,4\r", False),
-        (b"1,2\r\n3,4\n", False),
-        (b"1,2\n\n3,4\n", False),
-        (b"1,\\2\n", False),
-        (b"1,\t2\n", False),
-        (b'"1","\\"\n', False),
-        (b"1,2", False),
-    ],
-)
-def test_a_block_is_plain_only_if_split_cuts_it_right(rows: bytes, plain: bool) -> None:
-    (block,) = blocks_of(b"a,b\n" + rows)
-    assert block.plain is plain
-    assert block.data == rows
-
-
-def test_tabs_as_delimiters_leave_a_block_plain() -> None:
-    (block,) = blocks_of(b"a\tb\n1\t2\n", dialect=Dialect(delimiter="\t"))
-    assert block.plain
-
-
 def test_other_quote_character_leaves_double_quotes_to_json() -> None:
     dialect = Dialect(quotechar="'")
     data = b"a,b\n'1,1',x\"y\n"

@@ -1,0 +1,103 @@
+"""The compiled encoder, where it was built and is wanted: row ends and records in one pass over the
+bytes, without the interpreter and its lock.
+
+It is optional. What `csvkafka._compiled` (the sources are in `compiled/`) makes, Python makes too,
+to the same bytes, in `rows` and `encode`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol, cast
+
+from csvkafka.errors import ConfigError
+
+ENCODER_VARIABLE = "CSVKAFKA_ENCODER"
+"""`compiled` or `python`; without it the compiled one, where it was built."""
+
+
+class CompiledEncoder(Protocol):
+    """Frames the rows of one plan. Its methods raise ValueError for a row of another width than the
+    header's."""
+
+    def frame(
+        self, data: bytes, offset: int, number: int, delta: int, rows: int, piece_bytes: int
+    ) -> tuple[bytes, int, int]:
+        """At least `piece_bytes` of the records of the rows from `offset` on, at most `rows` of
+        them: these bytes, the offset behind their rows, how many rows. `number` is the first one's
+        `source_line`, `delta` its place in the batch."""
+        ...
+
+    def frame_lanes(
+        self, data: bytes, number: int, skips: Sequence[int]
+    ) -> list[tuple[int, int, bytes]]:
+        """All rows of `data`: of each lane how many rows, how many records (without the `skips`
+        first ones), and the records."""
+        ...
+
+    def skip(self, data: bytes, rows: int) -> int:
+        """The offset behind the first `rows` rows."""
+        ...
+
+
+class CompiledModule(Protocol):
+    """What `compiled/module.c` gives. Every call runs without the interpreter's lock."""
+
+    def Encoder(  # noqa: N802 - a class
+        self,
+        texts: tuple[bytes, ...],
+        delimiter: int,
+        quote: int,
+        key: int,
+        lane_count: int,
+        routing: int,
+    ) -> CompiledEncoder:
+        """`texts`: what stands before each field, before the row's number, and behind it. `quote`
+        -1: nothing is quoted. `key`: the field that is the key, -1: null keys. `routing`: 0 all to
+        lane 0, 1 crc32, 2 murmur2."""
+        ...
+
+    def whole_rows(
+        self,
+        data: bytes,
+        delimiter: int,
+        quote: int,
+        at_end: bool,
+        row_overhead: int,
+        limit: int,
+    ) -> tuple[int, int]:
+        """The size and the number of the whole rows that `data` begins with, blank lines among and
+        behind them counted in: as many as fit into `limit`, where each costs `row_overhead` beside
+        its bytes, or the first one. Without `at_end`, a last row without a line end is not
+        whole."""
+        ...
+
+    def is_utf8(self, data: bytes) -> bool:
+        """Whether Python's strict decoder takes it."""
+        ...
+
+
+@cache
+def compiled_module() -> CompiledModule | None:
+    """The module; None where Python shall encode.
+
+    Raises ConfigError for another value of CSVKAFKA_ENCODER, and for `compiled` where there is
+    none."""
+    wanted = os.environ.get(ENCODER_VARIABLE, "")
+    if wanted not in ("", "compiled", "python"):
+        raise ConfigError(f"{ENCODER_VARIABLE} must be compiled or python, not {wanted!r}")
+    if wanted == "python":
+        return None
+    try:
+        return cast(CompiledModule, importlib.import_module("csvkafka._compiled"))
+    except ImportError as error:
+        if wanted == "compiled":
+            raise ConfigError(
+                f"{ENCODER_VARIABLE} is compiled, but this csvkafka holds no compiled encoder "
+                f"({error}): install a wheel that has one, or a C compiler with Python's headers "
+                f"before csvkafka, or leave out {ENCODER_VARIABLE}"
+            ) from error
+        return None
