@@ -239,6 +239,12 @@ def brokers(session: nox.Session) -> None:
 
 
 @nox.session
+def model(session: nox.Session) -> None:
+    """The protocol's model, every state of it; needs spin and a C compiler. See docs/model.md."""
+    session.run("python", "-m", "model.check", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, import layers."""
     session.install("--editable", ".[lint,testing]")
