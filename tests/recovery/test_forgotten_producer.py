@@ -288,8 +288,9 @@ def test_f102_of_8_partitions_some_are_forgotten(
             block_bytes=2_000,
         )
         pause = CrashPoint(Step.BATCH_ACKNOWLEDGED, from_rows=2 * quarter, signal=SIGSTOP)
-        # Far from where the first lanes get rows again: those that wait are sent before that.
-        worker = case.start(pause, CrashPoint(Step.BATCH_ACKNOWLEDGED, from_rows=16 * quarter))
+        # Far from where the first lanes get rows again: after the pause the pace is made up for.
+        dies = CrashPoint(Step.BATCH_ACKNOWLEDGED, from_rows=4 * quarter)
+        worker = case.start(pause, dies, pace_seconds=0.5)
         worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=2 * quarter)
         wait_until_forgotten(case)
         worker.resume()
