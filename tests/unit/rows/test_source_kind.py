@@ -85,5 +85,5 @@ def test_wide_text_is_told_without_a_mark(rows: list[list[str]], codec: str) -> 
 @given(file=csv_files())
 def test_csv_text_is_text(file: object) -> None:
     data = file.data  # type: ignore[attr-defined]
-    assume(data.count(b"\0") * 12 < len(data))
+    assume(data.count(b"\0") < 3)  # more of them, at every other byte, are taken for UTF-16
     assert kind_of(data[:FIRST_BYTES]) in (Kind.TEXT, Kind.EMPTY)
