@@ -43,7 +43,8 @@ def test_planted_bug_is_found_by_its_name(
 ) -> None:
     found = found_by(plant.scenario, plant.name, stack, new_stack)
     note_found(plant.name, f"{', '.join(sorted(found)) or 'NOT SEEN':28}  {plant.what}")
-    assert plant.must <= found <= plant.must | plant.may
+    assert plant.must & found, plant
+    assert found <= plant.must | plant.may
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
