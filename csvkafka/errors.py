@@ -37,12 +37,12 @@
     ├── StackError                 the local stack or the harness cannot be started or used
     └── StoppedError               a signal asked to stop; what was acknowledged is stored
 
-A new error is one class here: its docstring says what was seen, `cause` and `remedy` what is behind
-it; without them it only groups others. docs/errors.md is made of these (`nox -s errors`), and of
-the tests that provoke each (`tests.refusals.refused`).
+A new error is one class here. Its docstring says what was seen, its `cause` why, and its `remedy`
+what to do. A class without the two only groups others. docs/errors.md is made from the classes
+(`nox -s errors`), and from the tests that provoke each (`tests.refusals.refusal`).
 
-Messages spell settings by their variables (`KEY_COLUMN`, `CREATE_TABLE=true`). Whoever shows one to
-a person spells them as that person gave them: `csvkafka.config.spelling`.
+Messages spell settings by their variables (`KEY_COLUMN`, `CREATE_TABLE=true`). Whoever shows a
+message to a person spells them as that person gave them: `csvkafka.config.spelling`.
 """
 
 from __future__ import annotations
@@ -174,17 +174,17 @@ class MalformedRowError(SourceError):
 class RecordTooLargeError(CsvKafkaError):
     """One row makes a record that is larger than the topic takes."""
 
-    cause = "A very large field; a quote that is closed much later."
+    cause = "A very large field; a quote that is closed only many lines later."
     remedy = "Raise the topic's max.message.bytes, or make the row smaller."
     detailed_exit_code = ExitCode.DATA
 
 
 class UserFunctionError(CsvKafkaError):
-    """A function of the user's, a transform or a `_send_to_kafka`, raised an exception for a row,
-    or returned what is no record. The message holds nothing of the row; `frames` says where in the
-    function it was."""
+    """A function of the user's (a transform or a `_send_to_kafka`) raised an exception for a row,
+    or returned something that is no record. The message holds nothing of the row; `frames` says
+    where in the function it was."""
 
-    cause = "The function does not foresee what this row holds."
+    cause = "The function does not expect what this row holds."
     remedy = "Repair the function or the row; LOG_LEVEL=DEBUG shows the lines of the function."
     detailed_exit_code = ExitCode.DATA
 
@@ -235,18 +235,18 @@ class ItemLostError(CheckpointError):
 
 class JobOwnedError(CheckpointError):
     """The item belongs to a job of `CSVToKafkaProcessor.process()`, and CheckpointManager may not
-    overwrite it. botocore's ClientError too, which is documented for such a write."""
+    overwrite it. This error is a botocore ClientError too, as documented for such a write."""
 
-    cause = "Own code writes progress of a job that csvkafka loads."
-    remedy = "Use another job id for own code; `csvkafka status` shows how far the job is."
+    cause = "Your own code writes the progress of a job that csvkafka loads."
+    remedy = "Use another job id for your own code; `csvkafka status` shows how far the job is."
     retriable = False
     detailed_exit_code = ExitCode.SETTINGS
 
 
 class CheckpointUnavailableError(CheckpointError):
-    """The checkpoint table throttles, or does not answer; it may do so soon.
+    """The checkpoint table throttles, or does not answer; it may answer again soon.
 
-    `has_answered`: it is there, since it has answered at least once."""
+    `has_answered` says that the table has answered at least once, so it is there."""
 
     cause = "DynamoDB or the way to it fails, or the table's capacity is too small."
     remedy = "Run again when the table answers; check AWS_REGION, AWS_ENDPOINT_URL and capacity."
@@ -296,7 +296,7 @@ class DeliveryError(SinkError):
 
 
 class SequenceError(SinkError):
-    """The broker and csvkafka disagree on which rows were sent, and a new look did not help."""
+    """The broker and csvkafka disagree on which rows were sent; another tail scan did not help."""
 
     cause = "Another producer uses this job's producer id, or rows were deleted from the topic."
     remedy = "Load under another JOB_ID into a clean topic."
@@ -327,14 +327,14 @@ class TailDeletedError(RecoveryError):
     """Retention removed every batch that could tell where our rows end."""
 
     cause = "The job rested for longer than the topic keeps records."
-    remedy = "ACCEPT_DELETED_TAIL=true, if nothing was sent after the last checkpoint."
+    remedy = "Set ACCEPT_DELETED_TAIL=true if nothing was sent after the last checkpoint."
 
 
 class RepeatedRowsError(RecoveryError):
     """Rows of ours are in the topic a second time, or would be if the job went on."""
 
     cause = (
-        "A batch of a worker of before came after the broker had forgotten the job's producer id."
+        "A batch of an earlier worker came after the broker had forgotten the job's producer id."
     )
     remedy = "Load under another JOB_ID into a clean topic; the message names the rows."
 
@@ -344,9 +344,9 @@ class EpochError(RecoveryError):
 
 
 class EpochOrderError(EpochError):
-    """Rows that were sent under a former epoch stand after rows of a later one."""
+    """Rows that were sent under an earlier epoch stand after rows of a later one."""
 
-    cause = "A batch of a worker of before came late, or the server keeps no producer epochs."
+    cause = "A batch of an earlier worker came late, or the server keeps no producer epochs."
     remedy = "Load under another JOB_ID into a clean topic; `csvkafka doctor` asks the server."
 
 
@@ -358,23 +358,23 @@ class EpochBaseError(EpochError):
 
 
 class EpochNotEnforcedError(EpochError):
-    """The server takes a new epoch from any sequence number, where it must begin at 0."""
+    """The server lets a new epoch begin at any sequence number, but it must begin at 0."""
 
     cause = "The server does not enforce producer epochs."
     remedy = "Load under another JOB_ID into Apache Kafka; `csvkafka doctor` asks the server."
 
 
 class EpochsUsedUpError(EpochError):
-    """The partition needs a new producer epoch, and there is none after the last."""
+    """The partition needs a new producer epoch, but the last possible one is used up."""
 
     cause = "The brokers have forgotten the job 32,767 times."
     remedy = "Raise producer.id.expiration.ms, and load under another JOB_ID into a clean topic."
 
 
 class EncodeWorkerError(CsvKafkaError):
-    """A process that encodes rows ended, most likely killed."""
+    """A process that encodes rows ended; most likely it was killed."""
 
-    cause = "The kernel killed it for its memory."
+    cause = "The kernel killed it because of the memory it took."
     remedy = "Run again, with fewer ENCODE_WORKERS or more memory."
     retriable = True
     detailed_exit_code = ExitCode.TRY_AGAIN
@@ -384,7 +384,7 @@ class StackError(CsvKafkaError):
     """The local stack or the harness cannot be started or used."""
 
     cause = "A package of csvkafka[local] is missing, a jar cannot be fetched, or a server ended."
-    remedy = "Do what the message says; its end is that of the server's log."
+    remedy = "Do what the message says. It ends with the last lines of the server's log."
     detailed_exit_code = ExitCode.NO_STACK
 
 
