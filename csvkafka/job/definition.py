@@ -53,8 +53,8 @@ class JobSpec:
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
-    doubled for several partitions, and for the compiled encoder (`plan`). `given` holds the
-    variables of those settings of the dialect that the user gave, be it with the default's
+    doubled for several partitions; its default is, for the compiled encoder (`plan`). `given` holds
+    the variables of those settings of the dialect that the user gave, be it with the default's
     text."""
 
     job_id: str
@@ -167,9 +167,10 @@ class JobSpec:
 
     def _takes_large_blocks(self, data_lanes: int) -> bool:
         # Of a block, each lane gets a batch: with several, small ones unless it is larger. And the
-        # compiled encoder needs no more of the processor's cache than a piece of a block.
+        # compiled encoder needs no more of the processor's cache than a piece of a block. (Who asks
+        # for a size of block gets it from either encoder.)
         is_compiled = self.transform is None and compiled_module() is not None
-        return data_lanes > 1 or is_compiled
+        return data_lanes > 1 or (is_compiled and self.block_bytes == BLOCK_BYTES)
 
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.

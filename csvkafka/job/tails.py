@@ -42,6 +42,10 @@ def rows_in(lanes: Sequence[LaneProgress]) -> int:
     return sum(lane.next_sequence for lane in lanes)
 
 
+def _tell_nobody(_: Step, **_facts: int) -> None:
+    pass
+
+
 class Tails:
     """Reads the ends of a job's lanes. `tend_lease` is called between two steps."""
 
@@ -67,7 +71,15 @@ class Tails:
         Raises RecoveryError, CheckpointError; SequenceError if that does not come to an end."""
         for _ in range(LOOKS):
             found = self._scan()
-            forgotten = self._forgotten(found.ends, refused)
+            known = self._known(found.ends)
+            forgotten = forgotten_lanes(
+                found.ends, known, None if refused is None else (refused.lane, refused.next_row)
+            )
+            if not forgotten and True in known:
+                # A leader that had forgotten us may have taken a late batch of ours after the scan,
+                # and know us since. From its answer on it refuses what is not next: so the end that
+                # counts is the one that is read after the answer.
+                return self._scan(once_more=True)
             if not forgotten:
                 return found
             # Something of ours may have been taken since the scan, before or after a leader
@@ -83,12 +95,13 @@ class Tails:
             "producer id or changes the item. Stop it, and run again."
         )
 
-    def _scan(self) -> Found:
-        """Reads the item anew, and each lane's tail."""
+    def _scan(self, *, once_more: bool = False) -> Found:
+        """Reads the item anew, and each lane's tail. `once_more`: it was told before."""
+        report = self._parts.observer.report if not once_more else _tell_nobody
         self._tend_lease()
         stored = self._parts.ask_table(self._parts.ledger.read_mine)
         start = stored.checkpoint_for(self._lanes)
-        self._parts.observer.report(Step.TAIL_SCAN_BEGINS, rows=start.position.row_count)
+        report(Step.TAIL_SCAN_BEGINS, rows=start.position.row_count)
         tails = []
         for lane, progress in zip(self._lanes, start.lanes, strict=True):
             self._tend_lease()
@@ -101,26 +114,21 @@ class Tails:
             accept_deleted_tail=self._accept_deleted_tail,
         )
         found = Found(start, ends, tuple(tail.end_offset for tail in tails))
-        self._parts.observer.report(Step.TAIL_SCANNED, rows=found.row_count)
+        report(Step.TAIL_SCANNED, rows=found.row_count)
         return found
 
-    def _forgotten(
-        self, ends: Sequence[LaneProgress], refused: ProducerForgotten | None
-    ) -> tuple[int, ...]:
-        """The lanes whose leader has forgotten us. Of a job without rows no leader is asked."""
+    def _known(self, ends: Sequence[LaneProgress]) -> tuple[bool | None, ...]:
+        """Whether each lane's leader knows us; None where it is not asked, as the lane has no row
+        in its present epoch, or does not tell."""
         asked = [lane for lane, end in enumerate(ends) if end.next_sequence > end.base_row]
         if not asked:
-            return ()
+            return (None,) * len(ends)
         self._tend_lease()
         answers = self._parts.cluster.knows_producer(
             [self._lanes[lane] for lane in asked], self._identity.producer_id
         )
         known = dict(zip(asked, answers, strict=True))
-        return forgotten_lanes(
-            ends,
-            [known.get(lane) for lane in range(len(ends))],
-            None if refused is None else (refused.lane, refused.next_row),
-        )
+        return tuple(known.get(lane) for lane in range(len(ends)))
 
     def _begin_epochs(self, found: Found, forgotten: Sequence[int]) -> None:
         """Stores the new epochs of these lanes, in one write."""
