@@ -1,9 +1,10 @@
 """Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order.
 
-What programs import stands here and in `csvkafka.testing`; a name brings its module when it is
-first asked for, so that importing `csvkafka` costs nothing. All else belongs to a room, and each
-room's `__init__` says what it holds, whom it imports, and how to read it. Imports point down, which
-`lint-imports` holds; rooms import each other's modules by their full names, never an underscore.
+What programs import stands here and in `csvkafka.testing`. The module of a name is imported when
+the name is first asked for, so that importing `csvkafka` costs nothing. All else belongs to a room.
+Each room's `__init__` says what it holds, whom it imports, and in which order to read it. Imports
+point down; `lint-imports` checks that. Rooms import each other's modules by their full names, and
+never a name with an underscore.
 
 Read: job (one run, and all before its first row), pipeline (the loop), ledger (the job's item and
 its conditional writes), rows, encode, records (from bytes to Kafka's record batch), kafka, aws (the

@@ -2,7 +2,7 @@
 
 It reads and writes the documented attributes and no others. `CSVToKafkaProcessor.process()` takes
 table, job and client from it, but reads and writes the item under conditions of its own
-(`ledger`): an item that belongs to such a job cannot be overwritten from here.
+(`ledger`). An item that belongs to such a job cannot be overwritten from here.
 """
 
 from __future__ import annotations

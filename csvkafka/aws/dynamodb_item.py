@@ -3,9 +3,9 @@
 Every name goes through ExpressionAttributeNames (status, timestamp, source, owner, counter, token
 and offset are reserved words of DynamoDB). Each call is bounded by its client's timeouts and
 retries (`clients.py`: about 9 s) and then raises CheckpointError, of the kind
-CheckpointUnavailableError if asking again may help (`retry.until_table_answers`). A write whose
-reply was lost is sent again by the SDK and may then be refused by its own condition: `Refused`
-carries the item, and the caller tells its own write.
+CheckpointUnavailableError if asking again may help (`retry.until_table_answers`). If the reply to a
+write was lost, the SDK sends the write again, and its own condition may then refuse it. `Refused`
+carries the item, so that the caller can recognise its own write.
 """
 
 from __future__ import annotations

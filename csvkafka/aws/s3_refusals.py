@@ -1,7 +1,7 @@
 """What S3's refusal of one object means: an error that names the true cause and the remedy.
 
-A refused HEAD has no body, so S3's code for it is lost; `in_own_words` asks once more, by a GET of
-one byte, whose refusal has one.
+A refused HEAD has no body, so S3's code for it is lost. `in_own_words` asks once more, by a GET of
+one byte: if that is refused, the answer has a body.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Every GET is pinned (If-Match, and the version id where the caller named one) and asks for the exact
 bytes that are still missing. smart_open reads ahead and asks again when a body ends early; the
 client that it is given here, `_PinnedObject`, checks each answer before smart_open believes it. So
-a short body, a lost or stalled connection and an ignored Range go on at the exact next byte, and
-anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, whatever the object.
+after a short body, a lost or stalled connection or an ignored Range, reading goes on at the exact
+next byte. Anything that cannot be put right is raised. Memory: about 3 `chunk_bytes`, whatever the
+size of the object.
 """
 
 from __future__ import annotations

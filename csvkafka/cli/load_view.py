@@ -1,7 +1,7 @@
 """The progress of a load on a terminal: rows, bytes, percent, rows/s, time left, and log lines.
 
-The loop's thread only notes numbers; rich's own thread draws them a few times a second. A terminal
-that cannot be written any more is let go, and the load goes on.
+The loop's thread only notes numbers; rich's own thread draws them a few times a second. If the
+terminal can no longer be written to, the view stops, and the load goes on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settings, from the environment and the command line, as values that have been checked.
 
-`LoadConfig.from_settings` reads a mapping of variable names to text (`os.environ`, or that with
-options laid over it) and names all that is missing or malformed in one ConfigError.
+`LoadConfig.from_settings` reads a mapping of variable names to text: `os.environ`, or a copy of it
+in which options replace variables. One ConfigError names all that is missing or malformed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Names that look like settings and are none: refused where a program gives them, warned about
-where they merely stand in the environment, which is shared with others.
+"""Names that look like settings but are none. If a program gives one, it is refused. If one only
+stands in the environment, which others use too, there is a warning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A row of a block that cannot become a record: where it is, and the rows before it.
 
-The rows before it are sent, those of its own block too, so whoever finds such a row says which one
+The rows before it are sent, those of its own block too. So whoever finds such a row says which row
 it is.
 """
 

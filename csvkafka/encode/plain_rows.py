@@ -1,11 +1,11 @@
 """The plain way from a block to the records of its batches, without a parser and without an object
 for each record.
 
-A plain block is split into lines and fields by `split`; the fields are put between the parts of a
-framed record that are always the same, and joined. All text here is latin-1, standing for bytes one
-to one (those of UTF-8 where they are not ASCII), because Python joins text faster than bytes. What
-does not fit, such as a row of another width than the header's, is left to the reference way
-(`row_json` and `record_batch.frame_records`); the two make the same bytes.
+A plain block is split into lines and fields by `split`. The fields are put between the parts of a
+framed record that are always the same, and all is joined. All text here is latin-1: each character
+stands for one byte (of UTF-8, where it is not ASCII), because Python joins text faster than bytes.
+What does not fit, such as a row of another width than the header's, is left to the reference way
+(`row_json` and `record_batch.frame_records`). Both ways make the same bytes.
 """
 
 from __future__ import annotations

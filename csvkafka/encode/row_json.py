@@ -1,7 +1,8 @@
 """Makes the JSON values and the keys of a block's rows, row by row: the reference way.
 
 It is `csv` and `orjson`: `{**row, "_source_line": …, "_source_file": …}` for each row of a
-`csv.DictReader`. It takes any block; most go the faster way of `plain_rows`, to the same bytes.
+`csv.DictReader`. It takes any block. Most blocks go the faster way of `plain_rows`, which makes the
+same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Takes over a job that another implementation of the documented table began.
 
-Its item says how many rows were processed, but no byte offset, no producer id; and its topic may
-hold rows that were sent after its last checkpoint. So the topic's last records tell, by their
-`_source_line`, where the rows really end, and the source is read from its beginning, once, to find
+Its item says how many rows were processed, but holds no byte offset and no producer id. Its topic
+may hold rows that were sent after its last checkpoint. So the `_source_line` of the topic's last
+records tells where the rows really end. Then the source is read once from its beginning, to find
 the byte at which the next row begins.
 """
 

@@ -1,7 +1,7 @@
-"""The first step of a run: the item stands and is this job's, or the run is refused.
+"""The first step of a run: afterwards the item is there and is this job's, or the run is refused.
 
-Looks at source and topics, creates the item, takes over one of another program, or compares.
-Nothing here needs the lease.
+Looks at source and topics. Then it creates the item, takes over that of another program, or
+compares it. Nothing here needs the lease.
 """
 
 from __future__ import annotations

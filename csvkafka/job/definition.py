@@ -1,7 +1,7 @@
 """What a job is: from the user's settings, the source and the cluster; and whether it still is.
 
 Pure. A job's definition is frozen in its item when it begins. A later run that would write other
-bytes, or write them elsewhere, is refused by name of what differs.
+bytes, or write them elsewhere, is refused, and the error names what differs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """When a lane begins a new epoch of the job's producer id, and which.
 
-Pure. A leader forgets a producer id (a day after its last record, by default), and then brokers
-differ: some take any first number, some none but 0. A new epoch that begins at 0 is taken by all of
-them; and from its first batch on, every batch of an epoch before is refused, a zombie's too.
+Pure. A leader forgets a producer id (a day after its last record, by default). Then brokers differ:
+some take any first number, some only 0. All of them take a new epoch that begins at 0. From its
+first batch on, they refuse every batch of an earlier epoch, a zombie's too.
 
 Why that neither loses nor repeats a row:
 
@@ -10,14 +10,15 @@ Why that neither loses nor repeats a row:
   we had found its end. So nothing of ours was taken in between, and the epoch's base row is the
   number of rows in the lane.
 - A leader that still knows the former epoch would take a late batch of it that goes on where the
-  lane ends, between the look and the write. So such a lane never begins a new one.
+  lane ends, even between our look and our write. So such a lane never begins a new epoch.
 - Epoch and base row are in the item before the first batch leaves; the write is refused if the
   lane's epoch, its owner or its checkpoint is no longer the one that was read. So each row has one
   number in an epoch, whoever sends it: a worker that finds the epoch begun and unused goes on in
   it.
-- A lenient broker may still take a late batch of a former epoch before the first one of the new.
-  That batch then stands before ours, and our first one was acknowledged above the end that we had
-  read: `progress` has the topic read again, and `recovery` names the rows that are twice.
+- A lenient broker may still take a late batch of a former epoch before the first batch of the new
+  one. The late batch then stands before ours, so our first batch is acknowledged above the end that
+  we had read. `progress` has the topic read again, and `recovery` names the rows that are there
+  twice.
 """
 
 from __future__ import annotations

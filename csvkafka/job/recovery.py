@@ -1,9 +1,9 @@
 """Where a job goes on: the stored checkpoint, the topic tails, and what they say together.
 
-Pure. The batch headers in the log carry our producer id and our sequence numbers, which are row
-indexes, counted from where a lane's epoch began; so the log itself tells how many of our rows it
-holds, beside any other writer's records, without reading a payload. What cannot be explained is
-refused: going on would lose or repeat rows.
+Pure. The batch headers in the log carry our producer id and our sequence numbers. These are row
+indexes, counted from where a lane's epoch began. So the log itself tells how many of our rows it
+holds: other writers' records do not matter, and no payload is read. What cannot be explained is
+refused, because going on would lose or repeat rows.
 """
 
 from __future__ import annotations

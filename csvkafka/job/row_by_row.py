@@ -1,4 +1,4 @@
-"""The slow road: each row is handed to a function, in order, and waited for.
+"""The slow road: each row is handed to a function, in order, and the next one waits for it.
 
 For subclasses of `CSVToKafkaProcessor` that override `_send_to_kafka`. The lease and the checkpoint
 are the same as on the fast road, but the records are the subclass's: after a kill, rows since the

@@ -1,8 +1,8 @@
 """The first contact with a cluster: tries its servers until one answers, or the time is up.
 
-Says at once what waiting cannot cure (another protocol, a refused authentication). A name that does
-not resolve and a port that refuses may be those of a server that is just starting: they are waited
-for, and after the first failure the log says so.
+What waiting cannot cure (another protocol, a refused authentication) is raised at once. But a name
+that does not resolve, or a port that refuses, may be that of a server that is just starting. So it
+is tried again, and after the first failure the log says so.
 """
 
 from __future__ import annotations

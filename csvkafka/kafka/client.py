@@ -1,7 +1,7 @@
 """Connections to a Kafka cluster and its metadata, driven by the thread that calls.
 
-Stands on kafka-python's connection manager, without its I/O thread, bootstrap and refresh loops:
-nothing happens but in `connect`, `call`, `call_leader`, `refresh`, `pause` and `poll`. One client
+Uses kafka-python's connection manager, without its I/O thread, bootstrap and refresh loops. Things
+happen only in `connect`, `call`, `call_leader`, `refresh`, `pause` and `poll`. One client
 belongs to one thread; only `wake` may be called from another. No request ever creates a topic.
 """
 

@@ -1,8 +1,9 @@
 """Mends two faults of kafka-python of which Python itself complains, before anything of it is used.
 
-Its protocol is read from schemas when it is imported, with functions of `importlib.resources` that
-Python 3.11 and 3.12 call deprecated: nothing that a user of csvkafka could change, and with
-`-W error` the end of the program. And a socket that cannot be connected is left open.
+First: when kafka-python is imported, it reads its protocol from schemas, with functions of
+`importlib.resources` that Python 3.11 and 3.12 call deprecated. A user of csvkafka cannot change
+that, and with `-W error` it ends the program. Second: it leaves a socket open that cannot be
+connected.
 """
 
 import socket

@@ -1,8 +1,8 @@
 """What a port speaks, told from the first bytes of its answer: Kafka, TLS, SASL, or none of them.
 
-Asked only after a connection that stood has failed: a broker that is spoken to in another protocol
-just hangs up, or sends a few bytes of another one. Each look opens connections of its own, blocks
-for at most a few seconds, and changes nothing on the server.
+It is asked only after a connection was made and then failed: a broker that is spoken to in the
+wrong protocol just hangs up, or sends a few bytes of another one. Each look opens connections of
+its own, blocks for at most a few seconds, and changes nothing on the server.
 """
 
 from __future__ import annotations

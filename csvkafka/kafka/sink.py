@@ -1,10 +1,10 @@
 """Carries sequenced batches to their partition leaders, and turns each answer into one outcome.
 
-Decides nothing: which batch goes when, and again, is the sequencer's. Promises, in each lane: one
-outcome per send, in the order of the sends; and no batch leaves while an earlier one of its lane
-has failed and the sequencer does not know yet. Holds only references to the batches' bytes; the
-memory on the way is twice the unanswered bytes (kafka-python encodes a request into a buffer, then
-copies it out; 0.1 ms per MB).
+Decides nothing: the sequencer decides which batch goes when, and which goes again. The sink
+promises for each lane: there is one outcome per send, in the order of the sends; and after a batch
+has failed, no later one of its lane leaves before the sequencer knows. It holds only references to
+the batches' bytes. The memory on the way is twice the unanswered bytes (kafka-python encodes a
+request into a buffer, then copies it out; 0.1 ms per MB).
 """
 
 from __future__ import annotations

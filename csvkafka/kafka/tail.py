@@ -2,8 +2,8 @@
 
 Reads `read_uncommitted`, a few MiB at a time, and keeps batch headers only, so memory grows with
 the number of batches (about 200 bytes each), not with their size. Every batch's checksum is
-verified, and so is, as the checksum does not cover it, that its offset follows the one before: a
-damaged answer is read again.
+verified. The checksum does not cover the batch's Kafka offset, so it is also verified that this
+follows the one before. A damaged answer is read again.
 """
 
 from __future__ import annotations

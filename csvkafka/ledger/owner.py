@@ -1,8 +1,8 @@
 """Who owns a lease: one incarnation of a worker, and whether it is known to be dead.
 
-An owner is a text `host/boot/pidns/pid/start/random`. On the same boot of the same host and in the
-same process namespace, a process that is gone, or whose start time differs (its number was given to
-another), is dead for certain, and nobody need wait for its lease. All else is only watched.
+An owner is a text `host/boot/pidns/pid/start/random`. If host, boot and process namespace are ours,
+we can look: a process that is gone, or whose start time differs (its number was given to another),
+is dead for certain, and nobody need wait for its lease. Any other owner is only watched.
 """
 
 from __future__ import annotations

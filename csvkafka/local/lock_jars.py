@@ -1,7 +1,7 @@
 """Renews lock files: `python -m csvkafka.local.lock_jars [RELEASE…]`; without a release, all.
 
-A release that has no lock file gets one, and is so among those that a stack can run. Resolution is
-done here, by the maintainer, and not when a stack starts: it reads some ninety POMs a release.
+A release that has no lock file gets one; then a stack can run it. Resolution is done here, by the
+maintainer, and not when a stack starts, because it reads some ninety POMs a release.
 Kafka Connect is left out: neither the brokers nor the tools that csvkafka runs need it. So is the
 logger of releases before 4.0, which would be a second one beside slf4j-simple.
 """

@@ -1,7 +1,7 @@
 """Free ports on loopback that stay ours while their server is down.
 
-A port that is bound and released again can be taken by anybody, also as the near end of a
-connection, while its broker is dead and about to be started again. So the port stays bound, by a
+While a broker is dead and about to be started again, anybody could take its port if it were
+released, even as the near end of a connection. So the port stays bound, by a
 socket that does not listen: on Linux a server that sets SO_REUSEADDR (as the JVM and Python's do)
 can listen beside it, and nobody is handed the port by chance. Elsewhere it is released at once.
 """

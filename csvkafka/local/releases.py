@@ -1,9 +1,9 @@
 """The releases of Apache Kafka that a stack can run, and which of them it is to be.
 
-A release is there if `locks` holds its jars by name and SHA-256. One is chosen by the caller, else
-by $CSVKAFKA_KAFKA_RELEASE, else it is `DEFAULT_RELEASE`; images follow it by their tag. The stack
-starts all of them alike: a setting that a release does not know it passes over. Kafka's own tools
-may have other class names and options in another release.
+A release is there if `locks` holds its jars by name and SHA-256. The caller chooses one, else
+$CSVKAFKA_KAFKA_RELEASE does, else it is `DEFAULT_RELEASE`; images follow it by their tag. The stack
+starts all releases alike, because a release ignores a setting that it does not know. Kafka's own
+tools may have other class names and options in another release.
 """
 
 from __future__ import annotations

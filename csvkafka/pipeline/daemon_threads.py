@@ -1,7 +1,7 @@
 """Threads that work beside the loop and never keep the process from ending.
 
-Those of `concurrent.futures` are waited for when the interpreter exits: a call that hangs in the
-network, or a user's function that takes its time, would hold up a stop for as long as it likes.
+When the interpreter exits, it waits for the threads of `concurrent.futures`. So with them, a call
+that hangs in the network, or a slow function of the user's, would hold up a stop without limit.
 """
 
 from __future__ import annotations

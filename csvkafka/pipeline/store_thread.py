@@ -1,7 +1,7 @@
 """The one thread that writes to the checkpoint item, beside the loop.
 
-What a call that hangs in the network was writing when the process ended is either stored or not,
-and the next start finds out.
+If the process ends while a write hangs in the network, the write is either stored or not. The next
+start finds out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The columns of a header: names that clash, and what records call them.
 
-A record is a JSON object, so two columns of one name leave one value, and a column that is named
-like a field of ours is overwritten by it. Which of the two happens, and which names are used
-instead, is decided here; whether a load begins at all is for whoever asks.
+A record is a JSON object. So two columns of one name leave one value, and a field of ours
+overwrites a column of the same name. This module finds such names, and decides which names are used
+instead. Whether a load begins at all is for the caller to decide.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What of a source, as its preview shows it, is probably not meant.
 
-A file with another delimiter, a preamble or two columns of one name loads without an error, and
-wrongly. Some of it can be told from the first rows: then a job is not begun (`refusals`), unless
-the user's settings say that it is meant so; what is only likely is a warning. Pure.
+A file with another delimiter, a preamble or two columns of one name would load without an error,
+but wrongly. Some of this can be seen in the first rows. Then a job is not begun (`refusals`),
+unless the user's settings say that it is meant so. What is only likely is a warning. Pure.
 """
 
 from __future__ import annotations

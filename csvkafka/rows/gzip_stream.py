@@ -1,8 +1,8 @@
 """Bytes out of a gzip file, to the last one before it is damaged.
 
-Python's readers raise for a damaged piece of a file and keep what they had already read of it. Here
-the deflate data is read without its frame (RFC 1952 is short), so that all that comes before a cut
-or a wrong checksum is given, and the error says where it is. Memory: two pieces, in and out.
+Python's readers raise for a damaged piece of a file, and do not give out what they had read of it.
+Here the deflate data is read without its frame (RFC 1952 is short). So all that comes before a cut
+or a wrong checksum is given out, and the error says where that is. Memory: two pieces, in and out.
 """
 
 from __future__ import annotations

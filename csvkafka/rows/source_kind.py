@@ -1,8 +1,8 @@
 """What the first bytes of a source are: text, or something that has to be unpacked or converted.
 
-Formats begin with bytes of their own (magic numbers), so what an object is need not be believed of
-its name. Text in UTF-16 or UTF-32 is told by its mark or, without one, by its NUL bytes. All other
-text is TEXT here: in which encoding it is, bytes alone do not tell. Pure.
+Formats begin with bytes of their own (magic numbers), so there is no need to believe the object's
+name. Text in UTF-16 or UTF-32 is known by its mark or, without one, by its NUL bytes. All other
+text is TEXT here, because bytes alone do not tell its encoding. Pure.
 """
 
 from __future__ import annotations

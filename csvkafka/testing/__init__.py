@@ -1,7 +1,7 @@
 """The harness: what judges a loader, and what makes the files and faults to judge it with.
 
-Programs and tests import from here; a name brings its module when it is first asked for, so that
-`judge` does not bring Docker, nor the checker hypothesis.
+Programs and tests import from here. The module of a name is imported when the name is first asked
+for, so that `judge` does not import Docker, and the checker does not import hypothesis.
 
 Read: checker (what is proven, and of what), inputs, judging (one load from source to verdict),
 faults, processes, history, stacks, simulator, report, pytest_plugin.

@@ -1,8 +1,8 @@
 """What a check of `csvkafka doctor` is, and what it may find.
 
-A check is a small function: it looks at one thing and yields what it found. What it learned for
-those after it (the object's identity, the open client) it leaves in the `Examination`. An error of
-ours ends its own check only: a part that fails does not hide what is wrong with the next.
+A check is a small function: it looks at one thing and yields what it found. It leaves what later
+checks need (the object's identity, the open client) in the `Examination`. An error of ours ends
+only its own check, so a part that fails does not hide what is wrong with the next.
 """
 
 from __future__ import annotations

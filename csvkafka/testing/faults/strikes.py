@@ -1,7 +1,7 @@
 """When a loader that is not ours is killed or paused: by what is visible from outside, from a seed.
 
-A strike waits until the topic holds so many rows, and then, by its kind, for nothing more, for the
-next write to the job's item, or for some time: so kills fall into the middle of a batch, right
+A strike waits until the topic holds so many rows. Then its kind decides: it comes at once, at the
+next write to the job's item, or after some time. So kills fall into the middle of a batch, right
 behind a checkpoint, and anywhere.
 """
 

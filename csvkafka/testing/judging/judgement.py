@@ -1,6 +1,6 @@
 """What a judged loader did, and what became of the topic: the values, and the comparison.
 
-Knows the incarnations only by where the topic ended when each began, so a record belongs to the
+Of an incarnation it knows only where the topic ended when it began. So a record belongs to the
 newest incarnation that had begun before it. Memory: some 100 bytes for each row.
 """
 

@@ -106,7 +106,7 @@ def _seeds(text: str) -> range:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m csvkafka.testing.simulator.simulator",
+        "python -m csvkafka.testing.simulator",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

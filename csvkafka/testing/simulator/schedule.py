@@ -1,4 +1,6 @@
-"""A schedule of the simulator: what is loaded, and what befalls which life of the worker where.
+"""A schedule of the simulator: what is loaded, and what happens to which life of the worker.
+
+Each fault has a place: a point that the life comes to.
 
 As text, for the command that replays it: `2/produce#3=reset-late` is "in the second life, at the
 third `produce`, the connection breaks and what was on it arrives later". Points are the pipeline's
