@@ -51,12 +51,14 @@ HOLDS = (
     Holds("takes any number: forgets twice", FORGETS_TWICE),
     Holds("takes any number: another writer", f"{SMALL} -DFOREIGN=1"),
     Holds("takes any number: requests outlive its memory", f"{SMALL} {LATE}"),
+    Holds("takes any number: the same, and it can be asked", f"{SMALL} -DLATE -DCAN_ASK"),
     Holds("takes any number: a run without faults completes", NUMBERS, completes=True),
     Holds("takes 0 only: writes that arrive late", f"-DSTRICT {NUMBERS}"),
     Holds("takes 0 only: three incarnations", f"-DSTRICT {THREE_WORKERS}"),
     Holds("takes 0 only: three rows", f"-DSTRICT {THREE_ROWS}"),
     Holds("takes 0 only: forgets twice", f"-DSTRICT {FORGETS_TWICE}"),
     Holds("takes 0 only: requests outlive its memory", f"-DSTRICT {SMALL} {LATE}"),
+    Holds("takes 0 only: the same, and it can be asked", f"-DSTRICT {SMALL} -DLATE -DCAN_ASK"),
     Holds("takes 0 only: a run without faults completes", f"-DSTRICT {NUMBERS}", completes=True),
     Holds("0 only where nothing was: three rows", f"-DNEVER_WRITTEN {THREE_ROWS}"),
     Holds("0 only where nothing was: another writer", f"-DNEVER_WRITTEN {SMALL} -DFOREIGN=1"),
@@ -159,11 +161,17 @@ REMOVED = (
         "a checkpoint passes a row that is twice",
         13,
     ),
+    Breaks(
+        "The tail is read once more after the leader says that it knows us",
+        f"-DNO_READ_AFTER_ANSWER -DLATE -DCAN_ASK {SMALL}",
+        "a checkpoint passes a row that is twice",
+        13,
+    ),
 )
 
 OPEN = (
     Breaks(
-        "What stands before each first batch is read, not only before an epoch's",
+        "What stands before each first batch is read, where the leader cannot be asked",
         f"-DLATE {SMALL}",
         "a checkpoint passes a row that is twice",
         13,

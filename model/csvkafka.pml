@@ -7,8 +7,9 @@
    Leader, one of:  (none) 2.5 to 4.4, takes any first number    STRICT  UNKNOWN_PRODUCER_ID unless it is 0
                     NEVER_WRITTEN  4.5, an empty partition takes 0 only      NO_EPOCHS  keeps no epoch
    LATE: a request may arrive after the leader has forgotten; without it, what was sent before has arrived or
-   is lost.  EVERY_FIRST: what stands before each first batch is looked at.  IDLE_LANE: the leader forgets only
-   a lane that has nothing to send, and its worker does not notice.  CALM: from some moment on without faults.
+   is lost.  EVERY_FIRST: what stands before each first batch is looked at.  CAN_ASK: the leader can be asked
+   whether it knows us.  IDLE_LANE: the leader forgets only a lane that has nothing to send, and its worker does
+   not notice.  CALM: from some moment on without faults.
    NO_...: a rule taken out.  SHOW_..., NOBODY_LOOKS: something that can happen is called an error, to see how.
    model/cases.py lists what is run. */
 
@@ -555,7 +556,22 @@ read:
         :: can_ask && known[producer_of(use_id[me])] > 0 && lane_has_rows && my_epoch + 1 < EPOCHS ->
             goto bump
 #endif
+#ifndef NO_READ_AFTER_ANSWER
+        :: can_ask && known[producer_of(use_id[me])] > 0 && lane_has_rows ->
+            refused = false; before = 0; goto read_again
+#endif
         :: else -> refused = false; before = 0
+        fi
+    };
+    goto send;
+
+read_again:                                       /* from its answer on the leader refuses what is not next */
+    atomic {
+        scan_tail();
+        taken = rows; handed = rows;
+        if
+        :: bad -> bad = false; stop()
+        :: else
         fi
     };
     goto send;
@@ -696,7 +712,9 @@ init {
     atomic {
         if
         :: can_ask = true
+#ifndef CAN_ASK
         :: can_ask = false
+#endif
         fi;
 #ifdef CALM
         run calmness();

@@ -341,6 +341,25 @@ def test_f109_a_worker_that_stood_still_looks_at_the_topic_before_it_sends(
     assert epochs(simulation) == ([0, 1] if begins_epochs(on_each_broker) else [0])
 
 
+def test_f110_a_late_copy_between_the_scan_and_the_leaders_answer_is_found() -> None:
+    """The leader has forgotten us, takes the copy, and knows us since: so no epoch begins, and the
+    next row follows in order. Only a look after the answer sees that the last rows are twice."""
+
+    def copy_of_the_last_batch_comes(world: Simulation) -> None:
+        log = world.kafka.log(world.lanes[0])
+        log.forget_producers()
+        assert log.append(log._entries[-1].data).appended
+
+    simulation = run(
+        DIES,
+        hooks={"2/tail-scanned#1": copy_of_the_last_batch_comes},
+        max_lives=2,
+        broker="2.8-4.4",
+    )
+    assert isinstance(simulation.lives[1].error, RepeatedRowsError)
+    assert places(simulation, "produce", life=2) == 0
+
+
 # -- bad input -------------------------------------------------------------------------------------
 
 
