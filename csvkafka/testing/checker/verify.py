@@ -21,11 +21,19 @@ from kafka.partitioner.default import murmur2
 from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import ConfigError
+from csvkafka.encode.row_json import transform_name
+from csvkafka.errors import ConfigError, UserFunctionError
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
-from csvkafka.model import BadRows, DuplicateColumns, JobStatus, Routing, SourceIdentity
+from csvkafka.model import (
+    BadRows,
+    DuplicateColumns,
+    JobStatus,
+    Routing,
+    SourceIdentity,
+    Transform,
+)
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
     SourceRow,
@@ -242,19 +250,33 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
     """What a row's record holds; None for a row that goes to the dead-letter topic."""
     fields_of: Callable[[SourceRow, int], Fields] = documented_row
     if (transform := spec.transform) is not None:
-
-        def transformed(row: SourceRow, line: int) -> Fields:
-            before = {**row, "_source_line": line, "_source_file": uri}
-            result = transform(before, line)  # type: ignore[arg-type]
-            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
-            fields.pop("_source_line", None)
-            fields.pop("_source_file", None)
-            return fields  # type: ignore[no-any-return]
-
-        fields_of = transformed
+        fields_of = _transformed(transform, uri)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
     return lambda row, line: None if None in row or None in row.values() else fields_of(row, line)
+
+
+def _transformed(transform: Transform, uri: str) -> Callable[[SourceRow, int], Fields]:
+    """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
+    no JSON object."""
+    name = f"the transform {transform_name(transform)}"
+
+    def transformed(row: SourceRow, line: int) -> Fields:
+        place = f"row {line} of {uri}"
+        before = {**row, "_source_line": line, "_source_file": uri}
+        try:
+            result = transform(before, line)  # type: ignore[arg-type]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be anything
+            raise UserFunctionError.of(name, place, error) from None
+        try:
+            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+        except (TypeError, ValueError) as error:
+            raise UserFunctionError.no_object(name, place, error) from None
+        fields.pop("_source_line", None)
+        fields.pop("_source_file", None)
+        return fields  # type: ignore[no-any-return]
+
+    return transformed
 
 
 def _key_of(column: str) -> Callable[[SourceRow], bytes | None]:
