@@ -22,7 +22,12 @@ from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.encode.row_json import transform_name
-from csvkafka.errors import ConfigError, UserFunctionError
+from csvkafka.errors import (
+    CheckpointError,
+    ConfigChangedError,
+    SourceChangedError,
+    UserFunctionError,
+)
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
@@ -125,16 +130,29 @@ class JobVerdict:
 
 
 def verify_job(
-    config: LoadConfig, scope: Scope | None = None, *, progress: Progress | None = None
+    config: LoadConfig,
+    scope: Scope | None = None,
+    *,
+    needs_item: bool = False,
+    progress: Progress | None = None,
 ) -> JobVerdict:
     """Judges a job by its item: the object's version, the number of partitions that routes keys,
     and whether it is complete come from there; what the checkpoint covers must be in the topic.
 
-    Without an item all is taken as it is now, and the load as complete. Raises as `judge_load`,
-    and SourceChangedError if the object is not the job's any more."""
+    Without an item all is taken as it is now, and the load as complete; if `needs_item`,
+    CheckpointError is raised. Raises as `judge_load`, before source and topic are read
+    ConfigChangedError and SourceChangedError if the job was begun with another topic or object,
+    and SourceChangedError if the object has changed since."""
     scope = scope or Scope(exclusive=False)
-    item = DynamoDbItem(config.dynamodb_table, config.spec.job_id).get()
+    table, job_id = config.dynamodb_table, config.spec.job_id
+    item = DynamoDbItem(table, job_id).get()
+    if item is None and needs_item:
+        raise CheckpointError(
+            f"table {table} has no item of job {job_id}: it was never begun, or under another "
+            "JOB_ID; check both, or give --so-far to judge the topic without one"
+        )
     job = _stored_job(item)
+    _check_places(config, job)
     config = replace(config, spec=config.spec.going_on(job.configuration))
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
@@ -142,11 +160,6 @@ def verify_job(
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
     source = _s3_source(config, job.source)
     uri = source.identify().uri
-    if job.source is not None and job.source.uri != uri:
-        raise ConfigError(
-            f"job {config.spec.job_id} loaded {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY "
-            "and JOB_ID"
-        )
     # The item was read first: whatever it covers must stand before these ends.
     with TopicReader(config.kafka, config.spec.topic) as reader:
         ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
@@ -156,7 +169,7 @@ def verify_job(
             config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
         )
     if item is None:
-        note = f"table {config.dynamodb_table} has no item of job {config.spec.job_id}"
+        note = f"table {table} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
     return JobVerdict(job.status, job.last_line, uri, verdict)
 
@@ -217,6 +230,23 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         stored.source,
         stored.configuration,
     )
+
+
+def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
+    """Raises ConfigChangedError, SourceChangedError unless topic and object are the job's."""
+    job_id, topic = config.spec.job_id, config.spec.topic
+    begun_with = job.configuration.get("KAFKA_TOPIC", topic)
+    if begun_with != topic:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with topic {begun_with}, not {topic}; check KAFKA_TOPIC and "
+            "JOB_ID"
+        )
+    uri = f"s3://{config.s3_bucket}/{config.s3_key}"
+    if job.source is not None and job.source.uri != uri:
+        raise SourceChangedError(
+            f"job {job_id} was begun with {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY and "
+            "JOB_ID"
+        )
 
 
 def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3Source:
