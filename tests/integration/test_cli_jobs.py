@@ -125,6 +125,7 @@ class TestStatus:
         result = run_csvkafka("status", "job", settings={"DYNAMODB_TABLE": "no-such-table"})
         assert result.returncode == 1
         assert "csvkafka: error: cannot use checkpoint table no-such-table" in result.stderr
+        assert "`csvkafka load` with --create-table creates it" in result.stderr
 
     def test_watch_ends_when_the_job_is_complete(self, place: LoadPlace) -> None:
         place.put(ROWS)
