@@ -111,6 +111,15 @@ def test_a_load_names_all_that_is_missing_in_one_line() -> None:
     assert "--s3-bucket" not in line
 
 
+def test_doctor_warns_of_misspelt_variables_before_it_asks_for_what_is_missing() -> None:
+    result = run("doctor", KAFKA_TOPIK="rows", CSV_DELIMTER=";")
+    assert result.returncode == 1
+    assert "Missing option" in result.stderr
+    for misspelt, meant in (("KAFKA_TOPIK", "--kafka-topic"), ("CSV_DELIMTER", "--csv-delimiter")):
+        said = f"settings  {misspelt} is set, which csvkafka does not read: is {meant} meant?"
+        assert said in result.stdout
+
+
 def test_secrets_are_not_shown() -> None:
     result = run("load", KAFKA_SASL_PLAIN_PASSWORD="hunter2", KAFKA_SSL_PASSWORD="hunter3")
     assert "hunter" not in result.stdout + result.stderr
