@@ -83,7 +83,8 @@ def test_without_a_command_help_is_shown() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("lood",), "No such command 'lood'"),
+        (("laod",), "No such command 'laod'. Did you mean 'load'?"),
+        (("xyz",), "No such command 'xyz'. (see"),
         (("load", "--s3-bukket", "x"), "No such option"),
         (("load", "--log-level", "loud"), "loud"),
         (("demo", "--rows", "0"), "--rows"),
