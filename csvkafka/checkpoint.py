@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, from_attribute, to_attribute
 from csvkafka.clock import SystemClock
-from csvkafka.errors import CsvKafkaError, JobOwnedError
+from csvkafka.errors import ConfigError, CsvKafkaError, JobOwnedError
 from csvkafka.interfaces import Item
 from csvkafka.ledger import owner as owners
 from csvkafka.model import JobStatus
@@ -32,7 +32,12 @@ class CheckpointManager:
     def __init__(
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
     ) -> None:
-        """Touches neither network nor credentials; a client is made when first needed."""
+        """Touches neither network nor credentials; a client is made when first needed.
+
+        Raises ConfigError for a name that is no text."""
+        for name, text in (("table_name", table_name), ("job_id", job_id)):
+            if not isinstance(text, str):
+                raise ConfigError(f"'{name}' must be text, not {type(text).__name__}")
         self.item = DynamoDbItem(table_name, job_id, client=client)
         """The job's item, for conditional reads and writes."""
 

@@ -205,6 +205,15 @@ class UserFunctionError(CsvKafkaError):
             "".join(traceback.format_tb(called)),
         )
 
+    @classmethod
+    def no_object(cls, function: str, row: str, error: BaseException) -> UserFunctionError:
+        """What to raise when `function` returned for `row` what is no JSON object, as `error`
+        says."""
+        return cls(
+            f"{function} returned no JSON object for {row} ({error}): repair the function, and run "
+            "the same command again"
+        )
+
 
 class CheckpointError(CsvKafkaError):
     """The checkpoint table cannot be read or written."""

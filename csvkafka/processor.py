@@ -82,6 +82,7 @@ class CSVToKafkaProcessor:
         {"KEY_COLUMN": "id"} (`csvkafka load --help` lists them). Touches no network.
 
         Raises ConfigError."""
+        _check_types(settings, transform)
         self._producer: KafkaProducer | None = None
         self._producer_was_set = False
         self._s3_client: S3Client | None = None
@@ -162,6 +163,7 @@ class CSVToKafkaProcessor:
 
     def _checked_config(self) -> LoadConfig:
         """The settings and the attributes as they are now. Raises ConfigError."""
+        _check_manager(self.checkpoint_manager)
         config = LoadConfig.from_settings(
             {
                 **self._settings,
@@ -261,6 +263,29 @@ class CSVToKafkaProcessor:
                 return True
         log.error("Line %d could not be sent in %d attempts", line_number, max_retries)
         return False
+
+
+def _check_types(settings: object, transform: object) -> None:
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError(
+            '\'settings\' must be a mapping of variables to texts, such as {"KEY_COLUMN": "id"}, '
+            f"not {type(settings).__name__}"
+        )
+    if transform is not None and not callable(transform):
+        raise ConfigError(
+            "'transform' must be a function of a row and its line that returns the record, not "
+            f"{type(transform).__name__}; for one by its name set "
+            'settings={"TRANSFORM": "module:function"}'
+        )
+
+
+def _check_manager(manager: object) -> None:
+    # Anything that has what process() takes from it will do.
+    if not all(hasattr(manager, name) for name in ("table_name", "job_id", "item")):
+        raise ConfigError(
+            "'checkpoint_manager' must be a CheckpointManager, made by "
+            f"CheckpointManager(table_name, job_id), not {type(manager).__name__}"
+        )
 
 
 _DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka

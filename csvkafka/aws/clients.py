@@ -324,4 +324,17 @@ def _client(session: Session, service: str, settings: Config, endpoint_url: str 
     try:
         return make_client(service, endpoint_url=endpoint_url, config=settings)
     except (BotoCoreError, ValueError) as error:
-        raise ConfigError(f"cannot make an AWS client for {service}: {error}") from error
+        where = _endpoint_without_scheme(service) if endpoint_url is None else None
+        raise ConfigError(where or f"cannot make an AWS client for {service}: {error}") from error
+
+
+def _endpoint_without_scheme(service: str) -> str | None:
+    """What to set, if the endpoint that the environment gives is no URL."""
+    for variable in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
+        if text := os.environ.get(variable):
+            if "://" in text:
+                return None
+            return (
+                f"{variable} must be a URL, with http:// or https:// before the host, not {text!r}"
+            )
+    return None

@@ -195,7 +195,7 @@ def key_of(description: Any) -> str:
 def _wrong_key(table_name: str, found: str) -> ConfigError:
     return ConfigError(
         f"table {table_name} has {found}; a checkpoint table has the one key {KEY} (S, HASH): name "
-        "another table, or let one be made (CREATE_TABLE=true)"
+        "another table; `csvkafka load` with CREATE_TABLE=true makes one"
     )
 
 
@@ -218,7 +218,8 @@ def checkpoint_error(
     match aws.failure_kind(error):
         case FailureKind.NOT_FOUND:
             advice = (
-                "there is no such table: create it (CREATE_TABLE=true), or check name and region"
+                "there is no such table: check name and region; `csvkafka load` with "
+                "CREATE_TABLE=true creates it"
             )
         case FailureKind.DENIED:
             advice = f"the role needs dynamodb:{action} on it"

@@ -73,9 +73,15 @@ def in_own_words(client: S3Client, asked: ObjectRequest, error: Exception) -> Ex
 
 
 def refusal(
-    client: S3Client, asked: ObjectRequest, error: Exception, request: str
+    client: S3Client,
+    asked: ObjectRequest,
+    error: Exception,
+    request: str,
+    *,
+    has_answered: bool = True,
 ) -> CsvKafkaError:
-    """What `error`, answered to `request` (such as `GET from byte 0`), becomes."""
+    """What `error`, answered to `request` (such as `GET from byte 0`), becomes. `has_answered`: the
+    service is there."""
     from botocore.exceptions import NoCredentialsError, ParamValidationError
 
     name, cause = asked.name, aws.describe(error)
@@ -106,6 +112,11 @@ def refusal(
         return SourceReadError(
             f"S3 does not accept the AWS credentials for {name} {where} ({cause}): "
             f"{credential_fault(error, client)}"
+        )
+    if kind is FailureKind.TRANSIENT and not has_answered:
+        return SourceReadError(
+            f"cannot read {name} {where}: S3 cannot be reached: check AWS_REGION, AWS_ENDPOINT_URL "
+            f"and the network ({request}: {cause})"
         )
     remedy = "when S3 answers" if kind is FailureKind.TRANSIENT else "when that is put right"
     return SourceReadError(

@@ -138,7 +138,10 @@ class S3Source:
                 limit = None if self._has_answered else UNREACHED_SECONDS
                 transient = aws.failure_kind(error) is FailureKind.TRANSIENT
                 if not transient or not patience.wait(limit):
-                    raise refusal(client, self._asked, error, "HEAD") from error
+                    has_answered = self._has_answered
+                    raise refusal(
+                        client, self._asked, error, "HEAD", has_answered=has_answered
+                    ) from error
                 log.warning("HEAD of %s again: %s", self._asked.name, aws.describe(error))
             else:
                 self._has_answered = True

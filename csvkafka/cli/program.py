@@ -68,6 +68,20 @@ class _LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, and proposes a command for a mistyped one: click does not know our names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            for meant in difflib.get_close_matches(args[0], COMMANDS, n=1):
+                text = f"{error.format_message()} Did you mean {meant!r}?"
+                raise click.UsageError(text, ctx) from None
+            raise
+
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

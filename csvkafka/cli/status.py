@@ -13,7 +13,7 @@ import click
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
 from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
-from csvkafka.errors import CheckpointError, ConfigError
+from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
@@ -215,6 +215,6 @@ def _partitions(stored: StoredJob, topic: str) -> str:
     """The partitions of ours in the topic; none before the first row was sent."""
     numbers = [name.rpartition("/")[2] for name in stored.lanes if name.rpartition("/")[0] == topic]
     if not numbers:
-        return f"{stored.partition_count} partitions in the topic, none used yet"
+        return f"{counted(stored.partition_count, 'partition')} in the topic, none used yet"
     shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"
     return f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"

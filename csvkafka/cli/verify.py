@@ -30,8 +30,8 @@ Examples:
 It changes nothing. Give it the settings that the load had. Reading takes about 50,000 rows a
 second, and memory that does not grow with the file.
 
-Exit codes: 0 clean, 1 anomalies, 2 it could not be judged, or the load is not complete and
---so-far was not given (the error line says which).
+Exit codes: 0 clean, 1 anomalies, 2 it could not be judged, or the load is not complete or has no
+item and --so-far was not given (the error line says which).
 """
 
 CLEAN, ANOMALIES, NOT_JUDGED = 0, 1, 2
@@ -73,7 +73,8 @@ _LEVELS = ("read_uncommitted", "read_committed")
 @click.option(
     "--so-far",
     is_flag=True,
-    help="Judge a load that is not complete by what it has sent so far.",
+    help="Judge a load that is not complete by what it has sent so far, and a job that has no item "
+    "as a complete one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
 def command(
@@ -86,6 +87,7 @@ def command(
             _LEVELS if isolation == "both" else (isolation,),
             exclusive=exclusive,
             by_content=by_content,
+            needs_item=not so_far,
             options=options,
         )
     except CsvKafkaError as error:
@@ -115,7 +117,12 @@ def command(
 
 
 def _verdicts(
-    levels: tuple[str, ...], *, exclusive: bool, by_content: bool, options: dict[str, Any]
+    levels: tuple[str, ...],
+    *,
+    exclusive: bool,
+    by_content: bool,
+    needs_item: bool,
+    options: dict[str, Any],
 ) -> dict[str, JobVerdict]:
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.testing.checker.expectation import IdentifyBy
@@ -132,7 +139,7 @@ def _verdicts(
             identify_by=IdentifyBy.CONTENT if by_content else IdentifyBy.LINE,
         )
         with _progress(f"judging, as {level} readers see it") as progress:
-            verdicts[level] = verify_job(config, scope, progress=progress)
+            verdicts[level] = verify_job(config, scope, needs_item=needs_item, progress=progress)
     return verdicts
 
 

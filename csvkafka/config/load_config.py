@@ -159,6 +159,11 @@ def _problem(setting: Setting, text: str) -> str | None:
             return f"must be a number of seconds above 0, not {shown}"
         case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
             return f"must be true or false, not {shown}"
+        case Kind.BUCKET if "/" in text and not text.startswith("arn:"):
+            return (
+                f"must be the name of a bucket alone, not {shown}: leave out s3:// and all after "
+                "the name, and give the object's key in S3_KEY"
+            )
     return None
 
 

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     COUNT = "count"  # a whole number, at least `minimum`
     SECONDS = "seconds"  # a positive number
     FLAG = "flag"  # true or false
+    BUCKET = "bucket"  # a bucket's name, or the ARN of an access point
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Setting:
 
 
 SOURCE = (
-    Setting("S3_BUCKET", "S3 bucket of the CSV object.", required=True),
+    Setting("S3_BUCKET", "S3 bucket of the CSV object.", kind=Kind.BUCKET, required=True),
     Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(

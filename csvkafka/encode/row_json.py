@@ -124,10 +124,7 @@ class RowEncoder:
             return _compact(_json_object(dict(result)))
         except (TypeError, ValueError) as error:
             name = transform_name(self._plan.transform)
-            raise UserFunctionError(
-                f"the transform {name} returned no JSON object for {row} ({error}): repair the "
-                "function, and run the same command again"
-            ) from None
+            raise UserFunctionError.no_object(f"the transform {name}", row, error) from None
 
     def _ragged(
         self,

@@ -18,6 +18,7 @@ from csvkafka.errors import (
     ItemUnusableError,
     SourceChangedError,
     TopicChangedError,
+    counted,
 )
 from csvkafka.ledger.item import JobDefinition, StoredJob
 from csvkafka.model import (
@@ -242,7 +243,7 @@ def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
     if stored.cluster_id != now.cluster_id or stored.topic_ids != now.topic_ids:
         changed.append(f"topic {now.lanes[0].topic}")
     if stored.partition_count != now.partition_count:
-        changed.append(f"{now.partition_count} partitions")
+        changed.append(counted(now.partition_count, "partition"))
     names = sorted({*stored.configuration, *now.configuration})
     changed += [
         f"{name} {now.configuration.get(name, '')!r}"
@@ -273,7 +274,7 @@ def check_same_job(
     count = facts[topic].partition_count
     if count < stored.partition_count:
         raise TopicChangedError(
-            f"topic {topic} has {count} partitions, job {job_id} was begun with "
+            f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
             f"{stored.partition_count}: it is not the same topic. Load under a new JOB_ID."
         )
     if count > stored.partition_count and len(now.lanes) > 1:

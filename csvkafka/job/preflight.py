@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csvkafka.errors import ConfigError, SinkRefusedError
+from csvkafka.errors import ConfigError, SinkRefusedError, counted
 from csvkafka.model import SMALLEST_BATCH_BYTES, TopicFacts
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
@@ -53,10 +53,11 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
 def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
     """Raises ConfigError if the topic has no such partition."""
     if not 0 <= partition < facts.partition_count:
+        last = facts.partition_count - 1
+        numbers = f"0 to {last}" if last else "0"
         raise ConfigError(
-            f"topic {topic} has {facts.partition_count} partitions (0 to "
-            f"{facts.partition_count - 1}), but partition {partition} is configured; choose one "
-            "that exists"
+            f"topic {topic} has {counted(facts.partition_count, 'partition')} ({numbers}), but "
+            f"partition {partition} is configured; choose one that exists"
         )
 
 

@@ -107,9 +107,11 @@ class KafkaSettings:
 
     def _check_sasl(self) -> None:
         if self.sasl_mechanism not in _PASSWORD_MECHANISMS:
+            given = f", not {self.sasl_mechanism!r}" if self.sasl_mechanism else ""
             raise ConfigError(
-                f"KAFKA_SASL_MECHANISM {self.sasl_mechanism!r} is not one of "
-                f"{', '.join(_PASSWORD_MECHANISMS)} (for Amazon MSK by IAM set KAFKA_AWS_MSK_IAM)"
+                f"{self.security_protocol} needs a KAFKA_SASL_MECHANISM: set one of "
+                f"{', '.join(_PASSWORD_MECHANISMS)}{given} (for Amazon MSK by IAM set "
+                "KAFKA_AWS_MSK_IAM)"
             )
         if self.sasl_plain_username is None or self.sasl_plain_password is None:
             raise ConfigError(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from isal import isal_zlib
 
-from csvkafka.errors import SourceCorruptError
+from csvkafka.errors import ANOTHER_JOB, SourceCorruptError
 
 MAGIC = b"\x1f\x8b"
 _DEFLATE = 8
@@ -134,6 +134,6 @@ class GzipStream:
     def _damaged(self, what: str) -> SourceCorruptError:
         return SourceCorruptError(
             f"{self._source_uri} is not a sound gzip file, after byte {self.stored_bytes} as "
-            f"stored, byte {self.content_bytes} of its content: {what}; store it again and load it "
-            "under another JOB_ID"
+            f"stored, byte {self.content_bytes} of its content: {what}; store it again, "
+            f"{ANOTHER_JOB}"
         )

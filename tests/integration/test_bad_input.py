@@ -133,7 +133,7 @@ def test_a_missing_topic_is_not_created(place: LoadPlace) -> None:
 
 def test_a_missing_partition(place: LoadPlace) -> None:
     place.put(b"id\n1\n")
-    refused(lambda: place.load(KAFKA_PARTITION="3"), ConfigError, "1 partitions", "partition 3")
+    refused(lambda: place.load(KAFKA_PARTITION="3"), ConfigError, "1 partition (0)", "partition 3")
     assert place.item() is None
 
 

@@ -125,6 +125,7 @@ class TestStatus:
         result = run_csvkafka("status", "job", settings={"DYNAMODB_TABLE": "no-such-table"})
         assert result.returncode == 1
         assert "csvkafka: error: cannot use checkpoint table no-such-table" in result.stderr
+        assert "`csvkafka load` with --create-table creates it" in result.stderr
 
     def test_watch_ends_when_the_job_is_complete(self, place: LoadPlace) -> None:
         place.put(ROWS)
@@ -181,11 +182,39 @@ class TestVerify:
 
     def test_what_cannot_be_judged_is_neither_clean_nor_an_anomaly(self, place: LoadPlace) -> None:
         place.put(ROWS)
-        missing = run_csvkafka("verify", settings=place.settings(KAFKA_TOPIC="no-such-topic"))
+        no_topic = place.settings(KAFKA_TOPIC="no-such-topic")
+        missing = run_csvkafka("verify", "--so-far", settings=no_topic)
         assert (missing.returncode, missing.stdout) == (2, "")
         assert missing.stderr.startswith("csvkafka: error: topic no-such-topic does not exist")
         assert run_csvkafka("verify", "--nonsense").returncode == 2
         assert run_csvkafka("verify", settings={"S3_BUCKET": ""}).returncode == 2
+
+    def test_a_job_without_an_item_is_judged_on_request_only(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        settings = place.settings(JOB_ID="another")
+        unknown = run_csvkafka("verify", settings=settings)
+        assert (unknown.returncode, unknown.stdout) == (2, "")
+        assert f"table {place.table} has no item of job another" in unknown.stderr
+        judged = run_csvkafka("verify", "--so-far", settings=settings)
+        assert (judged.returncode, judged.stderr) == (0, "")
+        assert "(no item)" in judged.stdout
+
+    def test_another_topic_or_object_than_the_job_s_is_said(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        place.load()
+        begun = f"csvkafka: error: job {place.job_id} was begun with"
+        for other, said in (
+            ({"KAFKA_TOPIC": "other"}, f"{begun} topic {place.topic}, not other; check "),
+            (
+                {"S3_KEY": "b"},
+                f"{begun} s3://{place.bucket}/{place.key}, not s3://{place.bucket}/b;",
+            ),
+            ({"S3_BUCKET": "other"}, f"{begun} s3://{place.bucket}/{place.key}, not s3://other/"),
+        ):
+            result = run_csvkafka("verify", settings=place.settings(**other))
+            assert (result.returncode, result.stdout) == (2, "")
+            assert result.stderr.startswith(said)
 
     def test_progress_is_shown_on_a_terminal(self, place: LoadPlace) -> None:
         place.put(b"".join(write_csv(preset("plain", 60_000))))

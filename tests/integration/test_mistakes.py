@@ -60,13 +60,16 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     "S3: key": ({"S3_KEY": "no/such.csv"}, "no s3://.*/no/such.csv.*S3_KEY"),
     "S3: endpoint's host": (
         {"AWS_ENDPOINT_URL_S3": f"http://{NO_HOST}"},
-        f"SourceRead.*{NO_HOST}",
+        f"SourceRead.*{NO_HOST}.*cannot be reached",
     ),
     "S3: endpoint's port": (
         {"AWS_ENDPOINT_URL_S3": "http://{refusing}"},
-        "SourceRead.*{refusing}",
+        "SourceRead.*{refusing}.*cannot be reached",
     ),
-    "S3: silent endpoint": ({"AWS_ENDPOINT_URL_S3": "http://{silent}"}, "SourceRead.*{silent}"),
+    "S3: silent endpoint": (
+        {"AWS_ENDPOINT_URL_S3": "http://{silent}"},
+        "SourceRead.*{silent}.*cannot be reached",
+    ),
     "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*CREATE_TABLE=true"),
     "DynamoDB: endpoint's host": (
         {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{NO_HOST}"},

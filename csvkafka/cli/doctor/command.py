@@ -43,12 +43,18 @@ break.
 def command(probe_topic: str | None, as_json: bool, **options: Any) -> int:
     """Checks source, checkpoint table, job, topic and broker before a load."""
     from csvkafka.cli.doctor import checkup, show
-    from csvkafka.cli.doctor.findings import Examination, Mark, examine
+    from csvkafka.cli.doctor.findings import Examination, Finding, Mark, examine
     from csvkafka.config.load_config import LoadConfig
+    from csvkafka.config.unknown import misspelt_variables
 
     logging.getLogger().setLevel(logging.CRITICAL)  # every finding is a line of ours
-    config = LoadConfig.from_settings(values_given(options))
-    found = []
+    settings = values_given(options)
+    # Shown before the settings are read: one that is missing may be the one that is misspelt.
+    found = [Finding(Mark.WARNING, "settings", text) for text in misspelt_variables(settings)]
+    if not as_json:
+        for finding in found:
+            show.print_line(finding)
+    config = LoadConfig.from_settings(settings)
     with closing(Examination(config, probe_topic)) as examination:
         for finding in examine(examination, checkup.CHECKS):
             found.append(finding)

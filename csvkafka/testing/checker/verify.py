@@ -21,11 +21,24 @@ from kafka.partitioner.default import murmur2
 from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import ConfigError
+from csvkafka.encode.row_json import transform_name
+from csvkafka.errors import (
+    CheckpointError,
+    ConfigChangedError,
+    SourceChangedError,
+    UserFunctionError,
+)
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
-from csvkafka.model import BadRows, DuplicateColumns, JobStatus, Routing, SourceIdentity
+from csvkafka.model import (
+    BadRows,
+    DuplicateColumns,
+    JobStatus,
+    Routing,
+    SourceIdentity,
+    Transform,
+)
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
     SourceRow,
@@ -117,16 +130,29 @@ class JobVerdict:
 
 
 def verify_job(
-    config: LoadConfig, scope: Scope | None = None, *, progress: Progress | None = None
+    config: LoadConfig,
+    scope: Scope | None = None,
+    *,
+    needs_item: bool = False,
+    progress: Progress | None = None,
 ) -> JobVerdict:
     """Judges a job by its item: the object's version, the number of partitions that routes keys,
     and whether it is complete come from there; what the checkpoint covers must be in the topic.
 
-    Without an item all is taken as it is now, and the load as complete. Raises as `judge_load`,
-    and SourceChangedError if the object is not the job's any more."""
+    Without an item all is taken as it is now, and the load as complete; if `needs_item`,
+    CheckpointError is raised. Raises as `judge_load`, before source and topic are read
+    ConfigChangedError and SourceChangedError if the job was begun with another topic or object,
+    and SourceChangedError if the object has changed since."""
     scope = scope or Scope(exclusive=False)
-    item = DynamoDbItem(config.dynamodb_table, config.spec.job_id).get()
+    table, job_id = config.dynamodb_table, config.spec.job_id
+    item = DynamoDbItem(table, job_id).get()
+    if item is None and needs_item:
+        raise CheckpointError(
+            f"table {table} has no item of job {job_id}: it was never begun, or under another "
+            "JOB_ID; check both, or give --so-far to judge the topic without one"
+        )
     job = _stored_job(item)
+    _check_places(config, job)
     config = replace(config, spec=config.spec.going_on(job.configuration))
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
@@ -134,11 +160,6 @@ def verify_job(
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
     source = _s3_source(config, job.source)
     uri = source.identify().uri
-    if job.source is not None and job.source.uri != uri:
-        raise ConfigError(
-            f"job {config.spec.job_id} loaded {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY "
-            "and JOB_ID"
-        )
     # The item was read first: whatever it covers must stand before these ends.
     with TopicReader(config.kafka, config.spec.topic) as reader:
         ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
@@ -148,7 +169,7 @@ def verify_job(
             config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
         )
     if item is None:
-        note = f"table {config.dynamodb_table} has no item of job {config.spec.job_id}"
+        note = f"table {table} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
     return JobVerdict(job.status, job.last_line, uri, verdict)
 
@@ -211,6 +232,23 @@ def _stored_job(item: Item | None) -> _ItemFacts:
     )
 
 
+def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
+    """Raises ConfigChangedError, SourceChangedError unless topic and object are the job's."""
+    job_id, topic = config.spec.job_id, config.spec.topic
+    begun_with = job.configuration.get("KAFKA_TOPIC", topic)
+    if begun_with != topic:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with topic {begun_with}, not {topic}; check KAFKA_TOPIC and "
+            "JOB_ID"
+        )
+    uri = f"s3://{config.s3_bucket}/{config.s3_key}"
+    if job.source is not None and job.source.uri != uri:
+        raise SourceChangedError(
+            f"job {job_id} was begun with {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY and "
+            "JOB_ID"
+        )
+
+
 def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3Source:
     version_id = config.s3_version_id or (None if pinned is None else pinned.version_id)
     return S3Source(
@@ -242,19 +280,33 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
     """What a row's record holds; None for a row that goes to the dead-letter topic."""
     fields_of: Callable[[SourceRow, int], Fields] = documented_row
     if (transform := spec.transform) is not None:
-
-        def transformed(row: SourceRow, line: int) -> Fields:
-            before = {**row, "_source_line": line, "_source_file": uri}
-            result = transform(before, line)  # type: ignore[arg-type]
-            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
-            fields.pop("_source_line", None)
-            fields.pop("_source_file", None)
-            return fields  # type: ignore[no-any-return]
-
-        fields_of = transformed
+        fields_of = _transformed(transform, uri)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
     return lambda row, line: None if None in row or None in row.values() else fields_of(row, line)
+
+
+def _transformed(transform: Transform, uri: str) -> Callable[[SourceRow, int], Fields]:
+    """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
+    no JSON object."""
+    name = f"the transform {transform_name(transform)}"
+
+    def transformed(row: SourceRow, line: int) -> Fields:
+        place = f"row {line} of {uri}"
+        before = {**row, "_source_line": line, "_source_file": uri}
+        try:
+            result = transform(before, line)  # type: ignore[arg-type]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be anything
+            raise UserFunctionError.of(name, place, error) from None
+        try:
+            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+        except (TypeError, ValueError) as error:
+            raise UserFunctionError.no_object(name, place, error) from None
+        fields.pop("_source_line", None)
+        fields.pop("_source_file", None)
+        return fields  # type: ignore[no-any-return]
+
+    return transformed
 
 
 def _key_of(column: str) -> Callable[[SourceRow], bytes | None]:

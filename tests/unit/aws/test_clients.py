@@ -11,6 +11,8 @@ from botocore.loaders import JSONFileLoader, Loader
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind, failure_kind
+from csvkafka.errors import ConfigError
+from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
 
 
@@ -97,3 +99,15 @@ def test_the_services_are_described_as_botocore_reads_it(service: str, name: str
     assert files.load_file(path) == JSONFileLoader().load_file(path)
     assert not files.exists(path + "-nothing")
     assert files.load_file(path + "-nothing") is None
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+@pytest.mark.parametrize("text", ["127.0.0.1:9000", "localhost:9000", "minio"])
+def test_an_endpoint_without_its_scheme_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    set_aws_environment(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, text)
+    with refusal(ConfigError, f"^{variable} must be a URL, with http:// .* not '{text}'"):
+        aws.s3_client()

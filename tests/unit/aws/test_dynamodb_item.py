@@ -239,7 +239,7 @@ def test_a_passing_failure_is_borne_an_endless_one_raised(
         ((400, "ExpiredTokenException"), "credentials have expired .*renew"),
         ((400, "UnrecognizedClientException"), "access key id is unknown .*AWS_SESSION_TOKEN"),
         ((400, "IncompleteSignatureException"), "credentials are not accepted: renew"),
-        ((400, "ResourceNotFoundException"), "CREATE_TABLE=true"),
+        ((400, "ResourceNotFoundException"), "`csvkafka load` with CREATE_TABLE=true"),
         ((400, "ValidationException"), "see DynamoDB's message .*ValidationException"),
     ],
     ids=str,

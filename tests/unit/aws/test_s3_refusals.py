@@ -20,6 +20,7 @@ from csvkafka.errors import (
 )
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
+from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.stepped_clock import SteppedClock
 
@@ -244,8 +245,10 @@ def test_an_endpoint_that_never_answers_is_given_up_soon() -> None:
         clock = SteppedClock()
         before = clock.now
         unreached = S3Source("bucket", "k", client=aws.s3_client(endpoint_url=url), clock=clock)
-        with pytest.raises(SourceReadError, match=url):
+        said = f"{url} .*cannot be reached: check AWS_REGION, AWS_ENDPOINT_URL and the network"
+        with refusal(SourceReadError, said) as caught:
             unreached.identify()
+    assert "what was loaded" not in str(caught.value), "nothing was"
     assert 0 < clock.now - before <= UNREACHED_SECONDS
 
 

@@ -83,7 +83,8 @@ def test_without_a_command_help_is_shown() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("lood",), "No such command 'lood'"),
+        (("laod",), "No such command 'laod'. Did you mean 'load'?"),
+        (("xyz",), "No such command 'xyz'. (see"),
         (("load", "--s3-bukket", "x"), "No such option"),
         (("load", "--log-level", "loud"), "loud"),
         (("demo", "--rows", "0"), "--rows"),
@@ -109,6 +110,15 @@ def test_a_load_names_all_that_is_missing_in_one_line() -> None:
     assert "--checkpoint-interval must be a whole number of at least 1" in line
     assert "--encode-workers must be a whole number" in line
     assert "--s3-bucket" not in line
+
+
+def test_doctor_warns_of_misspelt_variables_before_it_asks_for_what_is_missing() -> None:
+    result = run("doctor", KAFKA_TOPIK="rows", CSV_DELIMTER=";")
+    assert result.returncode == 1
+    assert "Missing option" in result.stderr
+    for misspelt, meant in (("KAFKA_TOPIK", "--kafka-topic"), ("CSV_DELIMTER", "--csv-delimiter")):
+        said = f"settings  {misspelt} is set, which csvkafka does not read: is {meant} meant?"
+        assert said in result.stdout
 
 
 def test_secrets_are_not_shown() -> None:

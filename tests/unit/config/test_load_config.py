@@ -175,3 +175,16 @@ def test_each_setting_has_a_default_that_is_allowed() -> None:
     for setting in SETTINGS:
         if setting.default is not None and setting.choices:
             assert setting.default in setting.choices, setting.variable
+
+
+@pytest.mark.parametrize("text", ["s3://data", "s3://data/exports/a.csv", "data/exports", "data/"])
+def test_a_bucket_is_given_by_its_name_alone(text: str) -> None:
+    with refusal(
+        ConfigError, f"S3_BUCKET must be the name of a bucket alone, not '{text}': .*S3_KEY"
+    ):
+        LoadConfig.from_settings({**REQUIRED, "S3_BUCKET": text})
+
+
+def test_an_access_point_may_stand_for_a_bucket() -> None:
+    arn = "arn:aws:s3:eu-west-1:111122223333:accesspoint/exports"
+    assert LoadConfig.from_settings({**REQUIRED, "S3_BUCKET": arn}).s3_bucket == arn

@@ -110,5 +110,11 @@ def test_a_partition_that_does_not_exist_is_refused(partition: int) -> None:
         check_partition("rows", facts({}), partition)
 
 
+def test_the_only_partition_is_named() -> None:
+    said = r"has 1 partition \(0\), but partition 3"
+    with pytest.raises(ConfigError, match=said):
+        check_partition("rows", replace(facts({}), partition_count=1), 3)
+
+
 def test_a_partition_that_exists_passes() -> None:
     check_partition("rows", facts({}), 3)

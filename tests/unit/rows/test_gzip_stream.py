@@ -85,6 +85,7 @@ def test_all_before_a_wrong_checksum_is_given() -> None:
         assert content == TEXT
         assert f"after byte {len(PACKED) - 8} as stored, byte {len(TEXT)} of its content" in said
         assert "checksum" in said
+        assert said.endswith("store it again, and load under another JOB_ID into a clean topic")
 
 
 def test_damaged_data_is_told_to_within_a_small_piece() -> None:
