@@ -21,7 +21,6 @@ from kafka.partitioner.default import murmur2
 from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.encode.row_json import transform_name
 from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
@@ -280,16 +279,16 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
     """What a row's record holds; None for a row that goes to the dead-letter topic."""
     fields_of: Callable[[SourceRow, int], Fields] = documented_row
     if (transform := spec.transform) is not None:
-        fields_of = _transformed(transform, uri)
+        name = spec.configuration(header=())["TRANSFORM"]
+        fields_of = _transformed(transform, f"the transform {name}", uri)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
     return lambda row, line: None if None in row or None in row.values() else fields_of(row, line)
 
 
-def _transformed(transform: Transform, uri: str) -> Callable[[SourceRow, int], Fields]:
+def _transformed(transform: Transform, name: str, uri: str) -> Callable[[SourceRow, int], Fields]:
     """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
     no JSON object."""
-    name = f"the transform {transform_name(transform)}"
 
     def transformed(row: SourceRow, line: int) -> Fields:
         place = f"row {line} of {uri}"
