@@ -135,7 +135,7 @@ def test_f73_dynamodb_unreachable_while_running(case: RecoveryCase, dynamodb_pro
     case.assert_midway()
     cut.lift()
     case.ends(worker)
-    assert "Sending goes on" in worker.output()
+    assert "the lease had run out, and was renewed" in worker.output()
     case.assert_once()
 
 
