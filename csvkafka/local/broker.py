@@ -16,10 +16,11 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 from csvkafka.errors import StackError
 from csvkafka.local.java import java_command
 from csvkafka.local.ports import LOOPBACK, ReservedPort
-from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
+from csvkafka.local.processes import GuardedProcess, Guardian, is_stopped, log_tail, wait_until
 
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 60.0
+PAUSE_TIMEOUT_SECONDS = 10.0
 
 _STARTED_MARK = b"Kafka Server started"
 _PORT_TAKEN_MARK = b"Address already in use"
@@ -134,8 +135,10 @@ class Broker:
             )
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
-        self._running().send_signal(SIGSTOP)
+        """SIGSTOP: connections stay open and nothing answers, once this returns."""
+        process = self._running()
+        process.send_signal(SIGSTOP)
+        wait_until(lambda: is_stopped(process.pid), PAUSE_TIMEOUT_SECONDS)
 
     def resume(self) -> None:
         """SIGCONT, after `pause`."""

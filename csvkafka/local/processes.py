@@ -35,6 +35,17 @@ def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
     return True
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped each thread of the process, which takes a moment after it was
+    sent; True where the system has no /proc to tell."""
+    threads = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in threads]
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # a thread that has ended meanwhile
+    return all(state in ("T", "t") for state in states) if states else not Path("/proc").exists()
+
+
 def log_tail(log: Path, line_count: int = 20) -> str:
     """The last lines of a server's log, or "" when there is none."""
     if not log.exists():

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from csvkafka.errors import StackError
-from csvkafka.local.processes import GuardedProcess, log_tail, wait_until
+from csvkafka.local.processes import GuardedProcess, is_stopped, log_tail, wait_until
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.history import History
@@ -140,7 +140,7 @@ class Incarnation:
         """SIGCONT, after `pause` or a crash point that stops it, once it has stopped indeed: a
         SIGCONT before that would be lost, and it would sleep for ever. Raises StackError."""
         self.wait_until(
-            lambda: _is_stopped(self.pid) or self.return_code is not None,
+            lambda: is_stopped(self.pid) or self.return_code is not None,
             "stop",
             STEP_TIMEOUT_SECONDS,
         )
@@ -256,15 +256,6 @@ class Supervisor:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a signal has stopped the process; True where the system has no /proc to tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return not Path("/proc/self").exists()
-    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NO_PROXY")
