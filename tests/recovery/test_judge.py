@@ -69,15 +69,15 @@ def test_the_literal_loader_repeats_rows_after_a_kill(stack: Stack) -> None:
 
 def test_the_checkpoint_file_loader_repeats_rows(stack: Stack) -> None:
     command = f"{PYTHON} {EXAMPLES}/checkpoint_file_loader.py {ARGUMENTS}"
-    judgement = judged(stack, command, rows=20_000, kills=3, run_again=True)
+    judgement = judged(stack, command, rows=50_000, kills=3, run_again=True)
     for kinds in anomalies(judgement).values():
         assert AnomalyKind.DUPLICATE_ROW in kinds
     assert judgement.kills >= 1
     # It removes its file in the end, so that another run loads all once more: the rows that the
     # topic has, and those that the kills had lost.
     again = judgement.lives[-1]
-    assert again.rows_after - again.rows_before == 20_000
-    assert again.rows_new + again.rows_repeated == 20_000
+    assert again.rows_after - again.rows_before == 50_000
+    assert again.rows_new + again.rows_repeated == 50_000
     assert again.rows_repeated > 0
 
 

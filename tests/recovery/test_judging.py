@@ -91,5 +91,5 @@ def test_a_fault_that_nothing_meets_fails(kafka_proxy: Proxy) -> None:
 
 def test_a_refusal_for_another_reason_fails(recovery_case: NewCase) -> None:
     case = recovery_case()
-    with pytest.raises(AssertionError, match="no SourceChangedError in"):
+    with pytest.raises(AssertionError, match="no SourceChanged in"):
         case.refused("SourceChanged", settings={"KAFKA_TOPIC": "no-such-topic"})
