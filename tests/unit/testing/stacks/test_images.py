@@ -18,8 +18,8 @@ def test_the_dockerfile_and_the_compose_file_name_the_same_images() -> None:
     compose = (DOCKER / "compose.yaml").read_text()
     for image in (images.LOCALSTACK, images.JOB):
         assert f"${{{image.variable}:-{image.default}}}" in compose
-    release = f"${{{releases.VARIABLE}:-{releases.DEFAULT_RELEASE}}}"
-    assert f"${{{images.kafka_image().variable}:-apache/kafka:{release}}}" in compose
+    kafka = f"apache/kafka:{releases.DEFAULT_RELEASE}"
+    assert f"${{{images.kafka_image().variable}:-{kafka}}}" in compose
 
 
 def test_a_variable_replaces_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
