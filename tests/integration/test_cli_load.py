@@ -70,7 +70,9 @@ def test_log_level_leaves_lines_out(place: LoadPlace) -> None:
 
 def test_a_terminal_shows_progress(place: LoadPlace) -> None:
     place.put(LONG)
-    code, shown = run_on_terminal("load", settings=place.settings())
+    # In Python, so that it takes long enough for the time left to be told.
+    slowly = {**place.settings(), "CSVKAFKA_ENCODER": "python"}
+    code, shown = run_on_terminal("load", settings=slowly)
     assert code == 0
     assert "loading" in shown
     assert re.search(r"\d+%", shown)
