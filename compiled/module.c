@@ -1,5 +1,5 @@
 /* csvkafka._compiled: from a block's bytes to framed records in one pass over them, without the
- * interpreter and without its lock. csvkafka/_compiled.pyi says what Python sees of it.
+ * interpreter and without its lock. csvkafka/compiled.py says what Python sees of it.
  *
  * The same bytes as the reference way makes of a block (csvkafka/encode/row_json.py). What it does
  * not take is refused by ValueError, and the caller goes the reference way.

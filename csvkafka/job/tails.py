@@ -75,13 +75,11 @@ class Tails:
             forgotten = forgotten_lanes(
                 found.ends, known, None if refused is None else (refused.lane, refused.next_row)
             )
-            if not forgotten and True in known:
+            if not forgotten:
                 # A leader that had forgotten us may have taken a late batch of ours after the scan,
                 # and know us since. From its answer on it refuses what is not next: so the end that
                 # counts is the one that is read after the answer.
-                return self._scan(once_more=True)
-            if not forgotten:
-                return found
+                return self._scan(once_more=True) if True in known else found
             # Something of ours may have been taken since the scan, before or after a leader
             # answered. If the lanes still end where they did, nothing was: so many rows are there,
             # and who had forgotten us still has. Else the leader may know us again: it is asked
@@ -96,7 +94,7 @@ class Tails:
         )
 
     def _scan(self, *, once_more: bool = False) -> Found:
-        """Reads the item anew, and each lane's tail. `once_more`: it was told before."""
+        """Reads the item anew, and each lane's tail. `once_more`: the observer knows already."""
         report = self._parts.observer.report if not once_more else _tell_nobody
         self._tend_lease()
         stored = self._parts.ask_table(self._parts.ledger.read_mine)

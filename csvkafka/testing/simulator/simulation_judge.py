@@ -85,7 +85,7 @@ def judge(simulation: Simulation) -> list[str]:
 
 
 NAMES_LATE_ROWS = (RepeatedRowsError, EpochOrderError, TailGapError)
-"""How a life ends that finds a batch which a forgetful leader took from a worker of before."""
+"""How a life ends that finds a batch which a forgetful leader took from an earlier worker."""
 
 EXCUSED = (AnomalyKind.DUPLICATE_ROW, AnomalyKind.REORDERED_ROW)
 """What a batch makes that such a leader takes when nobody looks any more (docs/guarantees.md)."""
