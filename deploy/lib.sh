@@ -42,9 +42,9 @@ checksum() {
 source_tag() {
   local root="$1" digest
   shift
-  digest="$(cd "$root" && find csvkafka pyproject.toml README.md LICENSE docker/Dockerfile \
-    docker/prune_botocore.py docker/requirements.lock docker/build-requirements.lock "$@" \
-    -type f ! -name '*.pyc' -print | LC_ALL=C sort | while IFS= read -r file; do
+  digest="$(cd "$root" && find csvkafka compiled hatch_build.py pyproject.toml README.md LICENSE \
+    docker/Dockerfile docker/prune_botocore.py docker/requirements.lock docker/build-requirements.lock "$@" \
+    -type f ! -name '*.pyc' ! -name '*.so' -print | LC_ALL=C sort | while IFS= read -r file; do
     printf '%s ' "$file"
     checksum <"$file"
   done | checksum)"

@@ -22,7 +22,7 @@ Deploy = Callable[..., Deployment]
 @pytest.fixture
 def docker_command(monkeypatch: pytest.MonkeyPatch) -> str:
     """A docker command, able to build, of an engine that holds the job's image."""
-    monkeypatch.syspath_prepend(ROOT / "docker")
+    monkeypatch.syspath_prepend(ROOT / "docker" / "images")
     import engine
 
     try:

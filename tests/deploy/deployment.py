@@ -130,9 +130,9 @@ class Deployment:
     def __post_init__(self) -> None:
         checkout = self.folder / "checkout"
         ignore = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*", "*.tfvars")
-        for name in ("csvkafka", "deploy", "docker"):
+        for name in ("compiled", "csvkafka", "deploy", "docker"):
             shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
-        for name in ("pyproject.toml", "README.md", "LICENSE", ".dockerignore"):
+        for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".dockerignore"):
             shutil.copy(ROOT / name, checkout / name)
         self.place = checkout / "deploy" / self.option
         self.environment = {

@@ -107,7 +107,7 @@ def test_each_child_loads_the_file_of_its_line(children: Children, files: Files)
             children.ends(child, 0)
         for key in keys:
             files.assert_once(key, key)
-    said = children.ends(children.start("-", "job", MANIFEST, 2), 1)
+    said = children.ends(children.start("-", "job", MANIFEST, 2), 78)
     assert said == f"s3://{files.bucket}/{MANIFEST} has 2 lines, none of index 2\n"
 
 
@@ -117,7 +117,7 @@ def test_a_job_of_its_own_loads_the_file_of_its_parameters(
     files.put("exports/one.csv", preset("nasty", 900))
     children.ends(children.start("exports/one.csv", "night-1", "-"), 0)
     files.assert_once("exports/one.csv", "night-1")
-    said = children.ends(children.start("-", "night-2", "-"), 1)
+    said = children.ends(children.start("-", "night-2", "-"), 78)
     assert said == "no key: submit the job with --parameters key=...,job_id=...\n"
 
 

@@ -47,6 +47,8 @@ class Instance:
         """Boots it. `slow`: the load takes long enough to be interrupted in the middle."""
         environment = script_environment(self.folder, self.case.stack.aws_endpoint_url)
         settings = {**self.case.stack.environment(), **self.case.settings, **more}
+        if slow:
+            settings["CSVKAFKA_ENCODER"] = "python"
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "job.env").write_text(lines)
         host = f"IMAGE='{JOB.name}'\nREGION='eu-west-1'\nSECRET_ARN='{secret}'\n"

@@ -116,16 +116,23 @@ def source_tag(root: Path) -> str:
 
 def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
     copy = tmp_path / "checkout"
-    for name in ("csvkafka", "docker"):
+    for name in ("compiled", "csvkafka", "docker"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
     tag = source_tag(copy)
     assert re.fullmatch("src-[0-9a-f]{12}", tag)
     assert source_tag(copy) == tag
-    (copy / "csvkafka" / "model.py").write_text("changed\n")
-    assert source_tag(copy) != tag
+    (copy / "csvkafka" / "_compiled.abi3.so").write_text(
+        "built in the checkout, not in the image\n"
+    )
+    assert source_tag(copy) == tag
+    tags = {tag}
+    for name in ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py"):
+        (copy / name).write_text("changed\n")
+        assert source_tag(copy) not in tags, name
+        tags.add(source_tag(copy))
 
 
 # -- user data ------------------------------------------------------------------------------------
