@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks import container_server
 from csvkafka.testing.stacks.containers import ContainerStack
 from csvkafka.testing.stacks.engine import OWNER_LABEL, connect, remove_leftovers
+from csvkafka.testing.stacks.images import LOCALSTACK
 
 TOPIC_TOOL = "org.apache.kafka.tools.TopicCommand"
 
@@ -180,11 +182,32 @@ def test_what_a_killed_run_left_is_removed_by_the_next(own: ContainerStack) -> N
         run.send_signal(signal.SIGKILL)
     mine = ours(f"/{os.getpid()}/")
     engine = connect()
-    removed = remove_leftovers(engine)
+    remove_leftovers(engine)
     engine.close()
-    assert set(left) <= set(removed)
     assert ours(f"/{run.pid}/") == []
     assert ours(f"/{os.getpid()}/") == mine, "what a living run uses was removed"
+
+
+def test_runs_side_by_side_remove_the_same_leftovers(own: ContainerStack) -> None:
+    script = "from csvkafka.ledger.owner import this_incarnation; print(this_incarnation())"
+    owner = subprocess.check_output([sys.executable, "-P", "-c", script], text=True).strip()
+    engine = own.engine
+    network = engine.networks.create(new_name("left"), labels={OWNER_LABEL: owner})
+    for _ in range(3):
+        engine.containers.run(
+            LOCALSTACK.name,
+            ["600"],
+            entrypoint="sleep",
+            detach=True,
+            network=network.name,
+            labels={OWNER_LABEL: owner},
+        )
+    with ThreadPoolExecutor(4) as runs:
+        for run in [runs.submit(remove_leftovers, engine) for _ in range(4)]:
+            run.result()
+    label = {"label": f"{OWNER_LABEL}={owner}"}
+    assert engine.containers.list(all=True, filters=label) == []
+    assert engine.networks.list(filters=label) == []
 
 
 def test_a_broker_that_cannot_start_leaves_nothing_and_shows_its_log() -> None:

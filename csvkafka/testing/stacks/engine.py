@@ -6,14 +6,15 @@ to. What a killed run left behind is removed by the next one, and what a living 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from testcontainers.core.config import testcontainers_config
 
 import docker
@@ -24,6 +25,10 @@ from csvkafka.testing.stacks.images import Image
 OWNER_LABEL = "csvkafka.owner"
 
 _OURS = this_incarnation()
+_REMOVAL_TIMEOUT_SECONDS = 30
+_IN_USE = (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN)
+"""A container, or a network with a container on it, whose removal is under way."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # Its clean-up container would be one more image to fetch; OWNER_LABEL does that work.
@@ -82,8 +87,7 @@ def remove_leftovers(client: Any) -> list[str]:
             removed.append(container.name)
     for part in (*client.networks.list(filters=every_one), *client.volumes.list(filters=every_one)):
         if is_abandoned(part.attrs["Labels"][OWNER_LABEL]):
-            with contextlib.suppress(NotFound):
-                part.remove()
+            _remove(part)
             removed.append(part.name)
     return removed
 
@@ -102,5 +106,21 @@ def is_abandoned(owner: str) -> bool:
 
 def remove_container(container: Any) -> None:
     """Kills and removes a container and its anonymous volumes; nothing if it is gone."""
-    with contextlib.suppress(NotFound):
-        container.remove(force=True, v=True)
+    _remove(container, force=True, v=True)
+
+
+def _remove(part: Any, **options: bool) -> None:
+    """Returns once the part is gone, by whomever: runs side by side find the same leftovers.
+
+    The engine refuses what it is about to remove for another, until that is done."""
+    deadline = time.monotonic() + _REMOVAL_TIMEOUT_SECONDS
+    while True:
+        try:
+            part.remove(**options)
+            return
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code not in _IN_USE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
