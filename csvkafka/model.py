@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from csvkafka.schema.table import OWN_FIELDS, RecordTable
+
 MAX_BATCH_BYTES = 1_000_000
 """The largest batch of several rows on the wire; a little less than what brokers take by default.
 """
@@ -31,8 +33,7 @@ and broker something."""
 ENCODE_THREADS = 2
 """Threads that encode blocks, by measurement on two cores (docs/performance.md)."""
 
-SOURCE_LINE = "_source_line"
-SOURCE_FILE = "_source_file"
+SOURCE_LINE, SOURCE_FILE = OWN_FIELDS
 """The fields that a record has beside those of its row."""
 
 SEQUENCE_MODULUS = 2**31
@@ -173,7 +174,8 @@ class EncodePlan:
     `lane_count` data lanes, and one more (the last index) for dead letters if `bad_rows` says so.
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
     `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` one of a single
-    row, by what `record_limit` names; `block_bytes` the source bytes of a block."""
+    row, by what `record_limit` names; `block_bytes` the source bytes of a block. `table` is the
+    declared table, which then names the key columns too."""
 
     header: tuple[str, ...]
     source_uri: str
@@ -188,6 +190,7 @@ class EncodePlan:
     record_limit: str = RECORD_LIMIT_SETTING
     block_bytes: int = BLOCK_BYTES
     transform: Transform | None = None
+    table: RecordTable | None = None
 
 
 @dataclass(frozen=True, slots=True)

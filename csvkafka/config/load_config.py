@@ -19,12 +19,16 @@ from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import ENCODE_THREADS, BadRows, Dialect, DuplicateColumns, Routing, Transform
+from csvkafka.schema.table import RecordTable
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
 
 CUSTOMER_KEY_BYTES = 32
 """S3 encrypts by AES-256 only."""
+
+HASH_KEY_BYTES = (16, 64)
+"""Of fewer, a hash could be undone by trying all; BLAKE2b takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class LoadConfig:
             source_compression=given.text("SOURCE_COMPRESSION"),
             transform=_transform(given.optional("TRANSFORM")),
             accept_deleted_tail=given.flag("ACCEPT_DELETED_TAIL"),
+            table=_table(given.optional("COLUMNS"), given.optional("COLUMNS_HASH_KEY")),
         )
         return cls(
             s3_bucket=given.text("S3_BUCKET"),
@@ -217,6 +222,42 @@ def _customer_key(text: str | None) -> bytes | None:
         raise ConfigError(
             f"S3_SSE_CUSTOMER_KEY must be {CUSTOMER_KEY_BYTES} bytes in base64 (44 characters), or "
             f"@FILE; {where} is none"
+        )
+    return key
+
+
+def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
+    """The declared table in the file; None: there is none. Raises ConfigError."""
+    if path is None:
+        if hash_key is not None:
+            raise ConfigError("COLUMNS_HASH_KEY is set and COLUMNS is not; set both or neither")
+        return None
+    from csvkafka.schema.declaration import read_table
+
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
+        ) from error
+    return read_table(text, path, b"" if hash_key is None else _hash_key(hash_key))
+
+
+def _hash_key(text: str) -> bytes:
+    """Raises ConfigError, which never shows the key."""
+    where, key = "the value given", text.encode()
+    if text.startswith("@"):
+        where = f"file {text[1:]}"
+        try:
+            key = Path(text[1:]).read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise ConfigError(
+                f"COLUMNS_HASH_KEY: cannot read {where} ({error}); check it"
+            ) from error
+    if not HASH_KEY_BYTES[0] <= len(key) <= HASH_KEY_BYTES[1]:
+        raise ConfigError(
+            f"COLUMNS_HASH_KEY must have {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or be "
+            f"@FILE; {where} has {len(key)}"
         )
     return key
 

@@ -112,6 +112,16 @@ SINK = (
         "Partition that gets all rows (default: 0, or all partitions by KEY_COLUMN).",
         kind=Kind.COUNT,
     ),
+    Setting(
+        "COLUMNS",
+        "File that declares the record: types, names, nulls and keys of columns (TOML; "
+        "docs/records.md).",
+    ),
+    Setting(
+        "COLUMNS_HASH_KEY",
+        "Secret of the columns that COLUMNS hashes: 16 to 64 bytes, or @FILE that holds them.",
+        secret=True,
+    ),
     Setting("KEY_COLUMN", "Column whose value is the record key and chooses the partition."),
     Setting(
         "PARTITIONER",

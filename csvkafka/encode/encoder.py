@@ -156,7 +156,7 @@ def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -
     if lane_total(plan) == 1:
         first = skip[0] if skip else 0
         rows = prepared.rows.encode(block, first)
-        lanes = [_framed(0, rows.values, rows.keys, None, range(first, block.row_count))]
+        lanes = [_framed(0, rows.values, rows.keys, rows.headers, range(first, block.row_count))]
         rows_by_lane: tuple[int, ...] = (block.row_count,)
     else:
         indexes, lanes = _routed(prepared.rows.encode(block), prepared, skip)
@@ -185,7 +185,8 @@ class _Prepared:
 @lru_cache(maxsize=8)
 def _prepared(plan: EncodePlan) -> _Prepared:
     check_dialect(plan.dialect)
-    if plan.routing is not Routing.ONE_PARTITION and plan.key_column is None:
+    rows = RowEncoder(plan)
+    if plan.routing is not Routing.ONE_PARTITION and not rows.has_keys:
         raise ConfigError(f"routing by {plan.routing} needs a key column")
     lane_of = {
         Routing.ONE_PARTITION: None,
@@ -194,7 +195,7 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     }[plan.routing]
     fits, compiled = PlainRows.fits(plan), compiled_module()
     return _Prepared(
-        rows=RowEncoder(plan),
+        rows=rows,
         plain=PlainRows(plan) if fits else None,
         compiled=CompiledRows(plan, compiled) if fits and compiled else None,
         attributes=codec_attributes(plan.compression),
@@ -256,7 +257,7 @@ def _routed(
                 lane,
                 [rows.values[index] for index in sent],
                 [rows.keys[index] for index in sent] if rows.keys and is_data else None,
-                None if is_data else [rows.dead_letters[index] for index in sent],
+                rows.headers_of(sent) if is_data else [rows.dead_letters[index] for index in sent],
                 sent,
             )
         )

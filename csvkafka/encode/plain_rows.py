@@ -61,6 +61,7 @@ class PlainRows:
         names = plan.header
         return (
             plan.transform is None
+            and plan.table is None
             and 0 < len(names) == len(set(names))
             and {SOURCE_LINE, SOURCE_FILE}.isdisjoint(names)
         )

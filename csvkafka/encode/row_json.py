@@ -8,12 +8,13 @@ same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from csvkafka.encode.bad_row import BadRow, text_of
+from csvkafka.encode.declared_rows import Declared, NotOfType
 from csvkafka.errors import (
     ANOTHER_JOB,
     ConfigError,
@@ -25,6 +26,7 @@ from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan,
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import parse_rows
+from csvkafka.schema.table import Metadata
 
 REASON = "reason"
 """Header of a dead letter: what is wrong with its row."""
@@ -32,12 +34,18 @@ REASON = "reason"
 
 @dataclass(frozen=True, slots=True)
 class RowRecords:
-    """Values of consecutive rows; `keys` is None if all keys are null. `dead_letters` has, by place
-    in `values`, the record headers of each row that goes to the dead-letter topic."""
+    """Values of consecutive rows; `keys` is None if all keys are null, `headers` if no record has
+    any. `dead_letters` has, by place in `values`, the record headers of each row that goes to the
+    dead-letter topic."""
 
     values: list[bytes]
     keys: list[bytes | None] | None = None
     dead_letters: Mapping[int, RecordHeaders] = field(default_factory=dict)
+    headers: list[RecordHeaders] | None = None
+
+    def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
+        """The headers of some of the rows."""
+        return None if self.headers is None else [self.headers[index] for index in indexes]
 
 
 def key_index_of(plan: EncodePlan) -> int | None:
@@ -68,6 +76,10 @@ class RowEncoder:
         self._names = plan.header
         self._key_index = key_index_of(plan)
         self._rest_key = rest_key(plan.header)
+        self._declared = None if plan.table is None else Declared(plan, plan.table)
+        self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
+        self._repair = "the file" if plan.table is None else "the file or the table (COLUMNS)"
+        self._metadata = Metadata.VALUE if plan.table is None else plan.table.metadata
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
@@ -80,6 +92,7 @@ class RowEncoder:
         values: list[bytes] = []
         keys: list[bytes | None] = []
         dead_letters: dict[int, RecordHeaders] = {}
+        headers: list[RecordHeaders] = []
         text = text_of(block, plan)
         reader = parse_rows(text, plan.dialect)
         number = block.start.row_count
@@ -89,26 +102,46 @@ class RowEncoder:
             if row:
                 number += 1
                 if number > skipped_until:
+                    record: dict[str, object] | None = None
+                    key = None
                     try:
-                        record: dict[str, object] | None
-                        if len(row) == width:
+                        if len(row) != width:
+                            reason = self._width_reason(row)
+                            if plan.bad_rows is BadRows.KEEP:
+                                record = self._kept(row)
+                        elif self._declared is None:
                             record = dict(zip(names, row, strict=True))
                         else:
+                            try:
+                                record, key = self._declared.record(row)
+                            except NotOfType as misfit:
+                                reason = str(misfit)
+                        if record is None:
                             lines = slice(lines_before, reader.line_num)
-                            record = self._ragged(row, number, block, lines, values, dead_letters)
-                        key = None
-                        if record is not None:
+                            value, dead_letters[len(values)] = self._bad(
+                                reason, number, block, lines
+                            )
+                        else:
                             if key_index is not None and key_index < len(row):
                                 key = row[key_index].encode()
-                            record[SOURCE_LINE] = number
-                            record[SOURCE_FILE] = uri
-                            values.append(self._dump(record, number))
+                            if self._metadata is Metadata.VALUE:
+                                record[SOURCE_LINE] = number
+                                record[SOURCE_FILE] = uri
+                            value = self._dump(record, number)
                     except Exception as error:
                         raise BadRow(number - block.start.row_count - 1, error) from error
+                    values.append(value)
                     keys.append(key)
+                    if self._metadata is Metadata.HEADERS:
+                        headers.append(self._headers(number))
             lines_before = reader.line_num
         self._check_row_count(block, number - block.start.row_count)
-        return RowRecords(values, None if key_index is None else keys, dead_letters)
+        return RowRecords(
+            values, keys if self.has_keys else None, dead_letters, headers if headers else None
+        )
+
+    def _headers(self, number: int) -> RecordHeaders:
+        return ((SOURCE_LINE, b"%d" % number), (SOURCE_FILE, self._plan.source_uri.encode()))
 
     def _dump(self, record: dict[str, object], number: int) -> bytes:
         if self._plan.transform is None:
@@ -126,39 +159,33 @@ class RowEncoder:
             name = transform_name(self._plan.transform)
             raise UserFunctionError.no_object(f"the transform {name}", row, error) from None
 
-    def _ragged(
-        self,
-        row: list[str],
-        number: int,
-        block: Block,
-        lines: slice,
-        values: list[bytes],
-        dead_letters: dict[int, RecordHeaders],
-    ) -> dict[str, object] | None:
-        """What becomes of a row wider or narrower than the header: the record of one that is kept,
-        None for one that was added as a dead letter. `lines` are its lines in the block."""
+    def _width_reason(self, row: list[str]) -> str:
+        return f"row has {counted(len(row), 'field')}, the header has {len(self._names)}"
+
+    def _kept(self, row: list[str]) -> dict[str, object]:
+        """The record of a row wider or narrower than the header, as csv.DictReader has it."""
         names = self._names
-        reason = f"{counted(len(row), 'field')}, the header has {len(names)}"
-        if self._plan.bad_rows is BadRows.KEEP:
-            record: dict[str | None, object] = dict(zip(names, row, strict=False))
-            if len(row) > len(names):
-                record[self._rest_key] = row[len(names) :]
-            record.update(dict.fromkeys(names[len(row) :]))
-            return record  # type: ignore[return-value]
+        record: dict[str | None, object] = dict(zip(names, row, strict=False))
+        if len(row) > len(names):
+            record[self._rest_key] = row[len(names) :]
+        record.update(dict.fromkeys(names[len(row) :]))
+        return record  # type: ignore[return-value]
+
+    def _bad(
+        self, reason: str, number: int, block: Block, lines: slice
+    ) -> tuple[bytes, RecordHeaders]:
+        """Value and headers of the dead letter of a row that is bad for this reason; `lines` are
+        its lines in the block. Raises MalformedRowError where such a row stops the load."""
         physical_lines = block.data.splitlines(keepends=True)
-        if self._plan.bad_rows is BadRows.STOP:
+        if self._plan.bad_rows is not BadRows.DEAD_LETTER:
             byte_offset = block.start.byte_offset + sum(map(len, physical_lines[: lines.start]))
             raise MalformedRowError(
-                f"row {number} at byte {byte_offset} of {self._plan.source_uri} has {reason}; "
-                f"repair the file, or set ON_BAD_ROW, {ANOTHER_JOB}"
+                f"row {number} at byte {byte_offset} of {self._plan.source_uri} "
+                f"{reason.removeprefix('row ')}; repair {self._repair}, or set ON_BAD_ROW, "
+                f"{ANOTHER_JOB}"
             )
-        dead_letters[len(values)] = (
-            (SOURCE_LINE, b"%d" % number),
-            (SOURCE_FILE, self._plan.source_uri.encode()),
-            (REASON, f"row has {reason}".encode()),
-        )
-        values.append(b"".join(physical_lines[lines]).rstrip(b"\r\n"))
-        return None
+        value = b"".join(physical_lines[lines]).rstrip(b"\r\n")
+        return value, (*self._headers(number), (REASON, reason.encode()))
 
     def _check_row_count(self, block: Block, count: int) -> None:
         if count != block.row_count:

@@ -108,7 +108,7 @@ class Beginning:
     ) -> Begun:
         self._spec = self._spec.going_on(stored.configuration)
         definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
-        self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts))
+        self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts, look.header.names))
         self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
         return Begun(definition, self._plan(definition, look.header, facts), stored)
 

@@ -39,6 +39,8 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.rows.columns import numbered
+from csvkafka.schema.fitting import differences, summary
+from csvkafka.schema.table import RecordTable
 
 RECORD_FORMAT = "json-1"
 """Version of what a record looks like; a new one is another configuration."""
@@ -76,6 +78,7 @@ class JobSpec:
     max_record_bytes: int = MAX_RECORD_BYTES
     block_bytes: int = BLOCK_BYTES
     accept_deleted_tail: bool = False
+    table: RecordTable | None = None
 
     def __post_init__(self) -> None:
         if not self.job_id or not self.topic:
@@ -88,13 +91,33 @@ class JobSpec:
             raise ConfigError(f"DEAD_LETTER_TOPIC is KAFKA_TOPIC ({self.topic}); name another one")
         if self.partitioner is Routing.ONE_PARTITION:
             raise ConfigError("PARTITIONER must be murmur2 or crc32")
+        if self.table is not None:
+            self._check_table(self.table)
         if self.one_by_one:
             self._check_one_by_one()
+
+    def _check_table(self, table: RecordTable) -> None:
+        if self.transform is not None:
+            raise ConfigError(
+                "COLUMNS and TRANSFORM exclude each other: a record is declared, or made by a "
+                "function"
+            )
+        if self.key_column is not None and table.key:
+            raise ConfigError(
+                f"KEY_COLUMN ({self.key_column}) and the key in COLUMNS ({', '.join(table.key)}) "
+                "exclude each other: leave one of them out"
+            )
+        if self.bad_rows is BadRows.KEEP:
+            raise ConfigError(
+                "ON_BAD_ROW=keep and COLUMNS exclude each other: a field beyond the header has no "
+                "declared type; set ON_BAD_ROW=dead-letter"
+            )
 
     def _check_one_by_one(self) -> None:
         """What an own `_send_to_kafka` would have to do itself is refused, not left out."""
         given = {
             "TRANSFORM": self.transform is not None,
+            "COLUMNS": self.table is not None,
             "KEY_COLUMN": self.key_column is not None,
             "DEAD_LETTER_TOPIC": self.dead_letter_topic is not None,
         }
@@ -108,7 +131,8 @@ class JobSpec:
     @property
     def routing(self) -> Routing:
         """Which lane a row goes to."""
-        by_key = self.key_column is not None and self.partition is None
+        has_key = self.key_column is not None or bool(self.table and self.table.key)
+        by_key = has_key and self.partition is None
         return self.partitioner if by_key else Routing.ONE_PARTITION
 
     @property
@@ -152,7 +176,7 @@ class JobSpec:
             dialect=self.dialect,
             lane_count=data_lanes,
             routing=self.routing,
-            key_column=self.key_column,
+            key_column=self.key_column if self.table is None else None,
             compression=self.compression,
             bad_rows=self.bad_rows,
             max_batch_bytes=min(self.max_batch_bytes, topic_bytes),
@@ -164,13 +188,22 @@ class JobSpec:
             ),
             block_bytes=self.block_bytes * (2 if self._takes_large_blocks(data_lanes) else 1),
             transform=self.transform,
+            table=self.whole_table,
         )
+
+    @property
+    def whole_table(self) -> RecordTable | None:
+        """The declared table, its key named by KEY_COLUMN if by nothing else."""
+        if self.table is None or self.key_column is None:
+            return self.table
+        return replace(self.table, key=(self.key_column,))
 
     def _takes_large_blocks(self, data_lanes: int) -> bool:
         # Of a block, each lane gets a batch: with several, small ones unless it is larger. And the
         # compiled encoder needs no more of the processor's cache than a piece of a block. (Who asks
         # for a size of block gets it from either encoder.)
-        is_compiled = self.transform is None and compiled_module() is not None
+        declared = self.transform is not None or self.table is not None
+        is_compiled = not declared and compiled_module() is not None
         return data_lanes > 1 or (is_compiled and self.block_bytes == BLOCK_BYTES)
 
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
@@ -185,6 +218,8 @@ class JobSpec:
             more["CSV_SKIP_LINES"] = str(self.dialect.skipped_lines)
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
+        if self.whole_table is not None:
+            more["COLUMNS"] = summary(self.whole_table, self.columns(header))
         return more | {
             "JOB_ID": self.job_id,
             "record format": RECORD_FORMAT,
@@ -254,15 +289,19 @@ def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
 
 
 def check_same_job(
-    stored: StoredJob, now: JobDefinition, facts: Mapping[str, TopicFacts]
+    stored: StoredJob,
+    now: JobDefinition,
+    facts: Mapping[str, TopicFacts],
+    names: Sequence[str] = (),
 ) -> list[str]:
-    """Compares what the item says with what this run would do; returns warnings.
+    """Compares what the item says with what this run would do; returns warnings. `names` are those
+    of the source's columns, for messages.
 
     Raises SourceChangedError, ConfigChangedError, TopicChangedError, and ItemUnusableError if the
     checkpoint lies beyond the source's end (not known for a gzip object)."""
     job_id = now.configuration["JOB_ID"]
     _check_source(job_id, stored.source, now.source)
-    _check_configuration(job_id, stored.configuration, now.configuration)
+    _check_configuration(job_id, stored.configuration, now.configuration, names)
     _check_topics(job_id, stored, now)
     if not now.source.is_gzip and stored.position.byte_offset > now.source.size:
         raise ItemUnusableError(
@@ -304,12 +343,17 @@ def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> N
         )
 
 
-def _check_configuration(job_id: str, stored: Mapping[str, str], now: Mapping[str, str]) -> None:
+def _check_configuration(
+    job_id: str, stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
+) -> None:
     differing = [
         f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
-        for name in sorted({*stored, *now})
+        for name in sorted({*stored, *now} - {"COLUMNS"})
         if stored.get(name, "") != now.get(name, "")
     ]
+    if stored.get("COLUMNS", "") != now.get("COLUMNS", ""):
+        what = differences(stored.get("COLUMNS", ""), now.get("COLUMNS", ""), names)
+        differing.append(f"COLUMNS declares {what} otherwise")
     if differing:
         raise ConfigChangedError(
             f"job {job_id} was begun with other settings: {'; '.join(differing)}. Set them as they "

@@ -38,7 +38,9 @@ from csvkafka.model import (
     SourceIdentity,
     Transform,
 )
+from csvkafka.schema.table import Metadata
 from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.documented import (
     SourceRow,
     TopicRecord,
@@ -177,7 +179,7 @@ def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Ex
     """What the records of a correct load under these settings are."""
     spec = config.spec
     uri = f"s3://{config.s3_bucket}/{config.s3_key}"
-    return Expectation(
+    expectation = Expectation(
         decode=documented_record(uri),
         fields_of=_fields_of(spec, uri),
         identify_by=scope.identify_by,
@@ -185,6 +187,22 @@ def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Ex
         partition_of=_partition_of(spec, partition_count),
         ignore_foreign=not scope.exclusive,
         complete=scope.complete,
+    )
+    return expectation if spec.table is None else _declared(expectation, spec, uri)
+
+
+def _declared(expectation: Expectation, spec: JobSpec, uri: str) -> Expectation:
+    table = spec.whole_table
+    assert table is not None
+    rows = DeclaredRows(table)
+    return replace(
+        expectation,
+        decode=declared_record(table, uri),
+        fields_of=rows.fields_of,
+        key_of=rows.key_of if table.key else None,
+        identify_by=(
+            IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
+        ),
     )
 
 

@@ -1,0 +1,297 @@
+"""What a declared table promises: the record of each row, by a reading of the checker's own.
+
+Only the declaration as values is shared with the loader. Numbers are compared by their value, so
+`1.5` and `1.50` are one; times as text, as the docs say how they are written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from csvkafka.schema.table import (
+    Ambiguous,
+    Column,
+    KeyFormat,
+    Kind,
+    Metadata,
+    RecordTable,
+    Undeclared,
+)
+from csvkafka.testing.checker.documented import Decoder, SourceRow, TopicRecord
+from csvkafka.testing.checker.row_ledger import Fields
+
+
+def declared_record(table: RecordTable, source_uri: str) -> Decoder:
+    """Decodes the records that a declared table makes of one file."""
+
+    def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
+        try:
+            fields = _loads(record.value or b"")
+        except ValueError:
+            return None, None
+        if not isinstance(fields, dict):
+            return None, None
+        if table.metadata is Metadata.NONE:
+            return None, fields
+        if table.metadata is Metadata.HEADERS:
+            headers = dict(record.headers)
+            line_text = headers.get("_source_line") or b""
+            line: object = int(line_text) if line_text.isdigit() else None
+            file: object = (headers.get("_source_file") or b"").decode(errors="replace")
+        else:
+            line, file = fields.pop("_source_line", None), fields.pop("_source_file", None)
+        return (line if type(line) is int and file == source_uri else None), fields
+
+    return decode
+
+
+class DeclaredRows:
+    """The fields and keys that are due; None for a row that does not fit the table."""
+
+    def __init__(self, table: RecordTable) -> None:
+        self._table = table
+
+    def fields_of(self, row: SourceRow, _: int) -> Fields | None:
+        """The fields of the row's record."""
+        try:
+            return {
+                column.field: value for column, value in self._values(row) if not column.is_dropped
+            }
+        except ValueError:
+            return None
+
+    def key_of(self, row: SourceRow) -> bytes | None:
+        """The record's key."""
+        table = self._table
+        try:
+            values = {column.name: (column, value) for column, value in self._values(row)}
+        except ValueError:
+            return None
+        if table.key_format is KeyFormat.TEXT:
+            column, value = values[table.key[0]]
+            if value is None:
+                return None
+            is_hidden = column.is_hashed or column.is_masked or column.constant is not None
+            return str(value if is_hidden else row[column.name]).encode()
+        wanted = [values[name] for name in row if name in table.key]
+        if all(value is None for _, value in wanted):
+            return None
+        pairs = (f"{_json(column.field)}:{_written(column, value)}" for column, value in wanted)
+        return ("{" + ",".join(pairs) + "}").encode()
+
+    def _values(self, row: SourceRow) -> Iterator[tuple[Column, object]]:
+        if None in row or None in row.values():
+            raise ValueError("of another width")
+        for name, text in row.items():
+            assert isinstance(name, str)
+            column = self._table.named(name)
+            if column is None:
+                column = Column(name, is_dropped=self._table.undeclared is Undeclared.DROP)
+            if not column.is_dropped or name in self._table.key:
+                yield column, self._value(column, str(text))
+        for column in self._table.columns:
+            if column.name not in row:
+                yield column, _canonical(column.constant)
+
+    def _value(self, column: Column, text: str) -> object:
+        nulls = self._table.nulls if column.nulls is None else column.nulls
+        if column.constant is not None:
+            return _canonical(column.constant)
+        if text in nulls:
+            return None
+        if column.is_hashed:
+            key = self._table.hash_key
+            return hashlib.blake2b(text.encode(), digest_size=16, key=key).hexdigest()
+        if column.is_masked:
+            return _masked(column, text)
+        return _READINGS[column.type.kind](column, text)
+
+
+def _masked(column: Column, text: str) -> str:
+    shown = column.shown_first + column.shown_last
+    if shown >= len(text):
+        return "*" * len(text)
+    places = range(column.shown_first, len(text) - column.shown_last)
+    return "".join("*" if place in places else text[place] for place in range(len(text)))
+
+
+def _plain_number(text: str) -> Decimal:
+    """Of digits, a sign, a point and an exponent alone."""
+    if set(text) - set("0123456789+-.eE"):
+        raise ValueError(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+
+
+def _whole(column: Column, text: str) -> object:
+    if set(text) & set(".eE"):
+        raise ValueError(text)
+    number = int(_plain_number(text))
+    _check_leading_zeros(column, text)
+    try:
+        struct.pack("<i" if column.type.kind is Kind.INT else "<q", number)
+    except struct.error as error:
+        raise ValueError(text) from error
+    return str(number) if column.as_text else number
+
+
+def _check_leading_zeros(column: Column, text: str) -> None:
+    whole = text.lstrip("+-").partition(".")[0]
+    if len(whole) > 1 and whole.startswith("0") and not column.leading_zeros:
+        raise ValueError(text)
+
+
+def _floating(column: Column, text: str) -> object:
+    number = float(_plain_number(text))
+    try:
+        struct.pack("<f" if column.type.kind is Kind.FLOAT else "<d", number)
+    except OverflowError as error:
+        raise ValueError(text) from error
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(text)
+    return _number(repr(number))
+
+
+def _decimal(column: Column, text: str) -> object:
+    if set(text) & set("eE"):
+        raise ValueError(text)
+    number = _plain_number(text)
+    _check_leading_zeros(column, text)
+    scale = column.type.scale
+    scaled = number.scaleb(scale) if len(text) < 1000 else Decimal("NaN")
+    if scaled != scaled.to_integral_value() or abs(scaled) >= Decimal(10) ** column.type.precision:
+        raise ValueError(text)
+    written = f"{int(scaled):0{scale + 1 + (scaled < 0)}d}"
+    if scale:
+        written = f"{written[:-scale]}.{written[-scale:]}"
+    return written if column.as_text else _number(written)
+
+
+def _boolean(column: Column, text: str) -> object:
+    if text not in column.trues + column.falses:
+        raise ValueError(text)
+    return text in column.trues
+
+
+def _time(text: str, form: str) -> datetime:
+    if form != "iso":
+        return datetime.strptime(text, form)
+    head = text[:10]
+    if len(text) < 16 or text[10] not in "T " or head != date.fromisoformat(head).isoformat():
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
+
+
+def _date(column: Column, text: str) -> object:
+    form = "%Y-%m-%d" if column.type.format == "iso" else column.type.format
+    if column.type.format == "iso" and len(text) != 10:
+        raise ValueError(text)
+    return datetime.strptime(text, form).strftime("%Y-%m-%d").rjust(10, "0")
+
+
+def _moment(column: Column, text: str) -> object:
+    moment = _time(text, column.type.format)
+    if column.type.zone == "local":
+        if moment.tzinfo is not None:
+            raise ValueError(text)
+        return _iso(moment)
+    if moment.tzinfo is None:
+        if not column.type.zone:
+            raise ValueError(text)
+        moment = _in_zone(moment, ZoneInfo(column.type.zone), column.ambiguous)
+    try:
+        return _iso(moment.astimezone(UTC).replace(tzinfo=None)) + "Z"
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def _iso(moment: datetime) -> str:
+    whole = moment.strftime("%m-%dT%H:%M:%S")
+    return f"{moment.year:04}-{whole}" + (f".{moment.microsecond:06}" if moment.microsecond else "")
+
+
+_NONE = timedelta()
+
+
+def _in_zone(moment: datetime, zone: ZoneInfo, ambiguous: Ambiguous) -> datetime:
+    """The moments at which a clock in the zone shows this time are looked for around it."""
+    found = set()
+    for minutes in range(-26 * 60, 26 * 60 + 1, 180):
+        with suppress(OverflowError):
+            near = moment.replace(tzinfo=UTC) + timedelta(minutes=minutes)
+            candidate = moment.replace(tzinfo=UTC) - (near.astimezone(zone).utcoffset() or _NONE)
+            if candidate.astimezone(zone).replace(tzinfo=None) == moment:
+                found.add(candidate)
+    if not found or (len(found) > 1 and ambiguous is Ambiguous.REFUSE):
+        raise ValueError(str(moment))
+    return max(found) if ambiguous is Ambiguous.SECOND else min(found)
+
+
+def _nested(_: Column, text: str) -> object:
+    return _loads(text.encode())
+
+
+_READINGS: Mapping[Kind, Callable[[Column, str], object]] = {
+    Kind.STRING: lambda _, text: text,
+    Kind.INT: _whole,
+    Kind.LONG: _whole,
+    Kind.FLOAT: _floating,
+    Kind.DOUBLE: _floating,
+    Kind.BOOLEAN: _boolean,
+    Kind.DECIMAL: _decimal,
+    Kind.DATE: _date,
+    Kind.TIMESTAMP: _moment,
+    Kind.JSON: _nested,
+}
+
+
+def _number(text: str) -> object:
+    """A number with a point or an exponent, by its value."""
+    return ("number", str(Decimal(text).normalize()))
+
+
+def _canonical(value: object) -> object:
+    return _number(repr(value)) if isinstance(value, float) else value
+
+
+def _not_a_number(text: str) -> object:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _loads(value: bytes) -> object:
+    return json.loads(
+        value, parse_float=_number, parse_constant=_not_a_number, object_pairs_hook=_once
+    )
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError for a key that stands twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key stands twice")
+    return fields
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _written(column: Column, value: object) -> str:
+    """A key's value as JSON text."""
+    if isinstance(value, tuple):
+        number = Decimal(value[1])
+        if column.type.kind is Kind.DECIMAL:
+            return f"{number:.{column.type.scale}f}"
+        return orjson.dumps(float(number)).decode()
+    return _json(value)

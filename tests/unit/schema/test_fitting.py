@@ -1,0 +1,157 @@
+"""A declared table and the columns of a file: what does not fit is named before the first row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import ConfigChangedError, ConfigError
+from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.ledger.item import decode, new_item
+from csvkafka.model import BadRows, SourceIdentity, TopicFacts
+from csvkafka.schema.declaration import read_table
+from csvkafka.schema.fitting import check_columns, summary
+from csvkafka.schema.table import RecordTable
+
+NAMES = ("id", "name", "price")
+URI = "s3://bucket/key.csv"
+FACTS = {"rows": TopicFacts("cluster", "topic-id", 4, 3, {})}
+SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
+
+
+def table(text: str) -> RecordTable:
+    return read_table(text, "columns.toml", b"0123456789abcdef")
+
+
+DECLARED = 'columns.id = "int"\ncolumns.name = "string"\ncolumns.price = "decimal(9,2)"\n'
+
+
+def test_a_table_that_fits_passes() -> None:
+    check_columns(table(DECLARED + 'columns.origin = {constant = "web"}'), NAMES, URI)
+    check_columns(table('record.undeclared = "string"\ncolumns.id = "int"'), NAMES, URI)
+    check_columns(table('record.undeclared = "drop"\ncolumns.id = "int"'), NAMES, URI)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (DECLARED + 'columns.prize = "int"', "'prize' is no column of the file; is 'price' meant?"),
+        ('columns.id = "int"', "'name', 'price' stands in the file and not in the table"),
+        ('record.key = "ID"\n' + DECLARED, "key: 'ID' is no column of the file"),
+        (
+            DECLARED.replace('"string"', '{rename = "id"}'),
+            "'name' and 'id' would both be called 'id'",
+        ),
+        (
+            DECLARED.replace('"string"', '{rename = "_source_line"}'),
+            "'name' and csvkafka's own field would both be called '_source_line'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(text: str, mistake: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_columns(table(text), NAMES, URI)
+    assert mistake in str(caught.value)
+    assert URI in str(caught.value)
+
+
+def test_our_own_fields_names_are_free_where_records_do_not_carry_them() -> None:
+    text = 'record.metadata = "headers"\n' + DECLARED.replace('"string"', '{rename="_source_line"}')
+    check_columns(table(text), NAMES, URI)
+
+
+def resumed(then: RecordTable | None, now: RecordTable | None) -> str:
+    specs = [JobSpec("job", "rows", table=each) for each in (then, now)]
+    definitions = [define(spec, SOURCE, NAMES, FACTS, 4) for spec in specs]
+    item = decode(new_item("job", definitions[0], 10.0, 1_700_000_000))
+    with pytest.raises(ConfigChangedError) as caught:
+        check_same_job(item, definitions[1], FACTS, NAMES)
+    return str(caught.value)
+
+
+def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() -> None:
+    other = table(DECLARED.replace("decimal(9,2)", "double"))
+    assert "COLUMNS declares price otherwise" in resumed(table(DECLARED), other)
+    keyed = table('record.key = "id"\n' + DECLARED)
+    assert "COLUMNS declares [record] otherwise" in resumed(table(DECLARED), keyed)
+    more = table(DECLARED + "columns.origin = {constant = 1}")
+    assert "COLUMNS declares constants otherwise" in resumed(table(DECLARED), more)
+    assert "COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
+    assert "COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
+
+
+def test_comments_order_and_spelling_do_not_count() -> None:
+    other = '# a comment\n[columns]\nprice = "decimal( 9 , 2 )"\nname="string"\nid="int"'
+    assert summary(table(DECLARED), NAMES) == summary(table(other), NAMES)
+
+
+def test_another_secret_is_another_table() -> None:
+    text = DECLARED.replace('"string"', '{hash="blake2b"}')
+    one, two = (summary(read_table(text, "c", key), NAMES) for key in (b"a" * 16, b"b" * 16))
+    assert one != two
+    assert not {part for part in one.split() if part in ("a" * 16, "b" * 16)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"transform": lambda row, _: row}, "COLUMNS and TRANSFORM exclude each other"),
+        ({"bad_rows": BadRows.KEEP}, "ON_BAD_ROW=keep and COLUMNS exclude each other"),
+        ({"one_by_one": True}, "COLUMNS and an own _send_to_kafka exclude each other"),
+        ({"key_column": "name"}, "KEY_COLUMN (name) and the key in COLUMNS (id) exclude"),
+    ],
+)
+def test_settings_that_do_not_go_with_a_table_are_refused(
+    settings: dict[str, object], why: str
+) -> None:
+    declared = table('record.key = "id"\n' + DECLARED)
+    with pytest.raises(ConfigError) as caught:
+        JobSpec("job", "rows", table=declared, **settings)  # type: ignore[arg-type]
+    assert why in str(caught.value)
+
+
+BASE = {
+    "S3_BUCKET": "b",
+    "S3_KEY": "k",
+    "KAFKA_BOOTSTRAP_SERVERS": "h:9092",
+    "KAFKA_TOPIC": "rows",
+    "DYNAMODB_TABLE": "t",
+}
+
+
+def test_the_file_and_the_secret_are_settings(tmp_path: Path) -> None:
+    declared, secret = tmp_path / "columns.toml", tmp_path / "secret"
+    declared.write_text(DECLARED.replace('"string"', '{hash="blake2b"}'))
+    secret.write_text("0123456789abcdef\n")
+    given = {**BASE, "COLUMNS": str(declared), "COLUMNS_HASH_KEY": f"@{secret}"}
+    found = LoadConfig.from_settings(given).spec.table
+    assert found is not None
+    assert found.hash_key == b"0123456789abcdef"
+    assert "0123456789abcdef" not in repr(LoadConfig.from_settings(given))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"COLUMNS": "nowhere.toml"}, "COLUMNS: cannot read 'nowhere.toml'"),
+        ({"COLUMNS_HASH_KEY": "0123456789abcdef"}, "COLUMNS_HASH_KEY is set and COLUMNS is not"),
+        (
+            {"COLUMNS": __file__.replace("test_fitting.py", "empty.toml"), "COLUMNS_HASH_KEY": "k"},
+            "cannot read",
+        ),
+    ],
+)
+def test_a_setting_that_leads_nowhere_is_refused(settings: dict[str, str], why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        LoadConfig.from_settings({**BASE, **settings})
+    assert why in str(caught.value)
+
+
+def test_a_secret_of_another_length_is_refused_and_never_shown(tmp_path: Path) -> None:
+    declared = tmp_path / "columns.toml"
+    declared.write_text(DECLARED)
+    with pytest.raises(ConfigError, match="16 to 64 bytes") as caught:
+        LoadConfig.from_settings({**BASE, "COLUMNS": str(declared), "COLUMNS_HASH_KEY": "secret!"})
+    assert "secret!" not in str(caught.value)
