@@ -256,8 +256,8 @@ def _hash_key(text: str) -> bytes:
             ) from error
     if not HASH_KEY_BYTES[0] <= len(key) <= HASH_KEY_BYTES[1]:
         raise ConfigError(
-            f"COLUMNS_HASH_KEY must have {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or be "
-            f"@FILE; {where} has {len(key)}"
+            f"COLUMNS_HASH_KEY must be {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or @FILE "
+            f"that holds them; {where} has {len(key)}"
         )
     return key
 

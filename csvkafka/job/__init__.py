@@ -1,6 +1,6 @@
 """One run of a job: all before the first row, and again when the topic must be read anew.
 
-Imports: the ground, encode, ledger, pipeline, records, rows.
+Imports: the ground, encode, ledger, pipeline, records, rows, schema.
 Imported by: cli, config, processor, testing/checker, testing/simulator, wiring.
 Read: run (the steps in their order), parts (what it is given), beginning (what needs no lease),
 definition (what makes a job the same job), preflight, tails (reads where the lanes end), recovery

@@ -99,13 +99,13 @@ class JobSpec:
     def _check_table(self, table: RecordTable) -> None:
         if self.transform is not None:
             raise ConfigError(
-                "COLUMNS and TRANSFORM exclude each other: a record is declared, or made by a "
-                "function"
+                "COLUMNS and TRANSFORM exclude each other, as a record is declared or made by a "
+                "function: set one of them"
             )
         if self.key_column is not None and table.key:
             raise ConfigError(
                 f"KEY_COLUMN ({self.key_column}) and the key in COLUMNS ({', '.join(table.key)}) "
-                "exclude each other: leave one of them out"
+                "exclude each other: set one of them"
             )
         if self.bad_rows is BadRows.KEEP:
             raise ConfigError(

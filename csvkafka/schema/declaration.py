@@ -51,7 +51,7 @@ def read_table(text: str, name: str, hash_key: bytes = b"") -> RecordTable:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is no TOML: {error}; correct it (COLUMNS)") from error
+        raise ConfigError(f"{name} is no TOML: {error}; repair it (COLUMNS)") from error
     reader = _Reader(document, text)
     table = reader.table()
     if not reader.mistakes and any(column.is_hashed for column in table.columns) and not hash_key:
@@ -60,7 +60,7 @@ def read_table(text: str, name: str, hash_key: bytes = b"") -> RecordTable:
             "value is undone by trying all values"
         )
     if reader.mistakes:
-        raise ConfigError(f"{name}: {'; '.join(reader.mistakes)} (COLUMNS)")
+        raise ConfigError(f"{name}: {'; '.join(reader.mistakes)}; repair the table (COLUMNS)")
     return replace(table, hash_key=hash_key)
 
 

@@ -35,7 +35,7 @@ def declared_record(table: RecordTable, source_uri: str) -> Decoder:
 
     def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
         try:
-            fields = _loads(record.value or b"")
+            fields = parsed_json(record.value or b"")
         except ValueError:
             return None, None
         if not isinstance(fields, dict):
@@ -175,7 +175,9 @@ def _decimal(column: Column, text: str) -> object:
     written = f"{int(scaled):0{scale + 1 + (scaled < 0)}d}"
     if scale:
         written = f"{written[:-scale]}.{written[-scale:]}"
-    return written if column.as_text else _number(written)
+    if column.as_text:
+        return written
+    return _number(written) if scale else int(scaled)
 
 
 def _boolean(column: Column, text: str) -> object:
@@ -239,7 +241,7 @@ def _in_zone(moment: datetime, zone: ZoneInfo, ambiguous: Ambiguous) -> datetime
 
 
 def _nested(_: Column, text: str) -> object:
-    return _loads(text.encode())
+    return parsed_json(text.encode())
 
 
 _READINGS: Mapping[Kind, Callable[[Column, str], object]] = {
@@ -269,7 +271,9 @@ def _not_a_number(text: str) -> object:
     raise ValueError(f"{text} is no JSON")
 
 
-def _loads(value: bytes) -> object:
+def parsed_json(value: bytes) -> object:
+    """The JSON, its numbers by their value. Raises ValueError for what is none, NaN and keys that
+    stand twice among it."""
     return json.loads(
         value, parse_float=_number, parse_constant=_not_a_number, object_pairs_hook=_once
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.table import ColumnType, Kind
 from csvkafka.schema.types import converter, parse_type
-from csvkafka.testing.checker.declared import DeclaredRows, _loads
+from csvkafka.testing.checker.declared import DeclaredRows, parsed_json
 
 KEY = b"a secret of the test"
 
@@ -213,7 +213,7 @@ def test_the_checker_reads_as_the_loader_does(declared: str, text: str) -> None:
     except ValueError:
         assert due is None
         return
-    found = _loads(b'{"c":%b}' % orjson.dumps(sent))
+    found = parsed_json(b'{"c":%b}' % orjson.dumps(sent))
     assert found == due
 
 
