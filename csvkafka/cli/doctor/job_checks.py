@@ -52,7 +52,7 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         spec = examination.spec = spec.going_on(stored.configuration)
         examination.begun = True
         now = define(spec, source, header.names, facts, stored.partition_count)
-        for warning in check_same_job(stored, now, facts):
+        for warning in check_same_job(stored, now, facts, header.names):
             yield Finding(Mark.WARNING, "job", warning)
         rows = count_text(stored.position.row_count)
         yield Finding(
