@@ -3,5 +3,6 @@
 Imports: the ground.
 Imported by: the ground, config, encode, job, rows, testing/checker.
 Read: table (the declaration as values), declaration (the TOML that it is read from), fitting (with
-the columns of a file), types (from a column's text to its value).
+the columns of a file), types (from a column's text to its value), inference (a table
+proposed from rows).
 """

@@ -39,6 +39,7 @@ _COLUMN_KEYS = (
     "true",
     "false",
 )
+_NUMBERS = (Kind.INT, Kind.LONG, Kind.FLOAT, Kind.DOUBLE, Kind.DECIMAL)
 _HASHES = ("blake2b",)
 
 _Path = tuple[str, ...]
@@ -131,9 +132,7 @@ class _Reader:
             is_dropped=self._flag((*path, "drop"), declared),
             constant=self._constant((*path, "constant"), declared),
             is_hashed="hash" in declared,
-            leading_zeros=self._flag(
-                (*path, "leading_zeros"), declared, kind, (Kind.INT, Kind.LONG, Kind.DECIMAL)
-            ),
+            leading_zeros=self._flag((*path, "leading_zeros"), declared, kind, _NUMBERS),
             as_text=self._flag(
                 (*path, "as_text"), declared, kind, (Kind.INT, Kind.LONG, Kind.DECIMAL)
             ),

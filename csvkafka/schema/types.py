@@ -26,11 +26,16 @@ ISO = "iso"
 LOCAL = "local"
 
 HASH_BYTES = 16
+MOST_DIGITS = 76
+"""Of a decimal; no database has more that is known here (BigQuery's BIGNUMERIC)."""
+
 MASK = "*"
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _DECIMAL = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]", re.ASCII)
+_LEADING_ZEROS = "begins with 0; set leading_zeros = true if that is a number"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _ISO_MOMENT = re.compile(
     _ISO_DATE.pattern
@@ -53,11 +58,13 @@ def parse_type(text: str) -> ColumnType:
     match kind:
         case Kind.DECIMAL:
             digits = re.fullmatch(r"\s*([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*", arguments or "")
-            if digits is None or not int(digits[1]) > 0 or int(digits[2]) > int(digits[1]):
+            sizes = (0, 0) if digits is None else (int(digits[1]), int(digits[2]))
+            if not 1 <= sizes[0] <= MOST_DIGITS or sizes[1] > sizes[0]:
                 raise ValueError(
-                    f"{text!r} needs its digits, all and those after the point: decimal(12,2)"
+                    f"{text!r} needs its digits, all (at most {MOST_DIGITS}) and those after the "
+                    "point: decimal(12,2)"
                 )
-            return ColumnType(kind, precision=int(digits[1]), scale=int(digits[2]))
+            return ColumnType(kind, precision=sizes[0], scale=sizes[1])
         case Kind.DATE:
             return ColumnType(kind, format=_checked_format(arguments or ISO))
         case Kind.TIMESTAMP:
@@ -128,7 +135,7 @@ def _typed(column: Column) -> Converter:
         case Kind.INT | Kind.LONG:
             return _integer(_BITS[kind], leading_zeros=column.leading_zeros, as_text=column.as_text)
         case Kind.FLOAT | Kind.DOUBLE:
-            return _single if kind is Kind.FLOAT else _double
+            return _floating(column)
         case Kind.BOOLEAN:
             return _boolean(column.trues, column.falses)
         case Kind.DECIMAL:
@@ -163,7 +170,7 @@ def _integer(bits: int, *, leading_zeros: bool, as_text: bool) -> Converter:
             raise _shape(text, "+-0123456789")
         digits = text.lstrip("+-")
         if digits[0] == "0" and len(digits) > 1 and not leading_zeros:
-            raise ValueError("begins with 0; set leading_zeros = true if that is a number")
+            raise ValueError(_LEADING_ZEROS)
         if len(digits) > 64:
             raise ValueError(f"has {len(digits)} digits, too many for {bits} bits")
         value = int(text)
@@ -174,22 +181,25 @@ def _integer(bits: int, *, leading_zeros: bool, as_text: bool) -> Converter:
     return convert
 
 
-def _double(text: str) -> float:
-    if _FLOAT.fullmatch(text) is None:
-        raise _shape(text, "+-.0123456789eE")
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("is beyond the largest double")
-    return value
+def _floating(column: Column) -> Converter:
+    form = "<f" if column.type.kind is Kind.FLOAT else "<d"
+    leading_zeros = column.leading_zeros
 
+    def convert(text: str) -> float:
+        if _FLOAT.fullmatch(text) is None:
+            raise _shape(text, "+-.0123456789eE")
+        if not leading_zeros and _LEADING_ZERO.match(text):
+            raise ValueError(_LEADING_ZEROS)
+        value = float(text)
+        if math.isinf(value):
+            raise ValueError("is beyond the largest double")
+        try:
+            struct.pack(form, value)
+        except OverflowError as error:
+            raise ValueError("is beyond the largest float of 32 bits") from error
+        return value
 
-def _single(text: str) -> float:
-    value = _double(text)
-    try:
-        struct.pack("<f", value)
-    except OverflowError as error:
-        raise ValueError("is beyond the largest float of 32 bits") from error
-    return value
+    return convert
 
 
 def _boolean(trues: tuple[str, ...], falses: tuple[str, ...]) -> Converter:
@@ -218,7 +228,7 @@ def _decimal(column: Column) -> Converter:
         sign, whole, fraction = found[1], found[2] or "0", found[3] or ""
         if whole[0] == "0" and len(whole) > 1:
             if not leading_zeros:
-                raise ValueError("begins with 0; set leading_zeros = true if that is a number")
+                raise ValueError(_LEADING_ZEROS)
             whole = whole.lstrip("0") or "0"
         if fraction[scale:].strip("0"):
             raise ValueError(f"has {len(fraction)} digits after the point, {scale} are declared")

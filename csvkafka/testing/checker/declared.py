@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -147,13 +148,14 @@ def _whole(column: Column, text: str) -> object:
 
 
 def _check_leading_zeros(column: Column, text: str) -> None:
-    whole = text.lstrip("+-").partition(".")[0]
+    whole = text.lower().partition("e")[0].lstrip("+-").partition(".")[0]
     if len(whole) > 1 and whole.startswith("0") and not column.leading_zeros:
         raise ValueError(text)
 
 
 def _floating(column: Column, text: str) -> object:
     number = float(_plain_number(text))
+    _check_leading_zeros(column, text)
     try:
         struct.pack("<f" if column.type.kind is Kind.FLOAT else "<d", number)
     except OverflowError as error:
@@ -258,9 +260,19 @@ _READINGS: Mapping[Kind, Callable[[Column, str], object]] = {
 }
 
 
+_LARGEST_DOUBLE = Decimal(sys.float_info.max)
+
+
 def _number(text: str) -> object:
     """A number with a point or an exponent, by its value."""
+    if abs(Decimal(text)) > _LARGEST_DOUBLE:
+        raise ValueError("parsers make infinity of it")
     return ("number", str(Decimal(text).normalize()))
+
+
+def _whole_number(text: str) -> int:
+    _number(text)
+    return int(text)
 
 
 def _canonical(value: object) -> object:
@@ -275,7 +287,11 @@ def parsed_json(value: bytes) -> object:
     """The JSON, its numbers by their value. Raises ValueError for what is none, NaN and keys that
     stand twice among it."""
     return json.loads(
-        value, parse_float=_number, parse_constant=_not_a_number, object_pairs_hook=_once
+        value,
+        parse_float=_number,
+        parse_int=_whole_number,
+        parse_constant=_not_a_number,
+        object_pairs_hook=_once,
     )
 
 

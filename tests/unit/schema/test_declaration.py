@@ -118,7 +118,7 @@ def test_a_key_may_be_one_name() -> None:
             '[columns.a]\ntype="boolean"\ntrue=["0"]\nfalse=["0"]',
             "'0' is declared as true and as false",
         ),
-        ("[columns.a]\nleading_zeros = true", "columns.a.leading_zeros is for int, long, decimal"),
+        ("[columns.a]\nleading_zeros = true", "columns.a.leading_zeros is for int, long, float"),
         ("[columns.a]\nconstant = 1979-05-27", "columns.a.constant must be text, a number, true"),
         ("[columns.a]\nrename = ''", "columns.a.rename must be text that is not empty"),
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
