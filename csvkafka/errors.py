@@ -9,7 +9,8 @@
     │   ├── SourceNotFoundError    no such bucket, object or version
     │   ├── SourceReadError        S3 refused, or failed for longer than we retry
     │   ├── SourceCorruptError     the bytes are damaged (checksum, gzip, encoding)
-    │   └── MalformedRowError      a row does not fit its header, or a quote is never closed
+    │   ├── MalformedRowError      a row does not fit its header, or a quote is never closed
+    │   └── TooManyBadRowsError    more rows were set aside than the settings allow
     ├── RecordTooLargeError        one row is larger than the topic takes
     ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
     ├── CheckpointError            the checkpoint table fails
@@ -168,6 +169,14 @@ class MalformedRowError(SourceError):
 
     cause = "A delimiter or a quote in a field that is not quoted; a torn line."
     remedy = "Repair the row, or set ON_BAD_ROW, and load under another JOB_ID into a clean topic."
+    detailed_exit_code = ExitCode.DATA
+
+
+class TooManyBadRowsError(SourceError):
+    """More rows were set aside as dead letters than the settings allow."""
+
+    cause = "A file that is wrong as a whole, or a table of columns that is."
+    remedy = "Look at the dead letters; raise MAX_BAD_ROWS or MAX_BAD_SHARE, or repair the file."
     detailed_exit_code = ExitCode.DATA
 
 

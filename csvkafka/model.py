@@ -129,12 +129,14 @@ class EncodedBlock:
     rows of lane i in this block, those included that were skipped as already in the topic.
 
     `failure` is why the row after `end` cannot become a record: the load ends with it, once all
-    rows before are in the topic. The block has no row at all if that is its first."""
+    rows before are in the topic. The block has no row at all if that is its first. `set_aside`
+    names the first rows of the block that are dead letters, and why."""
 
     end: Position
     rows_by_lane: tuple[int, ...]
     batches: tuple[EncodedBatch, ...]
     failure: Exception | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 class BadRows(StrEnum):

@@ -93,6 +93,7 @@ def run_load(
             observer=LoadLog(observer),
             stop_signal=stop_signal,
             send_row=stoppable_send_row,
+            bad_row_limit=config.bad_row_limit,
             settings=PipelineSettings(
                 checkpoint_rows=config.checkpoint_interval,
                 watchdog_seconds=config.watchdog_seconds,

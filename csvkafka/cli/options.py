@@ -23,7 +23,7 @@ _TITLES = {
     )
     for setting in settings
 }
-_METAVARS = {Kind.COUNT: "NUMBER", Kind.SECONDS: "SECONDS"}
+_METAVARS = {Kind.COUNT: "NUMBER", Kind.SECONDS: "SECONDS", Kind.SHARE: "SHARE"}
 
 
 class SettingsCommand(click.Command):

@@ -124,6 +124,14 @@ class JobView:
         return decode_documented(self.item).total_sent if stored is None else stored.total_sent
 
     @property
+    def set_aside(self) -> int:
+        """Rows that are dead letters."""
+        stored = self.stored
+        topic = "" if stored is None else stored.configuration.get("DEAD_LETTER_TOPIC", "")
+        lanes = {} if stored is None else stored.lanes
+        return sum(lane.next_sequence for name, lane in lanes.items() if _topic(name) == topic)
+
+    @property
     def percent(self) -> float | None:
         """Of the source's bytes; None where that cannot be known: an item of another
         implementation, a gzip object."""
@@ -153,6 +161,8 @@ class JobView:
             for topic in stored.topic_ids:
                 yield "topic", f"{topic}  {_partitions(stored, topic)}"
         yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} records sent)"
+        if self.set_aside:
+            yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
         if stored is not None:
             yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
@@ -183,6 +193,7 @@ class JobView:
             "status": self.status.value,
             "rows": self.rows,
             "records_sent": self.records_sent,
+            "set_aside": self.set_aside,
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             "owner": None if owner is None else owners.describe(owner),
@@ -211,9 +222,14 @@ class JobView:
         )
 
 
+def _topic(lane: str) -> str:
+    """Of `topic/partition`."""
+    return lane.rpartition("/")[0]
+
+
 def _partitions(stored: StoredJob, topic: str) -> str:
     """The partitions of ours in the topic; none before the first row was sent."""
-    numbers = [name.rpartition("/")[2] for name in stored.lanes if name.rpartition("/")[0] == topic]
+    numbers = [name.rpartition("/")[2] for name in stored.lanes if _topic(name) == topic]
     if not numbers:
         return f"{counted(stored.partition_count, 'partition')} in the topic, none used yet"
     shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"

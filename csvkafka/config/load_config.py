@@ -19,6 +19,7 @@ from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import ENCODE_THREADS, BadRows, Dialect, DuplicateColumns, Routing, Transform
+from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.schema.table import RecordTable
 
 _TRUE = ("true", "1", "yes", "on")
@@ -49,6 +50,7 @@ class LoadConfig:
     watchdog_seconds: float = 120.0
     encode_threads: int = ENCODE_THREADS
     encode_workers: int = 0
+    bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:
@@ -94,6 +96,7 @@ class LoadConfig:
             watchdog_seconds=given.seconds("WATCHDOG_SECONDS"),
             encode_threads=given.count("ENCODE_THREADS"),
             encode_workers=given.count("ENCODE_WORKERS"),
+            bad_row_limit=_bad_row_limit(given, spec),
         )
 
 
@@ -162,6 +165,8 @@ def _problem(setting: Setting, text: str) -> str | None:
             return f"must be a whole number of at least {setting.minimum}, not {shown}"
         case Kind.SECONDS if not _is_positive_number(text):
             return f"must be a number of seconds above 0, not {shown}"
+        case Kind.SHARE if not (_is_number(text) and 0 <= float(text) <= 1):
+            return f"must be a share from 0 to 1, such as 0.001, not {shown}"
         case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
             return f"must be true or false, not {shown}"
         case Kind.BUCKET if "/" in text and not text.startswith("arn:"):
@@ -173,8 +178,12 @@ def _problem(setting: Setting, text: str) -> str | None:
 
 
 def _is_positive_number(text: str) -> bool:
+    return _is_number(text) and 0 < float(text) < math.inf
+
+
+def _is_number(text: str) -> bool:
     try:
-        return 0 < float(text) < math.inf
+        return not math.isnan(float(text))
     except ValueError:
         return False
 
@@ -224,6 +233,17 @@ def _customer_key(text: str | None) -> bytes | None:
             f"@FILE; {where} is none"
         )
     return key
+
+
+def _bad_row_limit(given: _Given, spec: JobSpec) -> BadRowLimit:
+    """Raises ConfigError for a limit where no row is set aside."""
+    rows, share = given.optional("MAX_BAD_ROWS"), given.optional("MAX_BAD_SHARE")
+    if spec.dead_letter_topic is None and (rows or share):
+        raise ConfigError(
+            "MAX_BAD_ROWS and MAX_BAD_SHARE are for ON_BAD_ROW=dead-letter; set that too, or leave "
+            "them out"
+        )
+    return BadRowLimit(None if rows is None else int(rows), None if share is None else float(share))
 
 
 def _table(path: str | None, hash_key: str | None) -> RecordTable | None:

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     TEXT = "text"
     COUNT = "count"  # a whole number, at least `minimum`
     SECONDS = "seconds"  # a positive number
+    SHARE = "share"  # a number from 0 to 1
     FLAG = "flag"  # true or false
     BUCKET = "bucket"  # a bucket's name, or the ARN of an access point
 
@@ -91,7 +92,8 @@ SOURCE = (
     Setting(
         "ON_BAD_ROW",
         "A row wider or narrower than the header: stop the load, keep it as csv.DictReader would, "
-        "or send it to DEAD_LETTER_TOPIC.",
+        "or send it to DEAD_LETTER_TOPIC, as all rows that are no text, do not fit their declared "
+        "types, or make TRANSFORM raise.",
         default=BadRows.STOP.value,
         choices=tuple(choice.value for choice in BadRows),
     ),
@@ -130,6 +132,17 @@ SINK = (
         choices=("murmur2", "crc32"),
     ),
     Setting("DEAD_LETTER_TOPIC", "Topic for bad rows; they go to its partition 0."),
+    Setting(
+        "MAX_BAD_ROWS",
+        "Stop when more rows of the job than this were sent to DEAD_LETTER_TOPIC.",
+        kind=Kind.COUNT,
+    ),
+    Setting(
+        "MAX_BAD_SHARE",
+        "Stop when more than this share of the rows, 0 to 1, went to DEAD_LETTER_TOPIC; looked at "
+        "from row 1,000 on.",
+        kind=Kind.SHARE,
+    ),
     Setting(
         "KAFKA_COMPRESSION_TYPE",
         "Codec of the record batches.",

@@ -9,13 +9,10 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
+from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
 from csvkafka.schema.fitting import check_columns, columns_of
 from csvkafka.schema.table import Column, KeyFormat, RecordTable
-
-
-class NotOfType(ValueError):
-    """A field that its column's type does not hold; the text says so without its contents."""
 
 
 class Declared:
@@ -41,17 +38,16 @@ class Declared:
         self.has_key = bool(table.key)
 
     def record(self, row: Sequence[str]) -> tuple[dict[str, object], bytes | None]:
-        """The record's fields, without ours, and its key. Raises NotOfType for the first field that
-        does not fit its type."""
+        """The record's fields, without ours, and its key. Raises RowFault for the first field that
+        does not fit its type; it says so without the contents."""
         record: dict[str, object] = {}
         values: dict[int, object] = {}
         for place, column, convert in self._columns:
             try:
                 values[place] = value = convert(row[place])
             except ValueError as error:
-                raise NotOfType(
-                    f"row is no {column.type} in column {column.name!r}: it {error}"
-                ) from error
+                reason = f"row is no {column.type} in column {column.name!r}: it {error}"
+                raise RowFault(Fault(FaultCode.TYPE, reason, column.name)) from error
             if not column.is_dropped:
                 record[column.field] = value
         record.update(self._constants)

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
+from csvkafka.encode.dead_letter import Fault, fault_of, letter
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
@@ -35,6 +37,9 @@ from csvkafka.records.record_batch import (
     frame_records,
 )
 from csvkafka.rows.csv_rows import check_dialect
+
+SHOWN = 3
+"""So many rows that are set aside are named, of each block."""
 
 
 def lane_total(plan: EncodePlan) -> int:
@@ -67,6 +72,9 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
         encoded = fast_way(block, plan, skip)
         return encode_reference(block, plan, skip) if encoded is None else encoded
     except BadRow as bad:
+        fault = None if plan.bad_rows is not BadRows.DEAD_LETTER else fault_of(bad.error)
+        if fault is not None:
+            return _without(bad.row_index, fault, block, plan, skip)
         return _rows_before(bad, block, plan, skip)
 
 
@@ -76,6 +84,48 @@ def _rows_before(bad: BadRow, block: Block, plan: EncodePlan, skip: Sequence[int
     # One of these may be a bad row too, which was not met first: then that one is the failure.
     encoded = encode_block(first_rows(block, bad.row_index, plan.dialect), plan, skip)
     return encoded if encoded.failure is not None else replace(encoded, failure=bad.error)
+
+
+def _without(
+    row_index: int, fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]
+) -> EncodedBlock:
+    """The block, with that row among the dead letters: it is cut in two until the row is alone.
+
+    At the row, or in the middle if the row is the first: of a block with many such rows, no part is
+    encoded more often than a block can be halved."""
+    if block.row_count == 1:
+        return _dead_letter(fault, block, plan, skip)
+    head = first_rows(block, row_index or block.row_count // 2, plan.dialect)
+    rest = Block(block.data[len(head.data) :], head.end, block.end, block.plain)
+    first = encode_block(head, plan, skip)
+    if first.failure is not None:
+        return first
+    left = [max(0, more - rows) for more, rows in zip(skip, first.rows_by_lane, strict=False)]
+    second = encode_block(rest, plan, left)
+    return EncodedBlock(
+        second.end,
+        tuple(map(sum, zip(first.rows_by_lane, second.rows_by_lane, strict=True))),
+        first.batches + second.batches,
+        second.failure,
+        (first.set_aside + second.set_aside)[:SHOWN],
+    )
+
+
+def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
+    """A block of one row, which is set aside whole."""
+    data = block.data.lstrip(b"\r\n")
+    byte_offset = block.start.byte_offset + len(block.data) - len(data)
+    number = block.end.row_count
+    found = letter(data.rstrip(b"\r\n"), plan.source_uri, number, byte_offset, fault)
+    lane, attributes = plan.lane_count, codec_attributes(plan.compression)
+    sent = range(0) if len(skip) > lane and skip[lane] else range(1)
+    framed = _framed(lane, [found.value], None, [found.headers], sent)
+    try:
+        batches = _batches(block, plan, attributes, framed) if sent else []
+    except BadRow as bad:
+        return EncodedBlock(block.start, (0,) * lane_total(plan), (), bad.error)
+    rows_by_lane = (*[0] * lane, 1)
+    return EncodedBlock(block.end, rows_by_lane, tuple(batches), None, (found.place,))
 
 
 def encode_compiled(
@@ -159,13 +209,15 @@ def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -
         lanes = [_framed(0, rows.values, rows.keys, rows.headers, range(first, block.row_count))]
         rows_by_lane: tuple[int, ...] = (block.row_count,)
     else:
-        indexes, lanes = _routed(prepared.rows.encode(block), prepared, skip)
+        rows = prepared.rows.encode(block)
+        indexes, lanes = _routed(rows, prepared, skip)
         rows_by_lane = tuple(map(len, indexes))
     batches: list[EncodedBatch] = []
     for lane in lanes:
         if lane.row_indexes:
             batches += _batches(block, plan, prepared.attributes, lane)
-    return EncodedBlock(block.end, rows_by_lane, tuple(batches))
+    set_aside = tuple(found.place for found in islice(rows.letters.values(), SHOWN))
+    return EncodedBlock(block.end, rows_by_lane, tuple(batches), None, set_aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +293,7 @@ def _routed(
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
     for index in range(len(rows.values)):
         key = rows.keys[index] if rows.keys else None
-        if index in rows.dead_letters:
+        if index in rows.letters:
             lane = lane_count
         elif lane_of is None or key is None:
             lane = 0
@@ -257,7 +309,9 @@ def _routed(
                 lane,
                 [rows.values[index] for index in sent],
                 [rows.keys[index] for index in sent] if rows.keys and is_data else None,
-                rows.headers_of(sent) if is_data else [rows.dead_letters[index] for index in sent],
+                rows.headers_of(sent)
+                if is_data
+                else [rows.letters[index].headers for index in sent],
                 sent,
             )
         )

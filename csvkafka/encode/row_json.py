@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 import orjson
 
 from csvkafka.encode.bad_row import BadRow, text_of
-from csvkafka.encode.declared_rows import Declared, NotOfType
+from csvkafka.encode.dead_letter import (
+    Fault,
+    FaultCode,
+    Letter,
+    RowBytes,
+    RowFault,
+    fault_of,
+    letter,
+)
+from csvkafka.encode.declared_rows import Declared
 from csvkafka.errors import (
     ANOTHER_JOB,
     ConfigError,
@@ -28,19 +37,15 @@ from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import parse_rows
 from csvkafka.schema.table import Metadata
 
-REASON = "reason"
-"""Header of a dead letter: what is wrong with its row."""
-
 
 @dataclass(frozen=True, slots=True)
 class RowRecords:
     """Values of consecutive rows; `keys` is None if all keys are null, `headers` if no record has
-    any. `dead_letters` has, by place in `values`, the record headers of each row that goes to the
-    dead-letter topic."""
+    any. `letters` has, by place in `values`, each row that goes to the dead-letter topic."""
 
     values: list[bytes]
     keys: list[bytes | None] | None = None
-    dead_letters: Mapping[int, RecordHeaders] = field(default_factory=dict)
+    letters: Mapping[int, Letter] = field(default_factory=dict)
     headers: list[RecordHeaders] | None = None
 
     def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
@@ -84,17 +89,16 @@ class RowEncoder:
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
 
-        Raises BadRow with MalformedRowError, SourceCorruptError, and UserFunctionError where
-        `plan.transform` raises, or returns what is no JSON."""
-        plan, names, key_index = self._plan, self._names, self._key_index
-        width = len(names)
-        uri = plan.source_uri
+        Raises BadRow with SourceCorruptError for bytes that are no text and, unless bad rows become
+        dead letters, MalformedRowError, and UserFunctionError where `plan.transform` raises, or
+        returns what is no JSON."""
         values: list[bytes] = []
         keys: list[bytes | None] = []
-        dead_letters: dict[int, RecordHeaders] = {}
+        letters: dict[int, Letter] = {}
         headers: list[RecordHeaders] = []
-        text = text_of(block, plan)
-        reader = parse_rows(text, plan.dialect)
+        text = text_of(block, self._plan)
+        row_bytes: RowBytes | None = None
+        reader = parse_rows(text, self._plan.dialect)
         number = block.start.row_count
         skipped_until = number + first
         lines_before = 0
@@ -102,32 +106,14 @@ class RowEncoder:
             if row:
                 number += 1
                 if number > skipped_until:
-                    record: dict[str, object] | None = None
-                    key = None
                     try:
-                        if len(row) != width:
-                            reason = self._width_reason(row)
-                            if plan.bad_rows is BadRows.KEEP:
-                                record = self._kept(row)
-                        elif self._declared is None:
-                            record = dict(zip(names, row, strict=True))
-                        else:
-                            try:
-                                record, key = self._declared.record(row)
-                            except NotOfType as misfit:
-                                reason = str(misfit)
-                        if record is None:
-                            lines = slice(lines_before, reader.line_num)
-                            value, dead_letters[len(values)] = self._bad(
-                                reason, number, block, lines
-                            )
-                        else:
-                            if key_index is not None and key_index < len(row):
-                                key = row[key_index].encode()
-                            if self._metadata is Metadata.VALUE:
-                                record[SOURCE_LINE] = number
-                                record[SOURCE_FILE] = uri
-                            value = self._dump(record, number)
+                        value, key = self._record(row, number)
+                    except (RowFault, UserFunctionError) as error:
+                        row_bytes = row_bytes or RowBytes(block)
+                        lines = slice(lines_before, reader.line_num)
+                        found = self._set_aside(error, number, row_bytes, lines, block)
+                        letters[len(values)] = found
+                        value, key = found.value, None
                     except Exception as error:
                         raise BadRow(number - block.start.row_count - 1, error) from error
                     values.append(value)
@@ -136,12 +122,56 @@ class RowEncoder:
                         headers.append(self._headers(number))
             lines_before = reader.line_num
         self._check_row_count(block, number - block.start.row_count)
-        return RowRecords(
-            values, keys if self.has_keys else None, dead_letters, headers if headers else None
-        )
+        return RowRecords(values, keys if self.has_keys else None, letters, headers or None)
+
+    def _record(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
+        """Value and key of one row. Raises RowFault, UserFunctionError."""
+        names, key_index = self._names, self._key_index
+        key = None
+        if len(row) != len(names):
+            if self._plan.bad_rows is not BadRows.KEEP:
+                reason = f"row has {counted(len(row), 'field')}, the header has {len(names)}"
+                raise RowFault(Fault(FaultCode.WIDTH, reason))
+            record = self._kept(row)
+        elif self._declared is None:
+            record = dict(zip(names, row, strict=True))
+        else:
+            record, key = self._declared.record(row)
+        if key_index is not None and key_index < len(row):
+            key = row[key_index].encode()
+        if self._metadata is Metadata.VALUE:
+            record[SOURCE_LINE] = number
+            record[SOURCE_FILE] = self._plan.source_uri
+        return self._dump(record, number), key
 
     def _headers(self, number: int) -> RecordHeaders:
         return ((SOURCE_LINE, b"%d" % number), (SOURCE_FILE, self._plan.source_uri.encode()))
+
+    def _set_aside(
+        self,
+        error: RowFault | UserFunctionError,
+        number: int,
+        row_bytes: RowBytes,
+        lines: slice,
+        block: Block,
+    ) -> Letter:
+        """The dead letter of a row, of which these are the lines in the block. Raises BadRow where
+        such a row stops the load."""
+        plan = self._plan
+        fault = error.fault if isinstance(error, RowFault) else fault_of(error)
+        assert fault is not None
+        byte_offset = row_bytes.byte_offset(lines)
+        if plan.bad_rows is BadRows.DEAD_LETTER:
+            value = row_bytes.of(lines)
+            return letter(value, plan.source_uri, number, byte_offset, fault)
+        stop: Exception = error
+        if isinstance(error, RowFault):
+            stop = MalformedRowError(
+                f"row {number} at byte {byte_offset} of {plan.source_uri} "
+                f"{fault.reason.removeprefix('row ')}; repair {self._repair}, or set ON_BAD_ROW, "
+                f"{ANOTHER_JOB}"
+            )
+        raise BadRow(number - block.start.row_count - 1, stop) from error
 
     def _dump(self, record: dict[str, object], number: int) -> bytes:
         if self._plan.transform is None:
@@ -159,9 +189,6 @@ class RowEncoder:
             name = transform_name(self._plan.transform)
             raise UserFunctionError.no_object(f"the transform {name}", row, error) from None
 
-    def _width_reason(self, row: list[str]) -> str:
-        return f"row has {counted(len(row), 'field')}, the header has {len(self._names)}"
-
     def _kept(self, row: list[str]) -> dict[str, object]:
         """The record of a row wider or narrower than the header, as csv.DictReader has it."""
         names = self._names
@@ -170,22 +197,6 @@ class RowEncoder:
             record[self._rest_key] = row[len(names) :]
         record.update(dict.fromkeys(names[len(row) :]))
         return record  # type: ignore[return-value]
-
-    def _bad(
-        self, reason: str, number: int, block: Block, lines: slice
-    ) -> tuple[bytes, RecordHeaders]:
-        """Value and headers of the dead letter of a row that is bad for this reason; `lines` are
-        its lines in the block. Raises MalformedRowError where such a row stops the load."""
-        physical_lines = block.data.splitlines(keepends=True)
-        if self._plan.bad_rows is not BadRows.DEAD_LETTER:
-            byte_offset = block.start.byte_offset + sum(map(len, physical_lines[: lines.start]))
-            raise MalformedRowError(
-                f"row {number} at byte {byte_offset} of {self._plan.source_uri} "
-                f"{reason.removeprefix('row ')}; repair {self._repair}, or set ON_BAD_ROW, "
-                f"{ANOTHER_JOB}"
-            )
-        value = b"".join(physical_lines[lines]).rstrip(b"\r\n")
-        return value, (*self._headers(number), (REASON, reason.encode()))
 
     def _check_row_count(self, block: Block, count: int) -> None:
         if count != block.row_count:

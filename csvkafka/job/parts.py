@@ -12,6 +12,7 @@ from csvkafka.errors import StoppedError
 from csvkafka.interfaces import BlockFeed, Cluster, Observer, Sink, Source
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
+from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.sequencer import Seal
 from csvkafka.records import record_batch
@@ -40,6 +41,7 @@ class JobParts:
     seal: Seal = record_batch.seal
     send_row: RowSender | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+    bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 
     def raise_if_stopped(self) -> None:
         """Raises StoppedError once a signal asked to stop."""
@@ -56,9 +58,11 @@ class JobParts:
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """`row_count` rows of the source are in the topic, as `total_sent` records, of which this run
-    sent `sent_now`. `already_complete`: there was nothing left to do."""
+    sent `sent_now`. `already_complete`: there was nothing left to do. `set_aside` of the rows are
+    dead letters."""
 
     row_count: int
     total_sent: int
     sent_now: int
     already_complete: bool = False
+    set_aside: int = 0

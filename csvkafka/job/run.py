@@ -11,7 +11,7 @@ import logging
 from contextlib import closing
 from dataclasses import replace
 
-from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceError
+from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceError, counted
 from csvkafka.interfaces import Item
 from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
@@ -27,6 +27,7 @@ from csvkafka.model import (
     ProducerIdentity,
     Step,
 )
+from csvkafka.pipeline.bad_row_limit import LimitedFeed
 from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import (
     LeaseLapsed,
@@ -145,7 +146,12 @@ class Job:
             try:
                 final = self._pass(begun, found, identity)
                 row_count, total_sent = final.position.row_count, final.total_sent
-                return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
+                return JobResult(
+                    row_count,
+                    total_sent,
+                    sent_now=total_sent - sent_before,
+                    set_aside=self._say_set_aside(final),
+                )
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
                 forgotten, scans_without_progress = None, 0
@@ -204,6 +210,9 @@ class Job:
         sequencer = Sequencer(found.ends, identity, parts.clock, parts.seal)
         with closing(parts.open_sink(begun.lanes, begun.definition.topic_ids)) as sink:
             feed = parts.open_feed(start.position, begun.plan, progress.skip, sink.wake)
+            if (topic := self._spec.dead_letter_topic) is not None:
+                lane = len(begun.lanes) - 1
+                feed = LimitedFeed(feed, parts.bad_row_limit, start, lane, topic)
             with closing(feed):
                 self._observer.report(
                     Step.SOURCE_OPENED,
@@ -227,6 +236,14 @@ class Job:
                     stop_signal=parts.stop_signal,
                 ).run()
         return progress.checkpoint
+
+    def _say_set_aside(self, final: Checkpoint) -> int:
+        """How many rows of the complete job are dead letters; said, as nobody may look there."""
+        topic = self._spec.dead_letter_topic
+        set_aside = 0 if topic is None else final.lanes[-1].next_sequence
+        if set_aside:
+            log.warning("%s set aside in topic %s", counted(set_aside, "row"), topic)
+        return set_aside
 
     # -- lease and signals ---------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The loop: encoded blocks in, batches out, acknowledgements back, checkpoints beside it.
 
 Imports: the ground, encode, ledger, rows.
-Imported by: job, testing/simulator, wiring.
+Imported by: config, job, testing/simulator, wiring.
 Read: pipeline (the loop itself), sequencer (which batch goes now, and which again), progress (the
-acknowledged prefix), block_feed (reads and encodes ahead), encode_workers, daemon_threads,
-store_thread.
+acknowledged prefix), block_feed (reads and encodes ahead), bad_row_limit (ends it early),
+encode_workers, daemon_threads, store_thread.
 """

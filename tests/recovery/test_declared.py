@@ -137,3 +137,31 @@ def test_a_resume_with_another_table_is_refused(recovery_case: NewCase, tmp_path
     assert "COLUMNS declares price otherwise" in worker.output()
     case.run()
     case.assert_once()
+
+
+def test_a_load_stops_at_too_many_bad_rows_and_goes_on_when_the_limit_is_raised(
+    recovery_case: NewCase, tmp_path: Path
+) -> None:
+    declared = tmp_path / "columns.toml"
+    declared.write_text(TABLE)
+    case = recovery_case(
+        with_bad_rows(),
+        block_bytes=1_024,
+        settings={
+            "COLUMNS": str(declared),
+            "ON_BAD_ROW": "dead-letter",
+            "DEAD_LETTER_TOPIC": "dead-too-many",
+            "MAX_BAD_ROWS": "2",
+        },
+    )
+    case.stack.create_topic("dead-too-many", 1)
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "TooManyBadRows")
+    assert "row 301 (is no int in column 'id'" in worker.output()
+    case.assert_stopped(worker)
+    sent = case.view.record_count()
+    case.run(exit_code=1)
+    assert case.view.record_count() == sent
+    worker = case.run(settings={"MAX_BAD_ROWS": "4"})
+    assert "4 rows set aside in topic dead-too-many" in worker.output()
+    assert case.verdict().is_clean

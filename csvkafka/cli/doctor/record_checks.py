@@ -69,7 +69,7 @@ def _records(
     rows = RowEncoder(plan).encode(block)
     for index, value in enumerate(rows.values):
         key = None if rows.keys is None else rows.keys[index]
-        if index in rows.dead_letters:
+        if index in rows.letters:
             place = "to the dead-letter topic"
         elif lanes:
             place = f"to partition {lanes[_lane(key, plan)].partition}"

@@ -27,7 +27,7 @@ from csvkafka.schema.table import (
     RecordTable,
     Undeclared,
 )
-from csvkafka.testing.checker.documented import Decoder, SourceRow, TopicRecord
+from csvkafka.testing.checker.documented import Decoder, SourceRow, TopicRecord, is_text
 from csvkafka.testing.checker.row_ledger import Fields
 
 
@@ -92,6 +92,8 @@ class DeclaredRows:
     def _values(self, row: SourceRow) -> Iterator[tuple[Column, object]]:
         if None in row or None in row.values():
             raise ValueError("of another width")
+        if not all(map(is_text, row.values())):
+            raise ValueError("no text")
         for name, text in row.items():
             assert isinstance(name, str)
             column = self._table.named(name)

@@ -93,12 +93,14 @@ def read_rows(
     delimiter: str = ",",
     quotechar: str = '"',
     skipped_lines: int = 0,
+    errors: str = "strict",
     rename: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> Iterator[SourceRow]:
-    """The rows of a CSV, by definition; no field is quoted if `quotechar` is empty. `rename` gives
-    the columns other names. Lifts the `csv` module's field size limit, which is the process's."""
+    """The rows of a CSV, by definition; no field is quoted if `quotechar` is empty. `errors` says
+    what becomes of bytes that are no text, as `codecs` names it; `rename` gives the columns other
+    names. Lifts the `csv` module's field size limit, which is the process's."""
     csv.field_size_limit(sys.maxsize)
-    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    text = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
     for _ in range(skipped_lines):
         text.readline()
     if quotechar:
@@ -108,6 +110,15 @@ def read_rows(
     if rename is not None and rows.fieldnames:
         rows.fieldnames = list(rename(rows.fieldnames))
     return iter(rows)
+
+
+def is_text(value: object) -> bool:
+    """Whether a value of a row that was read with "surrogateescape" was text in the file."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def numbered_names(names: Sequence[str]) -> list[str]:

@@ -46,6 +46,7 @@ from csvkafka.testing.checker.documented import (
     TopicRecord,
     documented_record,
     documented_row,
+    is_text,
     numbered_names,
     read_rows,
 )
@@ -289,6 +290,7 @@ def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
         delimiter=spec.dialect.delimiter,
         quotechar=spec.dialect.quotechar,
         skipped_lines=spec.dialect.skipped_lines,
+        errors="surrogateescape" if spec.bad_rows is BadRows.DEAD_LETTER else "strict",
         rename=numbered_names if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
     )
 
@@ -301,7 +303,16 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
         fields_of = _transformed(transform, f"the transform {name}", uri)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
-    return lambda row, line: None if None in row or None in row.values() else fields_of(row, line)
+
+    def good(row: SourceRow, line: int) -> Fields | None:
+        if None in row or None in row.values() or not all(map(is_text, row.values())):
+            return None
+        try:
+            return fields_of(row, line)
+        except UserFunctionError:
+            return None
+
+    return good
 
 
 def _transformed(transform: Transform, name: str, uri: str) -> Callable[[SourceRow, int], Fields]:

@@ -232,13 +232,23 @@ def test_ragged_rows_go_to_the_dead_letter_lane_raw() -> None:
     assert encoded.rows_by_lane == (2, 2)
     assert [json.loads(value)["_source_line"] for value in values_of(encoded)] == [1, 3]
     letters = [r for batch in encoded.batches if batch.lane == 1 for r in records_of(batch)]
-    assert [(r.key, r.value, dict(r.headers)) for r in letters] == [
-        (None, raw, {"_source_line": line, "_source_file": URI.encode(), "reason": reason})
-        for raw, line, reason in [
-            (b'1,"2\n2",3', b"2", b"row has 3 fields, the header has 2"),
-            (b"5", b"4", b"row has 1 field, the header has 2"),
-        ]
+    assert [(letter.key, letter.value) for letter in letters] == [
+        (None, b'1,"2\n2",3'),
+        (None, b"5"),
     ]
+    reason = b"row has 3 fields, the header has 2"
+    assert letters[0].headers == [
+        ("_source_line", b"2"),
+        ("_source_file", URI.encode()),
+        ("_source_byte", b"8"),
+        ("code", b"width"),
+        ("reason", reason),
+        ("__connect.errors.stage", b"VALUE_CONVERTER"),
+        ("__connect.errors.exception.class.name", b"MalformedRowError"),
+        ("__connect.errors.exception.message", reason),
+    ]
+    assert dict(letters[1].headers)["_source_byte"] == b"23"
+    assert encoded.set_aside[0] == "row 2 (has 3 fields, the header has 2)"
 
 
 @given(

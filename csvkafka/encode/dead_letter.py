@@ -1,0 +1,117 @@
+"""A row that is set aside: its bytes as they stand in the file, and headers that say what is wrong.
+
+The headers are ours (file, row, byte, column, code, reason), and those of Kafka Connect's that fit,
+so that tools made for its dead letters show the cause too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+
+from csvkafka.errors import (
+    CsvKafkaError,
+    MalformedRowError,
+    SourceCorruptError,
+    UserFunctionError,
+)
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block
+from csvkafka.records.record_batch import RecordHeaders
+
+REASON = "reason"
+"""Header of a dead letter: what is wrong with its row."""
+
+SOURCE_BYTE = "_source_byte"
+"""Header of a dead letter: where its row begins in the (decompressed) file, 0 is the first byte."""
+
+_CONNECT = "__connect.errors."
+
+
+class FaultCode(StrEnum):
+    """What is wrong with a row.
+
+    Only what follows from the row and the job's configuration, as a resume must set aside the same
+    rows. So not a record's size, which depends on the codec, and whose limit may be raised."""
+
+    WIDTH = "width"  # another number of fields than the header has
+    TYPE = "type"  # a field that its declared type does not hold
+    ENCODING = "encoding"  # bytes that are no text
+    TRANSFORM = "transform"  # the user's function raised, or returned no object
+
+
+_OF_ERRORS: dict[type[CsvKafkaError], FaultCode] = {
+    SourceCorruptError: FaultCode.ENCODING,
+    UserFunctionError: FaultCode.TRANSFORM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a row is set aside. `reason` is a clause whose subject is the row; `column` is the one
+    that is to blame, if it is one."""
+
+    code: FaultCode
+    reason: str
+    column: str = ""
+    error: type[CsvKafkaError] = MalformedRowError
+
+
+class RowFault(Exception):
+    """A row cannot become a record, for a reason that can be told without the others."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def fault_of(error: Exception) -> Fault | None:
+    """The fault that an error tells of; None: it is none of a row's."""
+    code = _OF_ERRORS.get(type(error))  # type: ignore[arg-type]
+    return None if code is None else Fault(code, str(error), error=type(error))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The record that stands for a row that is set aside, but for its key, which is null."""
+
+    value: bytes
+    headers: RecordHeaders
+    place: str
+    """For people: which row, and why."""
+
+
+class RowBytes:
+    """The physical lines of a block, to find the bytes of a row by the lines that it has."""
+
+    def __init__(self, block: Block) -> None:
+        self._byte_offset = block.start.byte_offset
+        self._lines = block.data.splitlines(keepends=True)
+        self._starts = list(accumulate(map(len, self._lines), initial=0))
+
+    def byte_offset(self, lines: slice) -> int:
+        """Where they begin in the file."""
+        return self._byte_offset + self._starts[int(lines.start)]
+
+    def of(self, lines: slice) -> bytes:
+        """What they hold, without the last one's end."""
+        return b"".join(self._lines[lines]).rstrip(b"\r\n")
+
+
+def letter(value: bytes, uri: str, number: int, byte_offset: int, fault: Fault) -> Letter:
+    """The dead letter of row `number` of the file."""
+    stage = "TRANSFORMATION" if fault.code is FaultCode.TRANSFORM else "VALUE_CONVERTER"
+    pairs: Sequence[tuple[str, str]] = (
+        (SOURCE_LINE, str(number)),
+        (SOURCE_FILE, uri),
+        (SOURCE_BYTE, str(byte_offset)),
+        ("code", fault.code.value),
+        *([("column", fault.column)] if fault.column else ()),
+        (REASON, fault.reason),
+        (f"{_CONNECT}stage", stage),
+        (f"{_CONNECT}exception.class.name", fault.error.__name__),
+        (f"{_CONNECT}exception.message", fault.reason),
+    )
+    headers = tuple((name, text.encode("utf-8", "replace")) for name, text in pairs)
+    return Letter(value, headers, f"row {number} ({fault.reason.removeprefix('row ')})")

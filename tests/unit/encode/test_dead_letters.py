@@ -1,0 +1,138 @@
+"""Whatever is wrong with a row, it alone is set aside: the rows around it are records, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from csvkafka.encode.encoder import encode_block
+from csvkafka.errors import RecordTooLargeError, SourceCorruptError
+from csvkafka.model import BadRows, Block, EncodedBlock, EncodePlan, Position
+from tests.unit.encode.encoded import records_of, whole
+
+URI = "s3://bucket/key.csv"
+HEADER = b"a,b\n"
+GOOD, WIDE, NO_TEXT, REFUSED, LARGE = "good", "wide", "no text", "refused", "large"
+ROWS = {
+    GOOD: b'%d,"x\ny"\n',
+    WIDE: b"%d,x,y\n",
+    NO_TEXT: b"%d,\xff\xfe\n",
+    REFUSED: b"%d,refuse\n",
+    LARGE: b"%d," + b"z" * 1_100 + b"\n",
+}
+CODES = {WIDE: b"width", NO_TEXT: b"encoding", REFUSED: b"transform"}
+
+
+def refuse(row: Mapping[str, object], _: int) -> Mapping[str, object]:
+    if row["b"] == "refuse":
+        raise ValueError("a secret")
+    return {**row, "b": str(row["b"]) * (2 if row["b"] != "x\ny" else 1)}
+
+
+def plan(**more: Any) -> EncodePlan:
+    return EncodePlan(
+        ("a", "b"),
+        URI,
+        compression="none",
+        bad_rows=more.pop("bad_rows", BadRows.DEAD_LETTER),
+        transform=refuse,
+        max_batch_bytes=2_000,
+        max_record_bytes=2_000,
+        **more,
+    )
+
+
+def block_of(kinds: list[str]) -> Block:
+    data = b"".join(ROWS[kind] % number for number, kind in enumerate(kinds, 1))
+    return whole_block(data, len(kinds))
+
+
+def whole_block(data: bytes, row_count: int) -> Block:
+    begin = len(HEADER)
+    return Block(data, Position(begin, 0), Position(begin + len(data), row_count), plain=False)
+
+
+def by_lane(encoded: EncodedBlock) -> tuple[list[Any], list[Any]]:
+    lanes: tuple[list[Any], list[Any]] = ([], [])
+    for batch in encoded.batches:
+        lanes[batch.lane].extend(records_of(batch))
+    return lanes
+
+
+@given(st.lists(st.sampled_from([GOOD, WIDE, NO_TEXT, REFUSED]), min_size=1, max_size=24))
+@example([NO_TEXT])
+@example([GOOD] * 20 + [NO_TEXT])
+@example([NO_TEXT, *[GOOD] * 20])
+@example([NO_TEXT] * 24)
+@settings(deadline=None)
+def test_each_bad_row_is_set_aside_alone(kinds: list[str]) -> None:
+    declared = plan()
+    block = block_of(kinds)
+    encoded = whole(encode_block(block, declared))
+    records, letters = by_lane(encoded)
+    good = [number for number, kind in enumerate(kinds, 1) if kind == GOOD]
+    bad = [number for number, kind in enumerate(kinds, 1) if kind != GOOD]
+    assert [json.loads(record.value)["_source_line"] for record in records] == good
+    assert [int(dict(letter.headers)["_source_line"]) for letter in letters] == bad
+    assert encoded.rows_by_lane == (len(good), len(bad))
+    for letter, number in zip(letters, bad, strict=True):
+        headers = dict(letter.headers)
+        assert headers["code"] == CODES[kinds[number - 1]]
+        row = ROWS[kinds[number - 1]] % number
+        assert letter.value + b"\n" == row
+        # Where it begins in the file.
+        assert (HEADER + block.data)[int(headers["_source_byte"]) :].startswith(row)
+    assert [place.partition(" (")[0] for place in encoded.set_aside] == [
+        f"row {number}" for number in bad[:3]
+    ]
+
+
+@given(
+    st.lists(st.sampled_from([GOOD, GOOD, WIDE, NO_TEXT, REFUSED]), min_size=1, max_size=16),
+    st.integers(0, 16),
+    st.integers(0, 16),
+)
+@settings(deadline=None)
+def test_a_resume_sends_what_is_missing_of_both_lanes(
+    kinds: list[str], data_sent: int, letters_sent: int
+) -> None:
+    declared = plan()
+    block = block_of(kinds)
+    at_once = whole(encode_block(block, declared))
+    resumed = whole(encode_block(block, declared, (data_sent, letters_sent)))
+    assert resumed.rows_by_lane == at_once.rows_by_lane
+    for due, sent, already in zip(
+        by_lane(at_once), by_lane(resumed), (data_sent, letters_sent), strict=True
+    ):
+        assert [r.value for r in sent] == [r.value for r in due[already:]]
+        assert [r.headers for r in sent] == [r.headers for r in due[already:]]
+
+
+def test_nothing_of_a_transforms_error_is_in_the_headers() -> None:
+    declared = plan()
+    _, (letter,) = by_lane(whole(encode_block(block_of([GOOD, REFUSED]), declared)))
+    assert b"secret" not in repr(letter.headers).encode()
+    assert dict(letter.headers)["__connect.errors.stage"] == b"TRANSFORMATION"
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [(NO_TEXT, SourceCorruptError), (LARGE, RecordTooLargeError)]
+)
+def test_where_bad_rows_stop_the_load_they_still_do(kind: str, error: type[Exception]) -> None:
+    declared = plan(bad_rows=BadRows.STOP)
+    encoded = encode_block(block_of([GOOD, kind, GOOD]), declared)
+    assert type(encoded.failure) is error
+    assert encoded.rows_by_lane == (1,)
+
+
+def test_a_record_that_is_too_large_is_no_bad_row_and_stops_the_load() -> None:
+    """Another codec or a raised limit makes it fit: a resume would count the lanes otherwise."""
+    declared = plan()
+    encoded = encode_block(block_of([NO_TEXT, GOOD, LARGE, GOOD]), declared)
+    assert isinstance(encoded.failure, RecordTooLargeError)
+    assert encoded.rows_by_lane == (1, 1)
