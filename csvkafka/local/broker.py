@@ -7,13 +7,12 @@ controller lets it serve.
 
 from __future__ import annotations
 
-import base64
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
 from csvkafka.errors import StackError
+from csvkafka.local.data_folder import format_data_folder, kafka_uuid
 from csvkafka.local.java import java_command
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.local.processes import GuardedProcess, Guardian, is_stopped, log_tail, wait_until
@@ -25,15 +24,6 @@ PAUSE_TIMEOUT_SECONDS = 10.0
 _STARTED_MARK = b"Kafka Server started"
 _PORT_TAKEN_MARK = b"Address already in use"
 _START_TRIES = 3
-_FORMAT_JVM_OPTIONS = ("-Xmx128m", "-XX:TieredStopAtLevel=1")
-
-
-def kafka_uuid() -> str:
-    """A new random UUID in Kafka's spelling (URL-safe base64, 22 characters)."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
 
 
 class Broker:
@@ -51,7 +41,6 @@ class Broker:
         self.node_id = node_id
         self.folder = folder
         self.log = folder / "broker.log"
-        self.directory_id = kafka_uuid()
         self._guardian = guardian
         self._class_path = class_path
         self._jvm_options = jvm_options
@@ -90,19 +79,19 @@ class Broker:
         """Whether the JVM is there (a paused one is)."""
         return self._process is not None and self._process.return_code() is None
 
-    def format(self, settings: Mapping[str, str], cluster_id: str, voters: str) -> GuardedProcess:
-        """Writes the settings and starts to format the data folder with Kafka's StorageTool."""
+    def format(self, settings: Mapping[str, str], cluster_id: str) -> None:
+        """Writes the settings and a data folder that no broker has used."""
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
-        arguments += ["--initial-controllers", voters]
-        return self._spawn("kafka.tools.StorageTool", arguments, _FORMAT_JVM_OPTIONS, "error")
+        format_data_folder(
+            self.data_folder, self._guardian, self._class_path, cluster_id, self.node_id
+        )
 
     def launch(self) -> None:
         """Starts the JVM and does not wait. Raises: StackError, if it runs already."""
         if self.is_running:
             raise StackError(f"broker {self.node_id} is running; kill or terminate it first")
-        self._log_start = self.log.stat().st_size
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._process = self._spawn(
             "kafka.Kafka", [str(self.folder / "server.properties")], self._jvm_options, "info"
         )
@@ -258,20 +247,8 @@ class BrokerCluster:
 
     def _start_brokers(self) -> None:
         cluster_id = kafka_uuid()
-        voters = ",".join(
-            f"{broker.node_id}@{broker.controller_address}:{broker.directory_id}"
-            for broker in self.brokers
-        )
-        formats = [
-            broker.format(self._settings(broker), cluster_id, voters) for broker in self.brokers
-        ]
-        for formatting in formats:
-            ended = formatting.wait(START_TIMEOUT_SECONDS)
-            if not ended or formatting.return_code() != 0:
-                raise StackError(
-                    "Kafka's StorageTool could not format a data folder; it said:\n"
-                    + log_tail(formatting.log)
-                )
+        for broker in self.brokers:
+            broker.format(self._settings(broker), cluster_id)
         for broker in self.brokers:
             broker.launch()
         for broker in self.brokers:
@@ -289,8 +266,8 @@ class BrokerCluster:
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
             "PROXIED:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.bootstrap.servers": ",".join(
-                other.controller_address for other in self.brokers
+            "controller.quorum.voters": ",".join(
+                f"{other.node_id}@{other.controller_address}" for other in self.brokers
             ),
             "log.dirs": str(broker.data_folder),
             "auto.create.topics.enable": "false",

@@ -10,9 +10,6 @@ a JVM that finds it damaged, or made of other jars, goes on without it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from kafka import KafkaProducer
@@ -20,6 +17,7 @@ from kafka import KafkaProducer
 from csvkafka.errors import StackError
 from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.java import BASE_JVM_OPTIONS, class_archive, java_home
+from csvkafka.local.made_once import made_once
 from csvkafka.local.processes import Guardian, log_tail
 from csvkafka.local.stack import BROKER_JVM_OPTIONS, EmbeddedStack
 
@@ -36,20 +34,6 @@ def make_class_archive() -> Path | None:
     with contextlib.suppress(OSError, StackError):
         made_once(archive, lambda target: _dump(class_path, target))
     return archive if archive.exists() else None
-
-
-def made_once(file: Path, make: Callable[[Path], None]) -> None:
-    """Has `make` write the file under another name, unless it is there; then it appears, whole."""
-    if file.exists():
-        return
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if file.exists():
-            return
-        with tempfile.TemporaryDirectory(prefix=f"{file.stem}-", dir=file.parent) as folder:
-            unfinished = Path(folder) / file.name
-            make(unfinished)
-            unfinished.replace(file)
 
 
 def _dump(class_path: str, target: Path) -> None:

@@ -25,13 +25,15 @@ _POLL_SECONDS = 0.02
 _CLOSE_SECONDS = 30.0
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
-    """Whether the condition came to hold before the time was over."""
+def wait_until(
+    condition: Callable[[], bool], timeout_seconds: float, look_seconds: float = _POLL_SECONDS
+) -> bool:
+    """Whether the condition came to hold before the time was over; looks again after so long."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(look_seconds)
     return True
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from signal import SIGSTOP
 from typing import Any
 
@@ -33,25 +34,42 @@ REQUEST_BYTES = 1_000
 """A produce request with a batch is larger, any other request of a load is smaller."""
 
 
-def knows_us(case: RecoveryCase, *lanes: Lane) -> list[bool]:
-    """Whether the lanes' leaders (those of the topic) have state of the job's producer id."""
+LOOK_SECONDS = 0.2
+"""A broker forgets within seconds: who asks it more often only keeps both busy."""
+
+
+@contextmanager
+def asking_leaders(case: RecoveryCase, *lanes: Lane) -> Iterator[Callable[[], list[bool]]]:
+    """A question: whether the lanes' leaders (those of the topic) have state of the job's producer
+    id."""
     producer_id = (case.item() or {})["producer_id"]
     asked = lanes or [Lane(case.topic, number) for number in range(case.partitions)]
     places = [TopicPartition(lane.topic, lane.partition) for lane in asked]
     admin = case.stack.admin_client()
-    try:
+
+    def know_us() -> list[bool]:
         described = admin.describe_producers(places)
+        return [
+            producer_id in {each.producer_id for each in described[place].active_producers}
+            for place in places
+        ]
+
+    try:
+        yield know_us
     finally:
         admin.close()
-    return [
-        producer_id in {each.producer_id for each in described[place].active_producers}
-        for place in places
-    ]
+
+
+def knows_us(case: RecoveryCase, *lanes: Lane) -> list[bool]:
+    """The answer of now."""
+    with asking_leaders(case, *lanes) as know_us:
+        return know_us()
 
 
 def wait_until_forgotten(case: RecoveryCase, *lanes: Lane) -> None:
     """Returns when no leader has state of the job's producer id any more."""
-    assert wait_until(lambda: not any(knows_us(case, *lanes)), DEADLINE_SECONDS)
+    with asking_leaders(case, *lanes) as know_us:
+        assert wait_until(lambda: not any(know_us()), DEADLINE_SECONDS, LOOK_SECONDS)
 
 
 def lane_in_item(case: RecoveryCase, partition: int = 0, topic: str = "") -> list[Any]:

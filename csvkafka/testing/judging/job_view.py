@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -97,13 +97,34 @@ class JobView:
         self.wait_for(lambda view: view.last_line() >= row_count, f"a checkpoint of {row_count}")
 
 
+STILL_FACTOR = 5
+"""How many times longer the rest between two looks becomes while nothing moves."""
+
+
+class LookRest:
+    """How long to rest before the next look: `shortest_seconds` while things move; while they stand
+    still, when one look is like the last, a little longer each time, up to `STILL_FACTOR` times.
+
+    On the embedded stack a look costs six milliseconds of processor time."""
+
+    def __init__(self, shortest_seconds: float) -> None:
+        self._shortest_seconds = shortest_seconds
+        self._longest_seconds = STILL_FACTOR * shortest_seconds
+        self.seconds = shortest_seconds
+
+    def looked(self, moved: bool) -> None:
+        """Notes whether the look saw something else than the one before."""
+        longer = min(1.5 * self.seconds, self._longest_seconds)
+        self.seconds = self._shortest_seconds if moved else longer
+
+
 class JobWatch:
     """Observes a job again and again in a thread of its own, for the checker and the history."""
 
     def __init__(self, view: JobView, history: History, every_seconds: float = 0.1) -> None:
         self._view = view
         self._history = history
-        self._every_seconds = every_seconds
+        self._rest = LookRest(every_seconds)
         self._over = threading.Event()
         self._observe_one_at_a_time = threading.Lock()
         self._observations: list[CheckpointObservation] = []
@@ -126,13 +147,15 @@ class JobWatch:
         """One more observation, now. Raises SinkError, or an error of botocore."""
         with self._observe_one_at_a_time:
             seen = self._view.observe()
+            last = self._observations[-1] if self._observations else None
+            self._rest.looked(last is None or _place(seen) != _place(last))
             self._observations.append(seen)
         self._history.record(
             "checkpoint", last_line=seen.last_line, end_offsets=dict(seen.end_offsets)
         )
 
     def _run(self) -> None:
-        while not self._over.wait(self._every_seconds):
+        while not self._over.wait(self._rest.seconds):
             try:
                 self.observe()
             except (SinkError, BotoCoreError, ClientError) as error:
@@ -155,3 +178,7 @@ class JobWatch:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _place(seen: CheckpointObservation) -> tuple[int, Mapping[int, int]]:
+    return seen.last_line, seen.end_offsets

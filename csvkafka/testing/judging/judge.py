@@ -26,7 +26,7 @@ from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.faults.strikes import Action, StrikeWatch, plan_strikes
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import write_csv
-from csvkafka.testing.judging.job_view import JobView
+from csvkafka.testing.judging.job_view import JobView, LookRest
 from csvkafka.testing.judging.judgement import Judgement, Life, compare, repeated_rows
 from csvkafka.testing.judging.plan import JudgePlan, JudgeView, Unwatched
 from csvkafka.testing.processes.loader_command import placeholder_values
@@ -127,6 +127,7 @@ class _Trial:
         self._lives: list[_Running] = []
         self._paused: list[_Running] = []
         self._seen = _Seen()
+        self._rest = LookRest(LOOK_SECONDS)
         self._checkpoints: list[CheckpointObservation] = []
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -201,7 +202,7 @@ class _Trial:
             elif watch is not None and self._is_due(watch, life, now):
                 self._strike(life, watch)
             self._wake_paused(life)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(self._rest.seconds)
         return life
 
     def _is_due(self, watch: StrikeWatch, life: _Running, now: float) -> bool:
@@ -259,7 +260,7 @@ class _Trial:
                 if time.monotonic() - self._seen.moved_at > self._plan.stall_seconds:
                     life.incarnation.kill()
                     life.end += ", then hung"
-                time.sleep(LOOK_SECONDS)
+                time.sleep(self._rest.seconds)
             if life.end == "paused, then woken":
                 life.end += f", exit {life.incarnation.return_code}"
         self._settle()
@@ -291,6 +292,7 @@ class _Trial:
         now, seen = time.monotonic(), self._seen
         records = sum(ends.values())
         changed = records > seen.records or item != seen.item
+        self._rest.looked(changed)
         seen.writes += item != seen.item
         seen.item = item
         if records > seen.records:

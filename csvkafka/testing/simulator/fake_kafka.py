@@ -78,6 +78,8 @@ class FakeKafka:
         self.cluster_id = cluster_id
         self.new_log = new_log
         self.topics: dict[str, FakeTopic] = {}
+        self.log_accesses = 0
+        """How often anybody has asked for a partition's log."""
         self._topic_number = itertools.count(1)
         self._producer_id = itertools.count(1000)
 
@@ -90,6 +92,7 @@ class FakeKafka:
 
     def log(self, lane: Lane) -> PartitionLog:
         """The lane's partition."""
+        self.log_accesses += 1
         return self.topics[lane.topic].logs[lane.partition]
 
     def new_producer_identity(self) -> ProducerIdentity:

@@ -43,15 +43,19 @@ class OnTheirWay:
     def __init__(self) -> None:
         self._effects: dict[int, Callable[[], object]] = {}
         self._number = 0
+        self.changes = 0
+        """How often something was added or removed."""
 
     def add(self, effect: Callable[[], object]) -> int:
         """The client has sent something; `effect` is what it does once the server takes it."""
         self._number += 1
+        self.changes += 1
         self._effects[self._number] = effect
         return self._number
 
     def done(self, number: int) -> None:
         """The server has taken it, or never will."""
+        self.changes += 1
         self._effects.pop(number, None)
 
     def pending(self, number: int) -> bool:
@@ -65,6 +69,7 @@ class OnTheirWay:
 
     def abandon(self) -> list[Callable[[], object]]:
         """The client is dead: hands over what is on its way, in order, to be done by hand."""
+        self.changes += 1
         effects = list(self._effects.values())
         self._effects.clear()
         return effects

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from csvkafka.model import Step
-from csvkafka.testing.simulator.schedule import AT_POINTS, HELD, Fault, Schedule
-from csvkafka.testing.simulator.simulation import Simulation
+from csvkafka.testing.simulator.schedule import AT_POINTS, CRASHES, HELD, Fault, Schedule
+from csvkafka.testing.simulator.simulation import Moment, Simulation
 from csvkafka.testing.simulator.simulation_judge import violations
 
 Judge = Callable[[Schedule], list[str]]
@@ -63,22 +63,40 @@ def _smaller(schedule: Schedule) -> Iterator[Schedule]:
 
 def points_of(schedule: Schedule, life: int) -> list[tuple[str, int]]:
     """The points that this life comes to, in order."""
+    return [(point, nth) for point, nth, _ in points_with_moments(schedule, life)]
+
+
+def points_with_moments(schedule: Schedule, life: int) -> list[tuple[str, int, Moment]]:
+    """The points that this life comes to, in order, and when it comes to each."""
     simulation = Simulation(schedule)
+    moments: list[Moment] = []
+    simulation.moments = moments
     simulation.run()
     points = []
-    for text in simulation.trace:
+    for text, moment in zip(simulation.trace, moments, strict=True):
         number, _, rest = text.partition("/")
         if int(number) == life:
             point, _, nth = rest.partition("#")
-            points.append((point, int(nth)))
+            points.append((point, int(nth), moment))
     return points
 
 
+OF_A_MOMENT = frozenset((*CRASHES, HELD, "release", "forget", "restart"))
+"""What is the same at each point of one `Moment`. The worker's own steps from one of its points to
+the next are seen by nobody: it dies as well before as after them, and what happens to the servers
+meanwhile it does not see. (A test runs them all the same, and compares.)"""
+
+
 def every_crash(base: Schedule, actions: Sequence[str], life: int = 1) -> Iterator[Schedule]:
-    """Each point of that life in the run `base`, with each of these crashes (or other actions)."""
-    for point, nth in points_of(base, life):
+    """Each point of that life in the run `base`, with each of these crashes (or other actions).
+
+    Of the points of one moment only the first, for what is the same at each of them."""
+    moments = set()
+    for point, nth, moment in points_with_moments(base, life):
         for action in actions:
-            yield replace(base, faults=(*base.faults, Fault(life, point, nth, action)))
+            if moment not in moments or action not in OF_A_MOMENT:
+                yield replace(base, faults=(*base.faults, Fault(life, point, nth, action)))
+        moments.add(moment)
 
 
 def every_pair(base: Schedule, first: str, second: str) -> Iterator[Schedule]:

@@ -67,6 +67,21 @@ Hooks = Mapping[str, Callable[["Simulation"], object]]
 """What a test does itself where a life comes to a point: `{"2/run-begins#1": cut_the_log}`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How much has happened in the world: when two of them are equal, nothing did between them, but
+    for what a worker does by itself."""
+
+    turns: int
+    """Whatever waits, is woken, begins, or is sent takes a turn."""
+    log_accesses: int
+    items: int
+    on_their_way: tuple[int, ...]
+    late: tuple[int, int]
+    drawn: int
+    """Of what was drawn at random."""
+
+
 class Simulation:
     """The world of one schedule. `run` returns when the job is complete and all lives are over, or
     after `max_lives`."""
@@ -93,6 +108,8 @@ class Simulation:
         self.held: list[Callable[[], object]] = []
         self.trace: list[str] = []
         """Every point that was met, as `LIFE/POINT#NTH`."""
+        self.moments: list[Moment] | None = None
+        """When each of them was met, if a list is put here: to tell it takes a third of a run."""
 
     @property
     def lanes(self) -> list[Lane]:
@@ -122,6 +139,17 @@ class Simulation:
             BROKERS[self.schedule.broker],
             self.schedule.expiry,
             lambda: WALL_AT_START + self.time.now,
+        )
+
+    def moment(self) -> Moment:
+        """How much has happened so far."""
+        return Moment(
+            self.time.turns,
+            self.kafka.log_accesses,
+            len(self.items),
+            tuple(life.on_their_way.changes for life in self.lives),
+            (len(self.withheld), len(self.held)),
+            hash(self.random.getstate()),
         )
 
     def begin_life(self) -> Life:
@@ -243,6 +271,8 @@ class Life:
             simulation.release_withheld()
         if place in simulation.hooks:
             simulation.hooks[place](simulation)
+        if simulation.moments is not None:
+            simulation.moments.append(simulation.moment())
         fault = simulation.faults.get((self.number, point, nth))
         if fault is None:
             return ""
@@ -294,9 +324,9 @@ class Life:
                 for effect in effects:
                     seconds += simulation.late_seconds()
                     simulation.time.after(seconds, effect)
+        # The running one too: what Python does on its way out of a call takes no time of the dead.
         for task in self._tasks:
-            if task is not simulation.time.task:
-                simulation.time.kill(task, Crash())
+            simulation.time.kill(task, Crash())
 
     # -- what it does ----------------------------------------------------------------------------
 

@@ -107,6 +107,9 @@ class LateRow:
 
 def late_rows(log: PartitionLog) -> Iterator[LateRow]:
     """The rows that the log holds twice."""
+    values = [record.value for record in log.records()]
+    if len(set(values)) == len(values):
+        return  # a row is the same bytes each time
     headers = log.headers()
     seen: dict[int, BatchHeader] = {}
     for record in log.records():

@@ -12,7 +12,6 @@ and an hour of waiting costs nothing. The thread that makes a `VirtualTime` is i
 from __future__ import annotations
 
 import heapq
-import itertools
 import threading
 from collections.abc import Callable
 
@@ -47,7 +46,8 @@ class VirtualTime:
         self.now = 0.0
         self._limit_seconds = limit_seconds
         self._due: list[tuple[float, int, Task | None, int, Callable[[], object] | None]] = []
-        self._order = itertools.count()
+        self.turns = 0
+        """How many turns were ever due."""
         self._first = Task("first")
         self._running = self._first
         self._live_tasks = 0
@@ -136,7 +136,8 @@ class VirtualTime:
         wait_number: int,
         action: Callable[[], object] | None,
     ) -> None:
-        heapq.heappush(self._due, (due_at, next(self._order), task, wait_number, action))
+        self.turns += 1
+        heapq.heappush(self._due, (due_at, self.turns, task, wait_number, action))
 
     def _pass_turn(self, task: Task) -> None:
         """Runs what is due until it is some task's turn; returns when it is `task`'s again."""

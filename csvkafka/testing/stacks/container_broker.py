@@ -13,7 +13,8 @@ from docker.errors import DockerException
 from testcontainers.core.network import Network
 
 from csvkafka.errors import StackError
-from csvkafka.local.broker import START_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS, kafka_uuid
+from csvkafka.local.broker import START_TIMEOUT_SECONDS, STOP_TIMEOUT_SECONDS
+from csvkafka.local.data_folder import kafka_uuid
 from csvkafka.local.ports import LOOPBACK
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks.container_disk import SmallDisk

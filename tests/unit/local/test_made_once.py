@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.local.class_archive import made_once
+from csvkafka.local.made_once import made_once
 
 
 def test_of_several_at_once_one_makes_it(tmp_path: Path) -> None:
