@@ -22,14 +22,14 @@ from csvkafka.clock import SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.config.unknown import check_settings, misspelt_variables
-from csvkafka.errors import ConfigError, CsvKafkaError
+from csvkafka.errors import ConfigError, CsvKafkaError, UserFunctionError
 from csvkafka.interfaces import Observer
 from csvkafka.job.parts import JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop
 from csvkafka.model import Transform
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.ending import log_ending, wants_detailed
-from csvkafka.process.logs import configure_logging, let_go_of_output, log_level
+from csvkafka.process.logs import configure_logging, is_debugging, let_go_of_output, log_level
 from csvkafka.process.signals import StopSignals
 from csvkafka.wiring import run_load
 
@@ -142,7 +142,10 @@ class CSVToKafkaProcessor:
         observer: Observer | None = None,
         stop_signal: Callable[[], int | None] = never_stop,
     ) -> JobResult:
-        """Loads what is not loaded yet; see `run_load` for arguments and errors."""
+        """Loads what is not loaded yet; see `run_load` for arguments and errors.
+
+        Where DEBUG is asked for, the log has the lines of a function of yours that raised, and so
+        has the traceback of the UserFunctionError."""
         with self._spelling_settings():
             config = self._config = self._checked_config()
             send_row = self._own_sender()
@@ -157,6 +160,9 @@ class CSVToKafkaProcessor:
                     s3_client=self.s3_client,
                     send_row=send_row,
                 )
+            except UserFunctionError as error:
+                _show_lines(error)
+                raise
             finally:
                 self._running = False
                 self._close_producer()
@@ -263,6 +269,13 @@ class CSVToKafkaProcessor:
                 return True
         log.error("Line %d could not be sent in %d attempts", line_number, max_retries)
         return False
+
+
+def _show_lines(error: UserFunctionError) -> None:
+    """The lines of the user's function, without values, for whoever debugs it."""
+    if error.frames and is_debugging():
+        log.debug("In the function:\n%s", error.frames)
+        error.add_note(f"In the function:\n{error.frames.rstrip()}")
 
 
 def _check_types(settings: object, transform: object) -> None:

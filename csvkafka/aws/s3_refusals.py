@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
 from csvkafka.aws.credential_faults import credential_fault
+from csvkafka.aws.strangers import unreached
 from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
@@ -115,8 +116,8 @@ def refusal(
         )
     if kind is FailureKind.TRANSIENT and not has_answered:
         return SourceReadError(
-            f"cannot read {name} {where}: S3 cannot be reached: check AWS_REGION, AWS_ENDPOINT_URL "
-            f"and the network ({request}: {cause})"
+            f"cannot read {name} {where}: {unreached('S3', error)} and the network ({request}: "
+            f"{cause})"
         )
     remedy = "when S3 answers" if kind is FailureKind.TRANSIENT else "when that is put right"
     return SourceReadError(

@@ -134,7 +134,7 @@ class S3Source:
                 head = client.head_object(Bucket=self._bucket, Key=self._key, **self._asked.more)
             except aws.vendor_errors() as bare:
                 error = in_own_words(client, self._asked, bare)
-                self._has_answered = self._has_answered or aws.http_status_of(error) > 0
+                self._has_answered = self._has_answered or aws.is_from_aws(error)
                 limit = None if self._has_answered else UNREACHED_SECONDS
                 transient = aws.failure_kind(error) is FailureKind.TRANSIENT
                 if not transient or not patience.wait(limit):

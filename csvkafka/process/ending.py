@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from csvkafka.errors import ConfigError, CsvKafkaError, ExitCode, StoppedError, UserFunctionError
+from csvkafka.errors import ConfigError, CsvKafkaError, ExitCode, StoppedError
 
 EXIT_CODES_VARIABLE = "EXIT_CODES"
 PLAIN, DETAILED = EXIT_CODES = ("plain", "detailed")
@@ -33,13 +33,11 @@ def log_ending(log: logging.Logger, error: Exception, *, detailed: bool = False)
     """Logs what ended the run, in one line; returns the exit code.
 
     A stop is no error. Of what the user's own function raised nothing is shown that could hold
-    values of a row; the lines of the function only at DEBUG."""
+    values of a row."""
     if isinstance(error, StoppedError):
         log.info("Stopped: %s", error)
     elif isinstance(error, CsvKafkaError):
         log.error("%s: %s", type(error).__name__, error)
-        if isinstance(error, UserFunctionError) and error.frames:
-            log.debug("In the function:\n%s", error.frames)
     else:
         log.error("This is a defect of csvkafka; please report it with this log", exc_info=error)
     return exit_code(error, detailed=detailed)

@@ -25,6 +25,12 @@ def log_level() -> str:
     return text.upper()
 
 
+def is_debugging() -> bool:
+    """DEBUG is asked for, by the environment or by whoever has set up logging."""
+    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
+    return asked or logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
 def configure_logging(level: str = "INFO") -> None:
     """Logs to stdout from `level` on. A line that cannot be written (disk full, reader gone) is
     dropped."""

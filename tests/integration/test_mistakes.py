@@ -17,6 +17,7 @@ import pytest
 
 from tests.integration.command_line import environment_with
 from tests.integration.loads import LoadPlace
+from tests.unit.aws.web_server import PAGE, web_server
 
 TEN_SECONDS = 10.0
 
@@ -70,6 +71,23 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         {"AWS_ENDPOINT_URL_S3": "http://{silent}"},
         "SourceRead.*{silent}.*cannot be reached",
     ),
+    "S3: a web server": (
+        {"AWS_ENDPOINT_URL_S3": "http://{page}"},
+        "{page}.*what answers is not S3.*AWS_ENDPOINT_URL",
+    ),
+    "DynamoDB: a web server": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://{page}"},
+        "{page}.*what answers is not DynamoDB.*AWS_ENDPOINT_URL.*an HTML page, 'Welcome'",
+    ),
+    "AWS: a region that is none": (
+        {
+            "AWS_REGION": "us-est-1",
+            "AWS_DEFAULT_REGION": "us-est-1",
+            "AWS_ENDPOINT_URL": "",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        },
+        "us-est-1.*cannot be reached: check AWS_REGION",
+    ),
     "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*CREATE_TABLE=true"),
     "DynamoDB: endpoint's host": (
         {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{NO_HOST}"},
@@ -91,14 +109,19 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, str]]:
-    """A port of nobody (connections are refused), and one of somebody who never answers."""
+    """A port of nobody (connections are refused), one of somebody who never answers, and one that
+    answers everything with a page."""
     with ExitStack() as held:
         refusing = held.enter_context(socket())
         refusing.bind(("127.0.0.1", 0))
         silent = held.enter_context(create_server(("127.0.0.1", 0)))
+        page = held.enter_context(web_server(200, "text/html", PAGE))
         yield {
-            name: f"127.0.0.1:{port.getsockname()[1]}"
-            for name, port in (("refusing", refusing), ("silent", silent))
+            "page": page.removeprefix("http://"),
+            **{
+                name: f"127.0.0.1:{port.getsockname()[1]}"
+                for name, port in (("refusing", refusing), ("silent", silent))
+            },
         }
 
 
