@@ -51,7 +51,16 @@ from enum import IntEnum
 from typing import ClassVar
 
 ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
-"""The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
+"""The end of a remedy that changes the file or what a row becomes: a job that may have sent a row
+keeps both for life."""
+
+
+IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent before"
+
+
+def with_the_same_job(message: str) -> str:
+    """The message for a job that can have sent no row: it takes the file and the settings anew."""
+    return message.replace(ANOTHER_JOB, "and run again")
 
 
 def counted(number: int, noun: str) -> str:
@@ -157,9 +166,7 @@ class SourceCorruptError(SourceError):
     """The source's bytes are not what they should be (checksum, gzip, encoding)."""
 
     cause = "A damaged or truncated object, or another encoding than CSV_ENCODING."
-    remedy = (
-        "Repair the file or set its encoding, and load under another JOB_ID into a clean topic."
-    )
+    remedy = f"Repair the file or set its encoding, and run again; {IF_ROWS_WERE_SENT}."
     detailed_exit_code = ExitCode.DATA
 
 
@@ -167,7 +174,7 @@ class MalformedRowError(SourceError):
     """A row does not fit its header, or a quote is never closed."""
 
     cause = "A delimiter or a quote in a field that is not quoted; a torn line."
-    remedy = "Repair the row, or set ON_BAD_ROW, and load under another JOB_ID into a clean topic."
+    remedy = f"Repair the row, or set ON_BAD_ROW, and run again; {IF_ROWS_WERE_SENT}."
     detailed_exit_code = ExitCode.DATA
 
 
@@ -247,7 +254,7 @@ class JobOwnedError(CheckpointError):
     overwrite it. This error is a botocore ClientError too, as documented for such a write."""
 
     cause = "Your own code writes the progress of a job that csvkafka loads."
-    remedy = "Use another job id for your own code; `csvkafka status` shows how far the job is."
+    remedy = "Use another JOB_ID for your own code; `csvkafka status` shows how far the job is."
     retriable = False
     detailed_exit_code = ExitCode.SETTINGS
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
 from csvkafka.aws.credential_faults import credential_fault
-from csvkafka.aws.strangers import unreached
+from csvkafka.aws.strangers import StrangerError, unreached
 from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
@@ -65,6 +65,8 @@ def in_own_words(client: S3Client, asked: ObjectRequest, error: Exception) -> Ex
         answer = client.get_object(
             Bucket=asked.bucket, Key=asked.key, Range="bytes=0-0", **asked.more
         )
+    except StrangerError as stranger:
+        return stranger
     except aws.vendor_errors() as told:
         if aws.error_code(told) and aws.failure_kind(told) is not FailureKind.TRANSIENT:
             return told
@@ -103,7 +105,7 @@ def refusal(
         return SourceChangedError(
             f"{name} is no longer the object that the job was begun with ({request}: {cause})"
             "; put the old object back, name its version id, or load the new one under "
-            "another job id"
+            "another JOB_ID"
         )
     if kind is FailureKind.NOT_FOUND:
         return SourceNotFoundError(_not_found(asked, error, where, cause))
@@ -182,6 +184,11 @@ def _not_found(asked: ObjectRequest, error: Exception, where: str, cause: str) -
             return (
                 f"there is no bucket {asked.bucket} {where} ({cause}); check S3_BUCKET, region and "
                 "endpoint"
+            )
+        case "NoSuchKey" if asked.key.endswith("/"):
+            return (
+                f"there is no {asked.name} {where} ({cause}): the bucket is there, but a key that "
+                "ends in '/' is at most the mark of a folder; set S3_KEY to the key of one file"
             )
         case "NoSuchKey":
             return (

@@ -122,7 +122,7 @@ class S3Source:
             raise SourceChangedError(
                 f"{identity.uri} is now ETag {identity.etag} of {identity.size} bytes, the job was "
                 f"begun with ETag {before.etag} of {before.size} bytes; put the old object back, "
-                "name its version id, or load the new one under another job id"
+                "name its version id, or load the new one under another JOB_ID"
             )
         self._pinned = identity
         return identity

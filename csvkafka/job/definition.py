@@ -307,14 +307,14 @@ def check_same_job(
         raise ItemUnusableError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
-            "backup, or load under a new JOB_ID into a clean topic."
+            "backup, or load under another JOB_ID into a clean topic."
         )
     topic = now.lanes[0].topic
     count = facts[topic].partition_count
     if count < stored.partition_count:
         raise TopicChangedError(
             f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
-            f"{stored.partition_count}: it is not the same topic. Load under a new JOB_ID."
+            f"{stored.partition_count}: it is not the same topic. Load under another JOB_ID."
         )
     if count > stored.partition_count and len(now.lanes) > 1:
         return [

@@ -14,10 +14,14 @@ PLAIN, DETAILED = EXIT_CODES = ("plain", "detailed")
 
 def wants_detailed(environment: Mapping[str, str]) -> bool:
     """Whether the environment asks for detailed exit codes. Raises ConfigError."""
-    text = environment.get(EXIT_CODES_VARIABLE) or PLAIN
+    return are_detailed(environment.get(EXIT_CODES_VARIABLE) or PLAIN, EXIT_CODES_VARIABLE)
+
+
+def are_detailed(text: str, given_by: str) -> bool:
+    """The same of a text that a variable or an option gave. Raises ConfigError."""
     if text not in EXIT_CODES:
         raise ConfigError(
-            f"EXIT_CODES must be one of {', '.join(EXIT_CODES)}, not {text!r}; set one of them"
+            f"{given_by} must be one of {', '.join(EXIT_CODES)}, not {text!r}; set one of them"
         )
     return text == DETAILED
 

@@ -55,10 +55,14 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **PLAIN},
         "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT",
     ),
-    "Kafka: topic": ({"KAFKA_TOPIC": "no-such-topic"}, "topic no-such-topic does not exist"),
+    "Kafka: topic": (
+        {"KAFKA_TOPIC": "no-such-topic"},
+        "topic no-such-topic does not exist.*kafka-topics.sh .*--create --topic no-such-topic",
+    ),
     "Kafka: partition": ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
     "S3: bucket": ({"S3_BUCKET": "no-such-bucket"}, "no bucket no-such-bucket.*S3_BUCKET"),
     "S3: key": ({"S3_KEY": "no/such.csv"}, "no s3://.*/no/such.csv.*S3_KEY"),
+    "S3: folder": ({"S3_KEY": "exports/"}, "no s3://.*/exports/ .*mark of a folder.*S3_KEY"),
     "S3: endpoint's host": (
         {"AWS_ENDPOINT_URL_S3": f"http://{NO_HOST}"},
         f"SourceRead.*{NO_HOST}.*cannot be reached",

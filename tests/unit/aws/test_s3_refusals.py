@@ -170,6 +170,13 @@ def test_a_refusal_names_its_cause_and_remedy_at_once(
     assert "AKIAIOSFODNN7EXAMPLE" not in str(raised.value)
 
 
+def test_a_key_that_names_a_folder_is_told(s3: FakeS3) -> None:
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    folder = S3Source("bucket", "exports/", client=client, clock=SteppedClock())
+    with refusal(SourceNotFoundError, "ends in '/' is at most the mark of a folder; set S3_KEY"):
+        folder.identify()
+
+
 def test_a_bare_refusal_costs_one_get_of_one_byte(s3: FakeS3) -> None:
     refuse(s3, EXPIRED)
     with pytest.raises(SourceReadError):

@@ -26,7 +26,8 @@ def test_a_page_is_told_from_the_services(status: int) -> None:
         clock = SteppedClock()
         begun = clock.now
         s3 = aws.s3_client(endpoint_url=url)
-        with refusal(SourceReadError, f"{url}.* what answers is not S3: check AWS_REGION"):
+        what = "S3 cannot be reached" if status >= 500 else "what answers is not S3"
+        with refusal(SourceReadError, f"{url}.* {what}: check AWS_REGION"):
             S3Source("bucket", "k", client=s3, clock=clock).identify()
         table = aws.dynamodb_client(endpoint_url=url, call_seconds=1.0)
         item = DynamoDbItem("checkpoints", "job", client=table)
