@@ -213,11 +213,11 @@ class UserFunctionError(CsvKafkaError):
         )
 
     @classmethod
-    def no_object(cls, function: str, row: str, error: BaseException) -> UserFunctionError:
-        """What to raise when `function` returned for `row` what is no JSON object, as `error`
+    def no_object(cls, function: str, row: str, why: object) -> UserFunctionError:
+        """What to raise when `function` returned for `row` what is no JSON object, as `why`
         says."""
         return cls(
-            f"{function} returned no JSON object for {row} ({error}): repair the function, and run "
+            f"{function} returned no JSON object for {row} ({why}): repair the function, and run "
             "the same command again"
         )
 

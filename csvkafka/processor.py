@@ -146,6 +146,7 @@ class CSVToKafkaProcessor:
 
         Where DEBUG is asked for, the log has the lines of a function of yours that raised, and so
         has the traceback of the UserFunctionError."""
+        _refuse_to_load_in_an_encode_worker()
         with self._spelling_settings():
             config = self._config = self._checked_config()
             send_row = self._own_sender()
@@ -170,6 +171,11 @@ class CSVToKafkaProcessor:
     def _checked_config(self) -> LoadConfig:
         """The settings and the attributes as they are now. Raises ConfigError."""
         _check_manager(self.checkpoint_manager)
+        if self._s3_client is not None and not hasattr(self._s3_client, "head_object"):
+            raise ConfigError(
+                "'s3_client' must be a client for S3, made by boto3.client('s3'), not "
+                f"{type(self._s3_client).__name__}"
+            )
         config = LoadConfig.from_settings(
             {
                 **self._settings,
@@ -289,6 +295,17 @@ def _check_types(settings: object, transform: object) -> None:
             "'transform' must be a function of a row and its line that returns the record, not "
             f"{type(transform).__name__}; for one by its name set "
             'settings={"TRANSFORM": "module:function"}'
+        )
+
+
+def _refuse_to_load_in_an_encode_worker() -> None:
+    """A fresh process of ENCODE_WORKERS first runs the program's main module, to find a transform
+    there. If that loads when it is merely run, the worker would load too."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process.current_process(), "_inheriting", False):
+        raise ConfigError(
+            'process() must be called under `if __name__ == "__main__":` in the program\'s main '
+            "module: ENCODE_WORKERS are processes that run the rest of that module first"
         )
 
 

@@ -162,10 +162,10 @@ def describe(error: Exception) -> str:
     """The cause in a few words: code, HTTP status and AWS's message, or the exception."""
     code = error_code(error)
     if not code:
-        return f"{type(error).__name__}: {error}"
+        return " ".join(f"{type(error).__name__}: {error}".split())
     response: dict[str, Any] = getattr(error, "response", {})
     message = response["Error"].get("Message", "")
-    return f"{code} (HTTP {http_status_of(error)}) {message}".rstrip()
+    return " ".join(f"{code} (HTTP {http_status_of(error)}) {message}".split())
 
 
 def endpoint_of(client: S3Client | DynamoDBClient) -> str:
@@ -338,7 +338,11 @@ def _client(session: Session, service: str, settings: Config, endpoint_url: str 
         return make_client(service, endpoint_url=endpoint_url, config=settings)
     except (BotoCoreError, ValueError) as error:
         where = _endpoint_without_scheme(service) if endpoint_url is None else None
-        raise ConfigError(where or f"cannot make an AWS client for {service}: {error}") from error
+        raise ConfigError(
+            where
+            or f"cannot make an AWS client for {service}: {error}; check AWS_REGION and "
+            "AWS_ENDPOINT_URL (no blanks, no quotation marks)"
+        ) from error
 
 
 def _endpoint_without_scheme(service: str) -> str | None:

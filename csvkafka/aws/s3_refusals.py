@@ -53,6 +53,8 @@ class ObjectRequest:
         """The object as messages name it."""
         version_id = self.more.get("VersionId")
         uri = f"s3://{self.bucket}/{self.key}"
+        if not uri.isprintable():
+            uri = repr(uri)  # a line end, say, that a file of variables has brought in
         return uri if version_id is None else f"{uri} version {version_id}"
 
 
@@ -91,7 +93,7 @@ def refusal(
     where = f"at {aws.endpoint_of(client)}"
     kind = aws.failure_kind(error)
     if isinstance(error, NoCredentialsError | ParamValidationError):
-        return ConfigError(f"cannot read {name} {where}: {cause}")
+        return ConfigError(f"cannot read {name} {where}: {cause}; check S3_BUCKET and S3_KEY")
     region = _other_region(client, error)
     if region is not None:
         return ConfigError(
@@ -190,10 +192,16 @@ def _not_found(asked: ObjectRequest, error: Exception, where: str, cause: str) -
                 f"there is no {asked.name} {where} ({cause}): the bucket is there, but a key that "
                 "ends in '/' is at most the mark of a folder; set S3_KEY to the key of one file"
             )
+        case "NoSuchKey" if asked.key.startswith(("s3://", "/")):
+            begins = "s3://" if asked.key.startswith("s3://") else "/"
+            return (
+                f"there is no {asked.name} {where} ({cause}): S3_KEY begins with {begins!r}; give "
+                "the key alone, without that, and without the bucket's name"
+            )
         case "NoSuchKey":
             return (
                 f"there is no {asked.name} {where} ({cause}): the bucket is there; check S3_KEY "
-                "(case, blanks, no slash before it), region and endpoint"
+                "(case, blanks, quotation marks, line ends), region and endpoint"
             )
         case "NoSuchVersion":
             return (

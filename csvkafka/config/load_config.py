@@ -160,8 +160,12 @@ def _problem(setting: Setting, text: str) -> str | None:
     match setting.kind:
         case Kind.COUNT if not (text.isdecimal() and int(text) >= setting.minimum):
             return f"must be a whole number of at least {setting.minimum}, not {shown}"
+        case Kind.COUNT if setting.maximum is not None and int(text) > setting.maximum:
+            return f"must be at most {setting.maximum}, not {shown}"
         case Kind.SECONDS if not _is_positive_number(text):
             return f"must be a number of seconds above 0, not {shown}"
+        case Kind.SECONDS if float(text) < setting.minimum:
+            return f"must be at least {setting.minimum} (seconds), not {shown}"
         case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
             return f"must be true or false, not {shown}"
         case Kind.BUCKET if "/" in text and not text.startswith("arn:"):

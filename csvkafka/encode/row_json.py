@@ -7,6 +7,7 @@ same bytes.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,9 +61,11 @@ def key_index_of(plan: EncodePlan) -> int | None:
             f"{plan.key_column!r} (KEY_COLUMN)"
         )
     if plan.key_column not in plan.header:
+        alike = [name for name in plan.header if name.strip().lower() == plan.key_column.lower()]
+        meant = f"; is {alike[0]!r} meant?" if alike else "; set it to one of them"
         raise ConfigError(
             f"key column {plan.key_column!r} (KEY_COLUMN) is not in the header of "
-            f"{plan.source_uri}: {', '.join(plan.header)}"
+            f"{plan.source_uri}: {', '.join(plan.header)}{meant}"
         )
     # Of columns with the same name, the last one counts, as in the record.
     return len(plan.header) - 1 - plan.header[::-1].index(plan.key_column)
@@ -156,8 +159,10 @@ class RowEncoder:
         try:
             return _compact(_json_object(dict(result)))
         except (TypeError, ValueError) as error:
+            # It may be anything, whatever its type says.
+            why = error if hasattr(result, "keys") else f"it is of type {type(result).__name__}"
             name = transform_name(self._plan.transform)
-            raise UserFunctionError.no_object(f"the transform {name}", row, error) from None
+            raise UserFunctionError.no_object(f"the transform {name}", row, why) from None
 
     def _width_reason(self, row: list[str]) -> str:
         return f"row has {counted(len(row), 'field')}, the header has {len(self._names)}"
@@ -201,6 +206,21 @@ def transform_name(transform: Transform) -> str:
     module = getattr(transform, "__module__", "")
     name = getattr(transform, "__qualname__", type(transform).__qualname__)
     return f"{module}:{name}"
+
+
+def check_transform(transform: Transform) -> None:
+    """Raises ConfigError for a function that cannot be called as each row will call it."""
+    name = f"the transform {transform_name(transform)}"
+    if inspect.iscoroutinefunction(transform) or inspect.isgeneratorfunction(transform):
+        raise ConfigError(f"{name} must return the record: make it a plain function (TRANSFORM)")
+    try:
+        inspect.signature(transform).bind({}, 1)
+    except TypeError as error:
+        raise ConfigError(
+            f"{name} must take two arguments, a row and its line ({error}); see TRANSFORM"
+        ) from error
+    except ValueError:
+        return  # a function in C may not tell
 
 
 def _json_object(fields: dict[str, object]) -> bytes:

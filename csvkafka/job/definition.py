@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from csvkafka.compiled import compiled_module
-from csvkafka.encode.row_json import transform_name
+from csvkafka.encode.row_json import check_transform, transform_name
 from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
@@ -95,6 +95,8 @@ class JobSpec:
             self._check_table(self.table)
         if self.one_by_one:
             self._check_one_by_one()
+        if self.transform is not None:
+            check_transform(self.transform)
 
     def _check_table(self, table: RecordTable) -> None:
         if self.transform is not None:

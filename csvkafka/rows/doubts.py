@@ -38,6 +38,11 @@ def refusals(
     if not names:
         if preview.rows:
             yield _blank_first_line(preview)
+        elif preview.is_whole and preview.dialect.skipped_lines and preview.sample:
+            yield (
+                f"{_skip(preview.dialect.skipped_lines)} leaves out all of {preview.source_uri}, "
+                "its header too; set a smaller number"
+            )
         elif preview.is_whole and preview.source_uri.endswith("/"):
             yield (
                 f"{preview.source_uri} is an empty object whose key ends in '/': the mark of a "

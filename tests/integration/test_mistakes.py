@@ -47,6 +47,11 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         {"KAFKA_BOOTSTRAP_SERVERS": "{aws}"},
         "{aws}: .*no answer.*KAFKA_BOOTSTRAP_SERVERS",  # it waits for the end of a line
     ),
+    "Kafka: semicolons": (
+        {"KAFKA_BOOTSTRAP_SERVERS": "a:9092;b:9092"},
+        "'a:9092;b:9092' is not host:port.*commas",
+    ),
+    "Kafka: topic's name": ({"KAFKA_TOPIC": '"rows"'}, "not a name that Kafka allows.*KAFKA_TOPIC"),
     "Kafka: TLS": (
         {"KAFKA_SECURITY_PROTOCOL": "SSL"},
         "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SSL",
@@ -62,6 +67,9 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     "Kafka: partition": ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
     "S3: bucket": ({"S3_BUCKET": "no-such-bucket"}, "no bucket no-such-bucket.*S3_BUCKET"),
     "S3: key": ({"S3_KEY": "no/such.csv"}, "no s3://.*/no/such.csv.*S3_KEY"),
+    "S3: key as a URI": ({"S3_KEY": "s3://b/k.csv"}, "S3_KEY begins with 's3://'"),
+    "lines to skip": ({"CSV_SKIP_LINES": "9"}, "CSV_SKIP_LINES=9 leaves out all"),
+    "lease": ({"LEASE_SECONDS": "0.001"}, "LEASE_SECONDS must be at least 1"),
     "S3: folder": ({"S3_KEY": "exports/"}, "no s3://.*/exports/ .*mark of a folder.*S3_KEY"),
     "S3: endpoint's host": (
         {"AWS_ENDPOINT_URL_S3": f"http://{NO_HOST}"},

@@ -96,6 +96,12 @@ def test_a_source_that_fails_after_its_header_is_shown_as_far_as_it_goes() -> No
     assert [row.fields for row in preview(chunks(), Dialect(), URI).rows] == [("1", "2")]  # type: ignore[arg-type]
 
 
+def test_lines_to_be_skipped_are_not_all_there_are() -> None:
+    shown = preview(iter([b"id,name\n1,a\n"]), Dialect(skipped_lines=9), URI)
+    (said,) = doubts.refusals(shown, DuplicateColumns.REFUSE, {"CSV_SKIP_LINES"})
+    assert "CSV_SKIP_LINES=9 leaves out all" in said
+
+
 def test_the_mark_of_a_folder_is_no_file() -> None:
     shown = preview(iter(()), Dialect(), "s3://data/exports/")
     (said,) = doubts.refusals(shown, DuplicateColumns.REFUSE)
