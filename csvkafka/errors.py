@@ -47,8 +47,9 @@ message to a person spells them as that person gave them: `csvkafka.config.spell
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import ClassVar
+
+from csvkafka.exit_codes import ExitCode
 
 ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
 """The end of a remedy that changes the file or what a row becomes: a job that may have sent a row
@@ -66,30 +67,6 @@ def with_the_same_job(message: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2 rows`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-class ExitCode(IntEnum):
-    """What an orchestrator can tell apart with EXIT_CODES=detailed; up to 78 those of BSD's
-    sysexits."""
-
-    DATA = 65, "the file, or a function of yours, must be repaired"
-    NO_SOURCE = 66, "there is no such object"
-    NO_STACK = 69, "the local stack is not available"
-    DEFECT = 70, "a defect of csvkafka; please report it"
-    CONTRADICTION = 74, "topic or checkpoint item contradict what was acknowledged: look at them"
-    TRY_AGAIN = 75, "it may succeed when it is just run again"
-    REFUSED = 77, "Kafka refused us: authentication, authorization or TLS"
-    SETTINGS = 78, "a setting must be repaired"
-    SOURCE_CHANGED = 80, "the object is not the one that the job was begun with"
-    FENCED = 81, "another worker owns the job: let it go on"
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> ExitCode:
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
 
 
 class CsvKafkaError(Exception):

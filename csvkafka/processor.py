@@ -323,7 +323,7 @@ _DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka
 
 def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130; those
-    of `errors.ExitCode` if EXIT_CODES=detailed is among them."""
+    of `exit_codes.ExitCode` if EXIT_CODES=detailed is among them."""
     configure_logging()
     code = _run_main()
     let_go_of_output()

@@ -18,7 +18,8 @@ from csvkafka.cli.output import (
     report_unexpected,
 )
 from csvkafka.config.settings import SETTINGS
-from csvkafka.errors import CsvKafkaError, ExitCode
+from csvkafka.errors import CsvKafkaError
+from csvkafka.exit_codes import ExitCode
 from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, are_detailed, exit_code
 
 EPILOG = """

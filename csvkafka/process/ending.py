@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from csvkafka.errors import ConfigError, CsvKafkaError, ExitCode, StoppedError
+from csvkafka.errors import ConfigError, CsvKafkaError, StoppedError
+from csvkafka.exit_codes import ExitCode
 
 EXIT_CODES_VARIABLE = "EXIT_CODES"
 PLAIN, DETAILED = EXIT_CODES = ("plain", "detailed")
-"""plain: the documented 0 and 1. detailed: what `errors.ExitCode` tells apart."""
+"""plain: the documented 0 and 1. detailed: what `exit_codes.ExitCode` tells apart."""
 
 
 def wants_detailed(environment: Mapping[str, str]) -> bool:

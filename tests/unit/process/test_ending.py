@@ -9,11 +9,11 @@ import pytest
 from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
-    ExitCode,
     FencedError,
     StoppedError,
     UserFunctionError,
 )
+from csvkafka.exit_codes import ExitCode
 from csvkafka.process.ending import exit_code, log_ending, wants_detailed
 from tests.refusals import refusal, refusal_in
 
