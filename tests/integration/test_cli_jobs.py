@@ -320,7 +320,7 @@ class TestDoctor:
         ("settings", "complaint"),
         [
             ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
-            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' (KEY_COLUMN) is not in the header"),
+            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' (--key-column) is not in the header"),
             ({"KAFKA_TOPIC": "no-such-topic"}, "no-such-topic does not exist"),
         ],
     )
