@@ -8,11 +8,13 @@ table, job and client from it, but reads and writes the item under conditions of
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, from_attribute, to_attribute
+from csvkafka.aws.strangers import StrangerError
 from csvkafka.clock import SystemClock
 from csvkafka.errors import ConfigError, CsvKafkaError, JobOwnedError
 from csvkafka.interfaces import Item
@@ -81,8 +83,8 @@ class CheckpointManager:
         from botocore.exceptions import BotoCoreError, ClientError
 
         values: Item = {
-            "last_line": line_number,
-            "total_sent": total_sent,
+            "last_line": _whole(line_number),
+            "total_sent": _whole(total_sent),
             "timestamp": int(SystemClock().wall()),
             "status": str(status),
         }
@@ -105,7 +107,7 @@ class CheckpointManager:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             raise self._owned(error) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, StrangerError) as error:
             # Documented is ClientError, and whoever catches it means an unreachable table too.
             answer: Any = {"Error": {"Code": type(error).__name__, "Message": str(error)}}
             raise ClientError(answer, "UpdateItem") from error
@@ -146,3 +148,12 @@ def _owned_error_class() -> Callable[[str, ClientError], JobOwnedError]:
             self.operation_name = refused.operation_name
 
     return JobOwnedClientError
+
+
+def _whole(number: object) -> int:
+    """The number of rows or records. Raises TypeError, ValueError: a text would be stored, and read
+    back as no progress at all."""
+    count = operator.index(number)  # type: ignore[arg-type]
+    if count < 0:
+        raise ValueError(f"a checkpoint counts rows from 0 on, not from {count}")
+    return count

@@ -48,40 +48,26 @@ message to a person spells them as that person gave them: `csvkafka.config.spell
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import ClassVar
 
+from csvkafka.exit_codes import ExitCode
+
 ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
-"""The end of a remedy that changes the file or what a row becomes: a job keeps both for life."""
+"""The end of a remedy that changes the file or what a row becomes: a job that may have sent a row
+keeps both for life."""
+
+
+IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent before"
+
+
+def with_the_same_job(message: str) -> str:
+    """The message for a job that can have sent no row: it takes the file and the settings anew."""
+    return message.replace(ANOTHER_JOB, "and run again")
 
 
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2 rows`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-class ExitCode(IntEnum):
-    """What an orchestrator can tell apart with EXIT_CODES=detailed; up to 78 those of BSD's
-    sysexits."""
-
-    DATA = 65, "the file, or a function of yours, must be repaired"
-    NO_SOURCE = 66, "there is no such object"
-    NO_STACK = 69, "the local stack is not available"
-    DEFECT = 70, "a defect of csvkafka; please report it"
-    CONTRADICTION = 74, "topic or checkpoint item contradict what was acknowledged: look at them"
-    TRY_AGAIN = 75, "it may succeed when it is just run again"
-    REFUSED = 77, "Kafka refused us: authentication, authorization or TLS"
-    SETTINGS = 78, "a setting must be repaired"
-    SOURCE_CHANGED = 80, "the object is not the one that the job was begun with"
-    FENCED = 81, "another worker owns the job: let it go on"
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> ExitCode:
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
 
 
 class CsvKafkaError(Exception):
@@ -158,9 +144,7 @@ class SourceCorruptError(SourceError):
     """The source's bytes are not what they should be (checksum, gzip, encoding)."""
 
     cause = "A damaged or truncated object, or another encoding than CSV_ENCODING."
-    remedy = (
-        "Repair the file or set its encoding, and load under another JOB_ID into a clean topic."
-    )
+    remedy = f"Repair the file or set its encoding, and run again; {IF_ROWS_WERE_SENT}."
     detailed_exit_code = ExitCode.DATA
 
 
@@ -168,7 +152,7 @@ class MalformedRowError(SourceError):
     """A row does not fit its header, or a quote is never closed."""
 
     cause = "A delimiter or a quote in a field that is not quoted; a torn line."
-    remedy = "Repair the row, or set ON_BAD_ROW, and load under another JOB_ID into a clean topic."
+    remedy = f"Repair the row, or set ON_BAD_ROW, and run again; {IF_ROWS_WERE_SENT}."
     detailed_exit_code = ExitCode.DATA
 
 
@@ -215,11 +199,11 @@ class UserFunctionError(CsvKafkaError):
         )
 
     @classmethod
-    def no_object(cls, function: str, row: str, error: BaseException) -> UserFunctionError:
-        """What to raise when `function` returned for `row` what is no JSON object, as `error`
+    def no_object(cls, function: str, row: str, why: object) -> UserFunctionError:
+        """What to raise when `function` returned for `row` what is no JSON object, as `why`
         says."""
         return cls(
-            f"{function} returned no JSON object for {row} ({error}): repair the function, and run "
+            f"{function} returned no JSON object for {row} ({why}): repair the function, and run "
             "the same command again"
         )
 
@@ -256,7 +240,7 @@ class JobOwnedError(CheckpointError):
     overwrite it. This error is a botocore ClientError too, as documented for such a write."""
 
     cause = "Your own code writes the progress of a job that csvkafka loads."
-    remedy = "Use another job id for your own code; `csvkafka status` shows how far the job is."
+    remedy = "Use another JOB_ID for your own code; `csvkafka status` shows how far the job is."
     retriable = False
     detailed_exit_code = ExitCode.SETTINGS
 

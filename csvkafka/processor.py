@@ -22,14 +22,14 @@ from csvkafka.clock import SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.config.unknown import check_settings, misspelt_variables
-from csvkafka.errors import ConfigError, CsvKafkaError
+from csvkafka.errors import ConfigError, CsvKafkaError, UserFunctionError
 from csvkafka.interfaces import Observer
 from csvkafka.job.parts import JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop
 from csvkafka.model import Transform
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.process.ending import log_ending, wants_detailed
-from csvkafka.process.logs import configure_logging, let_go_of_output, log_level
+from csvkafka.process.logs import configure_logging, is_debugging, let_go_of_output, log_level
 from csvkafka.process.signals import StopSignals
 from csvkafka.wiring import run_load
 
@@ -142,7 +142,11 @@ class CSVToKafkaProcessor:
         observer: Observer | None = None,
         stop_signal: Callable[[], int | None] = never_stop,
     ) -> JobResult:
-        """Loads what is not loaded yet; see `run_load` for arguments and errors."""
+        """Loads what is not loaded yet; see `run_load` for arguments and errors.
+
+        Where DEBUG is asked for, the log has the lines of a function of yours that raised, and so
+        has the traceback of the UserFunctionError."""
+        _refuse_to_load_in_an_encode_worker()
         with self._spelling_settings():
             config = self._config = self._checked_config()
             send_row = self._own_sender()
@@ -157,6 +161,9 @@ class CSVToKafkaProcessor:
                     s3_client=self.s3_client,
                     send_row=send_row,
                 )
+            except UserFunctionError as error:
+                _show_lines(error)
+                raise
             finally:
                 self._running = False
                 self._close_producer()
@@ -164,6 +171,11 @@ class CSVToKafkaProcessor:
     def _checked_config(self) -> LoadConfig:
         """The settings and the attributes as they are now. Raises ConfigError."""
         _check_manager(self.checkpoint_manager)
+        if self._s3_client is not None and not hasattr(self._s3_client, "head_object"):
+            raise ConfigError(
+                "'s3_client' must be a client for S3, made by boto3.client('s3'), not "
+                f"{type(self._s3_client).__name__}"
+            )
         config = LoadConfig.from_settings(
             {
                 **self._settings,
@@ -265,6 +277,13 @@ class CSVToKafkaProcessor:
         return False
 
 
+def _show_lines(error: UserFunctionError) -> None:
+    """The lines of the user's function, without values, for whoever debugs it."""
+    if error.frames and is_debugging():
+        log.debug("In the function:\n%s", error.frames)
+        error.add_note(f"In the function:\n{error.frames.rstrip()}")
+
+
 def _check_types(settings: object, transform: object) -> None:
     if settings is not None and not isinstance(settings, Mapping):
         raise ConfigError(
@@ -276,6 +295,17 @@ def _check_types(settings: object, transform: object) -> None:
             "'transform' must be a function of a row and its line that returns the record, not "
             f"{type(transform).__name__}; for one by its name set "
             'settings={"TRANSFORM": "module:function"}'
+        )
+
+
+def _refuse_to_load_in_an_encode_worker() -> None:
+    """A fresh process of ENCODE_WORKERS first runs the program's main module, to find a transform
+    there. If that loads when it is merely run, the worker would load too."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process.current_process(), "_inheriting", False):
+        raise ConfigError(
+            'process() must be called under `if __name__ == "__main__":` in the program\'s main '
+            "module: ENCODE_WORKERS are processes that run the rest of that module first"
         )
 
 
@@ -293,7 +323,7 @@ _DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka
 
 def main() -> None:
     """The documented entry point: settings from the environment, exit code 0, 1, 143 or 130; those
-    of `errors.ExitCode` if EXIT_CODES=detailed is among them."""
+    of `exit_codes.ExitCode` if EXIT_CODES=detailed is among them."""
     configure_logging()
     code = _run_main()
     let_go_of_output()

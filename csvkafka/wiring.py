@@ -29,7 +29,7 @@ from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.owner import this_incarnation
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
-from csvkafka.pipeline.encode_workers import encode_workers
+from csvkafka.pipeline.encode_workers import check_portable, encode_workers
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
@@ -56,6 +56,8 @@ def run_load(
     `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row in place of
     csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
     spec = replace(config.spec, one_by_one=send_row is not None)
+    if config.encode_workers and spec.transform is not None:
+        check_portable(spec.transform)
     item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
     if config.create_table and create_table(config.dynamodb_table, item.client):
         log.info("Created the checkpoint table %s", config.dynamodb_table)
@@ -103,7 +105,8 @@ def run_load(
             return Job(spec, parts).run()
         except BrokenProcessPool as error:
             raise EncodeWorkerError(
-                f"an encode worker ended ({error}), most likely killed for its memory; what was "
+                f"an encode worker ended ({error}), most likely killed for its memory (or your "
+                'program calls process() outside of `if __name__ == "__main__":`); what was '
                 "acknowledged is in the checkpoint: run again, with fewer ENCODE_WORKERS"
             ) from error
 

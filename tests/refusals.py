@@ -19,7 +19,8 @@ from typing import TypeVar
 import pytest
 
 from csvkafka import errors
-from csvkafka.errors import CsvKafkaError, ExitCode
+from csvkafka.errors import CsvKafkaError
+from csvkafka.exit_codes import ExitCode
 
 TESTS = Path(__file__).parent
 

@@ -3,6 +3,7 @@
 Imports: the ground, rows.
 Imported by: checkpoint, cli, processor, testing/checker, testing/inputs, testing/judging,
 testing/processes, wiring.
-Read: clients (every setting, and what an AWS error means), credential_faults, s3_source,
-s3_refusals (what S3's refusal of one object means), dynamodb_item.
+Read: clients (every setting, and what an AWS error means), strangers (an answer that is none of
+AWS's), credential_faults, s3_source, s3_refusals (what S3's refusal of one object means),
+dynamodb_item.
 """

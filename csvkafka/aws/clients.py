@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from csvkafka.aws.strangers import refuse_strangers
 from csvkafka.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -141,6 +142,16 @@ def error_code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
+def is_from_aws(error: Exception) -> bool:
+    """The error is an answer of AWS: it has a code (for one without, the SDK takes its HTTP status
+    for the code), or the number that AWS gives each request."""
+    code = error_code(error)
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    has_code = code != "" and not code.isdecimal()
+    return has_code or not headers.keys().isdisjoint(("x-amz-request-id", "x-amzn-requestid"))
+
+
 def http_status_of(error: Exception) -> int:
     """The HTTP status of AWS's answer; 0 if there was none."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
@@ -151,10 +162,10 @@ def describe(error: Exception) -> str:
     """The cause in a few words: code, HTTP status and AWS's message, or the exception."""
     code = error_code(error)
     if not code:
-        return f"{type(error).__name__}: {error}"
+        return " ".join(f"{type(error).__name__}: {error}".split())
     response: dict[str, Any] = getattr(error, "response", {})
     message = response["Error"].get("Message", "")
-    return f"{code} (HTTP {http_status_of(error)}) {message}".rstrip()
+    return " ".join(f"{code} (HTTP {http_status_of(error)}) {message}".split())
 
 
 def endpoint_of(client: S3Client | DynamoDBClient) -> str:
@@ -192,6 +203,7 @@ def s3_client(
 
         settings = settings.merge(Config(s3={"addressing_style": "path"}))
         client = _client(session, "s3", settings, endpoint_url)
+    refuse_strangers(client)
     return client
 
 
@@ -212,6 +224,7 @@ def dynamodb_client(
     settings = _settings(try_seconds / 3, try_seconds * 2 / 3, attempts)
     session = _session("dynamodb", region_name)
     client: DynamoDBClient = _client(session, "dynamodb", settings, endpoint_url)
+    refuse_strangers(client)
     return client
 
 
@@ -325,7 +338,11 @@ def _client(session: Session, service: str, settings: Config, endpoint_url: str 
         return make_client(service, endpoint_url=endpoint_url, config=settings)
     except (BotoCoreError, ValueError) as error:
         where = _endpoint_without_scheme(service) if endpoint_url is None else None
-        raise ConfigError(where or f"cannot make an AWS client for {service}: {error}") from error
+        raise ConfigError(
+            where
+            or f"cannot make an AWS client for {service}: {error}; check AWS_REGION and "
+            "AWS_ENDPOINT_URL (no blanks, no quotation marks)"
+        ) from error
 
 
 def _endpoint_without_scheme(service: str) -> str | None:

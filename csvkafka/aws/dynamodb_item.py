@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
 from csvkafka.aws.credential_faults import credential_fault
+from csvkafka.aws.strangers import unreached
 from csvkafka.errors import CheckpointError, CheckpointUnavailableError, ConfigError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 
@@ -121,7 +122,7 @@ class DynamoDbItem:
         return answer
 
     def _failed(self, error: Exception, action: str) -> CheckpointError | ConfigError:
-        self._has_answered = self._has_answered or aws.http_status_of(error) > 0
+        self._has_answered = self._has_answered or aws.is_from_aws(error)
         if aws.error_code(error) == "ValidationException":
             found = self._other_key(error)
             if found is not None:
@@ -228,9 +229,7 @@ def checkpoint_error(
         case FailureKind.TRANSIENT:
             advice = "DynamoDB does not answer or throttles: run the same command again later"
             if not has_answered:
-                advice = (
-                    "DynamoDB cannot be reached: check AWS_REGION, the endpoint and the network"
-                )
+                advice = f"{unreached('DynamoDB', error)} and the network"
             return CheckpointUnavailableError(
                 f"cannot use {where}: {advice} ({cause})", has_answered=has_answered
             )

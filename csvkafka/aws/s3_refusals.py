@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
 from csvkafka.aws.credential_faults import credential_fault
+from csvkafka.aws.strangers import StrangerError, unreached
 from csvkafka.errors import (
     ConfigError,
     CsvKafkaError,
@@ -52,6 +53,8 @@ class ObjectRequest:
         """The object as messages name it."""
         version_id = self.more.get("VersionId")
         uri = f"s3://{self.bucket}/{self.key}"
+        if not uri.isprintable():
+            uri = repr(uri)  # a line end, say, that a file of variables has brought in
         return uri if version_id is None else f"{uri} version {version_id}"
 
 
@@ -64,6 +67,8 @@ def in_own_words(client: S3Client, asked: ObjectRequest, error: Exception) -> Ex
         answer = client.get_object(
             Bucket=asked.bucket, Key=asked.key, Range="bytes=0-0", **asked.more
         )
+    except StrangerError as stranger:
+        return stranger
     except aws.vendor_errors() as told:
         if aws.error_code(told) and aws.failure_kind(told) is not FailureKind.TRANSIENT:
             return told
@@ -88,7 +93,7 @@ def refusal(
     where = f"at {aws.endpoint_of(client)}"
     kind = aws.failure_kind(error)
     if isinstance(error, NoCredentialsError | ParamValidationError):
-        return ConfigError(f"cannot read {name} {where}: {cause}")
+        return ConfigError(f"cannot read {name} {where}: {cause}; check S3_BUCKET and S3_KEY")
     region = _other_region(client, error)
     if region is not None:
         return ConfigError(
@@ -102,7 +107,7 @@ def refusal(
         return SourceChangedError(
             f"{name} is no longer the object that the job was begun with ({request}: {cause})"
             "; put the old object back, name its version id, or load the new one under "
-            "another job id"
+            "another JOB_ID"
         )
     if kind is FailureKind.NOT_FOUND:
         return SourceNotFoundError(_not_found(asked, error, where, cause))
@@ -115,8 +120,8 @@ def refusal(
         )
     if kind is FailureKind.TRANSIENT and not has_answered:
         return SourceReadError(
-            f"cannot read {name} {where}: S3 cannot be reached: check AWS_REGION, AWS_ENDPOINT_URL "
-            f"and the network ({request}: {cause})"
+            f"cannot read {name} {where}: {unreached('S3', error)} and the network ({request}: "
+            f"{cause})"
         )
     remedy = "when S3 answers" if kind is FailureKind.TRANSIENT else "when that is put right"
     return SourceReadError(
@@ -182,10 +187,21 @@ def _not_found(asked: ObjectRequest, error: Exception, where: str, cause: str) -
                 f"there is no bucket {asked.bucket} {where} ({cause}); check S3_BUCKET, region and "
                 "endpoint"
             )
+        case "NoSuchKey" if asked.key.endswith("/"):
+            return (
+                f"there is no {asked.name} {where} ({cause}): the bucket is there, but a key that "
+                "ends in '/' is at most the mark of a folder; set S3_KEY to the key of one file"
+            )
+        case "NoSuchKey" if asked.key.startswith(("s3://", "/")):
+            begins = "s3://" if asked.key.startswith("s3://") else "/"
+            return (
+                f"there is no {asked.name} {where} ({cause}): S3_KEY begins with {begins!r}; give "
+                "the key alone, without that, and without the bucket's name"
+            )
         case "NoSuchKey":
             return (
                 f"there is no {asked.name} {where} ({cause}): the bucket is there; check S3_KEY "
-                "(case, blanks, no slash before it), region and endpoint"
+                "(case, blanks, quotation marks, line ends), region and endpoint"
             )
         case "NoSuchVersion":
             return (

@@ -122,7 +122,7 @@ class S3Source:
             raise SourceChangedError(
                 f"{identity.uri} is now ETag {identity.etag} of {identity.size} bytes, the job was "
                 f"begun with ETag {before.etag} of {before.size} bytes; put the old object back, "
-                "name its version id, or load the new one under another job id"
+                "name its version id, or load the new one under another JOB_ID"
             )
         self._pinned = identity
         return identity
@@ -134,7 +134,7 @@ class S3Source:
                 head = client.head_object(Bucket=self._bucket, Key=self._key, **self._asked.more)
             except aws.vendor_errors() as bare:
                 error = in_own_words(client, self._asked, bare)
-                self._has_answered = self._has_answered or aws.http_status_of(error) > 0
+                self._has_answered = self._has_answered or aws.is_from_aws(error)
                 limit = None if self._has_answered else UNREACHED_SECONDS
                 transient = aws.failure_kind(error) is FailureKind.TRANSIENT
                 if not transient or not patience.wait(limit):

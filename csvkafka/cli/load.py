@@ -18,8 +18,9 @@ from csvkafka.cli.output import (
     report_unexpected,
 )
 from csvkafka.config.settings import SETTINGS
-from csvkafka.errors import CsvKafkaError, ExitCode
-from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, exit_code
+from csvkafka.errors import CsvKafkaError
+from csvkafka.exit_codes import ExitCode
+from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, are_detailed, exit_code
 
 EPILOG = """
 \b
@@ -36,9 +37,9 @@ Examples:
 AWS region, credentials and endpoints are those of boto3: AWS_REGION, AWS_PROFILE,
 AWS_ENDPOINT_URL, roles.
 
-Exit codes: 0 done (or nothing left to do), 1 failed, 2 the command line is wrong, 143 and 130
-stopped by SIGTERM or Ctrl-C. After each of them but 0 the same command goes on where the last run
-ended.
+Exit codes: 0 done (or nothing left to do), 1 failed (a setting is missing or malformed, too), 2 no
+such option or argument, 143 and 130 stopped by SIGTERM or Ctrl-C. After each of them but 0 the same
+command goes on where the last run ended.
 
 \b
 With --exit-codes detailed, instead of 1:
@@ -54,7 +55,7 @@ log = logging.getLogger(__name__)
 )
 @click.option(
     "--exit-codes",
-    type=click.Choice(EXIT_CODES),
+    metavar="|".join(EXIT_CODES),
     envvar=EXIT_CODES_VARIABLE,
     default=PLAIN,
     show_default=True,
@@ -68,10 +69,11 @@ def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int
     Run again with the same JOB_ID, it goes on where the last run ended, however that ended: kill it
     whenever you like. A second one beside it waits, and takes over should the first die.
     """
+    detailed = are_detailed(exit_codes, "--exit-codes")
     try:
         _load(plain, log_level, values_given(options))
     except Exception as error:
-        if exit_codes == PLAIN:
+        if not detailed:
             raise
         report = report_error if isinstance(error, CsvKafkaError) else report_unexpected
         report(error)
@@ -82,12 +84,12 @@ def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int
 def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.config.unknown import misspelt_variables
-    from csvkafka.process.logs import configure_logging
+    from csvkafka.process.logs import checked_level, configure_logging
     from csvkafka.process.signals import StopSignals
     from csvkafka.wiring import run_load
 
     with StopSignals() as signals:
-        configure_logging(log_level.upper())
+        configure_logging(checked_level(log_level, "--log-level"))
         for warning in misspelt_variables(settings):
             log.warning("%s", warning)
         config = LoadConfig.from_settings(settings)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import click
+
+_TOPIC = re.compile(r"(?!\.{1,2}$)[\w.-]{1,249}", re.ASCII)
 
 EPILOG = """
 \b
@@ -54,6 +57,11 @@ def command(
     """Starts Kafka, S3 and DynamoDB on this machine and prints the exports that point there."""
     from csvkafka.local.run import run_local
 
+    if topic is not None and not _TOPIC.fullmatch(topic):
+        raise click.BadParameter(
+            f"{topic!r} is not a name that Kafka allows (letters, digits, '.', '_' and '-')",
+            param_hint="--topic",
+        )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     run_local(
         int(brokers),

@@ -66,10 +66,10 @@ def values_given(options: Mapping[str, str | bool | None]) -> dict[str, str]:
 
 
 def log_level_option(command: Command) -> Command:
-    """Adds `--log-level`."""
+    """Adds `--log-level`, whose text `process.logs.checked_level` checks, as that of a setting."""
     return click.option(
         "--log-level",
-        type=click.Choice(LOG_LEVELS, case_sensitive=False),
+        metavar="|".join(LOG_LEVELS),
         envvar=LOG_LEVEL_VARIABLE,
         default="INFO",
         show_default=True,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import sys
 import traceback
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +13,7 @@ import click
 
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.errors import StoppedError, UserFunctionError
-from csvkafka.process.logs import LOG_LEVEL_VARIABLE
+from csvkafka.process.logs import LOG_LEVEL_VARIABLE, is_debugging
 
 if TYPE_CHECKING:
     from csvkafka.testing.judging.plan import JudgeView
@@ -29,7 +27,7 @@ def report_error(error: Exception | str) -> None:
     Where DEBUG is asked for, the lines of a function of the user's that failed follow."""
     word = "stopped" if isinstance(error, StoppedError) else "error"
     text = spelled(" ".join(str(error).split()), Form.OPTION)
-    if isinstance(error, UserFunctionError) and error.frames and _debugging():
+    if isinstance(error, UserFunctionError) and error.frames and is_debugging():
         text = f"{text}\n{error.frames.rstrip()}"
     with contextlib.suppress(OSError):
         click.echo(f"csvkafka: {word}: {text}", err=True)
@@ -41,14 +39,9 @@ def report_unexpected(error: Exception) -> None:
         f"{type(error).__name__}: {error}: this is a defect of csvkafka, please report it "
         f"({LOG_LEVEL_VARIABLE}=DEBUG shows the traceback)"
     )
-    if _debugging():
+    if is_debugging():
         with contextlib.suppress(OSError):
             traceback.print_exception(error, file=sys.stderr)
-
-
-def _debugging() -> bool:
-    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
-    return asked or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def is_terminal() -> bool:

@@ -114,8 +114,8 @@ def csvkafka(context: click.Context) -> int | None:
     whatever is killed on the way.
 
     All settings can be given as options or as environment variables; `csvkafka load --help` lists
-    them. Exit codes: 0 done, 1 failed, 2 the command line is wrong, 143 and 130 stopped by SIGTERM
-    or Ctrl-C.
+    them. Exit codes: 0 done, 1 failed (a setting is missing or malformed, too), 2 the command
+    line is wrong (no such command or option), 143 and 130 stopped by SIGTERM or Ctrl-C.
     """
     if context.invoked_subcommand != LOADS:
         leave_signals_to_python()

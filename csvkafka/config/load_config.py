@@ -79,7 +79,7 @@ class LoadConfig:
             source_compression=given.text("SOURCE_COMPRESSION"),
             transform=_transform(given.optional("TRANSFORM")),
             accept_deleted_tail=given.flag("ACCEPT_DELETED_TAIL"),
-            table=_table(given.optional("COLUMNS"), given.optional("COLUMNS_HASH_KEY")),
+            table=_table(given.optional("CSV_COLUMNS"), given.optional("CSV_HASH_KEY")),
         )
         return cls(
             s3_bucket=given.text("S3_BUCKET"),
@@ -163,8 +163,12 @@ def _problem(setting: Setting, text: str) -> str | None:
     match setting.kind:
         case Kind.COUNT if not (text.isdecimal() and int(text) >= setting.minimum):
             return f"must be a whole number of at least {setting.minimum}, not {shown}"
+        case Kind.COUNT if setting.maximum is not None and int(text) > setting.maximum:
+            return f"must be at most {setting.maximum}, not {shown}"
         case Kind.SECONDS if not _is_positive_number(text):
             return f"must be a number of seconds above 0, not {shown}"
+        case Kind.SECONDS if float(text) < setting.minimum:
+            return f"must be at least {setting.minimum} (seconds), not {shown}"
         case Kind.SHARE if not (_is_number(text) and 0 <= float(text) <= 1):
             return f"must be a share from 0 to 1, such as 0.001, not {shown}"
         case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
@@ -250,7 +254,7 @@ def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
     """The declared table in the file; None: there is none. Raises ConfigError."""
     if path is None:
         if hash_key is not None:
-            raise ConfigError("COLUMNS_HASH_KEY is set and COLUMNS is not; set both or neither")
+            raise ConfigError("CSV_HASH_KEY is set and CSV_COLUMNS is not; set both or neither")
         return None
     from csvkafka.schema.declaration import read_table
 
@@ -258,7 +262,7 @@ def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
+            f"CSV_COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
         ) from error
     return read_table(text, path, b"" if hash_key is None else _hash_key(hash_key))
 
@@ -271,12 +275,10 @@ def _hash_key(text: str) -> bytes:
         try:
             key = Path(text[1:]).read_bytes().rstrip(b"\r\n")
         except OSError as error:
-            raise ConfigError(
-                f"COLUMNS_HASH_KEY: cannot read {where} ({error}); check it"
-            ) from error
+            raise ConfigError(f"CSV_HASH_KEY: cannot read {where} ({error}); check it") from error
     if not HASH_KEY_BYTES[0] <= len(key) <= HASH_KEY_BYTES[1]:
         raise ConfigError(
-            f"COLUMNS_HASH_KEY must be {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or @FILE "
+            f"CSV_HASH_KEY must be {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or @FILE "
             f"that holds them; {where} has {len(key)}"
         )
     return key

@@ -16,8 +16,8 @@ class Kind(StrEnum):
     """What a setting's text must be."""
 
     TEXT = "text"
-    COUNT = "count"  # a whole number, at least `minimum`
-    SECONDS = "seconds"  # a positive number
+    COUNT = "count"  # a whole number from `minimum` to `maximum`
+    SECONDS = "seconds"  # a positive number, at least `minimum`
     SHARE = "share"  # a number from 0 to 1
     FLAG = "flag"  # true or false
     BUCKET = "bucket"  # a bucket's name, or the ARN of an access point
@@ -38,6 +38,7 @@ class Setting:
     required: bool = False
     choices: tuple[str, ...] = ()
     minimum: int = 0
+    maximum: int | None = None
     secret: bool = False
     may_be_empty: bool = False
 
@@ -46,6 +47,9 @@ class Setting:
         """The command line's option: `KAFKA_TOPIC` -> `--kafka-topic`."""
         return "--" + self.variable.lower().replace("_", "-")
 
+
+MOST_ENCODERS = 256
+"""More threads or processes than any machine has use for are a slip."""
 
 SOURCE = (
     Setting("S3_BUCKET", "S3 bucket of the CSV object.", kind=Kind.BUCKET, required=True),
@@ -115,13 +119,13 @@ SINK = (
         kind=Kind.COUNT,
     ),
     Setting(
-        "COLUMNS",
+        "CSV_COLUMNS",
         "File that declares the record: types, names, nulls and keys of columns (TOML; "
         "docs/records.md).",
     ),
     Setting(
-        "COLUMNS_HASH_KEY",
-        "Secret of the columns that COLUMNS hashes: 16 to 64 bytes, or @FILE that holds them.",
+        "CSV_HASH_KEY",
+        "Secret of the columns that CSV_COLUMNS hashes: 16 to 64 bytes, or @FILE that holds them.",
         secret=True,
     ),
     Setting("KEY_COLUMN", "Column whose value is the record key and chooses the partition."),
@@ -204,6 +208,7 @@ JOB = (
         "How long a job rests after its worker vanished without a trace, before another takes it.",
         kind=Kind.SECONDS,
         default="10",
+        minimum=1,
     ),
     Setting(
         "WATCHDOG_SECONDS",
@@ -217,12 +222,14 @@ JOB = (
         kind=Kind.COUNT,
         default=str(ENCODE_THREADS),
         minimum=1,
+        maximum=MOST_ENCODERS,
     ),
     Setting(
         "ENCODE_WORKERS",
         "Processes that encode rows beside the loader, where a TRANSFORM takes long; 0: threads.",
         kind=Kind.COUNT,
         default="0",
+        maximum=MOST_ENCODERS,
     ),
     Setting("TRANSFORM", "Function that changes each row, as module:function."),
     Setting(

@@ -7,6 +7,7 @@ same bytes.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,9 +66,11 @@ def key_index_of(plan: EncodePlan) -> int | None:
             f"{plan.key_column!r} (KEY_COLUMN)"
         )
     if plan.key_column not in plan.header:
+        alike = [name for name in plan.header if name.strip().lower() == plan.key_column.lower()]
+        meant = f"; is {alike[0]!r} meant?" if alike else "; set it to one of them"
         raise ConfigError(
             f"key column {plan.key_column!r} (KEY_COLUMN) is not in the header of "
-            f"{plan.source_uri}: {', '.join(plan.header)}"
+            f"{plan.source_uri}: {', '.join(plan.header)}{meant}"
         )
     # Of columns with the same name, the last one counts, as in the record.
     return len(plan.header) - 1 - plan.header[::-1].index(plan.key_column)
@@ -83,7 +86,7 @@ class RowEncoder:
         self._rest_key = rest_key(plan.header)
         self._declared = None if plan.table is None else Declared(plan, plan.table)
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
-        self._repair = "the file" if plan.table is None else "the file or the table (COLUMNS)"
+        self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
         self._metadata = Metadata.VALUE if plan.table is None else plan.table.metadata
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
@@ -186,8 +189,10 @@ class RowEncoder:
         try:
             return _compact(_json_object(dict(result)))
         except (TypeError, ValueError) as error:
+            # It may be anything, whatever its type says.
+            why = error if hasattr(result, "keys") else f"it is of type {type(result).__name__}"
             name = transform_name(self._plan.transform)
-            raise UserFunctionError.no_object(f"the transform {name}", row, error) from None
+            raise UserFunctionError.no_object(f"the transform {name}", row, why) from None
 
     def _kept(self, row: list[str]) -> dict[str, object]:
         """The record of a row wider or narrower than the header, as csv.DictReader has it."""
@@ -212,6 +217,21 @@ def transform_name(transform: Transform) -> str:
     module = getattr(transform, "__module__", "")
     name = getattr(transform, "__qualname__", type(transform).__qualname__)
     return f"{module}:{name}"
+
+
+def check_transform(transform: Transform) -> None:
+    """Raises ConfigError for a function that cannot be called as each row will call it."""
+    name = f"the transform {transform_name(transform)}"
+    if inspect.iscoroutinefunction(transform) or inspect.isgeneratorfunction(transform):
+        raise ConfigError(f"{name} must return the record: make it a plain function (TRANSFORM)")
+    try:
+        inspect.signature(transform).bind({}, 1)
+    except TypeError as error:
+        raise ConfigError(
+            f"{name} must take two arguments, a row and its line ({error}); see TRANSFORM"
+        ) from error
+    except ValueError:
+        return  # a function in C may not tell
 
 
 def _json_object(fields: dict[str, object]) -> bytes:

@@ -12,12 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from csvkafka.encode.encoder import check_plan, encode_block
-from csvkafka.errors import ConfigError
+from csvkafka.errors import ANOTHER_JOB, ConfigError, CsvKafkaError, with_the_same_job
 from csvkafka.interfaces import Item
 from csvkafka.job import adoption
 from csvkafka.job.definition import JobSpec, check_same_job, define, has_promised_nothing
 from csvkafka.job.parts import JobParts
-from csvkafka.job.preflight import check_partition, check_topic
+from csvkafka.job.preflight import check_partition, check_topic, missing_topic
 from csvkafka.ledger.item import (
     JobDefinition,
     StoredJob,
@@ -75,8 +75,22 @@ class Beginning:
         """Step 1: the item stands and is this job's, or the run is refused."""
         try:
             return self._begin()
+        except CsvKafkaError as error:
+            if ANOTHER_JOB in str(error) and self._has_promised_nothing():
+                error.args = (with_the_same_job(str(error)),)
+            raise
         finally:
             self._first_chunks.clear()
+
+    def _has_promised_nothing(self) -> bool:
+        """Whether the job may begin anew; False too where the table does not tell."""
+        try:
+            item = self._ledger.read()
+            if item is None:
+                return True
+            return not is_documented_only(item) and has_promised_nothing(decode(item))
+        except CsvKafkaError:
+            return False
 
     def _begin(self) -> Begun:
         source = self._parts.source.identify()
@@ -202,10 +216,7 @@ class Beginning:
         for topic in self._spec.topics:
             facts = self._parts.cluster.describe_topic(topic)
             if facts is None:
-                raise ConfigError(
-                    f"topic {topic} does not exist; create it first (csvkafka never does), or "
-                    "check KAFKA_TOPIC and KAFKA_BOOTSTRAP_SERVERS"
-                )
+                raise missing_topic(topic, self._spec.topic)
             described[topic] = facts
         return described
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from csvkafka.compiled import compiled_module
-from csvkafka.encode.row_json import transform_name
+from csvkafka.encode.row_json import check_transform, transform_name
 from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
@@ -95,29 +95,31 @@ class JobSpec:
             self._check_table(self.table)
         if self.one_by_one:
             self._check_one_by_one()
+        if self.transform is not None:
+            check_transform(self.transform)
 
     def _check_table(self, table: RecordTable) -> None:
         if self.transform is not None:
             raise ConfigError(
-                "COLUMNS and TRANSFORM exclude each other, as a record is declared or made by a "
-                "function: set one of them"
+                "CSV_COLUMNS and TRANSFORM exclude each other, as a record is declared or made "
+                "by a function: set one of them"
             )
         if self.key_column is not None and table.key:
             raise ConfigError(
-                f"KEY_COLUMN ({self.key_column}) and the key in COLUMNS ({', '.join(table.key)}) "
-                "exclude each other: set one of them"
+                f"KEY_COLUMN ({self.key_column}) and the key in CSV_COLUMNS "
+                f"({', '.join(table.key)}) exclude each other: set one of them"
             )
         if self.bad_rows is BadRows.KEEP:
             raise ConfigError(
-                "ON_BAD_ROW=keep and COLUMNS exclude each other: a field beyond the header has no "
-                "declared type; set ON_BAD_ROW=dead-letter"
+                "ON_BAD_ROW=keep and CSV_COLUMNS exclude each other: a field beyond the header has "
+                "no declared type; set ON_BAD_ROW=dead-letter"
             )
 
     def _check_one_by_one(self) -> None:
         """What an own `_send_to_kafka` would have to do itself is refused, not left out."""
         given = {
             "TRANSFORM": self.transform is not None,
-            "COLUMNS": self.table is not None,
+            "CSV_COLUMNS": self.table is not None,
             "KEY_COLUMN": self.key_column is not None,
             "DEAD_LETTER_TOPIC": self.dead_letter_topic is not None,
         }
@@ -219,7 +221,7 @@ class JobSpec:
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
         if self.whole_table is not None:
-            more["COLUMNS"] = summary(self.whole_table, self.columns(header))
+            more["CSV_COLUMNS"] = summary(self.whole_table, self.columns(header))
         return more | {
             "JOB_ID": self.job_id,
             "record format": RECORD_FORMAT,
@@ -307,14 +309,14 @@ def check_same_job(
         raise ItemUnusableError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
-            "backup, or load under a new JOB_ID into a clean topic."
+            "backup, or load under another JOB_ID into a clean topic."
         )
     topic = now.lanes[0].topic
     count = facts[topic].partition_count
     if count < stored.partition_count:
         raise TopicChangedError(
             f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
-            f"{stored.partition_count}: it is not the same topic. Load under a new JOB_ID."
+            f"{stored.partition_count}: it is not the same topic. Load under another JOB_ID."
         )
     if count > stored.partition_count and len(now.lanes) > 1:
         return [
@@ -348,12 +350,12 @@ def _check_configuration(
 ) -> None:
     differing = [
         f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
-        for name in sorted({*stored, *now} - {"COLUMNS"})
+        for name in sorted({*stored, *now} - {"CSV_COLUMNS"})
         if stored.get(name, "") != now.get(name, "")
     ]
-    if stored.get("COLUMNS", "") != now.get("COLUMNS", ""):
-        what = differences(stored.get("COLUMNS", ""), now.get("COLUMNS", ""), names)
-        differing.append(f"COLUMNS declares {what} otherwise")
+    if stored.get("CSV_COLUMNS", "") != now.get("CSV_COLUMNS", ""):
+        what = differences(stored.get("CSV_COLUMNS", ""), now.get("CSV_COLUMNS", ""), names)
+        differing.append(f"CSV_COLUMNS declares {what} otherwise")
     if differing:
         raise ConfigChangedError(
             f"job {job_id} was begun with other settings: {'; '.join(differing)}. Set them as they "

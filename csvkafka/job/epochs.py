@@ -66,7 +66,7 @@ def with_new_epochs(
                 f"partition {lanes[lane].partition} of topic {lanes[lane].topic} has forgotten "
                 f"this job's producer id, and its epoch {end.epoch} is the last that there is. "
                 "Raise the brokers' producer.id.expiration.ms, so that it is not forgotten so "
-                "often, and load again under a new job id into a clean topic."
+                "often, and load again under another JOB_ID into a clean topic."
             )
         begun = LaneEpoch(end.epoch + 1, end.next_sequence)
         changed[lane] = replace(stored[lane], epochs=(*end.epochs, begun))

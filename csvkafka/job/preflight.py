@@ -50,6 +50,17 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
     return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
 
 
+def missing_topic(topic: str, data_topic: str) -> ConfigError:
+    """What to raise, or to show, for a topic that is not there; `data_topic` gets the rows."""
+    variable = "KAFKA_TOPIC" if topic == data_topic else "DEAD_LETTER_TOPIC"
+    return ConfigError(
+        f"topic {topic} does not exist, and csvkafka creates none: check {variable} and "
+        "KAFKA_BOOTSTRAP_SERVERS, or create it (one partition keeps the file's order): "
+        f"kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic} --partitions 1 "
+        "--replication-factor 3"
+    )
+
+
 def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
     """Raises ConfigError if the topic has no such partition."""
     if not 0 <= partition < facts.partition_count:

@@ -64,7 +64,7 @@ def _lane_after_tail(
             f"{place} ends at Kafka offset {tail.end_offset}, but rows were acknowledged up to "
             f"{offset}: the log was truncated (unclean leader election, or restored data) and "
             "rows are lost. "
-            "Load again under a new job id into a clean topic."
+            "Load again under another JOB_ID into a clean topic."
         )
     if tail.log_start_offset < offset:
         _check_last_stored_batch(place, stored, tail, identity)
@@ -110,7 +110,7 @@ def _check_last_stored_batch(
             f"{place} does not hold row number {stored.next_sequence - 1} of this job at Kafka "
             f"offset {offset - 1}, where it was acknowledged: the log was truncated and written "
             "again by others, and rows are lost. "
-            "Load again under a new job id into a clean topic."
+            "Load again under another JOB_ID into a clean topic."
         )
 
 
@@ -170,7 +170,7 @@ class _Walk:
                 f"after {present.base_row} rows, but only {self.next_row} are there: the log was "
                 "truncated (unclean leader election, or restored data) and rows are lost, or the "
                 "item was damaged. "
-                "Load again under a new job id into a clean topic."
+                "Load again under another JOB_ID into a clean topic."
             )
 
     def _index_of(self, epoch: int) -> int | None:
@@ -188,17 +188,17 @@ class _Walk:
             raise EpochOrderError(
                 f"{self.place} holds a batch of this job's epoch {epoch} at Kafka offset "
                 f"{batch.base_kafka_offset}{rows} after rows of epoch "
-                f"{self.epochs[self.reached].epoch}: it came late, from a worker of before, and "
+                f"{self.epochs[self.reached].epoch}: an earlier worker sent it, it came late, and "
                 "was taken by a broker that had forgotten this job's producer id or keeps no "
                 "epochs. Its rows are there twice or out of order. "
-                "Load again under a new job id into a clean topic."
+                "Load again under another JOB_ID into a clean topic."
             )
         if index > self.reached and batch.base_sequence != 0:
             raise EpochNotEnforcedError(
                 f"{self.place} took epoch {epoch} of this job's producer id from sequence number "
                 f"{batch.base_sequence} at Kafka offset {batch.base_kafka_offset}, where a new "
                 "epoch must begin at 0: the server does not enforce producer epochs, and on it "
-                "rows can be repeated or lost. Load again under a new job id into Apache Kafka; "
+                "rows can be repeated or lost. Load again under another JOB_ID into Apache Kafka; "
                 "csvkafka doctor asks the server."
             )
         return index
@@ -220,7 +220,7 @@ class _Walk:
                 f"{self.place} holds row number {self.next_row + ahead} of this job at Kafka "
                 f"offset {batch.base_kafka_offset} where {self.next_row} must follow: rows are "
                 "missing in between. "
-                "Load again under a new job id into a clean topic."
+                "Load again under another JOB_ID into a clean topic."
             )
         end = self.next_row + batch.record_count
         if index + 1 < len(self.epochs) and end > self.epochs[index + 1].base_row:
@@ -233,9 +233,9 @@ class _Walk:
     ) -> RepeatedRowsError:
         return RepeatedRowsError(
             f"{self.place} holds rows number {first} to {end - 1} of this job "
-            f"{'twice' if is_twice else 'from a worker of before, and would hold them twice'}: "
+            f"{'twice' if is_twice else 'from an earlier worker, and would hold them twice'}: "
             f"they stand at Kafka offsets {batch.base_kafka_offset} to {batch.last_kafka_offset}, "
             f"sent late under epoch {batch.producer_epoch} of this job's producer id, which the "
             "broker had forgotten. "
-            "Load again under a new job id into a clean topic."
+            "Load again under another JOB_ID into a clean topic."
         )

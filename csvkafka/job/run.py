@@ -174,7 +174,7 @@ class Job:
                         f"{refusal}, and {SCANS_WITHOUT_PROGRESS + 1} looks at the topic found "
                         "nothing that explains it: another producer uses this job's producer id, "
                         "or rows sent after the checkpoint were deleted from the topic. All that "
-                        "was acknowledged is in the checkpoint; to go on, load under a new JOB_ID."
+                        "was acknowledged is in the checkpoint; load again under another JOB_ID."
                     ) from refusal
                 log.warning("%s; reading the end of the topic again", refusal)
                 self._observer.report(Step.RESTARTED)

@@ -111,7 +111,10 @@ class KafkaCluster:
         if code in (codes.NO_ERROR, codes.UNKNOWN_TOPIC_OR_PARTITION):
             return metadata
         if code == codes.INVALID_TOPIC:
-            raise ConfigError(f"{topic!r} is not a name that Kafka allows for a topic")
+            raise ConfigError(
+                f"{topic!r} is not a name that Kafka allows for a topic: check KAFKA_TOPIC and "
+                "DEAD_LETTER_TOPIC (at most 249 letters, digits, '.', '_' and '-')"
+            )
         if codes.is_authorization(code):
             raise codes.not_authorized(f"topic {topic}", code, "DESCRIBE")
         raise SinkUnavailableError(f"topic {topic}: {codes.name_of(code)}")

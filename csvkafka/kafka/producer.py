@@ -24,6 +24,14 @@ _SECURITY = (
 )
 
 
+def _as_json(value: object) -> bytes:
+    try:
+        return json.dumps(value).encode("utf-8")
+    except TypeError as error:
+        # A TypeError would make kafka-python call a serializer of its older form, and fail there.
+        raise ValueError(f"the record cannot be written as JSON: {error}") from error
+
+
 def documented_producer(settings: KafkaSettings, compression: str, **more: Any) -> KafkaProducer:
     """A producer with the documented settings, this cluster's security, and `more` of its options.
 
@@ -39,7 +47,7 @@ def documented_producer(settings: KafkaSettings, compression: str, **more: Any) 
     try:
         return KafkaProducer(
             bootstrap_servers=list(settings.bootstrap_servers),
-            value_serializer=SerializeWrapper(lambda value: json.dumps(value).encode("utf-8")),
+            value_serializer=SerializeWrapper(_as_json),
             max_in_flight_requests_per_connection=1,
             acks="all",
             retries=2147483647,

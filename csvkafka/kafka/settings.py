@@ -6,6 +6,7 @@ reconnect backoff only makes recovery quicker. Secrets never appear in `repr`.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from csvkafka.errors import ConfigError
 MEBIBYTE = 1 << 20
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_NO_HOST = re.compile(r"[\s;,\"']")
 _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -56,9 +58,14 @@ class KafkaSettings:
         if not self.bootstrap_servers:
             raise ConfigError("no Kafka server is given; set KAFKA_BOOTSTRAP_SERVERS to host:port")
         for server in self.bootstrap_servers:
-            _, _, port = server.rpartition(":")
-            if not port.isdecimal() or not 0 < int(port) < 65_536:
-                raise ConfigError(f"Kafka server {server!r} is not host:port, as in localhost:9092")
+            host, _, port = server.rpartition(":")
+            is_port = port.isdecimal() and 0 < int(port) < 65_536
+            if not is_port or _NO_HOST.search(host):
+                raise ConfigError(
+                    f"Kafka server {server!r} is not host:port, as in localhost:9092; set "
+                    "KAFKA_BOOTSTRAP_SERVERS without quotation marks, several servers with commas "
+                    "between them"
+                )
         if self.security_protocol not in _PROTOCOLS:
             raise ConfigError(
                 f"KAFKA_SECURITY_PROTOCOL {self.security_protocol!r} is not one of "
@@ -151,7 +158,9 @@ class KafkaSettings:
         except OSError as error:  # ssl.SSLError is one
             files = ", ".join(filter(None, (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)))
             raise ConfigError(
-                f"the TLS files for Kafka cannot be used ({files}): {error}"
+                f"the TLS files for Kafka cannot be used ({files}): {error}; check "
+                "KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE (PEM files that may be "
+                "read, the key that of the certificate) and KAFKA_SSL_PASSWORD"
             ) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = self.ssl_check_hostname

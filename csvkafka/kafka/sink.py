@@ -334,7 +334,7 @@ class KafkaSink:
                 self._changed[topic] = TopicChangedError(
                     f"topic {topic} was deleted and created again while the job was running (its "
                     f"id was {expected} and is {current}): the rows sent so far are gone. Load "
-                    "again under a new job id"
+                    "again under another JOB_ID"
                 )
         if link is not None:
             link.verified = True

@@ -196,7 +196,7 @@ def decode(item: Item) -> StoredJob:
         raise ItemUnusableError(
             f"the checkpoint item has schema_version {version}, and this csvkafka knows "
             f"{SCHEMA_VERSION} and {EPOCHS_SCHEMA_VERSION}: a newer one wrote it. Go on with that "
-            "one, or load under a new job id into a clean topic."
+            "one, or load under another JOB_ID into a clean topic."
         )
     try:
         stored = _decode(item)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+
+from csvkafka.errors import ConfigError
+from csvkafka.model import Transform
 
 
 @contextmanager
@@ -37,6 +41,18 @@ def encode_workers(count: int) -> Iterator[ProcessPoolExecutor]:
         ours.close()
         theirs.close()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_portable(function: Transform) -> None:
+    """Raises ConfigError for a function that other processes cannot be given: they find it by its
+    module and its name there."""
+    try:
+        pickle.dumps(function)
+    except Exception as error:
+        raise ConfigError(
+            f"the transform cannot be handed to ENCODE_WORKERS ({error}): define it at the top of "
+            "a module, not as a lambda or inside of a function, or set ENCODE_WORKERS=0"
+        ) from error
 
 
 def _prepare(closed: Connection) -> None:

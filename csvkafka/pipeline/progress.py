@@ -138,7 +138,7 @@ class Progress:
                 raise SequenceError(
                     f"the topic holds {tail.next_sequence} records of this job in lane {lane}, "
                     f"but the source gives only {added}; the source or the job's settings are not "
-                    "those that wrote them. Load under a new job id into a clean topic."
+                    "those that wrote them. Load under another JOB_ID into a clean topic."
                 )
 
     def _advance(self) -> int:

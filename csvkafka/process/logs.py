@@ -17,12 +17,21 @@ LOG_LEVEL_VARIABLE = "LOG_LEVEL"
 
 def log_level() -> str:
     """The level that the environment asks for. Raises ConfigError if there is none of its name."""
-    text = os.environ.get(LOG_LEVEL_VARIABLE) or "INFO"
+    return checked_level(os.environ.get(LOG_LEVEL_VARIABLE) or "INFO", LOG_LEVEL_VARIABLE)
+
+
+def checked_level(text: str, given_by: str) -> str:
+    """The level of this name, which a variable or an option gave. Raises ConfigError if there is
+    none."""
     if text.upper() not in LOG_LEVELS:
-        raise ConfigError(
-            f"{LOG_LEVEL_VARIABLE} must be one of {', '.join(LOG_LEVELS)}, not {text!r}"
-        )
+        raise ConfigError(f"{given_by} must be one of {', '.join(LOG_LEVELS)}, not {text!r}")
     return text.upper()
+
+
+def is_debugging() -> bool:
+    """DEBUG is asked for, by the environment or by whoever has set up logging."""
+    asked = os.environ.get(LOG_LEVEL_VARIABLE, "").upper() == "DEBUG"
+    return asked or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def configure_logging(level: str = "INFO") -> None:

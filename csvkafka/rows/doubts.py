@@ -38,6 +38,16 @@ def refusals(
     if not names:
         if preview.rows:
             yield _blank_first_line(preview)
+        elif preview.is_whole and preview.dialect.skipped_lines and preview.sample:
+            yield (
+                f"{_skip(preview.dialect.skipped_lines)} leaves out all of {preview.source_uri}, "
+                "its header too; set a smaller number"
+            )
+        elif preview.is_whole and preview.source_uri.endswith("/"):
+            yield (
+                f"{preview.source_uri} is an empty object whose key ends in '/': the mark of a "
+                "folder, no file; set S3_KEY to the key of the file in it"
+            )
         return
     first_lines = None
     if "CSV_SKIP_LINES" not in given:
@@ -62,7 +72,10 @@ def warnings(preview: Preview, duplicates: DuplicateColumns) -> Iterator[str]:
     names, uri = preview.header.names, preview.source_uri
     if not names:
         if not preview.rows and preview.is_whole:
-            yield f"{uri} is empty: it has no header row and no rows"
+            yield (
+                f"{uri} is empty: it has no header row and no rows, so its job is complete at "
+                "once; load a file that takes its place under another JOB_ID"
+            )
         return
     if looks_like_data(names):
         yield (

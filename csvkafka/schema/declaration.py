@@ -52,16 +52,16 @@ def read_table(text: str, name: str, hash_key: bytes = b"") -> RecordTable:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is no TOML: {error}; repair it (COLUMNS)") from error
+        raise ConfigError(f"{name} is no TOML: {error}; repair it (CSV_COLUMNS)") from error
     reader = _Reader(document, text)
     table = reader.table()
     if not reader.mistakes and any(column.is_hashed for column in table.columns) and not hash_key:
         reader.mistakes.append(
-            "a column is hashed, and COLUMNS_HASH_KEY is not set: without a key, a hash of a short "
+            "a column is hashed, and CSV_HASH_KEY is not set: without a key, a hash of a short "
             "value is undone by trying all values"
         )
     if reader.mistakes:
-        raise ConfigError(f"{name}: {'; '.join(reader.mistakes)}; repair the table (COLUMNS)")
+        raise ConfigError(f"{name}: {'; '.join(reader.mistakes)}; repair the table (CSV_COLUMNS)")
     return replace(table, hash_key=hash_key)
 
 

@@ -14,7 +14,7 @@ def check_columns(table: RecordTable, names: Sequence[str], source_uri: str) -> 
     mistakes = list(_misfits(table, names))
     if mistakes:
         raise ConfigError(
-            f"COLUMNS does not fit {source_uri}: {'; '.join(mistakes)}; repair the table"
+            f"CSV_COLUMNS does not fit {source_uri}: {'; '.join(mistakes)}; repair the table"
         )
 
 

@@ -126,7 +126,7 @@ def test_the_table_is_created_on_request(place: LoadPlace) -> None:
 def test_a_missing_topic_is_not_created(place: LoadPlace) -> None:
     place.put(b"id\n1\n")
     load = lambda: place.load(KAFKA_TOPIC="no-such-topic")  # noqa: E731
-    refused(load, ConfigError, "no-such-topic", "create it first")
+    refused(load, ConfigError, "no-such-topic", "or create it")
     refused(load, ConfigError, "no-such-topic")
     assert place.item() is None
 

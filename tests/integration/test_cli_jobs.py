@@ -11,6 +11,7 @@ import sys
 import pytest
 from kafka import KafkaProducer
 
+from csvkafka.errors import MalformedRowError
 from csvkafka.kafka.probe_cases import CASES
 from csvkafka.testing.inputs.csv_files import preset, write_csv
 from tests.integration.command_line import run_csvkafka, run_on_terminal
@@ -296,11 +297,30 @@ class TestDoctor:
         assert failed == ["source", "table", "topic"]
         assert "cleanup.policy=compact" in lines["error"][2]
 
+    def test_a_table_that_cannot_be_read_is_one_finding(self, place: LoadPlace) -> None:
+        place.put(ROWS)
+        code, lines = self.doctor(place, DYNAMODB_TABLE="no-such-table")
+        assert code == 1
+        (failure,) = lines["error"]
+        assert failure.startswith("table ")
+        assert "job cannot be compared before the table can be read" in lines["skipped"]
+
+    def test_the_remedy_follows_the_state_of_the_job(self, place: LoadPlace) -> None:
+        place.put(b"id,name\n1,a\n2\n")
+        _, lines = self.doctor(place)
+        (failure,) = lines["error"]
+        assert "and run again" in failure
+        with pytest.raises(MalformedRowError):
+            place.load()
+        _, lines = self.doctor(place)
+        (failure,) = lines["error"]
+        assert "load under another --job-id" in failure
+
     @pytest.mark.parametrize(
         ("settings", "complaint"),
         [
             ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
-            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' (KEY_COLUMN) is not in the header"),
+            ({"KEY_COLUMN": "nobody"}, "key column 'nobody' (--key-column) is not in the header"),
             ({"KAFKA_TOPIC": "no-such-topic"}, "no-such-topic does not exist"),
         ],
     )

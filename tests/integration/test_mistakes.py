@@ -17,6 +17,7 @@ import pytest
 
 from tests.integration.command_line import environment_with
 from tests.integration.loads import LoadPlace
+from tests.unit.aws.web_server import PAGE, web_server
 
 TEN_SECONDS = 10.0
 
@@ -46,6 +47,11 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         {"KAFKA_BOOTSTRAP_SERVERS": "{aws}"},
         "{aws}: .*no answer.*KAFKA_BOOTSTRAP_SERVERS",  # it waits for the end of a line
     ),
+    "Kafka: semicolons": (
+        {"KAFKA_BOOTSTRAP_SERVERS": "a:9092;b:9092"},
+        "'a:9092;b:9092' is not host:port.*commas",
+    ),
+    "Kafka: topic's name": ({"KAFKA_TOPIC": '"rows"'}, "not a name that Kafka allows.*KAFKA_TOPIC"),
     "Kafka: TLS": (
         {"KAFKA_SECURITY_PROTOCOL": "SSL"},
         "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SSL",
@@ -54,10 +60,17 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
         {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", **PLAIN},
         "speaks PLAINTEXT, but KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT",
     ),
-    "Kafka: topic": ({"KAFKA_TOPIC": "no-such-topic"}, "topic no-such-topic does not exist"),
+    "Kafka: topic": (
+        {"KAFKA_TOPIC": "no-such-topic"},
+        "topic no-such-topic does not exist.*kafka-topics.sh .*--create --topic no-such-topic",
+    ),
     "Kafka: partition": ({"KAFKA_PARTITION": "7"}, "partition 7 is configured"),
     "S3: bucket": ({"S3_BUCKET": "no-such-bucket"}, "no bucket no-such-bucket.*S3_BUCKET"),
     "S3: key": ({"S3_KEY": "no/such.csv"}, "no s3://.*/no/such.csv.*S3_KEY"),
+    "S3: key as a URI": ({"S3_KEY": "s3://b/k.csv"}, "S3_KEY begins with 's3://'"),
+    "lines to skip": ({"CSV_SKIP_LINES": "9"}, "CSV_SKIP_LINES=9 leaves out all"),
+    "lease": ({"LEASE_SECONDS": "0.001"}, "LEASE_SECONDS must be at least 1"),
+    "S3: folder": ({"S3_KEY": "exports/"}, "no s3://.*/exports/ .*mark of a folder.*S3_KEY"),
     "S3: endpoint's host": (
         {"AWS_ENDPOINT_URL_S3": f"http://{NO_HOST}"},
         f"SourceRead.*{NO_HOST}.*cannot be reached",
@@ -69,6 +82,23 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     "S3: silent endpoint": (
         {"AWS_ENDPOINT_URL_S3": "http://{silent}"},
         "SourceRead.*{silent}.*cannot be reached",
+    ),
+    "S3: a web server": (
+        {"AWS_ENDPOINT_URL_S3": "http://{page}"},
+        "{page}.*what answers is not S3.*AWS_ENDPOINT_URL",
+    ),
+    "DynamoDB: a web server": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://{page}"},
+        "{page}.*what answers is not DynamoDB.*AWS_ENDPOINT_URL.*an HTML page, 'Welcome'",
+    ),
+    "AWS: a region that is none": (
+        {
+            "AWS_REGION": "us-est-1",
+            "AWS_DEFAULT_REGION": "us-est-1",
+            "AWS_ENDPOINT_URL": "",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        },
+        "us-est-1.*cannot be reached: check AWS_REGION",
     ),
     "DynamoDB: table": ({"DYNAMODB_TABLE": "no-such-table"}, "no-such-table.*CREATE_TABLE=true"),
     "DynamoDB: endpoint's host": (
@@ -91,14 +121,19 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, str]]:
-    """A port of nobody (connections are refused), and one of somebody who never answers."""
+    """A port of nobody (connections are refused), one of somebody who never answers, and one that
+    answers everything with a page."""
     with ExitStack() as held:
         refusing = held.enter_context(socket())
         refusing.bind(("127.0.0.1", 0))
         silent = held.enter_context(create_server(("127.0.0.1", 0)))
+        page = held.enter_context(web_server(200, "text/html", PAGE))
         yield {
-            name: f"127.0.0.1:{port.getsockname()[1]}"
-            for name, port in (("refusing", refusing), ("silent", silent))
+            "page": page.removeprefix("http://"),
+            **{
+                name: f"127.0.0.1:{port.getsockname()[1]}"
+                for name, port in (("refusing", refusing), ("silent", silent))
+            },
         }
 
 

@@ -50,7 +50,7 @@ def test_reads_from_any_byte_to_the_end(client: Any, bucket: str, byte_offset: i
 def test_an_overwritten_object_is_refused(client: Any, bucket: str) -> None:
     identity = S3Source(bucket, "data.csv", client=client).identify()
     client.put_object(Bucket=bucket, Key="data.csv", Body=BODY[::-1])
-    with pytest.raises(SourceChangedError, match="another job id"):
+    with pytest.raises(SourceChangedError, match="another JOB_ID"):
         list(S3Source(bucket, "data.csv", client=client, pinned=identity).read(100))
 
 

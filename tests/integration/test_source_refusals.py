@@ -210,6 +210,34 @@ def test_nothing_is_quoted_if_the_quote_character_is_empty(place: LoadPlace) -> 
     assert verdict_of(place, **settings).is_clean
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [b"id,name\n1\n", b'id,"name\n1,a\n', b"id,name\n1,caf\xe9\n", b"\x28\xb5\x2f\xfd\x24"],
+    ids=["width", "quote", "not text", "zstd"],
+)
+def test_before_a_row_is_sent_the_remedy_is_the_same_job_and_works(
+    place: LoadPlace, wrong: bytes
+) -> None:
+    place.put(wrong)
+    with pytest.raises(CsvKafkaError) as caught:
+        place.load()
+    assert "and run again" in str(caught.value)
+    assert "JOB_ID" not in str(caught.value)
+    place.put(b"id,name\n1,a\n2\n")
+    refused(place.load, MalformedRowError, "another JOB_ID")
+    place.put(wrong)
+    with pytest.raises(CsvKafkaError) as after_a_row:
+        place.load()
+    assert "JOB_ID" in str(after_a_row.value), "a row was sent"
+
+
+def test_the_mark_of_a_folder_uses_up_no_job(place: LoadPlace) -> None:
+    place.key = "exports/"
+    place.put(b"")
+    refused(place.load, ConfigError, "/exports/ is an empty object", "S3_KEY")
+    assert place.item() is None
+
+
 def test_utf_16_without_a_mark_sends_nothing(place: LoadPlace) -> None:
     place.put("id,name\n1,a\n2,b\n".encode("utf-16-le"))
     refused(place.load, SourceCorruptError, "UTF-16", "iconv")

@@ -346,6 +346,38 @@ def test_a_transform_that_raises_is_named_with_its_row_and_shows_no_values(
     assert SECRET not in output
 
 
+OWN_PROGRAM = """
+import os
+from csvkafka import CheckpointManager, CSVToKafkaProcessor
+from own_code import parse
+
+CSVToKafkaProcessor(
+    *[os.environ[name] for name in ("S3_BUCKET", "S3_KEY", "KAFKA_BOOTSTRAP_SERVERS")],
+    os.environ["KAFKA_TOPIC"],
+    CheckpointManager(os.environ["DYNAMODB_TABLE"], os.environ["JOB_ID"]),
+    transform=parse,
+).process()
+"""
+
+
+def test_a_program_of_ones_own_sees_the_lines_of_a_transform_at_debug(
+    place: LoadPlace, tmp_path: Path
+) -> None:
+    place.put(ROWS)
+    tmp_path.joinpath("own_code.py").write_text(FAILING)
+    settings = {"PYTHONPATH": str(tmp_path)}
+    done = run_python(place, "-c", OWN_PROGRAM, **settings)
+    assert done.returncode == 1
+    assert "UserFunctionError: the transform own_code:parse raised ValueError" in done.stderr
+    assert 'int(row["name"])' not in done.stderr
+    shown = run_python(place, "-c", OWN_PROGRAM, **settings, LOG_LEVEL="DEBUG")
+    assert 'int(row["name"]) if line == 2' in shown.stderr
+    set_up = "import logging, sys; logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)\n"
+    logged = run_python(place, "-c", set_up + OWN_PROGRAM, **settings)
+    assert 'int(row["name"]) if line == 2' in logged.stdout
+    assert SECRET not in shown.stderr + logged.stdout + logged.stderr
+
+
 def test_a_send_to_kafka_that_raises_is_named_with_its_row_and_shows_no_values(
     place: LoadPlace,
 ) -> None:

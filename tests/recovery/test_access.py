@@ -28,6 +28,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
+from tests.integration.command_line import run_csvkafka
 from tests.recovery.conftest import NewStack
 
 NewCase = Callable[..., RecoveryCase]
@@ -108,6 +109,10 @@ def test_f48_a_right_that_only_a_later_step_needs_is_named_before_the_first(
     case.assert_error(worker, "SinkRefused")
     assert f"{EVERYBODY} has no right to {missing.name} on topic {case.topic}" in worker.output()
     assert not worker.steps(Step.ITEM_CREATED)
+    doctor = run_csvkafka("doctor", settings={**guarded_stack.environment(), **case.settings})
+    assert doctor.returncode == 1
+    said = f"{EVERYBODY} has no right to {missing.name} on topic {case.topic}"
+    assert any(line.startswith("error ") and said in line for line in doctor.stdout.splitlines())
     grant_all(admin, case.topic)
     case.run()
     case.assert_once()

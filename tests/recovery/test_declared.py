@@ -58,7 +58,7 @@ def test_flights_with_their_natural_types_are_killed_again_and_again(
         source,
         partitions=3,
         block_bytes=16_384,
-        settings={"COLUMNS": str(declared)},
+        settings={"CSV_COLUMNS": str(declared)},
     )
     chance = random.Random(seed)
     for number in range(6):
@@ -104,7 +104,7 @@ def test_killed_around_rows_that_do_not_fit_their_types(
         with_bad_rows(),
         block_bytes=1_024,
         settings={
-            "COLUMNS": str(declared),
+            "CSV_COLUMNS": str(declared),
             "ON_BAD_ROW": "dead-letter",
             "DEAD_LETTER_TOPIC": "dead-" + step.value,
         },
@@ -131,10 +131,10 @@ def test_a_resume_with_another_table_is_refused(recovery_case: NewCase, tmp_path
     source = b"".join(
         b for n, b in enumerate(with_bad_rows().splitlines(True)) if n not in BAD_ROWS
     )
-    case = recovery_case(source, block_bytes=1_024, settings={"COLUMNS": str(declared)})
+    case = recovery_case(source, block_bytes=1_024, settings={"CSV_COLUMNS": str(declared)})
     case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=300)
-    worker = case.refused("ConfigChanged", settings={"COLUMNS": str(other)})
-    assert "COLUMNS declares price otherwise" in worker.output()
+    worker = case.refused("ConfigChanged", settings={"CSV_COLUMNS": str(other)})
+    assert "CSV_COLUMNS declares price otherwise" in worker.output()
     case.run()
     case.assert_once()
 
@@ -148,7 +148,7 @@ def test_a_load_stops_at_too_many_bad_rows_and_goes_on_when_the_limit_is_raised(
         with_bad_rows(),
         block_bytes=1_024,
         settings={
-            "COLUMNS": str(declared),
+            "CSV_COLUMNS": str(declared),
             "ON_BAD_ROW": "dead-letter",
             "DEAD_LETTER_TOPIC": "dead-too-many",
             "MAX_BAD_ROWS": "2",

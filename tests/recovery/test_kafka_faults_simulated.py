@@ -264,7 +264,7 @@ def test_f68_the_sequence_number_starts_over(nth: int) -> None:
         item["partitions"] = {"rows/0": [FIRST_SEQUENCE, 1]}
         producer_id = item["producer_id"]
         assert isinstance(producer_id, int)
-        last = EncodedBatch(0, 1, 0, frame_records([b"a row of before"]))
+        last = EncodedBatch(0, 1, 0, frame_records([b"an earlier row"]))
         sealed = seal(last, ProducerIdentity(producer_id, 0), FIRST_SEQUENCE - 1, 0)
         simulation.kafka.log(simulation.lanes[0]).replay(sealed)
 

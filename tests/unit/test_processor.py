@@ -41,6 +41,13 @@ def test_a_checkpoint_manager_that_is_set_later_is_looked_at_too() -> None:
         processor.process()
 
 
+def test_a_client_of_another_service_is_refused() -> None:
+    processor = made()
+    processor.s3_client = object()  # type: ignore[assignment]
+    with refusal(ConfigError, "'s3_client' must be a client for S3"):
+        processor.process()
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [(("checkpoints", None), "'job_id' must be text"), ((3, "job"), "'table_name' must be text")],

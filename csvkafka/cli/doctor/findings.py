@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import ANOTHER_JOB, CsvKafkaError, with_the_same_job
 
 if TYPE_CHECKING:
     from csvkafka.config.load_config import LoadConfig
@@ -56,6 +56,7 @@ class Examination:
     """As the job that was begun has it, once that is known."""
     source: SourceIdentity | None = None
     look: Preview | None = None
+    table_answers: bool = False
     table_is_to_come: bool = False
     kafka: KafkaClient | None = None
     """Connected."""
@@ -73,6 +74,27 @@ class Examination:
     @property
     def header(self) -> Header | None:
         return None if self.look is None else self.look.header
+
+    def remedied(self, message: str) -> str:
+        """An error's message, with the remedy that a load would name: whether that is another job
+        hangs on whether this one may have sent a row."""
+        if ANOTHER_JOB not in message or self._may_have_sent_rows():
+            return message
+        return with_the_same_job(message)
+
+    def _may_have_sent_rows(self) -> bool:
+        """By the job's item; True too where the table does not tell."""
+        from csvkafka.aws.dynamodb_item import DynamoDbItem
+        from csvkafka.job.definition import has_promised_nothing
+        from csvkafka.ledger.item import decode, is_documented_only
+
+        try:
+            item = DynamoDbItem(self.config.dynamodb_table, self.config.spec.job_id).get()
+            if item is None:
+                return False
+            return is_documented_only(item) or not has_promised_nothing(decode(item))
+        except CsvKafkaError:
+            return True
 
     def close(self) -> None:
         """Drops the connections."""
@@ -94,4 +116,4 @@ def examine(examination: Examination, checks: Iterable[Check]) -> Iterator[Findi
         try:
             yield from check.run(examination)
         except CsvKafkaError as error:
-            yield Finding(Mark.ERROR, check.part, str(error))
+            yield Finding(Mark.ERROR, check.part, examination.remedied(str(error)))

@@ -30,6 +30,9 @@ def check_job(examination: Examination) -> Iterator[Finding]:
     if source is None or header is None or set(facts) != set(spec.topics):
         yield Finding(Mark.SKIPPED, "job", "cannot be compared before the rest is right")
         return
+    if not (examination.table_answers or examination.table_is_to_come):
+        yield Finding(Mark.SKIPPED, "job", "cannot be compared before the table can be read")
+        return
     item = None
     if not examination.table_is_to_come:
         item = DynamoDbItem(examination.config.dynamodb_table, spec.job_id).get()

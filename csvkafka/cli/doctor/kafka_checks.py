@@ -8,7 +8,7 @@ from dataclasses import replace
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text, count_text
 from csvkafka.errors import ConfigError, CsvKafkaError
-from csvkafka.job.preflight import check_partition, check_topic
+from csvkafka.job.preflight import check_partition, check_topic, missing_topic
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.probe import probe
@@ -56,10 +56,7 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
     spec = examination.config.spec
     facts = KafkaCluster(client).describe_topic(topic)
     if facts is None:
-        yield Finding(
-            Mark.ERROR, "topic", f"{topic} does not exist; create it, csvkafka never does"
-        )
-        return
+        raise missing_topic(topic, spec.topic)
     examination.facts[topic] = facts
     for lane in spec.lanes(facts.partition_count):
         if lane.topic == topic:

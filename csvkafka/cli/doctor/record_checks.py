@@ -41,7 +41,10 @@ def show_records(examination: Examination) -> Iterator[Finding]:
             row_count = encoded.end.row_count
             if encoded.failure is not None:
                 yield Finding(
-                    Mark.ERROR, "record", _said(encoded.failure), "the load would end here"
+                    Mark.ERROR,
+                    "record",
+                    examination.remedied(_said(encoded.failure)),
+                    "the load would end here",
                 )
                 return
     except _SampleEnds:

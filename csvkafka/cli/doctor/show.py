@@ -24,7 +24,7 @@ def print_line(finding: Finding) -> None:
     mark = click.style(f"{finding.mark:<8}", fg=_COLORS[finding.mark])
     how = f" ({finding.how})" if finding.how else ""
     text = finding.text
-    if finding.part != "record":
+    if finding.part != "record" or finding.mark is Mark.ERROR:
         text = spelled(" ".join(text.split()), Form.OPTION)
     click.echo(f"{mark} {finding.part:<9} {_shortened(text, finding)}{how}")
 

@@ -51,6 +51,9 @@ def check_source(examination: Examination) -> Iterator[Finding]:
             "nothing twice)",
         )
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
+    if look.failure is not None:
+        text = examination.remedied(str(look.failure))
+        yield Finding(Mark.ERROR, "source", text, "its rows before that are sent")
 
 
 def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:
@@ -81,8 +84,6 @@ def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> It
         f"header of {columns}" + (f": {shown_names(names)}" if names else ""),
         f"the first row{after}",
     )
-    if look.failure is not None:
-        yield Finding(Mark.ERROR, "source", str(look.failure), "its rows before that are sent")
 
 
 def check_columns(examination: Examination) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ def check_table(examination: Examination) -> Iterator[Finding]:
             yield Finding(Mark.OK, "table", f"{name} is missing and will be created")
             return
         raise
+    examination.table_answers = True
     item.check_writes()
     yield Finding(
         Mark.OK,

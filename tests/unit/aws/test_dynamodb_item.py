@@ -25,6 +25,7 @@ from csvkafka.interfaces import AttributeValue, Item, ItemChange, Refused
 from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.faulty_gateway import LOSE_REPLY, STALL, FaultyGateway
+from tests.unit.aws.web_server import PAGE, web_server
 
 TABLE = "checkpoints"
 RESERVED = ("status", "timestamp", "source", "owner", "counter", "token", "offset")
@@ -367,6 +368,29 @@ def test_only_documented_attributes_are_written(client: Any) -> None:
     manager.mark_complete(20000)
     item = stored(client, "job")
     assert (item["last_line"], item["status"]) == ({"N": "20000"}, {"S": "COMPLETED"})
+
+
+@pytest.mark.parametrize(
+    ("line", "error"), [("x", TypeError), (1.5, TypeError), (None, TypeError), (-1, ValueError)]
+)
+def test_what_is_no_count_of_rows_is_not_stored(client: Any, line: Any, error: Any) -> None:
+    manager = CheckpointManager(TABLE, "job", client=client)
+    for write in (
+        lambda: manager.update_checkpoint(line, 1),
+        lambda: manager.update_checkpoint(1, line),
+        lambda: manager.mark_complete(line),
+    ):
+        with pytest.raises(error):
+            write()
+    assert manager.get_last_processed_line() == 0
+
+
+def test_a_web_server_is_an_error_as_documented() -> None:
+    with web_server(200, "text/html", PAGE) as url:
+        manager = CheckpointManager(TABLE, "job", client=aws.dynamodb_client(endpoint_url=url))
+        assert manager.get_last_processed_line() == 0
+        with pytest.raises(ClientError, match="StrangerError"):
+            manager.update_checkpoint(1, 1)
 
 
 @pytest.mark.parametrize("attribute", ["producer_id", "fencing_token"])

@@ -170,6 +170,35 @@ def test_a_refusal_names_its_cause_and_remedy_at_once(
     assert "AKIAIOSFODNN7EXAMPLE" not in str(raised.value)
 
 
+def test_a_key_that_names_a_folder_is_told(s3: FakeS3) -> None:
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    folder = S3Source("bucket", "exports/", client=client, clock=SteppedClock())
+    with refusal(SourceNotFoundError, "ends in '/' is at most the mark of a folder; set S3_KEY"):
+        folder.identify()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("s3://bucket/data.csv", r"S3_KEY begins with 's3://'; give the key alone"),
+        ("/data.csv", r"S3_KEY begins with '/'; give the key alone"),
+        ("data.csv\r", r"no 's3://bucket/data\.csv\\r' .*line ends"),
+        ('"data.csv"', "quotation marks"),
+    ],
+)
+def test_a_key_that_is_written_wrongly_is_told(s3: FakeS3, key: str, said: str) -> None:
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    with refusal(SourceNotFoundError, said):
+        S3Source("bucket", key, client=client, clock=SteppedClock()).identify()
+
+
+def test_a_bucket_that_cannot_be_is_one_line_with_its_setting(s3: FakeS3) -> None:
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    with refusal(ConfigError, "check S3_BUCKET and S3_KEY") as caught:
+        S3Source('"bucket"', "k", client=client, clock=SteppedClock()).identify()
+    assert "\n" not in str(caught.value)
+
+
 def test_a_bare_refusal_costs_one_get_of_one_byte(s3: FakeS3) -> None:
     refuse(s3, EXPIRED)
     with pytest.raises(SourceReadError):

@@ -260,7 +260,7 @@ def test_an_overwritten_object_is_refused_and_never_mixed(
     else:
         chunks, received = source(pinned=begun_with).read(5), []
     s3.put("bucket", "data.csv", BODY[::-1])
-    with pytest.raises(SourceChangedError, match="another job id"):
+    with pytest.raises(SourceChangedError, match="another JOB_ID"):
         received.extend(chunks)
     assert BODY.startswith(b"".join(received))
 

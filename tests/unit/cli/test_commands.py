@@ -86,8 +86,8 @@ def test_without_a_command_help_is_shown() -> None:
         (("laod",), "No such command 'laod'. Did you mean 'load'?"),
         (("xyz",), "No such command 'xyz'. (see"),
         (("load", "--s3-bukket", "x"), "No such option"),
-        (("load", "--log-level", "loud"), "loud"),
         (("demo", "--rows", "0"), "--rows"),
+        (("local", "--topic", "my rows"), "'my rows' is not a name that Kafka allows"),
         (("generate", "--rows", "1", "--bytes", "1MB", "-"), "exclude each other"),
         (("generate", "--bytes", "much", "-"), "'much'"),
     ],
@@ -100,6 +100,47 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(
     (line,) = result.stderr.splitlines()
     assert line.startswith("csvkafka: error: ")
     assert complaint in line
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "text"),
+    [
+        ("--kafka-compression-type", "KAFKA_COMPRESSION_TYPE", "rar"),
+        ("--checkpoint-interval", "CHECKPOINT_INTERVAL", "0"),
+        ("--log-level", "LOG_LEVEL", "loud"),
+        ("--exit-codes", "EXIT_CODES", "many"),
+    ],
+)
+def test_a_value_that_a_setting_cannot_have_ends_with_1_whichever_way_it_is_given(
+    option: str, variable: str, text: str
+) -> None:
+    """2 is for what is no setting: a command, an option or an argument that there is not."""
+    for result in (run("load", option, text), run("load", **{variable: text})):
+        assert (result.returncode, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        assert option in line
+        assert "must be" in line
+    if option != "--exit-codes":
+        assert run("load", option, text, EXIT_CODES="detailed").returncode == 78
+        assert run("load", "--exit-codes", "detailed", **{variable: text}).returncode == 78
+
+
+def test_a_file_that_hides_a_module_is_named(tmp_path: Path) -> None:
+    hiding = tmp_path / "kafka.py"
+    hiding.write_text("x = 1\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "csvkafka"],
+        env=plain_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert f"{hiding} in this folder hides a module" in line
+    assert "rename it" in line
 
 
 def test_a_load_names_all_that_is_missing_in_one_line() -> None:

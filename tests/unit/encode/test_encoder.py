@@ -9,6 +9,7 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from csvkafka.encode.encoder import (
     lane_total,
 )
 from csvkafka.encode.partitioning import murmur2
-from csvkafka.encode.row_json import RowEncoder
+from csvkafka.encode.row_json import RowEncoder, check_transform
 from csvkafka.errors import (
     ConfigError,
     MalformedRowError,
@@ -455,6 +456,54 @@ def test_a_transform_that_returns_no_json_is_named_with_its_row() -> None:
     said = f"transform .*:give_a_set returned no JSON object for row 1 of {URI}"
     with refusal(UserFunctionError, match=said):
         values(b"a\n5\n", transform=give_a_set)
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [(None, "NoneType"), ([1], "list"), ("text", "str"), (7, "int")]
+)
+def test_what_else_a_transform_returned_is_said_by_its_type(result: Any, kind: str) -> None:
+    with refusal(UserFunctionError, match=rf"no JSON object for row 1 .*it is of type {kind}\)"):
+        values(b"a\n5\n", transform=lambda _row, _line: result)
+
+
+async def later(row: dict[str, object], _: int) -> Mapping[str, object]:
+    return row
+
+
+def one_by_one(row: dict[str, object], _: int) -> Any:
+    yield row
+
+
+def of_nothing() -> Mapping[str, object]:
+    return {}
+
+
+def of_the_row_alone(row: dict[str, object]) -> Mapping[str, object]:
+    return row
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (later, "plain function"),
+        (one_by_one, "plain function"),
+        (of_the_row_alone, r"two arguments, a row and its line \(too many positional"),
+        (of_nothing, "two arguments"),
+    ],
+)
+def test_a_function_that_cannot_be_called_so_is_refused(function: Any, said: str) -> None:
+    with refusal(ConfigError, match=said):
+        check_transform(function)
+
+
+@pytest.mark.parametrize("function", [double, dict, partial(double), lambda *_: {}])
+def test_what_can_be_called_so_is_taken(function: Any) -> None:
+    check_transform(function)
+
+
+def test_a_key_column_that_is_nearly_one_is_proposed() -> None:
+    with refusal(ConfigError, match="'ID' .*KEY_COLUMN.* is 'id' meant"):
+        check_plan(plan_for(b"id,name\n", key_column="ID"))
 
 
 def test_an_error_of_the_transform_s_own_says_for_which_row() -> None:

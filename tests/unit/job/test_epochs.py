@@ -72,7 +72,7 @@ def test_f104_the_last_epoch_is_an_error_and_no_new_beginning() -> None:
     text = (
         "partition 0 of topic rows has forgotten this job's producer id, and its epoch 32767 is "
         "the last that there is. Raise the brokers' producer.id.expiration.ms, so that it is not "
-        "forgotten so often, and load again under a new job id into a clean topic."
+        "forgotten so often, and load again under another JOB_ID into a clean topic."
     )
     with refusal(EpochsUsedUpError, match=f"^{re.escape(text)}$"):
         with_new_epochs(LANES[:1], begun, [LaneProgress(6, 6, begun[0].epochs)], [0])

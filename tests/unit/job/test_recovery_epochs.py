@@ -32,7 +32,7 @@ from tests.refusals import refusal
 
 LANE = Lane("rows", 3)
 PLACE = "partition 3 of topic rows"
-CLEAN = "Load again under a new job id into a clean topic."
+CLEAN = "Load again under another JOB_ID into a clean topic."
 OURS = ProducerIdentity(7, 0)
 TWO = (LaneEpoch(0, 0), LaneEpoch(1, 5))
 THREE = (*TWO, LaneEpoch(2, 8))
@@ -82,7 +82,7 @@ def test_an_epoch_begun_and_not_used_leaves_the_lane_where_it_was() -> None:
 
 
 def test_f107_epochs_later_than_the_items_are_taken_as_they_stand() -> None:
-    """The item was restored from a backup of before."""
+    """The item was restored from an earlier backup."""
     stored = LaneProgress(3, 3)
     tail = log((0, 0, 3), (0, 3, 2), (1, 0, 4), (3, 0, 1))
     epochs = (LaneEpoch(0, 0), LaneEpoch(1, 5), LaneEpoch(3, 9))
@@ -161,7 +161,7 @@ def test_f97_a_late_batch_before_the_new_epoch_is_named_by_its_rows() -> None:
 
 def test_f97_a_late_batch_with_nothing_after_it_would_be_there_twice() -> None:
     text = (
-        f"{PLACE} holds rows number 5 to 7 of this job from a worker of before, and would hold "
+        f"{PLACE} holds rows number 5 to 7 of this job from an earlier worker, and would hold "
         "them twice: they stand at Kafka offsets 5 to 7, sent late under epoch 0 of this job's "
         f"producer id, which the broker had forgotten. {CLEAN}"
     )
@@ -207,7 +207,7 @@ def test_rows_of_the_same_epoch_that_come_again_are_named() -> None:
 def test_f100_f104_a_former_epoch_after_a_later_one_is_an_order_that_cannot_be() -> None:
     text = (
         f"{PLACE} holds a batch of this job's epoch 0 at Kafka offset 7 (rows number 5 to 6) after "
-        "rows of epoch 1: it came late, from a worker of before, and was taken by a broker that "
+        "rows of epoch 1: an earlier worker sent it, it came late, and was taken by a broker that "
         "had forgotten this job's producer id or keeps no epochs. Its rows are there twice or out "
         f"of order. {CLEAN}"
     )
@@ -241,7 +241,7 @@ def test_f104_a_new_epoch_from_another_number_than_0_is_refused(stored: LaneProg
     text = (
         f"{PLACE} took epoch 1 of this job's producer id from sequence number 2 at Kafka offset 5, "
         "where a new epoch must begin at 0: the server does not enforce producer epochs, and on it "
-        "rows can be repeated or lost. Load again under a new job id into Apache Kafka; csvkafka "
+        "rows can be repeated or lost. Load again under another JOB_ID into Apache Kafka; csvkafka "
         "doctor asks the server."
     )
     with refusal(EpochNotEnforcedError, match=exactly(text)):

@@ -28,7 +28,7 @@ from tests.refusals import refusal
 
 LANE = Lane("rows", 3)
 OURS = ProducerIdentity(7, 0)
-CLEAN = "Load again under a new job id into a clean topic."
+CLEAN = "Load again under another JOB_ID into a clean topic."
 
 
 def batch(base: int, count: int, sequence: int, producer_id: int = 7) -> BatchHeader:
@@ -126,8 +126,8 @@ def test_an_acknowledgement_that_does_not_rise_names_its_lane_and_offset() -> No
 def test_a_source_shorter_than_the_topic_says_what_it_gives() -> None:
     text = (
         "the topic holds 6 records of this job in lane 0, but the source gives only 0; the source "
-        "or the job's settings are not those that wrote them. Load under a new job id into a clean "
-        "topic."
+        "or the job's settings are not those that wrote them. Load under another JOB_ID into a "
+        "clean topic."
     )
     with pytest.raises(SequenceError, match=exactly(text)):
         progress(LaneProgress(6, 6)).finish()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from csvkafka.kafka.producer import _as_json
+
 UNREACHABLE = """
 import gc
 from csvkafka.kafka.producer import documented_producer
@@ -29,3 +33,9 @@ def test_an_unreachable_broker_leaves_no_socket_open_and_warns_of_nothing() -> N
     )
     assert done.stderr == ""
     assert done.stdout == "KafkaTimeoutError\n"
+
+
+def test_a_record_that_is_no_json_is_said_and_not_kafka_pythons_older_form() -> None:
+    assert _as_json({"a": 1}) == b'{"a": 1}'
+    with pytest.raises(ValueError, match=r"cannot be written as JSON: .*set"):
+        _as_json({"a": {1}})

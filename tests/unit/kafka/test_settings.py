@@ -34,6 +34,9 @@ def test_secrets_do_not_show() -> None:
         ({"bootstrap_servers": ()}, "KAFKA_BOOTSTRAP_SERVERS"),
         ({"bootstrap_servers": ("localhost",)}, "host:port"),
         ({"bootstrap_servers": ("localhost:99999",)}, "host:port"),
+        ({"bootstrap_servers": ("a:9092;b:9092",)}, "set KAFKA_BOOTSTRAP_SERVERS .*commas"),
+        ({"bootstrap_servers": ("a:9092 b:9092",)}, "set KAFKA_BOOTSTRAP_SERVERS .*commas"),
+        ({"bootstrap_servers": ('"a:9092',)}, "without quotation marks"),
         ({"security_protocol": "TLS"}, "KAFKA_SECURITY_PROTOCOL"),
         ({"sasl_mechanism": "PLAIN"}, "use SASL_SSL"),
         ({"security_protocol": "SASL_SSL"}, r"set one of PLAIN, .*-512 \(for Amazon"),
@@ -51,7 +54,7 @@ def test_settings_that_do_not_fit_together_are_refused(given: dict[str, Any], to
 def test_a_missing_tls_file_is_refused_by_name(tmp_path: Path) -> None:
     missing = str(tmp_path / "ca.pem")
     settings = KafkaSettings(SERVERS, security_protocol="SSL", ssl_cafile=missing)
-    with pytest.raises(ConfigError, match=r"ca\.pem"):
+    with pytest.raises(ConfigError, match=r"ca\.pem.*check KAFKA_SSL_CAFILE"):
         settings.connection_config()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -272,11 +273,15 @@ def test_a_stop_without_the_table_says_so_in_bounded_time() -> None:
     assert bench.stored == (0, JobStatus.IN_PROGRESS, "me")
 
 
-def test_a_table_that_fails_for_a_while_is_borne() -> None:
+def test_a_table_that_fails_for_a_while_is_borne(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(Blocks(30))
     bench.throttle([1, 2, 4])
-    bench.pipeline.run()
+    with caplog.at_level(logging.WARNING):
+        bench.pipeline.run()
     assert bench.stored == (60, JobStatus.COMPLETED, None)
+    said = [r.getMessage() for r in caplog.records if "does not take writes" in r.getMessage()]
+    (once,) = said
+    assert once.startswith("The checkpoint table does not take writes: ")
 
 
 def test_a_table_that_fails_for_too_long_stops_the_run() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "csvkafka"
-GROUND = frozenset({"clock", "compiled", "errors", "interfaces", "model", "retry"})
+GROUND = frozenset({"clock", "compiled", "errors", "exit_codes", "interfaces", "model", "retry"})
 FACES = ("", "testing")
 
 

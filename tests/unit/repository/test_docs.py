@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,17 @@ def test_command_lines_are_found_in_every_spelling(tmp_path: Path) -> None:
         ["demo"],
         ["status", "JOB"],
     ]
+
+
+def test_the_page_says_of_each_pinned_version_what_is_needed_instead() -> None:
+    """The specification's pins, and the releases that pyproject.toml asks for."""
+    page = (Path(__file__).parents[3] / "docs" / "specification.md").read_text("utf-8")
+    needs = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]["dependencies"]
+    for name, pinned in (("boto3", "1.34.34"), ("kafka-python", "2.0.2"), ("smart-open", "6.4.0")):
+        (needed,) = (n for n in needs if re.match(rf"{name}(\[|>)", n))
+        least = re.findall(r">=([\d.]+)", needed)[0]
+        assert re.search(
+            rf"^\| {name} {pinned} \| {least} or newer.* \| .+ \|$", page, re.MULTILINE
+        )

@@ -96,6 +96,21 @@ def test_a_source_that_fails_after_its_header_is_shown_as_far_as_it_goes() -> No
     assert [row.fields for row in preview(chunks(), Dialect(), URI).rows] == [("1", "2")]  # type: ignore[arg-type]
 
 
+def test_lines_to_be_skipped_are_not_all_there_are() -> None:
+    shown = preview(iter([b"id,name\n1,a\n"]), Dialect(skipped_lines=9), URI)
+    (said,) = doubts.refusals(shown, DuplicateColumns.REFUSE, {"CSV_SKIP_LINES"})
+    assert "CSV_SKIP_LINES=9 leaves out all" in said
+
+
+def test_the_mark_of_a_folder_is_no_file() -> None:
+    shown = preview(iter(()), Dialect(), "s3://data/exports/")
+    (said,) = doubts.refusals(shown, DuplicateColumns.REFUSE)
+    assert "s3://data/exports/ is an empty object" in said
+    assert "set S3_KEY" in said
+    rows = preview(iter([b"id,name\n1,a\n"]), Dialect(), "s3://data/exports/")
+    assert not list(doubts.refusals(rows, DuplicateColumns.REFUSE)), "odd, but a file"
+
+
 # -- what is refused ---------------------------------------------------------------------------
 
 
@@ -192,6 +207,7 @@ def test_clashing_columns_are_kept_by_a_setting(duplicates: DuplicateColumns) ->
         (b",a\n0,x\n", "column 1 of s3://bucket/key.csv has no name"),
         (b"", "is empty"),
         (b"\n\n", "is empty"),
+        (b"", "another JOB_ID"),
     ],
 )
 def test_what_is_likely_wrong_is_a_warning(data: bytes, word: str) -> None:

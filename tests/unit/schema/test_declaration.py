@@ -122,7 +122,7 @@ def test_a_key_may_be_one_name() -> None:
         ("[columns.a]\nconstant = 1979-05-27", "columns.a.constant must be text, a number, true"),
         ("[columns.a]\nrename = ''", "columns.a.rename must be text that is not empty"),
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
-        ('[columns.a]\nhash = "blake2b"', "COLUMNS_HASH_KEY is not set"),
+        ('[columns.a]\nhash = "blake2b"', "CSV_HASH_KEY is not set"),
         ("columns = 7", "line 1, column 1: columns must be a table"),
     ],
 )

@@ -73,13 +73,13 @@ def resumed(then: RecordTable | None, now: RecordTable | None) -> str:
 
 def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() -> None:
     other = table(DECLARED.replace("decimal(9,2)", "double"))
-    assert "COLUMNS declares price otherwise" in resumed(table(DECLARED), other)
+    assert "CSV_COLUMNS declares price otherwise" in resumed(table(DECLARED), other)
     keyed = table('record.key = "id"\n' + DECLARED)
-    assert "COLUMNS declares [record] otherwise" in resumed(table(DECLARED), keyed)
+    assert "CSV_COLUMNS declares [record] otherwise" in resumed(table(DECLARED), keyed)
     more = table(DECLARED + "columns.origin = {constant = 1}")
-    assert "COLUMNS declares constants otherwise" in resumed(table(DECLARED), more)
-    assert "COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
-    assert "COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
+    assert "CSV_COLUMNS declares constants otherwise" in resumed(table(DECLARED), more)
+    assert "CSV_COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
+    assert "CSV_COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
 
 
 def test_comments_order_and_spelling_do_not_count() -> None:
@@ -97,10 +97,10 @@ def test_another_secret_is_another_table() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"transform": lambda row, _: row}, "COLUMNS and TRANSFORM exclude each other"),
-        ({"bad_rows": BadRows.KEEP}, "ON_BAD_ROW=keep and COLUMNS exclude each other"),
-        ({"one_by_one": True}, "COLUMNS and an own _send_to_kafka exclude each other"),
-        ({"key_column": "name"}, "KEY_COLUMN (name) and the key in COLUMNS (id) exclude"),
+        ({"transform": lambda row, _: row}, "CSV_COLUMNS and TRANSFORM exclude each other"),
+        ({"bad_rows": BadRows.KEEP}, "ON_BAD_ROW=keep and CSV_COLUMNS exclude each other"),
+        ({"one_by_one": True}, "CSV_COLUMNS and an own _send_to_kafka exclude each other"),
+        ({"key_column": "name"}, "KEY_COLUMN (name) and the key in CSV_COLUMNS (id) exclude"),
     ],
 )
 def test_settings_that_do_not_go_with_a_table_are_refused(
@@ -125,7 +125,7 @@ def test_the_file_and_the_secret_are_settings(tmp_path: Path) -> None:
     declared, secret = tmp_path / "columns.toml", tmp_path / "secret"
     declared.write_text(DECLARED.replace('"string"', '{hash="blake2b"}'))
     secret.write_text("0123456789abcdef\n")
-    given = {**BASE, "COLUMNS": str(declared), "COLUMNS_HASH_KEY": f"@{secret}"}
+    given = {**BASE, "CSV_COLUMNS": str(declared), "CSV_HASH_KEY": f"@{secret}"}
     found = LoadConfig.from_settings(given).spec.table
     assert found is not None
     assert found.hash_key == b"0123456789abcdef"
@@ -135,10 +135,16 @@ def test_the_file_and_the_secret_are_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"COLUMNS": "nowhere.toml"}, "COLUMNS: cannot read 'nowhere.toml'"),
-        ({"COLUMNS_HASH_KEY": "0123456789abcdef"}, "COLUMNS_HASH_KEY is set and COLUMNS is not"),
+        ({"CSV_COLUMNS": "nowhere.toml"}, "CSV_COLUMNS: cannot read 'nowhere.toml'"),
         (
-            {"COLUMNS": __file__.replace("test_fitting.py", "empty.toml"), "COLUMNS_HASH_KEY": "k"},
+            {"CSV_HASH_KEY": "0123456789abcdef"},
+            "CSV_HASH_KEY is set and CSV_COLUMNS is not",
+        ),
+        (
+            {
+                "CSV_COLUMNS": __file__.replace("test_fitting.py", "empty.toml"),
+                "CSV_HASH_KEY": "k",
+            },
             "cannot read",
         ),
     ],
@@ -153,5 +159,5 @@ def test_a_secret_of_another_length_is_refused_and_never_shown(tmp_path: Path) -
     declared = tmp_path / "columns.toml"
     declared.write_text(DECLARED)
     with pytest.raises(ConfigError, match="16 to 64 bytes") as caught:
-        LoadConfig.from_settings({**BASE, "COLUMNS": str(declared), "COLUMNS_HASH_KEY": "secret!"})
+        LoadConfig.from_settings({**BASE, "CSV_COLUMNS": str(declared), "CSV_HASH_KEY": "secret!"})
     assert "secret!" not in str(caught.value)

@@ -28,8 +28,8 @@ def raises(row: dict[str, object], _line: int) -> object:
     raise KeyError(row["name"])
 
 
-def takes_one_argument(row: dict[str, object]) -> object:
-    return row
+def adds_a_number(row: dict[str, object], _line: int) -> object:
+    return row["name"] + 1  # type: ignore[operator]
 
 
 def ends_the_process(_row: dict[str, object], _line: int) -> object:
@@ -52,7 +52,7 @@ def gives_an_object(_row: dict[str, object], _line: int) -> object:
     ("transform", "said"),
     [
         (raises, "raised KeyError"),
-        (takes_one_argument, "raised TypeError"),
+        (adds_a_number, "raised TypeError"),
         (ends_the_process, "raised SystemExit"),
         (gives_none, "returned no JSON object"),
         (gives_text, "returned no JSON object"),
