@@ -111,7 +111,10 @@ def _answer(host: str, port: int, context: ssl.SSLContext | None) -> Spoken | by
             if not _has_metadata(versions):
                 return Spoken(other="it is a KRaft controller, which serves no clients")
             name = struct.pack(">h", len(_NO_MECHANISM)) + _NO_MECHANISM
-            _, handshake = _asked(connection, _SASL_HANDSHAKE, 1, name)
+            try:
+                _, handshake = _asked(connection, _SASL_HANDSHAKE, 1, name)
+            except ConnectionError:
+                handshake = None  # a broker it is: who hung up had answered before
             return Spoken(context is not None, _mechanisms(handshake))
         except (TimeoutError, ConnectionError, struct.error):
             return b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,19 +61,32 @@ def says(*answers: bytes) -> Serve:
     return serve
 
 
+def resets_after(answer: bytes) -> Serve:
+    """Answers one request, and breaks the connection (RST) instead of ending it."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answer)
+        connection.recv(4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return serve
+
+
 @pytest.mark.parametrize(
     ("serve", "spoken"),
     [
         (says(VERSIONS, NO_SASL), Spoken(mechanisms=())),
         (says(VERSIONS, SASL), Spoken(mechanisms=("PLAIN", "SCRAM-SHA-256"))),
         (says(VERSIONS), Spoken(mechanisms=None)),
+        (resets_after(VERSIONS), Spoken(mechanisms=None)),
         (says(TLS_ALERT), Spoken(uses_tls=True)),
         (says(b"HTTP/1.1 400 Bad Request\r\n"), Spoken(other=r"it answered 'HTTP/1.1 400 Bad")),
         (says(b"SSH-2.0-OpenSSH_9.6\r\n"), Spoken(other="it answered 'SSH-2.0-OpenSSH_9.6")),
         (says(CONTROLLER_VERSIONS), Spoken(other="it is a KRaft controller")),
         (says(), None),
     ],
-    ids=["plain", "sasl", "lost", "tls", "http", "ssh", "controller", "hangs up"],
+    ids=["plain", "sasl", "lost", "reset", "tls", "http", "ssh", "controller", "hangs up"],
 )
 def test_what_is_spoken_is_told_from_the_first_bytes(serve: Serve, spoken: Spoken | None) -> None:
     with port(serve) as number:
