@@ -13,12 +13,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, Sink
+from csvkafka.interfaces import BlockFeed, Observer, Sink, StoredItem
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
@@ -34,6 +33,7 @@ from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
+from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -46,7 +46,7 @@ def run_load(
     *,
     observer: Observer | None = None,
     stop_signal: Callable[[], int | None] = never_stop,
-    item: DynamoDbItem | None = None,
+    item: StoredItem | None = None,
     s3_client: S3Client | None = None,
     send_row: RowSender | None = None,
 ) -> JobResult:
@@ -56,9 +56,9 @@ def run_load(
     `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row in place of
     csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
     spec = replace(config.spec, one_by_one=send_row is not None)
-    item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
-    if config.create_table and create_table(config.dynamodb_table, item.client):
-        log.info("Created the checkpoint table %s", config.dynamodb_table)
+    kept_in = open_store(config.checkpoint) if item is None else item.store
+    if config.create_table and kept_in.create():
+        log.info("Created the checkpoint %s", kept_in.where)
 
     def interrupt() -> None:
         signal_number = stop_signal()
@@ -85,7 +85,7 @@ def run_load(
         parts = JobParts(
             source=source,
             cluster=KafkaCluster(client),
-            ledger=_ledger(config, item, clock),
+            ledger=_ledger(config, item or kept_in.item(spec.job_id), clock),
             open_sink=_sink_opener(client),
             open_feed=_feed_opener(source, encoders, config.encode_threads),
             store=store,
@@ -108,7 +108,7 @@ def run_load(
             ) from error
 
 
-def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
+def _ledger(config: LoadConfig, item: StoredItem, clock: Clock) -> JobLedger:
     return JobLedger(
         config.spec.job_id,
         item,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from csvkafka.compiled import compiled_module
+from csvkafka.config.checkpoint_place import CheckpointPlace, place_of
 from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
@@ -38,7 +39,7 @@ class LoadConfig:
 
     s3_bucket: str
     s3_key: str
-    dynamodb_table: str
+    checkpoint: CheckpointPlace
     kafka: KafkaSettings
     spec: JobSpec
     s3_version_id: str | None = None
@@ -57,6 +58,8 @@ class LoadConfig:
         """Reads and checks all settings. Raises ConfigError that names each missing or malformed
         variable, or what does not go together."""
         given = _Given(values, SETTINGS)
+        checkpoint = place_of(values)
+        assert checkpoint is not None
         compiled_module()  # refuses an encoder that there is none of
         spec = JobSpec(
             job_id=given.text("JOB_ID"),
@@ -84,13 +87,13 @@ class LoadConfig:
         return cls(
             s3_bucket=given.text("S3_BUCKET"),
             s3_key=given.text("S3_KEY"),
-            dynamodb_table=given.text("DYNAMODB_TABLE"),
+            checkpoint=checkpoint,
             kafka=_kafka_settings(given, values),
             spec=spec,
             s3_version_id=given.optional("S3_VERSION_ID"),
             s3_request_payer=given.optional("S3_REQUEST_PAYER"),
             s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
-            create_table=given.flag("CREATE_TABLE"),
+            create_table=given.flag("CREATE_TABLE") or checkpoint.is_default,
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
             watchdog_seconds=given.seconds("WATCHDOG_SECONDS"),
@@ -116,9 +119,10 @@ class _Given:
         missing, problems = [], []
         for setting in settings:
             text = values.get(setting.variable, setting.default)
-            if text is None and setting.required:
+            required = setting.required and not any(values.get(name) for name in setting.unless)
+            if text is None and required:
                 missing.append(setting.variable)
-            if text is None or (text == "" and setting.default is None and not setting.required):
+            if text is None or (text == "" and setting.default is None and not required):
                 continue
             problem = _problem(setting, text)
             if problem is not None:

@@ -29,13 +29,15 @@ class Setting:
     are never shown. `choices` bound the text, if there are any.
 
     Empty text says "none" to a setting without default, and is refused for the others, but for one
-    that `may_be_empty`: there it is a value of its own."""
+    that `may_be_empty`: there it is a value of its own. One that is `required` may be missing or
+    empty if one of `unless` is given."""
 
     variable: str
     help: str
     kind: Kind = Kind.TEXT
     default: str | None = None
     required: bool = False
+    unless: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     minimum: int = 0
     secret: bool = False
@@ -187,10 +189,18 @@ SINK = (
 DEFAULT_JOB_ID = "csv-job-1"
 
 JOB = (
-    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True),
+    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True, unless=("CHECKPOINT",)),
+    Setting(
+        "CHECKPOINT",
+        "Where checkpoints are, in DYNAMODB_TABLE's place: dynamodb://TABLE, sqlite:///PATH for a "
+        "file on this host, or sqlite for one in your own folder.",
+    ),
     Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
     Setting(
-        "CREATE_TABLE", "Create the checkpoint table if it is missing.", Kind.FLAG, default="false"
+        "CREATE_TABLE",
+        "Create the checkpoint table, or file, if it is missing.",
+        Kind.FLAG,
+        default="false",
     ),
     Setting(
         "CHECKPOINT_INTERVAL",

@@ -18,7 +18,6 @@ from typing import BinaryIO
 import orjson
 from kafka.partitioner.default import murmur2
 
-from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
@@ -39,6 +38,7 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.schema.table import Metadata
+from csvkafka.stores import open_store
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.documented import (
@@ -146,11 +146,11 @@ def verify_job(
     ConfigChangedError and SourceChangedError if the job was begun with another topic or object,
     and SourceChangedError if the object has changed since."""
     scope = scope or Scope(exclusive=False)
-    table, job_id = config.dynamodb_table, config.spec.job_id
-    item = DynamoDbItem(table, job_id).get()
+    store, job_id = open_store(config.checkpoint), config.spec.job_id
+    item = store.item(job_id).get()
     if item is None and needs_item:
         raise CheckpointError(
-            f"table {table} has no item of job {job_id}: it was never begun, or under another "
+            f"{store.where} has no item of job {job_id}: it was never begun, or under another "
             "JOB_ID; check both, or give --so-far to judge the topic without one"
         )
     job = _stored_job(item)
@@ -171,7 +171,7 @@ def verify_job(
             config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
         )
     if item is None:
-        note = f"table {table} has no item of job {job_id}"
+        note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
     return JobVerdict(job.status, job.last_line, uri, verdict)
 

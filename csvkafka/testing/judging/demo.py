@@ -32,7 +32,7 @@ from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
-from csvkafka.testing.judging.job_view import JobView, JobWatch
+from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
 from csvkafka.testing.judging.plan import JudgeView
 
 BUCKET = "demo"
@@ -193,7 +193,7 @@ def _make_source(plan: DemoPlan, stack: Stack, view: JudgeView, csv_file: Path) 
 
 @contextmanager
 def _watched(stack: Stack, history: History) -> Iterator[None]:
-    view = JobView(stack, TABLE, "demo", TOPIC, 1)
+    view = JobView(stack, table_item(stack, TABLE, "demo"), TOPIC, 1)
     try:
         with JobWatch(view, history, LOOK_SECONDS) as watch:
             yield

@@ -84,10 +84,14 @@ class Moment:
 
 class Simulation:
     """The world of one schedule. `run` returns when the job is complete and all lives are over, or
-    after `max_lives`."""
+    after `max_lives`. `table`: another server of items than one in memory."""
 
     def __init__(
-        self, schedule: Schedule, hooks: Hooks | None = None, max_lives: int = MAX_LIVES
+        self,
+        schedule: Schedule,
+        hooks: Hooks | None = None,
+        max_lives: int = MAX_LIVES,
+        table: TableServer | None = None,
     ) -> None:
         self.hooks = hooks or {}
         self.max_lives = max_lives
@@ -99,7 +103,7 @@ class Simulation:
         self.source = source_bytes(schedule.row_count)
         self.kafka = FakeKafka(new_log=self.new_log)
         self.kafka.create_topic(TOPIC, schedule.lane_count)
-        self.table = TableServer()
+        self.table = table or TableServer()
         self.table.watchers.append(self._observe)
         self.lives: list[Life] = []
         self.items: list[Item] = []
