@@ -322,6 +322,10 @@ def _run_main() -> int:
             for warning in misspelt_variables(os.environ):
                 log.warning("%s", warning)
             config = LoadConfig.from_settings(os.environ)
+            if config.source_path is not None:
+                # The documented class is for an object in S3.
+                run_load(config, stop_signal=signals.requested)
+                return 0
             processor = CSVToKafkaProcessor(
                 config.s3_bucket,
                 config.s3_key,

@@ -1,7 +1,7 @@
 """The command line, one module a command; only these modules print or end the process.
 
-Imports: the ground, aws, config, encode, files, job, kafka, ledger, local, process, rows, stores,
-testing/checker, testing/history, testing/inputs, testing/judging, testing/processes,
+Imports: the ground, aws, config, encode, files, job, kafka, ledger, local, process, rows, sources,
+stores, testing/checker, testing/history, testing/inputs, testing/judging, testing/processes,
 testing/report, testing/stacks, wiring.
 Imported by: __main__.
 Read: program (the command `csvkafka`), options (made from the table of settings), load, load_view,

@@ -50,8 +50,19 @@ class Setting:
 
 
 SOURCE = (
-    Setting("S3_BUCKET", "S3 bucket of the CSV object.", kind=Kind.BUCKET, required=True),
-    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
+    Setting(
+        "SOURCE",
+        "The CSV by a path or URI, in S3_BUCKET's and S3_KEY's place: data.csv, file:///PATH or "
+        "s3://BUCKET/KEY.",
+    ),
+    Setting(
+        "S3_BUCKET",
+        "S3 bucket of the CSV object.",
+        kind=Kind.BUCKET,
+        required=True,
+        unless=("SOURCE",),
+    ),
+    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True, unless=("SOURCE",)),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",
@@ -189,11 +200,12 @@ SINK = (
 DEFAULT_JOB_ID = "csv-job-1"
 
 JOB = (
-    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True, unless=("CHECKPOINT",)),
+    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True, unless=("CHECKPOINT", "SOURCE")),
     Setting(
         "CHECKPOINT",
         "Where checkpoints are, in DYNAMODB_TABLE's place: dynamodb://TABLE, sqlite:///PATH for a "
-        "file on this host, or sqlite for one in your own folder.",
+        "file on this host, or sqlite for one in your own folder (the default for a SOURCE that is "
+        "a file).",
     ),
     Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
     Setting(
