@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws.dynamodb_item import KEY, DynamoDbItem, from_attribute, to_attribute
 from csvkafka.aws.strangers import StrangerError
 from csvkafka.clock import SystemClock
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.errors import ConfigError, CsvKafkaError, JobOwnedError
-from csvkafka.interfaces import Item
+from csvkafka.interfaces import Item, ItemChange, Refused
 from csvkafka.ledger import owner as owners
 from csvkafka.model import JobStatus
+from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -29,29 +31,32 @@ log = logging.getLogger(__name__)
 
 
 class CheckpointManager:
-    """Progress of the job `job_id` in the DynamoDB table `table_name`."""
+    """Progress of the job `job_id` in the DynamoDB table `table_name`; or in a checkpoint file, if
+    that is `sqlite:///PATH` (`sqlite` for one in the user's own folder)."""
 
     def __init__(
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
     ) -> None:
         """Touches neither network nor credentials; a client is made when first needed.
 
-        Raises ConfigError for a name that is no text."""
+        Raises ConfigError for a name that is no text, or a malformed URI."""
         for name, text in (("table_name", table_name), ("job_id", job_id)):
             if not isinstance(text, str):
                 raise ConfigError(f"'{name}' must be text, not {type(text).__name__}")
-        self.item = DynamoDbItem(table_name, job_id, client=client)
+        place = CheckpointPlace.named(table_name)
+        self._table_name, self._job_id = table_name, job_id
+        self.item = open_store(place, client=client).item(job_id)
         """The job's item, for conditional reads and writes."""
 
     @property
     def table_name(self) -> str:
-        """The table; another one needs another CheckpointManager."""
-        return self.item.table_name
+        """The table, or the file as it was given; another one needs another CheckpointManager."""
+        return self._table_name
 
     @property
     def job_id(self) -> str:
         """The job; another one needs another CheckpointManager."""
-        return self.item.job_id
+        return self._job_id
 
     def get_last_processed_line(self) -> int:
         """Number of rows processed so far; 0 if there is no checkpoint, and on any error.
@@ -72,7 +77,8 @@ class CheckpointManager:
 
         Raises botocore's ClientError if it could not be stored; JobOwnedError, which is a
         ClientError too, if the item belongs to a job of `CSVToKafkaProcessor.process()`;
-        ConfigError if region or credentials are missing."""
+        ConfigError if region or credentials are missing. With a checkpoint file, which must be
+        there, CheckpointError and JobOwnedError, which are no ClientErrors then."""
         self._store(line_number, total_sent, JobStatus.IN_PROGRESS)
 
     def mark_complete(self, total_lines: int) -> None:
@@ -80,24 +86,33 @@ class CheckpointManager:
         self._store(total_lines, total_lines, JobStatus.COMPLETED)
 
     def _store(self, line_number: int, total_sent: int, status: JobStatus) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         values: Item = {
             "last_line": _whole(line_number),
             "total_sent": _whole(total_sent),
             "timestamp": int(SystemClock().wall()),
             "status": str(status),
         }
-        foreign = ("producer_id", "fencing_token")
+        if isinstance(self.item, DynamoDbItem):
+            self._store_in_table(self.item, values)
+            return
+        refused = self.item.update(ItemChange(values, expect=dict.fromkeys(_FOREIGN)))
+        if refused == Refused(None):
+            refused = self.item.put_new(values)
+        if refused is not None:
+            raise JobOwnedError(self._owned(refused.item or {}))
+
+    def _store_in_table(self, item: DynamoDbItem, values: Item) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
-            self.item.client.update_item(
-                TableName=self.table_name,
+            item.client.update_item(
+                TableName=item.table_name,
                 Key={KEY: to_attribute(self.job_id)},
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
                 ConditionExpression=" AND ".join(
-                    f"attribute_not_exists(#{name})" for name in foreign
+                    f"attribute_not_exists(#{name})" for name in _FOREIGN
                 ),
-                ExpressionAttributeNames={f"#{name}": name for name in (*values, *foreign)},
+                ExpressionAttributeNames={f"#{name}": name for name in (*values, *_FOREIGN)},
                 ExpressionAttributeValues={
                     f":{name}": to_attribute(value) for name, value in values.items()
                 },
@@ -106,17 +121,19 @@ class CheckpointManager:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            raise self._owned(error) from error
+            answer: Any = error.response
+            stored = {
+                name: from_attribute(attribute)
+                for name, attribute in answer.get("Item", {}).items()
+            }
+            raise _owned_error_class()(self._owned(stored), error) from error
         except (BotoCoreError, StrangerError) as error:
             # Documented is ClientError, and whoever catches it means an unreachable table too.
-            answer: Any = {"Error": {"Code": type(error).__name__, "Message": str(error)}}
-            raise ClientError(answer, "UpdateItem") from error
+            failed: Any = {"Error": {"Code": type(error).__name__, "Message": str(error)}}
+            raise ClientError(failed, "UpdateItem") from error
 
-    def _owned(self, refused: ClientError) -> JobOwnedError:
+    def _owned(self, item: Item) -> str:
         """Who owns the item that was not overwritten, and what to do."""
-        answer: Any = refused.response
-        stored = answer.get("Item", {})
-        item = {name: from_attribute(attribute) for name, attribute in stored.items()}
         owner = item.get("lease_owner")
         if item.get("status") == JobStatus.COMPLETED:
             state = "which has completed it"
@@ -124,13 +141,16 @@ class CheckpointManager:
             state = f"and {owners.describe(owner)} is loading it"
         else:
             state = "which goes on with it when it is run again"
-        return _owned_error_class()(
-            f"the item of job {self.job_id} in table {self.table_name} is that of "
+        return (
+            f"the item of job {self.job_id} in {self.item.store.where} is that of "
             f"CSVToKafkaProcessor.process() (csvkafka load), {state}: its progress is not to be "
             "written by others. Use another job_id for a loader of your own; csvkafka status "
-            f"{self.job_id} shows how far this one is",
-            refused,
+            f"{self.job_id} shows how far this one is"
         )
+
+
+_FOREIGN = ("producer_id", "fencing_token")
+"""Attributes that an item has once `process()` has written it."""
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,11 @@
     │   ├── ItemUnusableError      the item is damaged, or no item of this job
     │   ├── ItemLostError          the item was deleted, or changed by something else
     │   ├── JobOwnedError          the item is that of a job of `process()`: CheckpointManager
+    │   ├── CheckpointFileError    the file of checkpoints cannot be used as it is
+    │   │   ├── CheckpointFileMissingError   it, or its folder, is not there
+    │   │   ├── CheckpointFileReadOnlyError  it, its folder or its disk may not be written
+    │   │   ├── CheckpointFileUnusableError  no database, damaged, another's, or a newer csvkafka's
+    │   │   └── CheckpointFileUnlockedError  its file system is not to be trusted with locks
     │   └── FencedError            another worker owns the job now
     ├── SinkError                  Kafka
     │   ├── SinkUnavailableError   no broker answered at the start
@@ -250,12 +255,56 @@ class CheckpointUnavailableError(CheckpointError):
 
     `has_answered` says that the table has answered at least once, so it is there."""
 
-    cause = "DynamoDB or the way to it fails, or the table's capacity is too small."
-    remedy = "Run again when the table answers; check AWS_REGION, AWS_ENDPOINT_URL and capacity."
+    cause = (
+        "DynamoDB or the way to it fails, or the table's capacity is too small; the checkpoint "
+        "file is locked by another process, or its disk is full."
+    )
+    remedy = (
+        "Run again when the table answers; check AWS_REGION, AWS_ENDPOINT_URL and capacity, or the "
+        "file's disk."
+    )
 
     def __init__(self, message: str, *, has_answered: bool) -> None:
         super().__init__(message)
         self.has_answered = has_answered
+
+
+class CheckpointFileError(CheckpointError):
+    """The file of checkpoints cannot be used as it is."""
+
+    retriable = False
+    detailed_exit_code = ExitCode.SETTINGS
+
+
+class CheckpointFileMissingError(CheckpointFileError):
+    """The checkpoint file, or its folder, is not there."""
+
+    cause = "A mistyped path, a disk that is not mounted, or a first job without CREATE_TABLE."
+    remedy = "Check CHECKPOINT and the disk; CREATE_TABLE=true makes the file for a first job."
+
+
+class CheckpointFileReadOnlyError(CheckpointFileError):
+    """The checkpoint file, its folder or its disk may not be written."""
+
+    cause = "Another user's file or folder, or a disk that is mounted read-only."
+    remedy = "Give the user the right to write file and folder, or set CHECKPOINT to another place."
+
+
+class CheckpointFileUnusableError(CheckpointFileError):
+    """The checkpoint file is no database, is damaged, or was made by another program or a newer
+    csvkafka."""
+
+    cause = "The path of another file, a file of a newer csvkafka, or a disk that lost data."
+    remedy = "Name another file by CHECKPOINT, use the newer csvkafka, or restore the file."
+
+
+class CheckpointFileUnlockedError(CheckpointFileError):
+    """The checkpoint file is on a file system whose locks cannot be relied on."""
+
+    cause = "The file is on NFS, SMB, a FUSE or another file system that machines share."
+    remedy = (
+        "Put the file on a disk of this host, or use DynamoDB where workers have several hosts."
+    )
 
 
 class FencedError(CheckpointError):

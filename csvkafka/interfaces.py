@@ -76,6 +76,29 @@ class ItemTable(Protocol):
         """Applies the change if the item exists and `change.expect` holds; None: applied."""
 
 
+class StoredItem(ItemTable, Protocol):
+    """An item that knows where it is kept, so that others may be kept beside it."""
+
+    @property
+    def store(self) -> ItemStore:
+        """Where it is."""
+
+
+class ItemStore(Protocol):
+    """Where items are kept, by key: each job has one, and may have others beside it."""
+
+    @property
+    def where(self) -> str:
+        """For messages: `table NAME`, `file PATH`."""
+
+    def item(self, key: str) -> StoredItem:
+        """The item of that key, be there one or none. Touches nothing."""
+
+    def create(self) -> bool:
+        """Makes the place if it is missing; False: it was there. Raises CheckpointError,
+        ConfigError."""
+
+
 class Cluster(Protocol):
     """Questions to Kafka that a run asks outside its hot path. Each blocks, with a bounded time.
 

@@ -58,7 +58,10 @@ class Dialect:
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
     """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored
-    bytes. `is_gzip`: what is read is the decompressed stream, whose length nothing tells."""
+    bytes. `is_gzip`: what is read is the decompressed stream, whose length nothing tells.
+
+    With the `scheme` "file" a file of this machine: its path without the first slash is the `key`,
+    and what stands for an ETag is `files/local_source`'s."""
 
     bucket: str
     key: str
@@ -66,11 +69,12 @@ class SourceIdentity:
     size: int
     version_id: str | None = None
     is_gzip: bool = False
+    scheme: str = "s3"
 
     @property
     def uri(self) -> str:
-        """`s3://bucket/key`, the value of `_source_file`."""
-        return f"s3://{self.bucket}/{self.key}"
+        """`s3://bucket/key` or `file:///path`, the value of `_source_file`."""
+        return f"{self.scheme}://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)

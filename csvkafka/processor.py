@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.clock import SystemClock
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.config.unknown import check_settings, misspelt_variables
@@ -183,7 +184,7 @@ class CSVToKafkaProcessor:
                 "S3_KEY": self.s3_key,
                 "KAFKA_BOOTSTRAP_SERVERS": self._servers,
                 "KAFKA_TOPIC": self.kafka_topic,
-                "DYNAMODB_TABLE": self.checkpoint_manager.table_name,
+                **_place_settings(self.checkpoint_manager.table_name),
                 "JOB_ID": self.checkpoint_manager.job_id,
                 "CHECKPOINT_INTERVAL": str(self.checkpoint_interval),
             }
@@ -318,6 +319,18 @@ def _check_manager(manager: object) -> None:
         )
 
 
+def _place_settings(table_name: str) -> dict[str, str]:
+    """The settings for the place that a CheckpointManager was given; they replace what a `settings`
+    taken over from the environment says."""
+    is_uri = isinstance(table_name, str) and CheckpointPlace.named(table_name) != CheckpointPlace(
+        table_name
+    )
+    return {
+        "DYNAMODB_TABLE": "" if is_uri else table_name,
+        "CHECKPOINT": table_name if is_uri else "",
+    }
+
+
 _DOCUMENTED_SENDER = CSVToKafkaProcessor._send_to_kafka
 
 
@@ -339,12 +352,16 @@ def _run_main() -> int:
             for warning in misspelt_variables(os.environ):
                 log.warning("%s", warning)
             config = LoadConfig.from_settings(os.environ)
+            if config.source_path is not None:
+                # The documented class is for an object in S3.
+                run_load(config, stop_signal=signals.requested)
+                return 0
             processor = CSVToKafkaProcessor(
                 config.s3_bucket,
                 config.s3_key,
                 ",".join(config.kafka.bootstrap_servers),
                 config.spec.topic,
-                CheckpointManager(config.dynamodb_table, config.spec.job_id),
+                CheckpointManager(config.checkpoint.name, config.spec.job_id),
                 config.checkpoint_interval,
                 settings=os.environ,
             )

@@ -13,12 +13,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
-from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, Sink
+from csvkafka.interfaces import BlockFeed, Observer, Sink, Source, StoredItem
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
@@ -34,6 +32,8 @@ from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
+from csvkafka.sources import open_source
+from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -46,7 +46,7 @@ def run_load(
     *,
     observer: Observer | None = None,
     stop_signal: Callable[[], int | None] = never_stop,
-    item: DynamoDbItem | None = None,
+    item: StoredItem | None = None,
     s3_client: S3Client | None = None,
     send_row: RowSender | None = None,
 ) -> JobResult:
@@ -58,9 +58,11 @@ def run_load(
     spec = replace(config.spec, one_by_one=send_row is not None)
     if config.encode_workers and spec.transform is not None:
         check_portable(spec.transform)
-    item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
-    if config.create_table and create_table(config.dynamodb_table, item.client):
-        log.info("Created the checkpoint table %s", config.dynamodb_table)
+    kept_in = open_store(config.checkpoint) if item is None else item.store
+    if config.create_table and kept_in.create():
+        log.info("Created the checkpoint %s", kept_in.where)
+    if config.checkpoint.path is not None:
+        log.info("Checkpoints are kept in %s", kept_in.where)
 
     def interrupt() -> None:
         signal_number = stop_signal()
@@ -68,16 +70,7 @@ def run_load(
             raise StoppedError(signal_number)
 
     clock = SystemClock()
-    source = S3Source(
-        config.s3_bucket,
-        config.s3_key,
-        client=s3_client,
-        version_id=config.s3_version_id,
-        request_payer=config.s3_request_payer,
-        customer_key=config.s3_customer_key,
-        compression=Compression(spec.source_compression),
-        clock=InterruptibleClock(interrupt),
-    )
+    source = open_source(config, s3_client=s3_client, clock=InterruptibleClock(interrupt))
     with (
         _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
@@ -87,7 +80,7 @@ def run_load(
         parts = JobParts(
             source=source,
             cluster=KafkaCluster(client),
-            ledger=_ledger(config, item, clock),
+            ledger=_ledger(config, item or kept_in.item(spec.job_id), clock),
             open_sink=_sink_opener(client),
             open_feed=_feed_opener(source, encoders, config.encode_threads),
             store=store,
@@ -111,7 +104,7 @@ def run_load(
             ) from error
 
 
-def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
+def _ledger(config: LoadConfig, item: StoredItem, clock: Clock) -> JobLedger:
     return JobLedger(
         config.spec.job_id,
         item,
@@ -143,7 +136,7 @@ def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, 
 
 
 def _feed_opener(
-    source: S3Source, encoders: Executor | None, threads: int
+    source: Source, encoders: Executor | None, threads: int
 ) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
     def open_feed(
         start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]

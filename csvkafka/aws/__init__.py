@@ -1,9 +1,9 @@
 """S3 and DynamoDB: clients, the source as a stream of bytes, the job's item in its table.
 
 Imports: the ground, rows.
-Imported by: checkpoint, cli, processor, testing/checker, testing/inputs, testing/judging,
-testing/processes, wiring.
+Imported by: checkpoint, cli, processor, sources, stores, testing/inputs, testing/judging,
+testing/processes.
 Read: clients (every setting, and what an AWS error means), strangers (an answer that is none of
-AWS's), credential_faults, s3_source, s3_refusals (what S3's refusal of one object means),
-dynamodb_item.
+AWS's), credential_faults, s3_source,
+s3_refusals (what S3's refusal of one object means), dynamodb_item.
 """

@@ -41,6 +41,11 @@ class DynamoDbItem:
         self._has_answered = False
 
     @property
+    def store(self) -> DynamoDbStore:
+        """The table, by the same client."""
+        return DynamoDbStore(self.table_name, client=self._client)
+
+    @property
     def client(self) -> DynamoDBClient:
         """The client that all calls go through. Raises ConfigError (region, credentials)."""
         if self._client is None:
@@ -138,6 +143,30 @@ class DynamoDbItem:
         except aws.vendor_errors():  # not among the rights that a load needs
             return "another key" if _NAMES_THE_KEY.search(aws.describe(error)) else None
         return None if key == _OUR_KEY else f"the key {key}"
+
+
+class DynamoDbStore:
+    """A table; implements `interfaces.ItemStore`."""
+
+    def __init__(self, table_name: str, *, client: DynamoDBClient | None = None) -> None:
+        """Without `client`, one is made by `clients.dynamodb_client` when first needed."""
+        self.table_name = table_name
+        self._client = client
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"table {self.table_name}"
+
+    def item(self, key: str) -> DynamoDbItem:
+        """The item of that key."""
+        return DynamoDbItem(self.table_name, key, client=self._client)
+
+    def create(self) -> bool:
+        """Creates the table if it is missing; see `create_table`."""
+        if self._client is None:
+            self._client = aws.dynamodb_client()
+        return create_table(self.table_name, self._client)
 
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"

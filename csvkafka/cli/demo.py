@@ -22,11 +22,15 @@ Examples:
   csvkafka demo                              a million rows, three kills
   csvkafka demo --rows 100000 --kills 10
   csvkafka demo --seed 7                     another file, killed at other places
+  csvkafka demo --checkpoint sqlite          without S3 and DynamoDB: Kafka and two files
 
 The first one on a machine fetches 45 MB of jars. Ctrl-C ends it; nothing is left behind.
 
 Exit codes: 0 every row once and in order, 1 anything is wrong.
 """
+
+
+DYNAMODB, SQLITE = "dynamodb", "sqlite"
 
 
 @click.command("demo", epilog=EPILOG)
@@ -47,9 +51,18 @@ Exit codes: 0 every row once and in order, 1 anything is wrong.
     show_default=True,
     help="Decides the file's content and the places of the kills.",
 )
+@click.option(
+    "--checkpoint",
+    type=click.Choice([DYNAMODB, SQLITE]),
+    default=DYNAMODB,
+    show_default=True,
+    help="Where checkpoints go; sqlite: to a file, and the CSV is loaded from where it is.",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page too.")
 @click.option("--plain", is_flag=True, help="Lines only, on a terminal too.")
-def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) -> int:
+def command(
+    rows: int, kills: int, seed: int, checkpoint: str, report: Path | None, plain: bool
+) -> int:
     """Loads a CSV into a real Kafka broker, kills the loader on the way, and judges the topic.
 
     Starts Kafka, S3 and DynamoDB on this machine (needs csvkafka[local]), makes a CSV with quoted
@@ -61,16 +74,17 @@ def command(rows: int, kills: int, seed: int, report: Path | None, plain: bool) 
     from csvkafka.testing.judging.demo import DemoPlan, run_demo
 
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    plan = DemoPlan(rows, kills, seed)
+    with_aws = checkpoint == DYNAMODB
+    plan = DemoPlan(rows, kills, seed, with_aws=with_aws)
     begun_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="csvkafka-demo-") as folder, watching(plain) as view:
-        view.phase("starting Kafka, S3 and DynamoDB", 0)
-        with EmbeddedStack() as stack:
+        view.phase("starting Kafka" + ", S3 and DynamoDB" * with_aws, 0)
+        with EmbeddedStack(has_aws=with_aws) as stack:
             seconds = time.monotonic() - begun_at
-            view.say(
-                f"Kafka {stack.bootstrap_servers}, S3 and DynamoDB {stack.aws_endpoint_url}: "
-                f"started in {duration_text(seconds)}"
-            )
+            servers = f"Kafka {stack.bootstrap_servers}"
+            if with_aws:
+                servers += f", S3 and DynamoDB {stack.aws_endpoint_url}"
+            view.say(f"{servers}: started in {duration_text(seconds)}")
             history = None if report is None else History()
             result = run_demo(plan, stack, view, Path(folder), history)
     for line in _summary(result, time.monotonic() - begun_at):
@@ -86,7 +100,8 @@ def _write_report(path: Path, result: DemoResult, history: History) -> None:
     plan = result.plan
     page = verdict_page(
         "A load that was killed on the way",
-        f"csvkafka demo --rows {plan.row_count} --kills {plan.kills} --seed {plan.seed}",
+        f"csvkafka demo --rows {plan.row_count} --kills {plan.kills} --seed {plan.seed}"
+        + f" --checkpoint {SQLITE}" * (not plan.with_aws),
         history,
         plan.row_count,
         result.verdicts,

@@ -9,7 +9,13 @@ from typing import Any
 
 import click
 
-from csvkafka.cli.options import SettingsCommand, log_level_option, setting_options, values_given
+from csvkafka.cli.options import (
+    SettingsCommand,
+    log_level_option,
+    setting_options,
+    source_argument,
+    values_given,
+)
 from csvkafka.cli.output import (
     count_text,
     duration_text,
@@ -28,6 +34,10 @@ Examples:
   csvkafka load --s3-bucket data --s3-key exports/data.csv \\
       --kafka-bootstrap-servers b-1.msk.com:9092,b-2.msk.com:9092 \\
       --kafka-topic csv-import --dynamodb-table csv-kafka-checkpoint --job-id data-2026-01
+
+\b
+  csvkafka load data.csv --kafka-bootstrap-servers localhost:9092 --kafka-topic orders
+      a file of this host; checkpoints in a file of your own folder; no AWS
 
 \b
   export S3_BUCKET=data S3_KEY=orders.csv.gz KAFKA_BOOTSTRAP_SERVERS=broker:9092
@@ -49,6 +59,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command("load", cls=SettingsCommand, epilog=EPILOG)
+@source_argument
 @setting_options(SETTINGS)
 @click.option(
     "--plain", is_flag=True, help="Log lines instead of a progress bar, on a terminal too."
@@ -64,7 +75,8 @@ log = logging.getLogger(__name__)
 )
 @log_level_option
 def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int:
-    """Loads one CSV object from S3 into a Kafka topic: every row once and in order.
+    """Loads one CSV, an object in S3 or the file SOURCE, into a Kafka topic: every row once and in
+    order.
 
     Run again with the same JOB_ID, it goes on where the last run ended, however that ended: kill it
     whenever you like. A second one beside it waits, and takes over should the first die.

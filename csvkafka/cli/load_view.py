@@ -30,9 +30,9 @@ class LoadView:
     """Draws a run's progress below its log lines while it is entered, and leaves its last state."""
 
     def __init__(self, config: LoadConfig, logger: logging.Logger) -> None:
-        self.progress = LoadProgress(reads_gzip(config.spec.source_compression, config.s3_key))
+        self.progress = LoadProgress(reads_gzip(config.spec.source_compression, config.source_uri))
         self.report = self.progress.report
-        self._title = f"s3://{config.s3_bucket}/{config.s3_key} → {config.spec.topic}"
+        self._title = f"{config.source_uri} → {config.spec.topic}"
         self._console = Console(file=cast(TextIO, QuietStream(sys.stdout)), highlight=False)
         self._live = Live(
             get_renderable=self._drawn,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from csvkafka.config.settings import JOB, SINK, SOURCE, Kind, Setting
+from csvkafka.errors import ConfigError
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,8 +56,20 @@ def setting_options(settings: Iterable[Setting]) -> Callable[[Command], Command]
     return decorate
 
 
+def source_argument(command: Command) -> Command:
+    """Adds the argument SOURCE, which says what the option `--source` does; see `values_given`."""
+    return click.argument("source_argument", metavar="[SOURCE]", required=False)(command)
+
+
 def values_given(options: Mapping[str, str | bool | None]) -> dict[str, str]:
-    """The environment with the options that were given laid over it."""
+    """The environment with the options that were given laid over it. Raises ConfigError for two
+    sources."""
+    options = dict(options)
+    source = options.pop("source_argument", None)
+    if source is not None:
+        if options.get("SOURCE") not in (None, source):
+            raise ConfigError(f"SOURCE is given twice, as '{source}' too: give one of them")
+        options["SOURCE"] = source
     texts = {
         variable: value if isinstance(value, str) else str(value).lower()
         for variable, value in options.items()

@@ -12,9 +12,10 @@ import click
 
 from csvkafka.cli.options import setting_options, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
+from csvkafka.config.checkpoint_place import place_of
 from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
 from csvkafka.errors import CheckpointError, ConfigError, counted
-from csvkafka.interfaces import Item
+from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.model import JobStatus
@@ -25,6 +26,7 @@ Examples:
   csvkafka status data-2026-01 --dynamodb-table csv-kafka-checkpoint
   csvkafka status --json | jq .percent       table and job from the environment
   csvkafka status data-2026-01 --watch       a line every 2 seconds until it is complete
+  csvkafka status --checkpoint sqlite        a job in the checkpoint file of your own folder
 
 Region, credentials and endpoint are those of boto3. Exit codes: 0 shown, 1 there is no such job or
 the table cannot be read.
@@ -32,32 +34,35 @@ the table cannot be read.
 
 WATCH_SECONDS = 2.0
 
-_TABLE = tuple(setting for setting in JOB if setting.variable == "DYNAMODB_TABLE")
+_PLACE = tuple(s for s in JOB if s.variable in ("DYNAMODB_TABLE", "CHECKPOINT"))
 
 
 @click.command("status", epilog=EPILOG)
 @click.argument("job", metavar="[JOB]", required=False)
-@setting_options(_TABLE)
+@setting_options(_PLACE)
 @click.option("--json", "as_json", is_flag=True, help="The item and what follows from it, as JSON.")
 @click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
 def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
-    from csvkafka.aws.dynamodb_item import DynamoDbItem
+    from csvkafka.stores import open_store
 
     values = values_given(options)
-    table = values.get("DYNAMODB_TABLE")
-    if not table:
-        raise ConfigError("Missing environment variable DYNAMODB_TABLE: name the checkpoint table")
+    place = place_of(values)
+    if place is None:
+        raise ConfigError(
+            "Missing environment variable DYNAMODB_TABLE: name the checkpoint table, or the file "
+            "by CHECKPOINT"
+        )
     job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
     if not job_id:
         raise ConfigError(
             f"the job's name is empty: give one, or leave it out altogether for {DEFAULT_JOB_ID}"
         )
-    item = DynamoDbItem(table, job_id)
+    store = open_store(place)
     if watch:
-        _watch(item, table, job_id)
+        _watch(store, job_id)
         return 0
-    view = JobView(job_id, _found(item.get(), table, job_id))
+    view = _look(store, job_id)
     if as_json:
         click.echo(json.dumps(view.to_json(), indent=2, ensure_ascii=False))
         return 0
@@ -66,20 +71,22 @@ def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     return 0
 
 
-def _found(item: Item | None, table: str, job_id: str) -> Item:
+def _look(store: ItemStore, job_id: str) -> JobView:
+    """Raises CheckpointError if there is no such job."""
+    item = store.item(job_id).get()
     if item is None:
         raise CheckpointError(
-            f"table {table} has no item of job {job_id}: it was never begun, or under "
+            f"{store.where} has no item of job {job_id}: it was never begun, or under "
             "another JOB_ID; check both"
         )
-    return item
+    return JobView(job_id, item)
 
 
-def _watch(item: Any, table: str, job_id: str) -> None:
+def _watch(store: ItemStore, job_id: str) -> None:
     """Rates are between two looks, by this host's clock."""
     before: tuple[float, int] | None = None
     while True:
-        view = JobView(job_id, _found(item.get(), table, job_id))
+        view = _look(store, job_id)
         now = time.monotonic()
         facts = [f"{view.status}", f"{count_text(view.rows)} rows"]
         if view.percent is not None:

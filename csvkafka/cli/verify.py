@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csvkafka.cli.options import SettingsCommand, setting_options, values_given
+from csvkafka.cli.options import SettingsCommand, setting_options, source_argument, values_given
 from csvkafka.cli.output import report_error
 from csvkafka.config.settings import JOB, SINK, SOURCE
 from csvkafka.errors import CsvKafkaError
@@ -51,6 +51,7 @@ _LEVELS = ("read_uncommitted", "read_committed")
 
 
 @click.command("verify", cls=SettingsCommand, epilog=EPILOG)
+@source_argument
 @setting_options(_SETTINGS)
 @click.option(
     "--isolation",

@@ -1,8 +1,8 @@
 """Every setting in one table, and the values that a load is given: read, checked, frozen.
 
-Imports: the ground, job, kafka, pipeline, schema.
-Imported by: cli, processor, testing/checker, testing/judging, testing/processes, testing/stacks,
-wiring.
-Read: settings (the table), load_config, spelling (how messages name settings), unknown (names that
-are none).
+Imports: the ground, files, job, kafka, pipeline, schema.
+Imported by: checkpoint, cli, processor, sources, stores, testing/checker, testing/judging,
+testing/processes, testing/stacks, wiring.
+Read: settings (the table), load_config, checkpoint_place, source_place, spelling (how messages name
+settings), unknown (names that are none).
 """

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from csvkafka.compiled import compiled_module
+from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
 from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
+from csvkafka.config.source_place import local_path, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
@@ -34,13 +36,15 @@ HASH_KEY_BYTES = (16, 64)
 
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
-    """One load, ready to run. `spec` is what the job is; the rest is how this run does it."""
+    """One load, ready to run. `spec` is what the job is; the rest is how this run does it. With a
+    `source_path`, the CSV is that file, and bucket and key are empty."""
 
     s3_bucket: str
     s3_key: str
-    dynamodb_table: str
+    checkpoint: CheckpointPlace
     kafka: KafkaSettings
     spec: JobSpec
+    source_path: Path | None = None
     s3_version_id: str | None = None
     s3_request_payer: str | None = None
     s3_customer_key: bytes | None = field(default=None, repr=False)
@@ -52,11 +56,21 @@ class LoadConfig:
     encode_workers: int = 0
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 
+    @property
+    def source_uri(self) -> str:
+        """As `SourceIdentity.uri`."""
+        if self.source_path is not None:
+            return f"file://{self.source_path}"
+        return f"s3://{self.s3_bucket}/{self.s3_key}"
+
     @classmethod
     def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:
         """Reads and checks all settings. Raises ConfigError that names each missing or malformed
         variable, or what does not go together."""
+        values = with_source_spread(values)
+        path = local_path(values)
         given = _Given(values, SETTINGS)
+        checkpoint = _checkpoint(values, path)
         compiled_module()  # refuses an encoder that there is none of
         spec = JobSpec(
             job_id=given.text("JOB_ID"),
@@ -82,15 +96,16 @@ class LoadConfig:
             table=_table(given.optional("CSV_COLUMNS"), given.optional("CSV_HASH_KEY")),
         )
         return cls(
-            s3_bucket=given.text("S3_BUCKET"),
-            s3_key=given.text("S3_KEY"),
-            dynamodb_table=given.text("DYNAMODB_TABLE"),
+            s3_bucket=given.optional("S3_BUCKET") or "",
+            s3_key=given.optional("S3_KEY") or "",
+            source_path=path,
+            checkpoint=checkpoint,
             kafka=_kafka_settings(given, values),
             spec=spec,
             s3_version_id=given.optional("S3_VERSION_ID"),
             s3_request_payer=given.optional("S3_REQUEST_PAYER"),
             s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
-            create_table=given.flag("CREATE_TABLE"),
+            create_table=given.flag("CREATE_TABLE") or checkpoint.is_default,
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
             watchdog_seconds=given.seconds("WATCHDOG_SECONDS"),
@@ -98,6 +113,17 @@ class LoadConfig:
             encode_workers=given.count("ENCODE_WORKERS"),
             bad_row_limit=_bad_row_limit(given, spec),
         )
+
+
+def _checkpoint(values: Mapping[str, str], path: Path | None) -> CheckpointPlace:
+    place = place_of(values)
+    if place is not None:
+        return place
+    if path is None:
+        raise ConfigError(
+            "Missing environment variable DYNAMODB_TABLE (or CHECKPOINT); see csvkafka load --help"
+        )
+    return CheckpointPlace.parse(DEFAULT_FILE)
 
 
 def kafka_settings(values: Mapping[str, str]) -> KafkaSettings:
@@ -116,9 +142,10 @@ class _Given:
         missing, problems = [], []
         for setting in settings:
             text = values.get(setting.variable, setting.default)
-            if text is None and setting.required:
+            required = setting.required and not any(values.get(name) for name in setting.unless)
+            if text is None and required:
                 missing.append(setting.variable)
-            if text is None or (text == "" and setting.default is None and not setting.required):
+            if text is None or (text == "" and setting.default is None and not required):
                 continue
             problem = _problem(setting, text)
             if problem is not None:

@@ -29,13 +29,15 @@ class Setting:
     are never shown. `choices` bound the text, if there are any.
 
     Empty text says "none" to a setting without default, and is refused for the others, but for one
-    that `may_be_empty`: there it is a value of its own."""
+    that `may_be_empty`: there it is a value of its own. One that is `required` may be missing or
+    empty if one of `unless` is given."""
 
     variable: str
     help: str
     kind: Kind = Kind.TEXT
     default: str | None = None
     required: bool = False
+    unless: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     minimum: int = 0
     maximum: int | None = None
@@ -52,8 +54,19 @@ MOST_ENCODERS = 256
 """More threads or processes than any machine has use for are a slip."""
 
 SOURCE = (
-    Setting("S3_BUCKET", "S3 bucket of the CSV object.", kind=Kind.BUCKET, required=True),
-    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
+    Setting(
+        "SOURCE",
+        "The CSV by a path or URI, in S3_BUCKET's and S3_KEY's place: data.csv, file:///PATH or "
+        "s3://BUCKET/KEY.",
+    ),
+    Setting(
+        "S3_BUCKET",
+        "S3 bucket of the CSV object.",
+        kind=Kind.BUCKET,
+        required=True,
+        unless=("SOURCE",),
+    ),
+    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True, unless=("SOURCE",)),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",
@@ -191,10 +204,19 @@ SINK = (
 DEFAULT_JOB_ID = "csv-job-1"
 
 JOB = (
-    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True),
+    Setting("DYNAMODB_TABLE", "Checkpoint table.", required=True, unless=("CHECKPOINT", "SOURCE")),
+    Setting(
+        "CHECKPOINT",
+        "Where checkpoints are, in DYNAMODB_TABLE's place: dynamodb://TABLE, sqlite:///PATH for a "
+        "file on this host, or sqlite for one in your own folder (the default for a SOURCE that is "
+        "a file).",
+    ),
     Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
     Setting(
-        "CREATE_TABLE", "Create the checkpoint table if it is missing.", Kind.FLAG, default="false"
+        "CREATE_TABLE",
+        "Create the checkpoint table, or file, if it is missing.",
+        Kind.FLAG,
+        default="false",
     ),
     Setting(
         "CHECKPOINT_INTERVAL",

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "KAFKA_TOPIC": "kafka_topic",
     "DYNAMODB_TABLE": "table_name",
+    "CHECKPOINT": "table_name",
     "JOB_ID": "job_id",
     "CHECKPOINT_INTERVAL": "checkpoint_interval",
 }

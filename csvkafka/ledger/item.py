@@ -128,6 +128,8 @@ def definition_attributes(definition: JobDefinition) -> Item:
         "size": source.size,
         "compression": "gzip" if source.is_gzip else "none",
     }
+    if source.scheme != "s3":
+        stored_source["scheme"] = source.scheme
     if source.version_id is not None:
         stored_source["version_id"] = source.version_id
     return {
@@ -237,6 +239,7 @@ def _decode(item: Item) -> StoredJob:
             size=_integer(source, "size"),
             version_id=None if version_id is None else str(version_id),
             is_gzip=source.get("compression") == "gzip",
+            scheme=str(source.get("scheme", "s3")),
         ),
         configuration=_texts(item, "configuration"),
         cluster_id=str(item["cluster_id"]),

@@ -43,7 +43,7 @@ class EmbeddedStack(Stack):
     else the default of `releases`).
     `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
     `jvm_options` replace the brokers' (`BROKER_JVM_OPTIONS`, which favour a fast start: pass
-    ("-Xmx1g",) where throughput over minutes is measured).
+    ("-Xmx1g",) where throughput over minutes is measured). Not `has_aws`: Kafka alone.
     Memory: -Xmx and some 150 MB for each broker; 100 MB and three times the largest object for S3.
     """
 
@@ -54,6 +54,7 @@ class EmbeddedStack(Stack):
         kafka_release: str | None = None,
         properties: Mapping[str, str] | None = None,
         jvm_options: Sequence[str] = BROKER_JVM_OPTIONS,
+        has_aws: bool = True,
     ) -> None:
         if broker_count not in (1, 3):
             raise StackError(f"broker_count is {broker_count}; the stack runs 1 or 3 brokers")
@@ -61,6 +62,7 @@ class EmbeddedStack(Stack):
         self.kafka_release = choose_release(kafka_release)
         self._properties = dict(properties or {})
         self._jvm_options = tuple(jvm_options)
+        self._has_aws = has_aws
         self._guardian: Guardian | None = None
         self._cluster: BrokerCluster | None = None
         self._aws: AwsServer | None = None
@@ -78,8 +80,9 @@ class EmbeddedStack(Stack):
         guardian = Guardian()
         self._guardian = guardian
         try:
-            self._aws = AwsServer(guardian)
-            self._aws.launch()
+            if self._has_aws:
+                self._aws = AwsServer(guardian)
+                self._aws.launch()
             self._cluster = BrokerCluster(
                 guardian,
                 self._class_path,
@@ -88,7 +91,8 @@ class EmbeddedStack(Stack):
                 self._jvm_options,
             )
             self._cluster.start()
-            self._aws.wait_until_ready()
+            if self._aws is not None:
+                self._aws.wait_until_ready()
         except BaseException:
             self.close()
             raise
@@ -148,7 +152,7 @@ class EmbeddedStack(Stack):
     def environment(self) -> dict[str, str]:
         """Variables that point boto3, csvkafka and (by class path) Kafka's tools at this stack."""
         return {
-            **self.aws.environment(),
+            **(self.aws.environment() if self._has_aws else {}),
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "JAVA_HOME": str(java_home()),
             "CLASSPATH": self._class_path,

@@ -25,7 +25,7 @@ def assert_loaded(place: LoadPlace, row_count: int) -> None:
 
 def wait_until_midway(place: LoadPlace, job: JobContainer, rows: int = ROWS) -> None:
     """Returns when a checkpoint is stored and the load is far from its end."""
-    view = JobView(place.stack, place.table, place.job_id, place.topic, 1)
+    view = JobView(place.stack, place.stored_item(), place.topic, 1)
     try:
         view.wait_for(lambda seen: seen.last_line() > 0 or not job.is_running, "a checkpoint")
         assert job.is_running, job.output()

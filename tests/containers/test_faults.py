@@ -116,7 +116,7 @@ def test_f26_an_owner_with_the_same_host_name_that_wakes_too_late_is_fenced(
     zombie = jobs.start(place.settings(**OFTEN), hostname="worker")
     wait_until_midway(place, zombie)
     zombie.container.pause()
-    view = JobView(place.stack, place.table, place.job_id, place.topic, 1)
+    view = JobView(place.stack, place.stored_item(), place.topic, 1)
     reached = view.last_line()
     heir = jobs.start(place.settings(**OFTEN), hostname="worker")
     view.wait_for(lambda seen: seen.last_line() > reached or not heir.is_running, "an heir")

@@ -58,9 +58,11 @@ class LoadPlace:
         """Loads in this process."""
         return run_load(LoadConfig.from_settings(self.settings(**more)))
 
+    def stored_item(self) -> DynamoDbItem:
+        return DynamoDbItem(self.table, self.job_id, client=self.stack.client("dynamodb"))
+
     def item(self) -> Item | None:
-        client: Any = self.stack.client("dynamodb")
-        return DynamoDbItem(self.table, self.job_id, client=client).get()
+        return self.stored_item().get()
 
     def records(self, partition: int = 0, topic: str | None = None) -> list[dict[str, Any]]:
         """The values in a partition, decoded, as a plain consumer sees them."""

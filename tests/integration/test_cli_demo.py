@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -54,6 +55,18 @@ def test_every_row_survives_the_kills() -> None:
     killed = re.findall(r"kill -9 with ([\d,]+) rows in the topic", result.stdout)
     assert len(killed) == 2
     assert all(0 < int(rows.replace(",", "")) < 150_000 for rows in killed)
+
+
+def test_it_needs_no_aws_with_a_checkpoint_file(tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    arguments = ("--checkpoint", "sqlite", "--rows", "150000", "--kills", "2", "--report")
+    result = run_csvkafka("demo", *arguments, str(report))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "DynamoDB" not in result.stdout
+    assert re.search(r"kills +2\n", result.stdout)
+    assert re.search(r"a resume .*; 0 rows sent again", result.stdout)
+    assert "CLEAN: every row is there once, in order" in result.stdout
+    assert "--checkpoint sqlite" in report.read_text("utf-8")
 
 
 def test_a_row_that_is_there_twice_ends_it_with_exit_1() -> None:

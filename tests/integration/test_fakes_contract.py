@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from kafka import TopicPartition
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
+from csvkafka.files.sqlite_store import SqliteStore
 from csvkafka.interfaces import Cluster, Item, ItemChange, ItemTable, Refused, Sink
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
@@ -34,6 +36,7 @@ from tests.integration.kafka_rows import admin, connected, create_topic, outcome
 pytestmark = pytest.mark.stack_dependent
 
 SERVERS = ("fake", "real")
+TABLES = (*SERVERS, "file")
 
 
 # -- Kafka -----------------------------------------------------------------------------------------
@@ -236,10 +239,14 @@ def test_two_producers_are_told_apart(leader: Leader) -> None:
 # -- the checkpoint table --------------------------------------------------------------------------
 
 
-@pytest.fixture(params=SERVERS)
-def table(request: pytest.FixtureRequest) -> ItemTable:
+@pytest.fixture(params=TABLES)
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> ItemTable:
     if request.param == "fake":
         return FakeTable(TableServer(), "job")
+    if request.param == "file":
+        store = SqliteStore(tmp_path / "checkpoints.sqlite")
+        store.create()
+        return store.item("job")
     client: Any = aws.dynamodb_client(endpoint_url=request.getfixturevalue("aws_endpoint_url"))
     name = f"contract-{uuid.uuid4()}"
     create_table(name, client)

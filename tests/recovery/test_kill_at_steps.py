@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,13 @@ from csvkafka.model import Step
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
+
+
+@pytest.fixture(params=["dynamodb", "sqlite"])
+def new_case(recovery_case: NewCase, request: pytest.FixtureRequest) -> NewCase:
+    """Loads with each kind of checkpoint."""
+    return partial(recovery_case, checkpoint=request.param)
+
 
 REPEATED_STEPS = (
     Step.BLOCK_TAKEN,
@@ -22,8 +30,8 @@ REPEATED_STEPS = (
 
 
 @pytest.mark.parametrize("step", REPEATED_STEPS)
-def test_killed_at_the_first_occurrence(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_killed_at_the_first_occurrence(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     case.kill_at(step)
     assert case.view.record_count() < case.row_count
     case.run()
@@ -31,8 +39,8 @@ def test_killed_at_the_first_occurrence(recovery_case: NewCase, step: Step) -> N
 
 
 @pytest.mark.parametrize("step", REPEATED_STEPS)
-def test_killed_at_a_middle_occurrence(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_killed_at_a_middle_occurrence(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     # Checkpoints are few: the first that covers anything is in the middle already.
     from_rows = 1 if "checkpoint" in step else case.row_count // 2
     worker = case.kill_at(step, from_rows=from_rows)
@@ -42,24 +50,24 @@ def test_killed_at_a_middle_occurrence(recovery_case: NewCase, step: Step) -> No
 
 
 @pytest.mark.parametrize("step", REPEATED_STEPS)
-def test_killed_at_the_last_occurrence(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_killed_at_the_last_occurrence(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     worker = case.kill_at(step, from_rows=case.row_count)
     assert worker.steps(step)[-1].reached == case.row_count
     case.run()
     case.assert_once()
 
 
-def test_f1_killed_before_the_item_exists(recovery_case: NewCase) -> None:
-    case = recovery_case()
+def test_f1_killed_before_the_item_exists(new_case: NewCase) -> None:
+    case = new_case()
     case.kill_at(Step.RUN_BEGINS)
     assert case.item() is None
     case.run()
     case.assert_once()
 
 
-def test_f1_killed_after_the_items_creation(recovery_case: NewCase) -> None:
-    case = recovery_case()
+def test_f1_killed_after_the_items_creation(new_case: NewCase) -> None:
+    case = new_case()
     case.kill_at(Step.ITEM_CREATED)
     item = case.item()
     assert item is not None
@@ -69,8 +77,8 @@ def test_f1_killed_after_the_items_creation(recovery_case: NewCase) -> None:
 
 
 @pytest.mark.parametrize("step", [Step.LEASE_TAKEN, Step.IDENTITY_OBTAINED])
-def test_f2_killed_before_the_producer_id_is_stored(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_f2_killed_before_the_producer_id_is_stored(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     case.kill_at(step)
     assert "producer_id" not in (case.item() or {})
     case.run()
@@ -78,8 +86,8 @@ def test_f2_killed_before_the_producer_id_is_stored(recovery_case: NewCase, step
 
 
 @pytest.mark.parametrize("step", [Step.IDENTITY_STORED, Step.TAIL_SCAN_BEGINS, Step.SOURCE_OPENED])
-def test_f3_killed_before_the_first_batch(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_f3_killed_before_the_first_batch(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     case.kill_at(step)
     item = case.item()
     assert item is not None
@@ -90,8 +98,8 @@ def test_f3_killed_before_the_first_batch(recovery_case: NewCase, step: Step) ->
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["forked", "started-anew"])
-def test_f4_killed_with_a_batch_in_the_socket(recovery_case: NewCase, cold: bool) -> None:
-    case = recovery_case(cold=cold)
+def test_f4_killed_with_a_batch_in_the_socket(new_case: NewCase, cold: bool) -> None:
+    case = new_case(cold=cold)
     case.kill_at(Step.BATCH_SENT, from_rows=case.row_count // 2)
     case.assert_midway()
     producer_id = (case.item() or {})["producer_id"]
@@ -100,8 +108,8 @@ def test_f4_killed_with_a_batch_in_the_socket(recovery_case: NewCase, cold: bool
     assert (case.item() or {})["producer_id"] == producer_id
 
 
-def test_f5_what_was_acknowledged_is_found_and_not_sent_again(recovery_case: NewCase) -> None:
-    case = recovery_case()
+def test_f5_what_was_acknowledged_is_found_and_not_sent_again(new_case: NewCase) -> None:
+    case = new_case()
     case.kill_at(Step.CHECKPOINT_BEGINS)
     case.assert_midway()
     before = case.view.record_count()
@@ -114,8 +122,8 @@ def test_f5_what_was_acknowledged_is_found_and_not_sent_again(recovery_case: New
 @pytest.mark.parametrize(
     "step", [Step.TAIL_SCAN_BEGINS, Step.TAIL_SCANNED, Step.SOURCE_OPENED, Step.BLOCK_TAKEN]
 )
-def test_f8_killed_again_while_it_recovers(recovery_case: NewCase, step: Step) -> None:
-    case = recovery_case()
+def test_f8_killed_again_while_it_recovers(new_case: NewCase, step: Step) -> None:
+    case = new_case()
     case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 2)
     case.assert_midway()
     before = case.item() or {}
@@ -127,8 +135,8 @@ def test_f8_killed_again_while_it_recovers(recovery_case: NewCase, step: Step) -
     case.assert_once()
 
 
-def test_f9_killed_before_the_final_write(recovery_case: NewCase) -> None:
-    case = recovery_case()
+def test_f9_killed_before_the_final_write(new_case: NewCase) -> None:
+    case = new_case()
     case.kill_at(Step.ALL_ACKNOWLEDGED)
     assert case.view.record_count() == case.row_count
     assert (case.item() or {})["status"] == "IN_PROGRESS"
@@ -137,8 +145,8 @@ def test_f9_killed_before_the_final_write(recovery_case: NewCase) -> None:
     case.assert_once()
 
 
-def test_f10_killed_after_the_final_write_then_run_again(recovery_case: NewCase) -> None:
-    case = recovery_case()
+def test_f10_killed_after_the_final_write_then_run_again(new_case: NewCase) -> None:
+    case = new_case()
     case.kill_at(Step.COMPLETED)
     item = case.item()
     again = case.run()

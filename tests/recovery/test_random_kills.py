@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -80,10 +81,12 @@ def load_by_load(
 
 
 @pytest.mark.timeout(0)  # --kills decides
+@pytest.mark.parametrize("checkpoint", ["dynamodb", "sqlite"])
 def test_f11_killed_at_random(
-    recovery_case: Callable[..., RecoveryCase], kills: int, seed: int
+    recovery_case: Callable[..., RecoveryCase], kills: int, seed: int, checkpoint: str
 ) -> None:
-    loads = sum(1 for _ in load_by_load(recovery_case, random.Random(seed), kills))
+    new_case = partial(recovery_case, checkpoint=checkpoint)
+    loads = sum(1 for _ in load_by_load(new_case, random.Random(seed), kills))
     assert loads * KILLS_IN_A_LOAD >= kills
 
 

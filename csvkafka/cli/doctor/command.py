@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from csvkafka.cli.options import SettingsCommand, setting_options, values_given
+from csvkafka.cli.options import SettingsCommand, setting_options, source_argument, values_given
 from csvkafka.cli.output import is_terminal
 from csvkafka.config.settings import SETTINGS
 
@@ -32,6 +32,7 @@ break.
 
 
 @click.command("doctor", cls=SettingsCommand, epilog=EPILOG)
+@source_argument
 @setting_options(SETTINGS)
 @click.option(
     "--probe-topic",

@@ -84,12 +84,12 @@ class Examination:
 
     def _may_have_sent_rows(self) -> bool:
         """By the job's item; True too where the table does not tell."""
-        from csvkafka.aws.dynamodb_item import DynamoDbItem
         from csvkafka.job.definition import has_promised_nothing
         from csvkafka.ledger.item import decode, is_documented_only
+        from csvkafka.stores import open_store
 
         try:
-            item = DynamoDbItem(self.config.dynamodb_table, self.config.spec.job_id).get()
+            item = open_store(self.config.checkpoint).item(self.config.spec.job_id).get()
             if item is None:
                 return False
             return is_documented_only(item) or not has_promised_nothing(decode(item))

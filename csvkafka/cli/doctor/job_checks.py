@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import count_text
 from csvkafka.encode.encoder import check_plan as check_encode_plan
 from csvkafka.job.definition import check_same_job, define, has_promised_nothing
 from csvkafka.ledger.item import decode, is_documented_only
+from csvkafka.stores import open_store
 
 
 def check_plan(examination: Examination) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def check_job(examination: Examination) -> Iterator[Finding]:
         return
     item = None
     if not examination.table_is_to_come:
-        item = DynamoDbItem(examination.config.dynamodb_table, spec.job_id).get()
+        item = open_store(examination.config.checkpoint).item(spec.job_id).get()
     if item is None:
         yield Finding(Mark.OK, "job", f"{spec.job_id} is new")
     elif is_documented_only(item):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
 from csvkafka.errors import counted
 from csvkafka.model import Dialect
 from csvkafka.rows import doubts
 from csvkafka.rows.preview import Preview, preview, shown_names
+from csvkafka.sources import open_source
 
 GIVE_UP_SECONDS = 10.0
 """So long S3 is asked again before a check says that it does not answer."""
@@ -20,24 +20,15 @@ GIVE_UP_SECONDS = 10.0
 def check_source(examination: Examination) -> Iterator[Finding]:
     """The object is there, may be read, is stored as it is said to be, and has a header."""
     config = examination.config
-    source = S3Source(
-        config.s3_bucket,
-        config.s3_key,
-        version_id=config.s3_version_id,
-        request_payer=config.s3_request_payer,
-        customer_key=config.s3_customer_key,
-        compression=Compression(config.spec.source_compression),
-        give_up_seconds=GIVE_UP_SECONDS,
-    )
+    source = open_source(config, give_up_seconds=GIVE_UP_SECONDS)
     identity = source.identify()
     version = "" if identity.version_id is None else f", version {identity.version_id}"
     size = bytes_text(identity.size)
-    yield Finding(
-        Mark.OK,
-        "source",
-        f"{identity.uri}: {size}, pinned by ETag {identity.etag}{version}",
-        "HEAD of the object",
-    )
+    if config.source_path is None:
+        pin, how = f"ETag {identity.etag}{version}", "HEAD of the object"
+    else:
+        pin, how = "size, time and a digest of both ends", "a look at the file"
+    yield Finding(Mark.OK, "source", f"{identity.uri}: {size}, pinned by {pin}", how)
     with closing(source.read(0)) as chunks:
         look = preview(chunks, config.spec.dialect, identity.uri)
     examination.source, examination.look = identity, look

@@ -1,6 +1,6 @@
 """Are all rows in the topic, once, in order, with their content? Knows nothing of the loader.
 
-Imports: the ground, aws, config, job, kafka, ledger, schema, testing/inputs.
+Imports: the ground, config, job, kafka, ledger, schema, sources, stores, testing/inputs.
 Imported by: cli, testing/judging, testing/report, testing/simulator.
 Read: documented (what a record should be), declared (what by a declared table), expectation (what a
 correct topic looks like), checker, verdict (the anomalies), row_ledger (its memory), topic_reader

@@ -18,8 +18,6 @@ from typing import BinaryIO
 import orjson
 from kafka.partitioner.default import murmur2
 
-from csvkafka.aws.dynamodb_item import DynamoDbItem
-from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
     CheckpointError,
@@ -39,6 +37,8 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.schema.table import Metadata
+from csvkafka.sources import open_source
+from csvkafka.stores import open_store
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.documented import (
@@ -91,7 +91,7 @@ def judge_load(
     from S3. Raises errors of `csvkafka.errors` where source or topic cannot be read."""
     scope = scope or Scope()
     if source is None:
-        with closing(_s3_source(config).read(0)) as chunks:
+        with closing(open_source(config).read(0)) as chunks:
             return judge_load(
                 config,
                 scope,
@@ -146,11 +146,11 @@ def verify_job(
     ConfigChangedError and SourceChangedError if the job was begun with another topic or object,
     and SourceChangedError if the object has changed since."""
     scope = scope or Scope(exclusive=False)
-    table, job_id = config.dynamodb_table, config.spec.job_id
-    item = DynamoDbItem(table, job_id).get()
+    store, job_id = open_store(config.checkpoint), config.spec.job_id
+    item = store.item(job_id).get()
     if item is None and needs_item:
         raise CheckpointError(
-            f"table {table} has no item of job {job_id}: it was never begun, or under another "
+            f"{store.where} has no item of job {job_id}: it was never begun, or under another "
             "JOB_ID; check both, or give --so-far to judge the topic without one"
         )
     job = _stored_job(item)
@@ -160,7 +160,7 @@ def verify_job(
         scope = replace(scope, partition_count=job.partition_count)
     if job.status is not None:
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
-    source = _s3_source(config, job.source)
+    source = open_source(config, pinned=job.source)
     uri = source.identify().uri
     # The item was read first: whatever it covers must stand before these ends.
     with TopicReader(config.kafka, config.spec.topic) as reader:
@@ -171,7 +171,7 @@ def verify_job(
             config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
         )
     if item is None:
-        note = f"table {table} has no item of job {job_id}"
+        note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
     return JobVerdict(job.status, job.last_line, uri, verdict)
 
@@ -179,7 +179,7 @@ def verify_job(
 def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Expectation:
     """What the records of a correct load under these settings are."""
     spec = config.spec
-    uri = f"s3://{config.s3_bucket}/{config.s3_key}"
+    uri = config.source_uri
     expectation = Expectation(
         decode=documented_record(uri),
         fields_of=_fields_of(spec, uri),
@@ -259,25 +259,12 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
             f"job {job_id} was begun with topic {begun_with}, not {topic}; check KAFKA_TOPIC and "
             "JOB_ID"
         )
-    uri = f"s3://{config.s3_bucket}/{config.s3_key}"
+    uri = config.source_uri
     if job.source is not None and job.source.uri != uri:
         raise SourceChangedError(
             f"job {job_id} was begun with {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY and "
             "JOB_ID"
         )
-
-
-def _s3_source(config: LoadConfig, pinned: SourceIdentity | None = None) -> S3Source:
-    version_id = config.s3_version_id or (None if pinned is None else pinned.version_id)
-    return S3Source(
-        config.s3_bucket,
-        config.s3_key,
-        version_id=version_id,
-        request_payer=config.s3_request_payer,
-        customer_key=config.s3_customer_key,
-        pinned=pinned,
-        compression=Compression(config.spec.source_compression),
-    )
 
 
 def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:

@@ -19,27 +19,32 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.config.settings import SETTINGS
 from csvkafka.errors import ConfigError, StackError
+from csvkafka.interfaces import ItemTable
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
 from csvkafka.model import Lane
+from csvkafka.stores import open_store
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
-from csvkafka.testing.judging.job_view import JobView, JobWatch
+from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
 from csvkafka.testing.judging.plan import JudgeView
 
 BUCKET = "demo"
 KEY = "exports/data.csv"
 TOPIC = "csv-import"
 TABLE = "csv-kafka-checkpoint"
+JOB_ID = "demo"
 LANE = Lane(TOPIC, 0)
+AWS_PLACES = {"S3_BUCKET": BUCKET, "S3_KEY": KEY, "DYNAMODB_TABLE": TABLE}
 
 LOOK_SECONDS = 0.01
 SETTLE_SECONDS = 0.05
@@ -50,11 +55,13 @@ _STARTING_FROM = re.compile(r"Starting from line (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """`kills` are spread over the file, at places that `seed` moves. Raises ConfigError."""
+    """`kills` are spread over the file, at places that `seed` moves. Not `with_aws`: the file is
+    loaded from where it is, with its checkpoint in another one beside it. Raises ConfigError."""
 
     row_count: int = 1_000_000
     kills: int = 3
     seed: int = 0
+    with_aws: bool = True
 
     def __post_init__(self) -> None:
         if self.row_count < 1 or self.kills < 0:
@@ -149,11 +156,9 @@ def run_demo(
     _make_source(plan, stack, view, csv_file)
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap_servers,
-        "S3_BUCKET": BUCKET,
-        "S3_KEY": KEY,
         "KAFKA_TOPIC": TOPIC,
-        "DYNAMODB_TABLE": TABLE,
-        "JOB_ID": "demo",
+        "JOB_ID": JOB_ID,
+        **(AWS_PLACES if plan.with_aws else _places(csv_file)),
     }
     config = LoadConfig.from_settings(settings)
     client = KafkaClient(config.kafka)
@@ -163,7 +168,7 @@ def run_demo(
         loader = _Loader(
             guardian, {**stack.environment(), **settings}, folder / "loader.log", history
         )
-        with nullcontext() if history is None else _watched(stack, history):
+        with nullcontext() if history is None else _watched(stack, config, history):
             lives = _load(plan, loader, KafkaCluster(client), view)
     finally:
         guardian.close()
@@ -185,15 +190,27 @@ def _make_source(plan: DemoPlan, stack: Stack, view: JudgeView, csv_file: Path) 
     view.phase("writing the CSV", plan.row_count)
     with csv_file.open("wb") as file:
         file.writelines(write_csv(plan.csv_spec()))
-    stack.create_bucket(BUCKET)
-    stack.put_object(BUCKET, KEY, csv_file)
-    stack.create_table(TABLE)
+    if plan.with_aws:
+        stack.create_bucket(BUCKET)
+        stack.put_object(BUCKET, KEY, csv_file)
+        stack.create_table(TABLE)
     stack.create_topic(TOPIC)
 
 
+def _places(csv_file: Path) -> dict[str, str]:
+    """Source and checkpoint without AWS."""
+    place = CheckpointPlace(path=csv_file.with_name("checkpoints.sqlite"))
+    return {"SOURCE": str(csv_file), "CHECKPOINT": place.name, "CREATE_TABLE": "true"}
+
+
 @contextmanager
-def _watched(stack: Stack, history: History) -> Iterator[None]:
-    view = JobView(stack, TABLE, "demo", TOPIC, 1)
+def _watched(stack: Stack, config: LoadConfig, history: History) -> Iterator[None]:
+    item: ItemTable = (
+        table_item(stack, TABLE, JOB_ID)
+        if config.checkpoint.path is None
+        else open_store(config.checkpoint).item(JOB_ID)
+    )
+    view = JobView(stack, item, TOPIC, 1)
     try:
         with JobWatch(view, history, LOOK_SECONDS) as watch:
             yield

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from csvkafka.aws.dynamodb_item import from_attribute
-from csvkafka.errors import SinkError, StackError
+from csvkafka.aws.dynamodb_item import DynamoDbItem
+from csvkafka.errors import CheckpointError, SinkError, StackError
+from csvkafka.interfaces import ItemTable
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.settings import KafkaSettings
@@ -30,14 +29,17 @@ ANSWER_TIMEOUT_MS = 30_000
 """Brokers may be down, or the topic gone, on purpose."""
 
 
+def table_item(stack: Stack, table: str, job_id: str) -> DynamoDbItem:
+    """A job's item in the stack's own DynamoDB, whatever the environment says."""
+    return DynamoDbItem(table, job_id, client=stack.client("dynamodb"))
+
+
 class JobView:
     """One job's item and topic; its methods may be called from several threads."""
 
-    def __init__(self, stack: Stack, table: str, job_id: str, topic: str, partitions: int) -> None:
+    def __init__(self, stack: Stack, item: ItemTable, topic: str, partitions: int) -> None:
         self.topic = topic
-        self._job_id = job_id
-        self._table = table
-        self._dynamodb = stack.client("dynamodb")
+        self._item = item
         self._lanes = [Lane(topic, number) for number in range(partitions)]
         self._lock = threading.Lock()
         # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
@@ -53,11 +55,8 @@ class JobView:
 
     def item(self) -> dict[str, Any] | None:
         """The item by a consistent read, as Python's values; None if there is none."""
-        answer = self._dynamodb.get_item(
-            TableName=self._table, Key={"job_id": {"S": self._job_id}}, ConsistentRead=True
-        )
-        stored = answer.get("Item")
-        return stored and {name: from_attribute(value) for name, value in stored.items()}
+        item: dict[str, Any] | None = self._item.get()
+        return item
 
     def last_line(self) -> int:
         """How many rows the checkpoint covers; 0 without an item."""
@@ -144,7 +143,7 @@ class JobWatch:
             self._observations.clear()
 
     def observe(self) -> None:
-        """One more observation, now. Raises SinkError, or an error of botocore."""
+        """One more observation, now. Raises SinkError, CheckpointError."""
         with self._observe_one_at_a_time:
             seen = self._view.observe()
             last = self._observations[-1] if self._observations else None
@@ -158,7 +157,7 @@ class JobWatch:
         while not self._over.wait(self._rest.seconds):
             try:
                 self.observe()
-            except (SinkError, BotoCoreError, ClientError) as error:
+            except (SinkError, CheckpointError) as error:
                 # The servers may be down on purpose; what cannot be seen is no observation.
                 self._history.record("note", text=f"not observed: {error}")
 

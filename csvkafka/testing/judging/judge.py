@@ -26,7 +26,7 @@ from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.faults.strikes import Action, StrikeWatch, plan_strikes
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import write_csv
-from csvkafka.testing.judging.job_view import JobView, LookRest
+from csvkafka.testing.judging.job_view import JobView, LookRest, table_item
 from csvkafka.testing.judging.judgement import Judgement, Life, compare, repeated_rows
 from csvkafka.testing.judging.plan import JudgePlan, JudgeView, Unwatched
 from csvkafka.testing.processes.loader_command import placeholder_values
@@ -117,7 +117,8 @@ class _Trial:
         stack.create_table(table)
         stack.create_topic(topic, plan.partitions)
         self._topic = topic
-        self._job = JobView(stack, table, self._documented["JOB_ID"], topic, plan.partitions)
+        item = table_item(stack, table, self._documented["JOB_ID"])
+        self._job = JobView(stack, item, topic, plan.partitions)
         self._supervisor = Supervisor(history)
         loader_folder = self._supervisor.folder / "loader"
         loader_folder.mkdir()

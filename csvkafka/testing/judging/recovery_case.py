@@ -15,14 +15,18 @@ import io
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.interfaces import StoredItem
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
+from csvkafka.stores import open_store
 from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import Verdict
@@ -31,7 +35,7 @@ from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
-from csvkafka.testing.judging.job_view import JobView, JobWatch
+from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -66,7 +70,8 @@ class RecoveryCase:
     others write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
     (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
     workers start as users start them, not as forks.
-    The faults of `proxies` are noted in the history."""
+    The faults of `proxies` are noted in the history. `checkpoint`: "sqlite" for a file in place of
+    the table."""
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class RecoveryCase:
         program: Sequence[str] = WORKER,
         cold: bool = False,
         proxies: Sequence[Proxy] = (),
+        checkpoint: str = "dynamodb",
     ) -> None:
         self.stack = stack
         self.source = _written(source) if isinstance(source, CsvSpec) else source
@@ -104,14 +110,24 @@ class RecoveryCase:
             "S3_BUCKET": BUCKET,
             "S3_KEY": self.key,
             "KAFKA_TOPIC": self.topic,
-            "DYNAMODB_TABLE": TABLE,
             "JOB_ID": self.job_id,
             "CHECKPOINT_INTERVAL": str(CHECKPOINT_INTERVAL),
-            **(settings or {}),
         }
-        self.view = JobView(stack, TABLE, self.job_id, self.topic, partitions)
-        self._watch = JobWatch(self.view, self.history)
         self.supervisor = Supervisor(self.history)
+        item = self._checkpoint_item(checkpoint)
+        self.settings |= settings or {}
+        self.view = JobView(stack, item, self.topic, partitions)
+        self._watch = JobWatch(self.view, self.history)
+
+    def _checkpoint_item(self, checkpoint: str) -> StoredItem:
+        if checkpoint == "dynamodb":
+            self.settings["DYNAMODB_TABLE"] = TABLE
+            return table_item(self.stack, TABLE, self.job_id)
+        place = f"sqlite://{self.supervisor.folder / 'checkpoints.sqlite'}"
+        self.settings["CHECKPOINT"] = place
+        store = open_store(CheckpointPlace.parse(place))
+        store.create()
+        return store.item(self.job_id)
 
     @property
     def uri(self) -> str:
@@ -250,10 +266,13 @@ class RecoveryCase:
         changed = {**self.stored_item(), **changes}
         self.restore_item({name: value for name, value in changed.items() if value is not None})
 
+    def replacing_the_checkpoint(self) -> AbstractContextManager[None]:
+        """While it is entered, the item may go back: what was observed before is forgotten."""
+        return self._watch.forgetting()
+
     def restore_item(self, attributes: Mapping[str, Any]) -> None:
-        """Puts an item (DynamoDB's form) in the place of the job's; what was observed before is
-        forgotten, as the checkpoint may go back."""
-        with self._watch.forgetting():
+        """Puts an item (DynamoDB's form) in the place of the job's."""
+        with self.replacing_the_checkpoint():
             self.stack.client("dynamodb").put_item(TableName=TABLE, Item=dict(attributes))
 
     def verdict(

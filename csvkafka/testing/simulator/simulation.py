@@ -84,7 +84,7 @@ class Moment:
 
 class Simulation:
     """The world of one schedule. `run` returns when the job is complete and all lives are over, or
-    after `max_lives`."""
+    after `max_lives`. `table`: another server of items than one in memory."""
 
     def __init__(
         self,
@@ -92,6 +92,7 @@ class Simulation:
         hooks: Hooks | None = None,
         max_lives: int = MAX_LIVES,
         source: bytes | None = None,
+        table: TableServer | None = None,
     ) -> None:
         """`source` is what is loaded, if not `source_bytes`."""
         self.hooks = hooks or {}
@@ -104,7 +105,7 @@ class Simulation:
         self.source = source_bytes(schedule.row_count) if source is None else source
         self.kafka = FakeKafka(new_log=self.new_log)
         self.kafka.create_topic(TOPIC, schedule.lane_count)
-        self.table = TableServer()
+        self.table = table or TableServer()
         self.table.watchers.append(self._observe)
         self.lives: list[Life] = []
         self.items: list[Item] = []

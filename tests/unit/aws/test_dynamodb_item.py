@@ -433,7 +433,8 @@ def test_a_manager_is_made_without_network_region_or_credentials(
     for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     manager = CheckpointManager(TABLE, "job")
-    assert (manager.table_name, manager.job_id, manager.item.job_id) == (TABLE, "job", "job")
+    assert (manager.table_name, manager.job_id) == (TABLE, "job")
+    assert manager.item.store.where == f"table {TABLE}"
     assert manager.get_last_processed_line() == 0
     with pytest.raises(ConfigError, match="AWS_REGION"):
         manager.update_checkpoint(1, 1)

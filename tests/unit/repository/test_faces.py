@@ -23,7 +23,8 @@ PUBLIC = {
         CSVToKafkaProcessor CheckpointManager JobResult Observer Step CsvKafkaError
         ConfigError ConfigChangedError SourceChangedError TopicChangedError
         SourceError SourceNotFoundError SourceReadError SourceCorruptError MalformedRowError
-        RecordTooLargeError UserFunctionError CheckpointError CheckpointUnavailableError
+        RecordTooLargeError UserFunctionError CheckpointError CheckpointFileError
+        CheckpointUnavailableError
         ItemUnusableError ItemLostError JobOwnedError FencedError
         SinkError SinkUnavailableError SinkRefusedError DeliveryError SequenceError
         RecoveryError TopicTruncatedError TailGapError TailDeletedError

@@ -1,0 +1,42 @@
+"""The source of a load, opened: an object in S3, or a file of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from csvkafka.aws.s3_source import Compression, S3Source
+from csvkafka.clock import Clock
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.files.local_source import LocalSource
+from csvkafka.model import SourceIdentity
+from csvkafka.retry import ANSWERING_SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+
+def open_source(
+    config: LoadConfig,
+    *,
+    s3_client: S3Client | None = None,
+    pinned: SourceIdentity | None = None,
+    clock: Clock | None = None,
+    give_up_seconds: float = ANSWERING_SECONDS,
+) -> S3Source | LocalSource:
+    """The source that the settings name; touches nothing yet. See `S3Source` for the arguments."""
+    compression = Compression(config.spec.source_compression)
+    if config.source_path is not None:
+        return LocalSource(config.source_path, pinned=pinned, compression=compression)
+    version_id = config.s3_version_id or (None if pinned is None else pinned.version_id)
+    return S3Source(
+        config.s3_bucket,
+        config.s3_key,
+        client=s3_client,
+        version_id=version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
+        pinned=pinned,
+        compression=compression,
+        clock=clock,
+        give_up_seconds=give_up_seconds,
+    )
