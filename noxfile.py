@@ -13,7 +13,12 @@ nox.options.reuse_venv = "yes"
 
 
 FAULT_RESULTS = "--fault-results=reports/faults"
-OF_ENCODERS = ("tests/unit/encode", "tests/unit/rows", "tests/unit/pipeline")
+OF_ENCODERS = (
+    "tests/unit/encode",
+    "tests/unit/rows",
+    "tests/unit/testing/checker",
+    "tests/unit/pipeline",
+)
 """What a Python or a compiled encoder may matter to."""
 
 AT_ONCE = ("-n", "3", "--dist", "loadfile")
@@ -83,7 +88,7 @@ def sanitize(session: nox.Session) -> None:
         "PYTHONMALLOC": "malloc",  # so that each bytes object has bounds of its own
         "CSVKAFKA_ENCODER": "compiled",
     }
-    session.run("pytest", *session.posargs or OF_ENCODERS[:2], env=run)
+    session.run("pytest", *session.posargs or OF_ENCODERS[:3], env=run)
 
 
 @nox.session

@@ -4,13 +4,16 @@
  * The same bytes as the reference way makes of a block (csvkafka/encode/row_json.py). What it does
  * not take is refused by ValueError, and the caller goes the reference way.
  *
- * Memory: the output, and 16 bytes for each column; nothing is allocated for a row or a field.
+ * `agreeing` and `records_of` are no part of that: they are the checker's (compiled/checker.h).
+ *
+ * Memory: the output, and 32 bytes for each column; nothing is allocated for a row or a field.
  * Built against the stable ABI: one binary for CPython 3.11 and every later one.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include "checker.h"
 #include "records.h"
 #include "rows.h"
 #include "utf8.h"
@@ -301,6 +304,8 @@ static PyObject *module_is_utf8(PyObject *Py_UNUSED(module), PyObject *argument)
 }
 
 static PyMethodDef module_methods[] = {
+    {"agreeing", module_agreeing, METH_VARARGS, NULL},
+    {"records_of", module_records_of, METH_VARARGS, NULL},
     {"whole_rows", module_whole_rows, METH_VARARGS, NULL},
     {"is_utf8", module_is_utf8, METH_O, NULL},
     {NULL, NULL, 0, NULL},

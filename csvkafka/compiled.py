@@ -44,7 +44,8 @@ class CompiledEncoder(Protocol):
 
 
 class CompiledModule(Protocol):
-    """What `compiled/module.c` gives. Every call runs without the interpreter's lock."""
+    """What `compiled/module.c` gives. Calls run without the interpreter's lock,
+    but for those of the checker."""
 
     def Encoder(  # noqa: N802 - a class
         self,
@@ -77,6 +78,28 @@ class CompiledModule(Protocol):
 
     def is_utf8(self, data: bytes) -> bool:
         """Whether Python's strict decoder takes it."""
+        ...
+
+    def agreeing(
+        self,
+        records: Sequence[tuple[int, bytes | None, bytes | None, object]],
+        rows: Sequence[Sequence[str]],
+        lines: Sequence[int],
+        names: tuple[str, ...],
+        file: str,
+        key: int,
+    ) -> int:
+        """For the checker: how many of the first records (lists, as all three are, of Kafka offset,
+        key, value, headers) are the documented ones of the rows, whose `_source_line` is in
+        `lines`; `key` is the field that must be the record's key, -1: any key will do. Holds the
+        interpreter's lock."""
+        ...
+
+    def records_of(
+        self, section: bytes, count: int, base_offset: int
+    ) -> list[tuple[int, bytes | None, bytes | None, tuple[()]]] | None:
+        """For the checker: the Kafka offset, key, value and headers of the records of a batch; None
+        if one has headers, or is torn. Holds the interpreter's lock."""
         ...
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import heapq
 import sys
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
-from csvkafka.testing.checker.documented import SourceRow, TopicRecord
+from csvkafka.testing.checker.agreement import Agreement, Lookaheads, Run
+from csvkafka.testing.checker.ahead import Ahead
+from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
@@ -24,6 +26,7 @@ from csvkafka.testing.checker.row_ledger import (
     Fields,
     Found,
     LineLedger,
+    SourceRow,
 )
 from csvkafka.testing.checker.verdict import (
     MAX_PLACES,
@@ -52,8 +55,7 @@ def check(
     expectation = expectation or Expectation()
     judge = _Judge(source_rows, topic_records, expectation, checkpoints)
     if expectation.identify_by is IdentifyBy.LINE:
-        for partition, record, line, fields in judge.merged(topic_records):
-            judge.examine(partition, record, line, fields)
+        judge.walk({p: Ahead(records) for p, records in topic_records.items()}, source_rows)
     else:
         for partition, records in topic_records.items():
             for record in records:
@@ -73,14 +75,13 @@ class _Judge:
     ) -> None:
         self._expectation = expectation
         self._decode = expectation.decode
-        rows = self._expected_rows(source_rows)
         judges_keys = expectation.key_of is not None
         self._by_line: LineLedger | None = None
         self._by_content: ContentLedger | None = None
         if expectation.identify_by is IdentifyBy.LINE:
-            self._by_line = LineLedger(rows, judges_keys)
+            self._by_line = LineLedger(source_rows, self._expecting, judges_keys)
         else:
-            self._by_content = ContentLedger(rows, judges_keys)
+            self._by_content = ContentLedger(source_rows, self._expecting, judges_keys)
         self._last_line = dict.fromkeys(partitions, 0)
         self._partition_of_key: dict[int, int] = {}
         self._checkpoints = checkpoints
@@ -89,49 +90,61 @@ class _Judge:
         self._places: dict[AnomalyKind, list[Place]] = {}
         self._record_count = self._foreign_count = self._rows_found = 0
 
-    def _expected_rows(self, rows: Iterable[SourceRow]) -> Iterator[ExpectedRow | None]:
+    def _expecting(self, row: SourceRow, line: int) -> ExpectedRow | None:
         expectation = self._expectation
-        fields_of, key_of, partition_of = (
-            expectation.fields_of,
-            expectation.key_of,
-            expectation.partition_of,
-        )
-        for line, row in enumerate(rows, 1):
-            key = None if key_of is None else key_of(row)
-            fields = fields_of(row, line)
-            if fields is None:
-                yield None
-            elif partition_of is None:
-                yield ExpectedRow(fields, key)
-            else:
-                yield ExpectedRow(fields, key, partition_of(key))
+        key = None if expectation.key_of is None else expectation.key_of(row)
+        fields = expectation.fields_of(row, line)
+        if fields is None:
+            return None
+        if expectation.partition_of is None:
+            return ExpectedRow(fields, key)
+        return ExpectedRow(fields, key, expectation.partition_of(key))
 
-    def merged(
-        self, topic_records: Mapping[int, Iterable[TopicRecord]]
-    ) -> Iterator[tuple[int, TopicRecord, int | None, Fields | None]]:
-        """The decoded records of all partitions: each partition in its order, the smallest source
-        line among the partitions first, records without one at once."""
-        if len(topic_records) == 1:
-            for partition, records in topic_records.items():
-                for record in records:
-                    yield partition, record, *self._decode(record)
-            return
-        iterators = {partition: iter(records) for partition, records in topic_records.items()}
+    def walk(self, partitions: Lookaheads, source_rows: Iterable[SourceRow]) -> None:
+        """Judges all records: those that are plainly the next rows' many at a time, others one by
+        one, until the rows that were compared are behind."""
+        ledger = self._by_line
+        assert ledger is not None
+        agreement = Agreement.of(source_rows, partitions, self._expectation)
+        last_line = sys.maxsize
+        while True:
+            if agreement is not None:
+                runs, last_line = agreement.advance(ledger.next_line)
+                for run in runs:
+                    ledger.skip_found(len(run.lines))
+                    self._note_found(run)
+            if not self._examine_to(last_line, partitions, ledger):
+                return
+
+    def _note_found(self, run: Run) -> None:
+        count = len(run.lines)
+        self._record_count += count
+        self._rows_found += count
+        self._last_line[run.partition] = run.lines[-1]
+        self._uncovered[run.partition].note_run(run)
+
+    def _examine_to(self, last_line: int, partitions: Lookaheads, ledger: LineLedger) -> bool:
+        """Judges record by record until the source was read behind `last_line`: each partition in
+        its order, the smallest source line among the partitions first, records without one at
+        once. False once no records are left."""
         heads: list[tuple[int, int, TopicRecord, Fields | None]] = []
-        advancing = list(iterators)
-        while advancing or heads:
+        advancing = list(partitions)
+        while ledger.next_line <= last_line:
             for partition in advancing:
-                for record in iterators[partition]:
+                for record in partitions[partition]:
                     line, fields = self._decode(record)
                     if line is not None:
                         heapq.heappush(heads, (line, partition, record, fields))
                         break
-                    yield partition, record, None, fields
-            advancing.clear()
-            if heads:
-                head_line, partition, record, fields = heapq.heappop(heads)
-                yield partition, record, head_line, fields
-                advancing.append(partition)
+                    self.examine(partition, record, None, fields)
+            if not heads:
+                return False
+            line, partition, record, fields = heapq.heappop(heads)
+            self.examine(partition, record, line, fields)
+            advancing = [partition]
+        for _, partition, record, _ in heads:
+            partitions[partition].give_back(record)
+        return True
 
     def examine(
         self, partition: int, record: TopicRecord, line: int | None, fields: Fields | None
@@ -278,6 +291,19 @@ class _UncoveredRows:
             passed = bisect_right(self._sorted_ends, kafka_offset)
             if line < self._lowest[passed]:
                 self._lowest[passed] = line
+
+    def note_run(self, run: Run) -> None:
+        """First occurrences, lines and Kafka offsets of which rise."""
+        place = 0
+        while self._ends and place < len(run.records):
+            kafka_offset = run.records[place].kafka_offset
+            self.note(kafka_offset, run.lines[place])
+            passed = bisect_right(self._sorted_ends, kafka_offset)
+            if passed == len(self._sorted_ends):
+                return
+            # All that stand before the next end have as many ends at or before them.
+            end = self._sorted_ends[passed]
+            place = bisect_left(run.records, end, key=lambda record: record.kafka_offset)
 
     def lowest(self, index: int) -> int | None:
         """The lowest row that observation `index` could not have seen in the topic."""

@@ -27,8 +27,8 @@ from csvkafka.schema.table import (
     RecordTable,
     Undeclared,
 )
-from csvkafka.testing.checker.documented import Decoder, SourceRow, TopicRecord, is_text
-from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.documented import Decoder, TopicRecord, is_text
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 
 
 def declared_record(table: RecordTable, source_uri: str) -> Decoder:

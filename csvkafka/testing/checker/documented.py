@@ -15,10 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from csvkafka.testing.checker.row_ledger import Fields
-
-SourceRow = dict[str | None, object]
-"""A row as `csv.DictReader` gives it: surplus fields are a list under None."""
+from csvkafka.testing.checker.ahead import Ahead
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 
 
 class TopicRecord(NamedTuple):
@@ -39,8 +37,16 @@ def documented_record(source_uri: str | None = None) -> Decoder:
     """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
     `source_uri`, records of other files are not the loader's. A key that stands twice has a value
     that no row has: parsers keep one of the two, and not all the same."""
+    return DocumentedRecord(source_uri)
 
-    def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
+
+@dataclass(frozen=True, slots=True)
+class DocumentedRecord:
+    """See `documented_record`."""
+
+    source_uri: str | None
+
+    def __call__(self, record: TopicRecord) -> tuple[int | None, Fields | None]:
         value = record.value or b""
         try:
             fields = orjson.loads(value)
@@ -52,10 +58,19 @@ def documented_record(source_uri: str | None = None) -> Decoder:
             return None, None
         line = fields.pop("_source_line", None)
         file = fields.pop("_source_file", None)
-        ours = type(line) is int and file is not None and source_uri in (None, file)
+        ours = type(line) is int and file is not None and self.source_uri in (None, file)
         return (line if ours else None), fields
 
-    return decode
+
+@dataclass(frozen=True, slots=True)
+class ColumnKey:
+    """The key of a row's record: the column's field, UTF-8; None for a row that is too short."""
+
+    column: str
+
+    def __call__(self, row: SourceRow) -> bytes | None:
+        value = row.get(self.column)
+        return value.encode() if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,45 @@ def documented_row(row: SourceRow, _: int) -> Fields:
     return row  # type: ignore[return-value]
 
 
+def documented_row_that_is_good(row: SourceRow, line: int) -> Fields | None:
+    """As `documented_row`; None for a row of another width than the header's, or with bytes that
+    are no text."""
+    if None in row or None in row.values() or not all(map(is_text, row.values())):
+        return None
+    return documented_row(row, line)
+
+
+class SourceRows(Iterator[SourceRow]):
+    """The rows that a `csv.DictReader` of these fields gives, where the first ones are the header;
+    `rename` gives the columns other names. Rows to come can be looked at as lists of fields."""
+
+    def __init__(
+        self,
+        rows: Iterator[list[str]],
+        rename: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    ) -> None:
+        names = next(rows, [])
+        self.names = tuple(rename(names) if rename and names else names)
+        self._ahead = Ahead(filter(None, rows))  # a blank line is no row
+
+    def __next__(self) -> SourceRow:
+        names, fields = self.names, next(self._ahead)
+        row: SourceRow = dict(zip(names, fields, strict=False))
+        if len(fields) > len(names):
+            row[None] = fields[len(names) :]
+        elif len(fields) < len(names):
+            row.update(dict.fromkeys(names[len(fields) :]))
+        return row
+
+    def peek(self, count: int) -> list[list[str]]:
+        """The fields of the next `count` rows, or of as many as there are; they stay."""
+        return self._ahead.peek(count)
+
+    def skip(self, count: int) -> None:
+        """Leaves out so many of the rows that were looked at."""
+        self._ahead.skip(count)
+
+
 def read_rows(
     stream: BinaryIO,
     *,
@@ -95,7 +149,7 @@ def read_rows(
     skipped_lines: int = 0,
     errors: str = "strict",
     rename: Callable[[Sequence[str]], Sequence[str]] | None = None,
-) -> Iterator[SourceRow]:
+) -> SourceRows:
     """The rows of a CSV, by definition; no field is quoted if `quotechar` is empty. `errors` says
     what becomes of bytes that are no text, as `codecs` names it; `rename` gives the columns other
     names. Lifts the `csv` module's field size limit, which is the process's."""
@@ -104,12 +158,10 @@ def read_rows(
     for _ in range(skipped_lines):
         text.readline()
     if quotechar:
-        rows = csv.DictReader(text, delimiter=delimiter, quotechar=quotechar)
+        rows = csv.reader(text, delimiter=delimiter, quotechar=quotechar)
     else:
-        rows = csv.DictReader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    if rename is not None and rows.fieldnames:
-        rows.fieldnames = list(rename(rows.fieldnames))
-    return iter(rows)
+        rows = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return SourceRows(rows, rename)
 
 
 def is_text(value: object) -> bool:

@@ -12,11 +12,10 @@ from enum import StrEnum
 
 from csvkafka.testing.checker.documented import (
     Decoder,
-    SourceRow,
     documented_record,
     documented_row,
 )
-from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 
 
 class IdentifyBy(StrEnum):

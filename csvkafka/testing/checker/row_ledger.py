@@ -11,7 +11,7 @@ import json
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
@@ -38,8 +38,11 @@ class Found(Enum):
     NO_SUCH_ROW = auto()
 
 
-Rows = Iterator[ExpectedRow | None]
-"""The rows of the source in order; None for a row that should not be in this topic."""
+SourceRow = dict[str | None, object]
+"""A row as `csv.DictReader` gives it: surplus fields are a list under None."""
+
+Expecting = Callable[[SourceRow, int], ExpectedRow | None]
+"""What is due for a row of that line; None for one that should not be in this topic."""
 
 
 def digest(fields: Fields, key: bytes | None) -> int:
@@ -55,10 +58,12 @@ class LineLedger:
     Memory: nothing for a row whose record comes in its turn; 21 bytes for each row that is skipped
     over (late, missing, or not for this topic), so 21 MB for a million."""
 
-    def __init__(self, rows: Rows, judges_keys: bool) -> None:
-        self._rows = rows
+    def __init__(self, rows: Iterable[SourceRow], expecting: Expecting, judges_keys: bool) -> None:
+        self._rows = iter(rows)
+        self._expecting = expecting
         self._judges_keys = judges_keys
-        self._next_line = 1
+        self.next_line = 1
+        """That of the next row that is read from the source."""
         self._ended = False
         self._skipped_lines = array("Q")
         self._skipped_digests = array("Q")
@@ -71,13 +76,13 @@ class LineLedger:
 
     def take(self, line: int, fields: Fields, key: bytes | None) -> Found:
         """Notes a record that says it is row `line`."""
-        if line < self._next_line:
+        if line < self.next_line:
             return self._take_skipped(line, fields, key)
         while not self._ended:
             expected = self._pull()
             if self._ended:
                 break
-            if self._next_line <= line:
+            if self.next_line <= line:
                 self._skip(expected)
                 continue
             if expected is None:
@@ -87,19 +92,25 @@ class LineLedger:
             return Found.FIRST if same else Found.TORN
         return Found.NO_SUCH_ROW
 
+    def skip_found(self, count: int) -> None:
+        """So many rows were read elsewhere, and their records found."""
+        self.next_line += count
+        self.row_count += count
+
     def _pull(self) -> ExpectedRow | None:
         try:
-            expected = next(self._rows)
+            row = next(self._rows)
         except StopIteration:
             self._ended = True
             return None
-        self._next_line += 1
+        expected = self._expecting(row, self.next_line)
+        self.next_line += 1
         if expected is not None:
             self.row_count += 1
         return expected
 
     def _skip(self, expected: ExpectedRow | None) -> None:
-        self._skipped_lines.append(self._next_line - 1)
+        self._skipped_lines.append(self.next_line - 1)
         if expected is None:
             self._skipped_digests.append(0)
             self._skipped_partitions.append(-1)
@@ -134,7 +145,7 @@ class LineLedger:
             if self._ended:
                 return
             if expected is not None:
-                yield self._next_line - 1, expected.partition
+                yield self.next_line - 1, expected.partition
 
 
 class ContentLedger:
@@ -145,13 +156,14 @@ class ContentLedger:
 
     Memory: about 150 bytes for each row, 150 MB for a million."""
 
-    def __init__(self, rows: Rows, judges_keys: bool) -> None:
+    def __init__(self, rows: Iterable[SourceRow], expecting: Expecting, judges_keys: bool) -> None:
         self._judges_keys = judges_keys
         self._unseen: dict[int, int | deque[int]] = {}
         """Digest -> the line that has it; -line once it was found; a deque where several have."""
         self._partitions = array("i")
         self.row_count = 0
-        for line, expected in enumerate(rows, 1):
+        for line, row in enumerate(rows, 1):
+            expected = expecting(row, line)
             self._partitions.append(-1 if expected is None else expected.partition)
             if expected is None:
                 continue

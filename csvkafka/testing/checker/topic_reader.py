@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -117,6 +118,10 @@ class TopicReader:
 
     def read(self, partition: int) -> Iterator[TopicRecord]:
         """The records of one partition in the log's order."""
+        return chain.from_iterable(self.read_batches(partition))
+
+    def read_batches(self, partition: int) -> Iterator[list[TopicRecord]]:
+        """As `read`, but all records of a batch at once."""
         bounds = self.bounds[partition]
         position = bounds.start
         patience_ends = self._patience_ends()
@@ -124,9 +129,9 @@ class TopicReader:
             begun_at = position
             try:
                 for next_offset, records in self._fetched(Lane(self._topic, partition), position):
-                    for record in records:
-                        if position <= record.kafka_offset < bounds.end:
-                            yield record
+                    if next_offset > bounds.end or (records and records[0].kafka_offset < position):
+                        records = [r for r in records if position <= r.kafka_offset < bounds.end]
+                    yield records
                     position = max(position, next_offset)
             except CorruptRecordError as error:
                 log.warning(

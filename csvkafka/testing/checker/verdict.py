@@ -16,7 +16,8 @@ MAX_PLACES = 10
 
 class AnomalyKind(StrEnum):
     """What can be wrong. A row's *first occurrence* is the first record of it that is examined:
-    inside a partition in the log's order; between partitions the smaller source line first."""
+    inside a partition in the log's order; between partitions the smaller source line first, or the
+    record that stands where its row is due."""
 
     LOST_ROW = "lost-row"
     """A row of the source that no record of the topic shows."""

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import BinaryIO
 
 import orjson
@@ -42,16 +43,17 @@ from csvkafka.stores import open_store
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.documented import (
-    SourceRow,
+    ColumnKey,
     TopicRecord,
     documented_record,
     documented_row,
+    documented_row_that_is_good,
     is_text,
     numbered_names,
     read_rows,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
-from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 from csvkafka.testing.inputs.byte_stream import stream_of
@@ -103,7 +105,10 @@ def judge_load(
         records: dict[int, Iterator[TopicRecord]] = reader.records()
         if progress is not None:
             counted = _Counted(progress, reader.record_count)
-            records = {partition: counted.over(part) for partition, part in records.items()}
+            records = {
+                partition: chain.from_iterable(counted.over(reader.read_batches(partition)))
+                for partition in records
+            }
         partition_count = scope.partition_count or len(reader.bounds)
         verdict = check(
             _source_rows(config.spec, source),
@@ -184,7 +189,7 @@ def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Ex
         decode=documented_record(uri),
         fields_of=_fields_of(spec, uri),
         identify_by=scope.identify_by,
-        key_of=None if spec.key_column is None else _key_of(spec.key_column),
+        key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
         ignore_foreign=not scope.exclusive,
         complete=scope.complete,
@@ -213,14 +218,15 @@ class _Counted:
     def __init__(self, progress: Progress, record_count: int) -> None:
         self._progress = progress
         self._record_count = record_count
-        self._seen = 0
+        self._seen = self._told = 0
 
-    def over(self, records: Iterator[TopicRecord]) -> Iterator[TopicRecord]:
-        for record in records:
-            self._seen += 1
-            if self._seen % PROGRESS_RECORDS == 0:
+    def over(self, batches: Iterator[list[TopicRecord]]) -> Iterator[list[TopicRecord]]:
+        for batch in batches:
+            self._seen += len(batch)
+            if self._seen - self._told >= PROGRESS_RECORDS:
+                self._told = self._seen
                 self._progress(self._seen, self._record_count)
-            yield record
+            yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +296,8 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
         fields_of = _transformed(transform, f"the transform {name}", uri)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
+    if fields_of is documented_row:
+        return documented_row_that_is_good
 
     def good(row: SourceRow, line: int) -> Fields | None:
         if None in row or None in row.values() or not all(map(is_text, row.values())):
@@ -322,14 +330,6 @@ def _transformed(transform: Transform, name: str, uri: str) -> Callable[[SourceR
         return fields  # type: ignore[no-any-return]
 
     return transformed
-
-
-def _key_of(column: str) -> Callable[[SourceRow], bytes | None]:
-    def key_of(row: SourceRow) -> bytes | None:
-        value = row.get(column)
-        return value.encode() if isinstance(value, str) else None
-
-    return key_of
 
 
 def _partition_of(spec: JobSpec, partition_count: int) -> Callable[[bytes | None], int]:

@@ -25,8 +25,9 @@ from csvkafka.errors import (
 from csvkafka.interfaces import AttributeValue
 from csvkafka.model import BatchHeader, JobStatus
 from csvkafka.testing.checker.checker import check
-from csvkafka.testing.checker.documented import SourceRow, TopicRecord, documented_record, read_rows
+from csvkafka.testing.checker.documented import TopicRecord, documented_record, read_rows
 from csvkafka.testing.checker.expectation import Expectation
+from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.verdict import AnomalyKind
 from csvkafka.testing.simulator.partition_log import PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule

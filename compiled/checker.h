@@ -1,0 +1,175 @@
+/* What Python sees of the checker's reading; csvkafka/compiled.py says it. Both hold the interpreter's
+ * lock, as they make and read its objects. */
+#ifndef CSVKAFKA_CHECKER_H
+#define CSVKAFKA_CHECKER_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "agreement.h"
+
+/* The UTF-8 of a str; 0 and an exception if it has none, or is no str. */
+static int read_text(PyObject *object, Text *text)
+{
+    Py_ssize_t size;
+    const char *const bytes = PyUnicode_AsUTF8AndSize(object, &size);
+    if (bytes == NULL) {
+        return 0;
+    }
+    *text = text_of(bytes, (size_t)size);
+    return 1;
+}
+
+/* The texts of a list or tuple of so many; 0 and an exception if it is another number. */
+static int read_texts(PyObject *objects, Text *texts, Py_ssize_t count)
+{
+    const int is_list = PyList_Check(objects);
+    if (is_list ? PyList_Size(objects) != count : PyTuple_Size(objects) != count) {
+        PyErr_SetString(PyExc_ValueError, "it has another width");
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *const object = is_list ? PyList_GetItem(objects, i) : PyTuple_GetItem(objects, i);
+        if (!read_text(object, &texts[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static PyObject *as_bytes(Text text)
+{
+    if (text.at == NULL) {
+        return Py_NewRef(Py_None);
+    }
+    return PyBytes_FromStringAndSize((const char *)text.at, text.end - text.at);
+}
+
+/* Without a limit, as whatever a batch says is taken. */
+static long long plus(long long a, int64_t b)
+{
+    return (long long)((unsigned long long)a + (unsigned long long)b);
+}
+
+/* records_of(section, count, base_offset) -> [(Kafka offset, key, value, ())], or None */
+static PyObject *module_records_of(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer data;
+    Py_ssize_t count;
+    long long base_offset;
+    if (!PyArg_ParseTuple(arguments, "y*nL", &data, &count, &base_offset)) {
+        return NULL;
+    }
+    Text section = text_of(data.buf, (size_t)data.len);
+    PyObject *list = PyList_New(0), *no_headers = PyTuple_New(0);
+    int is_usual = list != NULL && no_headers != NULL;
+    for (Py_ssize_t i = 0; is_usual && i < count; i++) {
+        Record record;
+        is_usual = take_record(&section, &record);
+        if (is_usual) {
+            PyObject *item = Py_BuildValue("(LNNO)", plus(base_offset, record.offset_delta),
+                                           as_bytes(record.key), as_bytes(record.value), no_headers);
+            is_usual = item != NULL && PyList_Append(list, item) == 0;
+            Py_XDECREF(item);
+        }
+    }
+    is_usual = is_usual && section.at == section.end;
+    Py_XDECREF(no_headers);
+    PyBuffer_Release(&data);
+    if (is_usual) {
+        return list;
+    }
+    Py_XDECREF(list);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+/* What the records of a partition are compared with. */
+typedef struct {
+    Text *names;
+    Text *fields;
+    Py_ssize_t width;
+    Text file;
+    Py_ssize_t key; /* which field must be the record's key; -1: any key */
+} Wanted;
+
+/* Whether the record is this row's; -1 and an exception if it cannot be read. */
+static int is_record_of(const Wanted *wanted, PyObject *record, PyObject *row, PyObject *line)
+{
+    const unsigned long long number = PyLong_AsUnsignedLongLong(line);
+    if (PyErr_Occurred() || !read_texts(row, wanted->fields, wanted->width)) {
+        return -1;
+    }
+    char *bytes;
+    Py_ssize_t size;
+    PyObject *const value = PyTuple_GetItem(record, 2);
+    if (value == NULL || PyBytes_AsStringAndSize(value, &bytes, &size) < 0) {
+        return -1;
+    }
+    if (!says_the_same(text_of(bytes, (size_t)size), wanted->names, wanted->fields, wanted->width,
+                       number, wanted->file)) {
+        return 0;
+    }
+    if (wanted->key < 0) {
+        return 1;
+    }
+    const Text key = wanted->fields[wanted->key];
+    if (PyBytes_AsStringAndSize(PyTuple_GetItem(record, 1), &bytes, &size) < 0) {
+        return -1;
+    }
+    return size == key.end - key.at && memcmp(bytes, key.at, (size_t)size) == 0;
+}
+
+/* How many of the first records are those of the rows, one by one; -1 and an exception. A record or
+ * a row that is nothing to compare (a null value, another width, half a surrogate pair) agrees with
+ * nothing. */
+static Py_ssize_t count_agreeing(const Wanted *wanted, PyObject *records, PyObject *rows,
+                                 PyObject *lines)
+{
+    Py_ssize_t count = PyList_Size(rows);
+    count = PyList_Size(records) < count ? PyList_Size(records) : count;
+    count = PyList_Size(lines) < count ? PyList_Size(lines) : count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const int same = is_record_of(wanted, PyList_GetItem(records, i), PyList_GetItem(rows, i),
+                                      PyList_GetItem(lines, i));
+        if (same < 0
+            && (PyErr_ExceptionMatches(PyExc_ValueError)
+                || PyErr_ExceptionMatches(PyExc_TypeError))) {
+            PyErr_Clear();
+        } else if (same < 0) {
+            return -1;
+        }
+        if (same <= 0) {
+            return i;
+        }
+    }
+    return count;
+}
+
+/* agreeing(records, rows, lines, names, file, key) -> how many of the first records agree */
+static PyObject *module_agreeing(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    PyObject *records, *rows, *lines, *names, *file;
+    Wanted wanted;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!O!Un", &PyList_Type, &records, &PyList_Type, &rows,
+                          &PyList_Type, &lines, &PyTuple_Type, &names, &file, &wanted.key)) {
+        return NULL;
+    }
+    wanted.width = PyTuple_Size(names);
+    if (wanted.key < -1 || wanted.key >= wanted.width) {
+        PyErr_SetString(PyExc_IndexError, "no such key");
+        return NULL;
+    }
+    wanted.names = calloc((size_t)wanted.width + 1, 2 * sizeof *wanted.names);
+    if (wanted.names == NULL) {
+        return PyErr_NoMemory();
+    }
+    wanted.fields = wanted.names + wanted.width;
+    Py_ssize_t count = -1;
+    if (read_text(file, &wanted.file) && read_texts(names, wanted.names, wanted.width)) {
+        count = count_agreeing(&wanted, records, rows, lines);
+    }
+    free(wanted.names);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+#endif

@@ -1,0 +1,359 @@
+"""The compiled reading of records agrees with what the slow one calls the same, with nothing else;
+and the checker's verdict is the same with it and without it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from csvkafka.compiled import compiled_module
+from csvkafka.testing.checker import agreement
+from csvkafka.testing.checker.agreement import Agreement
+from csvkafka.testing.checker.ahead import Ahead
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import (
+    ColumnKey,
+    DocumentedRecord,
+    TopicRecord,
+    documented_record,
+    documented_row_that_is_good,
+    read_rows,
+)
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
+
+compiled = compiled_module()
+if compiled is None:
+    pytest.skip("nothing is compiled, or it is not to be used", allow_module_level=True)
+
+URI = "s3://bucket/key ü.csv"
+Rows = list[list[str]]
+Topic = dict[int, list[TopicRecord]]
+
+STYLES: dict[str, Callable[[object], bytes]] = {
+    "orjson": orjson.dumps,
+    "json": lambda record: json.dumps(record).encode(),
+    "not escaped": lambda record: json.dumps(record, ensure_ascii=False).encode(),
+    "indented": lambda record: json.dumps(record, indent="\t", separators=(" ,", " : ")).encode(),
+    "escaped": lambda record: "".join(
+        f"\\u{ord(c):04X}" if c in "ilos/" else c for c in json.dumps(record, ensure_ascii=False)
+    ).encode(),
+}
+"""Ways to write the same JSON; the last one escapes letters that no escape of JSON has."""
+
+
+def record_of(names: Sequence[str], row: Sequence[str], line: int) -> dict[str, object]:
+    return {**dict(zip(names, row, strict=True)), "_source_line": line, "_source_file": URI}
+
+
+def agree(
+    value: bytes | None, names: Sequence[str], row: Sequence[str], line: int, **more: object
+) -> bool:
+    assert compiled is not None
+    key = more.get("key")
+    record = TopicRecord(0, key, value)  # type: ignore[arg-type]
+    index = more.get("index", -1)
+    assert isinstance(index, int)
+    return bool(compiled.agreeing([record], [row], [line], tuple(names), URI, index))
+
+
+# -- one record ----------------------------------------------------------------------------------
+
+TEXTS = st.text(max_size=12) | st.text('"\\/\b\f\n\r\t\x00\x1f aeu€😀', max_size=12)
+NAMES = st.lists(
+    TEXTS.filter(lambda name: not name.startswith("_source")), min_size=1, max_size=5, unique=True
+)
+TABLES = NAMES.flatmap(
+    lambda names: st.tuples(
+        st.just(names), st.lists(TEXTS, min_size=len(names), max_size=len(names))
+    )
+)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@given(table=TABLES, line=st.integers(1, 2**63))
+def test_a_record_agrees_with_its_row_however_it_is_written(
+    style: str, table: tuple[list[str], list[str]], line: int
+) -> None:
+    names, row = table
+    value = STYLES[style](record_of(names, row, line))
+    assert agree(value, names, row, line)
+
+
+PIECES = st.sampled_from(
+    [
+        *(bytes([c]) for c in b'"\\{}:, \t\n0123456789aeu_'),
+        b"\\u00",
+        b"\\ud83d",
+        b"\xc3\xa4",
+        b"null",
+    ]
+)
+
+
+@given(
+    table=TABLES,
+    line=st.integers(1, 1000),
+    style=st.sampled_from(sorted(STYLES)),
+    data=st.data(),
+)
+def test_what_agrees_is_what_other_parsers_read(
+    table: tuple[list[str], list[str]], line: int, style: str, data: st.DataObject
+) -> None:
+    names, row = table
+    value = bytearray(STYLES[style](record_of(names, row, line)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin = data.draw(st.integers(0, len(value)))
+        end = data.draw(st.integers(begin, min(len(value), begin + 3)))
+        value[begin:end] = data.draw(PIECES | st.binary(max_size=2))
+    if agree(bytes(value), names, row, line):
+        found = documented_record(URI)(TopicRecord(0, None, bytes(value)))
+        assert found == (line, dict(zip(names, row, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b'{"a":"1","b":"2","_source_line":7}',
+        b'{"a":"1","b":"2","_source_line":7,"_source_file":"s3://bucket/key"}',
+        b'{"a":"1","b":"2","_source_line":07,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","_source_line":70,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","_source_line":7.0,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","_source_line":"7","_source_file":"FILE"}',
+        b'{"a":"1","b":2,"_source_line":7,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","b":"2","_source_line":7,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","c":"","_source_line":7,"_source_file":"FILE"}',
+        b'{"a":"1","_source_line":7,"_source_file":"FILE"}',
+        b'{"a":"1","b":"2","_source_line":7,"_source_file":"FILE"} x',
+        b'{"a":"1","b":"2","_source_line":7,"_source_file":"FILE"',
+        b'["a","1","b","2"]',
+        b'{"a":"1","b":"2\\ud800","_source_line":7,"_source_file":"FILE"}',
+        b'{"a":"1","b":"\xff","_source_line":7,"_source_file":"FILE"}',
+    ],
+)
+def test_another_record_does_not_agree(value: bytes | None) -> None:
+    value = None if value is None else value.replace(b"FILE", URI.encode())
+    assert not agree(value, ("a", "b"), ["1", "2"], 7)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("x\ny", b"x\ny"),  # a control character as it stands
+        ("\U00011841", b"\\ud83d\\u0041"),  # what half a pair and a letter would make
+        ("A", b"\\u41"),
+        ("'", b"\\'"),
+    ],
+)
+def test_what_is_no_json_does_not_agree(field: str, text: bytes) -> None:
+    value = orjson.dumps(record_of(("a", "b"), ("1", "FIELD"), 7)).replace(b"FIELD", text)
+    assert not agree(value, ("a", "b"), ["1", field], 7)
+
+
+@pytest.mark.parametrize("row", [[], ["1"], ["1", "2", "3"], ["1", "\ud800"]])
+def test_a_row_of_another_width_or_with_half_a_character_agrees_with_nothing(
+    row: list[str],
+) -> None:
+    value = orjson.dumps(record_of(("a", "b"), ("1", "2"), 7))
+    assert not agree(value, ("a", "b"), row, 7)
+
+
+def test_a_key_must_be_the_field() -> None:
+    value = orjson.dumps(record_of(("a", "b"), ("1", "ü"), 7))
+    for key, same in (("ü".encode(), True), (b"\xc3", False), (b"1", False), (None, False)):
+        assert agree(value, ("a", "b"), ["1", "ü"], 7, key=key, index=1) is same
+        assert agree(value, ("a", "b"), ["1", "ü"], 7, key=key)
+
+
+@pytest.mark.parametrize("arguments", [(2,), (-2,)])
+def test_a_key_that_no_row_has_is_refused(arguments: tuple[int]) -> None:
+    with pytest.raises(IndexError):
+        agree(b"{}", ("a", "b"), ["1", "2"], 7, index=arguments[0])
+
+
+# -- a topic -------------------------------------------------------------------------------------
+
+
+def partition_of(key: bytes | None) -> int:
+    return len(key or b"") % 2
+
+
+def csv_of(rows: Rows) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([["id", "group"], *rows])
+    return text.getvalue().encode()
+
+
+def topic_of(rows: Rows, style: str, partitions: int) -> Topic:
+    topic: Topic = {partition: [] for partition in range(partitions)}
+    for line, row in enumerate(rows, 1):
+        key = row[1].encode()
+        log = topic[partition_of(key) if partitions > 1 else 0]
+        log.append(TopicRecord(0, key, STYLES[style](record_of(("id", "group"), row, line))))
+    return topic
+
+
+def verdicts(
+    rows: Rows,
+    topic: Topic,
+    expectation: Expectation,
+    checkpoints: Sequence[CheckpointObservation] = (),
+) -> tuple[Verdict, Verdict]:
+    """With the compiled reading, and without it."""
+    source = read_rows(io.BytesIO(csv_of(rows)))
+    ahead = {partition: Ahead(log) for partition, log in topic.items()}
+    assert Agreement.of(source, ahead, expectation) is not None
+    slow_rows = list(read_rows(io.BytesIO(csv_of(rows))))
+    return (
+        check(source, topic, expectation, checkpoints),
+        check(slow_rows, topic, expectation, checkpoints),
+    )
+
+
+GROUPS = st.sampled_from(["x", "yy", "zzz", "ü"])
+STEPS = st.sampled_from(
+    ["lose", "repeat", "move", "tear", "other key", "foreign", "phantom", "broken", "misplace"]
+)
+
+
+def damage(topic: Topic, step: str, data: st.DataObject) -> None:
+    """One fault, at a drawn place."""
+    log = topic[data.draw(st.sampled_from(sorted(topic)))]
+    if not log:
+        return
+    index = data.draw(st.integers(0, len(log) - 1))
+    record, place = log[index], data.draw(st.integers(0, len(log)))
+    value = record.value or b""
+    if step in ("lose", "move", "misplace"):
+        del log[index]
+    if step in ("repeat", "move"):
+        log.insert(min(place, len(log)), record)
+    elif step == "misplace":
+        other = topic[data.draw(st.sampled_from(sorted(topic)))]
+        other.insert(min(place, len(other)), record)
+    elif step == "tear":
+        log[index] = record._replace(value=value.replace(b"i", b"j", 1))
+    elif step == "other key":
+        log[index] = record._replace(key=b"another")
+    elif step in ("foreign", "phantom", "broken"):
+        made = {
+            "foreign": b'{"a": 1}',
+            "phantom": orjson.dumps(record_of(("id", "group"), ("0", "x"), 10_000)),
+            "broken": b"{",
+        }[step]
+        log.insert(place, TopicRecord(0, None, made))
+
+
+@example(row_count=1100, partitions=1, style="orjson", steps=[], first=16, data=None)
+@example(row_count=1100, partitions=2, style="orjson", steps=[], first=16, data=None)
+@given(
+    row_count=st.integers(0, 40),
+    partitions=st.sampled_from([1, 2]),
+    style=st.sampled_from(sorted(STYLES)),
+    steps=st.lists(STEPS, max_size=4),
+    first=st.sampled_from([1, 3, 16]),
+    data=st.data(),
+)
+def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
+    row_count: int,
+    partitions: int,
+    style: str,
+    steps: list[str],
+    first: int,
+    data: st.DataObject | None,
+) -> None:
+    groups = ("x", "yy", "zzz", "ü")
+    rows = [[f"i{n}", data.draw(GROUPS) if data else groups[n % 4]] for n in range(row_count)]
+    topic = topic_of(rows, style, partitions)
+    checkpoints = []
+    if data is not None:
+        for step in steps:
+            damage(topic, step, data)
+        for _ in range(data.draw(st.integers(0, 3))):
+            ends = {p: data.draw(st.integers(0, len(log))) for p, log in topic.items()}
+            line = data.draw(st.integers(0, row_count))
+            checkpoints.append(CheckpointObservation(line, ends))
+    topic = {
+        partition: [record._replace(kafka_offset=place) for place, record in enumerate(log)]
+        for partition, log in topic.items()
+    }
+    expectation = Expectation(
+        decode=documented_record(URI),
+        key_of=ColumnKey("group"),
+        partition_of=partition_of if partitions > 1 else None,
+        ignore_foreign=data is not None and data.draw(st.booleans()),
+        complete=data is None or data.draw(st.booleans()),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "_FIRST_ROWS", first)
+        fast, slow = verdicts(rows, topic, expectation, checkpoints)
+    assert fast.is_clean or steps or checkpoints
+    if partitions == 1:
+        assert fast.to_json() == slow.to_json()
+        return
+    # Of a row's copies in several partitions, the other one may be met first.
+    assert fast.is_clean == slow.is_clean
+    assert facts(fast) == facts(slow)
+
+
+def facts(verdict: Verdict) -> tuple[int, ...]:
+    """What does not depend on which partition is read first."""
+    kinds = (AnomalyKind.LOST_ROW, AnomalyKind.DUPLICATE_ROW, AnomalyKind.PHANTOM_ROW)
+    totals = (verdict.row_count, verdict.record_count, verdict.foreign_count, verdict.rows_found)
+    return (*totals, *map(verdict.count, kinds))
+
+
+def test_the_slow_reading_is_left_for_what_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[str(n), "x"] for n in range(3_000)]
+    topic = topic_of(rows, "json", 1)
+    del topic[0][1_500]
+    decode, read = DocumentedRecord.__call__, []
+    monkeypatch.setattr(
+        DocumentedRecord,
+        "__call__",
+        lambda self, record: read.append(record) or decode(self, record),  # type: ignore[func-returns-value]
+    )
+    verdict = check(read_rows(io.BytesIO(csv_of(rows))), topic, Expectation(documented_record(URI)))
+    assert verdict.count(AnomalyKind.LOST_ROW) == 1
+    assert 0 < len(read) < agreement.MOST_ROWS + 2
+
+
+def test_rows_for_the_dead_letter_topic_are_left_out() -> None:
+    data = b"id,group\n1,x\n2\n3,y\n"
+    values = [orjson.dumps(record_of(("id", "group"), row, line))
+              for row, line in ((("1", "x"), 1), (("3", "y"), 3))]  # fmt: skip
+    expectation = Expectation(decode=documented_record(URI), fields_of=documented_row_that_is_good)
+    topic = {0: [TopicRecord(n, None, value) for n, value in enumerate(values)]}
+    verdict = check(read_rows(io.BytesIO(data)), topic, expectation)
+    assert (verdict.is_clean, verdict.row_count) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "expectation"),
+    [
+        (b"a,a", Expectation(documented_record(URI))),
+        (b"a,_source_line", Expectation(documented_record(URI))),
+        (b"a,b", Expectation(documented_record())),
+        (b"a,b", Expectation(documented_record(URI), key_of=ColumnKey("c"))),
+        (b"a,b", Expectation(documented_record(URI), fields_of=lambda row, _: {**row, "c": 1})),
+        (b"a,b", Expectation(documented_record(URI), identify_by=IdentifyBy.CONTENT)),
+    ],
+)
+def test_where_records_are_others_the_slow_reading_reads_all(
+    header: bytes, expectation: Expectation
+) -> None:
+    rows = read_rows(io.BytesIO(header + b"\n1,2\n"))
+    assert Agreement.of(rows, {0: Ahead([])}, expectation) is None
+    by_key = replace(expectation, partition_of=None)
+    assert Agreement.of(rows, {0: Ahead([]), 1: Ahead([])}, by_key) is None
