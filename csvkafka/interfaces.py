@@ -16,6 +16,7 @@ from csvkafka.model import (
     LaneTail,
     ProduceOutcome,
     ProducerIdentity,
+    RestartPoint,
     SequencedBatch,
     SourceIdentity,
     Step,
@@ -35,6 +36,21 @@ class Source(Protocol):
 
         Goes on at the exact next byte after a lost connection. Raises SourceChangedError,
         SourceNotFoundError, SourceReadError, SourceCorruptError."""
+
+
+class RestartPoints(Protocol):
+    """Where reading of a compressed object may begin, for whoever reads it. A point is looked for
+    each `spacing_bytes` of content."""
+
+    @property
+    def spacing_bytes(self) -> int: ...
+
+    def begin(self, source: SourceIdentity, byte_offset: int) -> RestartPoint | None:
+        """Reading of `source` begins: the newest known point at or before `byte_offset` of its
+        content, None if there is none. Does not raise."""
+
+    def found(self, point: RestartPoint) -> None:
+        """A point of that source was found."""
 
 
 AttributeValue = str | int | Mapping[str, "AttributeValue"] | Sequence["AttributeValue"]

@@ -8,6 +8,7 @@ from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.files.local_source import LocalSource
+from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
 
@@ -20,6 +21,7 @@ def open_source(
     *,
     s3_client: S3Client | None = None,
     pinned: SourceIdentity | None = None,
+    points: RestartPoints | None = None,
     clock: Clock | None = None,
     give_up_seconds: float = ANSWERING_SECONDS,
 ) -> S3Source | LocalSource:
@@ -37,6 +39,7 @@ def open_source(
         customer_key=config.s3_customer_key,
         pinned=pinned,
         compression=compression,
+        points=points,
         clock=clock,
         give_up_seconds=give_up_seconds,
     )

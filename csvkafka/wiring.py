@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,11 @@ from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.owner import this_incarnation
+from csvkafka.ledger.point_item import point_item_id
+from csvkafka.ledger.restart_points import RestartPointKeeper
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
+from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.encode_workers import check_portable, encode_workers
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
@@ -70,8 +73,18 @@ def run_load(
             raise StoppedError(signal_number)
 
     clock = SystemClock()
-    source = open_source(config, s3_client=s3_client, clock=InterruptibleClock(interrupt))
+    points = RestartPointKeeper(
+        kept_in.item(point_item_id(spec.job_id)),
+        DaemonThreads(1, "csvkafka-points"),
+        clock,
+        LoadLog(observer),
+        spacing_bytes=config.point_spacing_bytes,
+    )
+    source = open_source(
+        config, s3_client=s3_client, points=points, clock=InterruptibleClock(interrupt)
+    )
     with (
+        closing(points),
         _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
         StoreThread() as store,
@@ -85,7 +98,7 @@ def run_load(
             open_feed=_feed_opener(source, encoders, config.encode_threads),
             store=store,
             clock=clock,
-            observer=LoadLog(observer),
+            observer=points,
             stop_signal=stop_signal,
             send_row=stoppable_send_row,
             bad_row_limit=config.bad_row_limit,

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from enum import StrEnum
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
@@ -23,9 +24,11 @@ from csvkafka.clock import Clock, SystemClock
 from csvkafka.errors import (
     CsvKafkaError,
     SourceChangedError,
+    SourceCorruptError,
     SourceReadError,
 )
-from csvkafka.model import SourceIdentity
+from csvkafka.interfaces import RestartPoints
+from csvkafka.model import RestartPoint, SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
 from csvkafka.rows.gzip_stream import GzipStream
 from csvkafka.rows.source_kind import FIRST_BYTES
@@ -68,13 +71,15 @@ class S3Source:
         customer_key: bytes | None = None,
         pinned: SourceIdentity | None = None,
         compression: Compression = Compression.AUTO,
+        points: RestartPoints | None = None,
         chunk_bytes: int = 262_144,
         give_up_seconds: float = ANSWERING_SECONDS,
         clock: Clock | None = None,
     ) -> None:
         """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
         "requester" where who asks pays; `customer_key` has the 32 bytes of an SSE-C key. `pinned`
-        is the identity that the object must still have. `give_up_seconds` bounds the time without a
+        is the identity that the object must still have. `points` are asked where reading a gzip
+        object may begin, and told of such places. `give_up_seconds` bounds the time without a
         new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered). Without
         `client`, one is made by `aws.s3_client`."""
         self._bucket = bucket
@@ -89,6 +94,7 @@ class S3Source:
         self._has_answered = False
         self._pinned = pinned
         self._compression = Compression(compression)
+        self._points = points
         self._chunk_bytes = chunk_bytes
         self._give_up_seconds = give_up_seconds
         self._clock = clock or SystemClock()
@@ -150,25 +156,59 @@ class S3Source:
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
-        Pins the object as `identify` does. A gzip object has no way in but its start: it is
-        fetched and decompressed from there, and what lies before `byte_offset` dropped.
-        Raises as `identify`, and SourceChangedError, SourceCorruptError.
-        """
+        Pins the object as `identify` does. A gzip object is read from the last restart point that
+        is known before `byte_offset`, or from its start, and what lies between is dropped.
+        Raises as `identify`, and SourceChangedError, SourceCorruptError."""
         identity = self.identify()
-        gzipped = identity.is_gzip
-        chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
-        position = 0 if gzipped else byte_offset
-        for chunk in chunks:
-            wanted = chunk[max(0, byte_offset - position) :]
+        if identity.is_gzip:
+            yield from self._unpacked(identity, byte_offset)
+            return
+        position = byte_offset
+        for chunk in self._stored(identity, byte_offset):
             position += len(chunk)
-            if wanted:
-                yield wanted
-        self._check_end(identity, byte_offset, position, gzipped)
+            yield chunk
+        self._check_end(identity, byte_offset, position, identity.size)
+
+    def _unpacked(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
+        point = None if self._points is None else self._points.begin(identity, byte_offset)
+        if point is not None:
+            stream = self._gzip_stream(identity, point)
+            chunks = _without(stream.read(), byte_offset - point.content_bytes)
+            try:
+                first = next(chunks, b"")
+            except SourceCorruptError as error:
+                log.warning(
+                    "Reading %s from its start, as its restart point fails: %s", identity.uri, error
+                )
+            else:
+                if first:
+                    yield first
+                    yield from chunks
+                end = stream.content_bytes
+                self._check_end(identity, byte_offset, end, end)
+                return
+        stream = self._gzip_stream(identity)
+        first, chunks = begun(stream.read(), FIRST_BYTES)
+        self._stored_as.check_content(first, identity.uri)
+        yield from _without(chain([first], chunks), byte_offset)
+        self._check_end(identity, byte_offset, stream.content_bytes, stream.content_bytes)
+
+    def _gzip_stream(
+        self, identity: SourceIdentity, start: RestartPoint | None = None
+    ) -> GzipStream:
+        if start is not None:
+            log.info(
+                "Reading %s from byte %d as stored on, a restart point at byte %d of its content",
+                identity.uri,
+                start.stored_bits // 8,
+                start.content_bytes,
+            )
+        stored = self._stored(identity, 0 if start is None else start.stored_bits // 8)
+        return GzipStream(stored, identity.uri, start=start, points=self._points)
 
     def _check_end(
-        self, identity: SourceIdentity, byte_offset: int, position: int, gzipped: bool
+        self, identity: SourceIdentity, byte_offset: int, position: int, end: int
     ) -> None:
-        end = position if gzipped else identity.size
         if byte_offset > end:
             raise SourceChangedError(
                 f"{identity.uri} ends at byte {end}, but byte {byte_offset} was to be read: the "
@@ -197,14 +237,6 @@ class S3Source:
                 yield first
             yield from chunks
 
-    def _gunzipped(self, identity: SourceIdentity) -> Iterator[bytes]:
-        content = GzipStream(self._stored(identity, 0), identity.uri).read()
-        first, chunks = begun(content, FIRST_BYTES)
-        self._stored_as.check_content(first, identity.uri)
-        if first:
-            yield first
-        yield from chunks
-
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
         import smart_open.s3
 
@@ -229,6 +261,14 @@ class S3Source:
         if self._client is None:
             self._client = aws.s3_client()
         return self._client
+
+
+def _without(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The chunks without their first `size` bytes; none is empty."""
+    for chunk in chunks:
+        if len(chunk) > size:
+            yield chunk[size:]
+        size = max(0, size - len(chunk))
 
 
 class _PinnedObject:

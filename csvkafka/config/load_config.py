@@ -20,7 +20,15 @@ from csvkafka.config.source_place import local_path, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.model import ENCODE_THREADS, BadRows, Dialect, DuplicateColumns, Routing, Transform
+from csvkafka.model import (
+    ENCODE_THREADS,
+    POINT_SPACING_BYTES,
+    BadRows,
+    Dialect,
+    DuplicateColumns,
+    Routing,
+    Transform,
+)
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.schema.table import RecordTable
 
@@ -53,6 +61,7 @@ class LoadConfig:
     lease_seconds: float = 10.0
     watchdog_seconds: float = 120.0
     encode_threads: int = ENCODE_THREADS
+    point_spacing_bytes: int = POINT_SPACING_BYTES
     encode_workers: int = 0
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 

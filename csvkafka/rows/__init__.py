@@ -4,5 +4,5 @@ Imports: the ground, schema.
 Imported by: aws, cli, encode, files, job, pipeline, testing/simulator.
 Read: csv_rows (what a row is), window, blocks, cutters (where rows end), columns, preview (what the
 first bytes show), doubts (what of it is not meant), text_encodings, source_kind (what bytes are),
-stored_as, gzip_stream.
+stored_as, gzip_stream, deflate_blocks (where such a stream can be entered).
 """

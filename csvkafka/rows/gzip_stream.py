@@ -3,16 +3,29 @@
 Python's readers raise for a damaged piece of a file, and do not give out what they had read of it.
 Here the deflate data is read without its frame (RFC 1952 is short). So all that comes before a cut
 or a wrong checksum is given out, and the error says where that is. Memory: two pieces, in and out.
+
+While it reads, it finds restart points: where a member begins, or a block inside of one, and where
+another `GzipStream` can go on. It looks for one now and then, so reading hardly costs more for it.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from isal import isal_zlib
 
 from csvkafka.errors import ANOTHER_JOB, SourceCorruptError
+from csvkafka.interfaces import RestartPoints
+from csvkafka.model import RestartPoint
+from csvkafka.rows.deflate_blocks import (
+    STUDY_BYTES,
+    WINDOW_BYTES,
+    content_before,
+    likely_block,
+    primed,
+)
 
 MAGIC = b"\x1f\x8b"
 _DEFLATE = 8
@@ -28,29 +41,73 @@ _IN_BYTES = 16_384
 """So finely a place in damaged deflate data is told; smaller pieces are slower to read."""
 
 
+_LEAST_SEARCHED_BYTES = 2 * STUDY_BYTES
+
+
+class _Member:
+    """The member that is being read: its decoder, and what its trailer will be compared with.
+    `tail` is the end of its content so far, as far back as a block may refer; `gave_all`: the
+    decoder holds no more content back than what it lacks bits for."""
+
+    __slots__ = ("checksum", "deflate", "gave_all", "size", "tail")
+
+    def __init__(self, checksum: int = 0, size: int = 0, tail: bytes = b"") -> None:
+        window = {"zdict": tail} if tail else {}
+        self.deflate: Any = isal_zlib.decompressobj(_RAW, **window)
+        self.checksum = checksum
+        self.size = size
+        self.tail = tail
+        self.gave_all = True
+
+    def decoded(self, content: bytes) -> None:
+        """Takes what the decoder gave out."""
+        self.checksum = isal_zlib.crc32(content, self.checksum)
+        self.size += len(content)
+        self.gave_all = len(content) < OUT_BYTES
+        is_window = len(content) >= WINDOW_BYTES
+        self.tail = (content if is_window else self.tail + content)[-WINDOW_BYTES:]
+
+
 class GzipStream:
-    """The content of the gzip file whose bytes `chunks` are, all members of it.
+    """The content of the gzip file whose bytes `chunks` are, all members of it. With `start`: its
+    content from there on, and `chunks` are its bytes from the one on in which `start` is.
 
-    `stored_bytes` and `content_bytes` say how far it has come."""
+    `stored_bytes` and `content_bytes` say how far it has come. `points` are told of restart points,
+    where they can be had."""
 
-    def __init__(self, chunks: Iterable[bytes], source_uri: str) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        source_uri: str,
+        *,
+        start: RestartPoint | None = None,
+        points: RestartPoints | None = None,
+    ) -> None:
         self._chunks = iter(chunks)
         self._source_uri = source_uri
         self._ahead = bytearray()
-        self.stored_bytes = 0
-        self.content_bytes = 0
+        self._start = start
+        self._points = points
+        self.stored_bytes = 0 if start is None else start.stored_bits // 8
+        self.content_bytes = 0 if start is None else start.content_bytes
+        self._point_due_at = self._search_due_at = self._one_spacing_after(self.content_bytes)
 
     def read(self) -> Iterator[bytes]:
         """The content, in chunks of at most `OUT_BYTES`; none is empty.
 
         Raises SourceCorruptError where the file is cut off or damaged, after all before it."""
         first = True
+        if self._start is not None and self._start.member_bytes:
+            yield from self._rest_of_member(self._start)
+            first = False
         while self._fill(1):
             if not first and not self._next_member():
                 return
             first = False
+            if self._point_is_due:
+                self._found(RestartPoint(8 * self.stored_bytes, self.content_bytes))
             self._skip_header()
-            yield from self._member()
+            yield from self._member(_Member())
 
     def _next_member(self) -> bool:
         """Leaves out the zeros that may stand after a member; False if nothing else does."""
@@ -60,28 +117,95 @@ class GzipStream:
                 break
         return bool(self._ahead)
 
-    def _member(self) -> Iterator[bytes]:
-        deflate = isal_zlib.decompressobj(_RAW)
-        checksum = size = 0
-        while not deflate.eof:
+    def _rest_of_member(self, start: RestartPoint) -> Iterator[bytes]:
+        member = _Member(start.checksum, start.member_bytes, start.window)
+        if self._fill(1):
+            first = primed(start.stored_bits % 8, bytes(self._ahead[:1]))
+            self._ahead[:1] = first
+            self.stored_bytes -= len(first) - 1
+        yield from self._member(member)
+
+    def _member(self, member: _Member) -> Iterator[bytes]:
+        while not member.deflate.eof:
             if not self._fill(1):
                 raise self._damaged("it is cut off, in the middle of its data")
-            piece = bytes(self._ahead[:_IN_BYTES])
-            while piece and not deflate.eof:
-                try:
-                    content = deflate.decompress(piece, OUT_BYTES)
-                except isal_zlib.IsalError as error:  # type: ignore[misc]
-                    where = f"within the next {len(piece)} bytes its data is damaged: {error}"
-                    raise self._damaged(where) from error
-                left = deflate.unused_data if deflate.eof else deflate.unconsumed_tail
-                self._take(len(piece) - len(left))
-                piece = left
-                if content:
-                    checksum = isal_zlib.crc32(content, checksum)
-                    size += len(content)
-                    self.content_bytes += len(content)
-                    yield content
-        self._check_trailer(checksum, size)
+            if self._search_is_due and member.size and len(self._ahead) >= _LEAST_SEARCHED_BYTES:
+                yield from self._find_point(member)
+            else:
+                yield from self._decode(member, self._ahead[:_IN_BYTES])
+        self._check_trailer(member.checksum, member.size)
+
+    def _decode(self, member: _Member, stored: bytes | bytearray) -> Iterator[bytes]:
+        """What the next bytes, `stored`, hold of the member's content."""
+        piece = bytes(stored)
+        while piece and not member.deflate.eof:
+            try:
+                content = member.deflate.decompress(piece, OUT_BYTES)
+            except isal_zlib.IsalError as error:  # type: ignore[misc]
+                where = f"within the next {len(piece)} bytes its data is damaged: {error}"
+                raise self._damaged(where) from error
+            deflate = member.deflate
+            left = deflate.unused_data if deflate.eof else deflate.unconsumed_tail
+            self._take(len(piece) - len(left))
+            piece = left
+            if content:
+                member.decoded(content)
+                self.content_bytes += len(content)
+                yield content
+
+    def _find_point(self, member: _Member) -> Iterator[bytes]:
+        """Decodes on over a place that looks like the beginning of a block, and finds out whether
+        it is one."""
+        self._search_due_at = self._one_spacing_after(self.content_bytes)
+        stored = bytes(self._ahead)
+        bit = likely_block(stored)
+        if bit is None:
+            return
+        place = 8 * self.stored_bytes + bit
+        behind = -(-bit // 8)
+        for begin in range(0, behind, _IN_BYTES):
+            yield from self._decode(member, stored[begin : min(begin + _IN_BYTES, behind)])
+        if member.deflate.eof or not member.gave_all:
+            return
+        content_bytes, checksum, size, tail = (
+            self.content_bytes,
+            member.checksum,
+            member.size,
+            member.tail,
+        )
+        content = b""
+        for chunk in self._decode(member, stored[behind : behind + STUDY_BYTES]):
+            content += chunk
+            yield chunk
+        late = content_before(bit % 8, stored[bit // 8 :][:STUDY_BYTES], tail, content)
+        if late is None:
+            return
+        missing = content[:late]
+        self._found(
+            RestartPoint(
+                place,
+                content_bytes + late,
+                (tail + missing)[-WINDOW_BYTES:],
+                isal_zlib.crc32(missing, checksum),
+                size + late,
+            )
+        )
+
+    @property
+    def _point_is_due(self) -> bool:
+        return self._points is not None and self.content_bytes >= self._point_due_at
+
+    @property
+    def _search_is_due(self) -> bool:
+        return self._point_is_due and self.content_bytes >= self._search_due_at
+
+    def _one_spacing_after(self, content_bytes: int) -> int:
+        return content_bytes + (0 if self._points is None else self._points.spacing_bytes)
+
+    def _found(self, point: RestartPoint) -> None:
+        self._point_due_at = self._one_spacing_after(point.content_bytes)
+        if self._points is not None:
+            self._points.found(point)
 
     def _check_trailer(self, checksum: int, size: int) -> None:
         if not self._fill(_TRAILER.size):

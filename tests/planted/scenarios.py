@@ -265,6 +265,28 @@ def gzip_of_two_members(ground: Ground) -> Found:
     return load(ground, source, stored=stored, settings={"SOURCE_COMPRESSION": "gzip"})
 
 
+def restart_point_of_another_object(ground: Ground) -> Found:
+    """That of an object whose second member stands at the same byte, after fewer rows."""
+    rows = [b"%05d,%s\n" % (n, b"text" * 20) for n in range(8_000)]
+    ends, size = (4_000, 3_900), 60_000
+    stored, sources = [], []
+    for end in ends:
+        first, second = b"id,text\n" + b"".join(rows[:end]), b"".join(rows[end:])
+        stored.append(gzip.compress(first, 1).ljust(size, b"\0") + gzip.compress(second, 1))
+        sources.append(first + second)
+    settings = {"SOURCE_COMPRESSION": "gzip"}
+    case, other = (
+        ground.case(source, stored=packed, settings=settings, point_bytes=200_000)
+        for source, packed in zip(sources, stored, strict=True)
+    )
+    for loaded in (other, case):
+        loaded.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=6_000)
+        if loaded.stored_point() is None:
+            return {"no point"}
+    case.restore_point(other.stored_point())
+    return case.finish()
+
+
 def large_file(ground: Ground) -> Found:
     """A file of some 100 MB; the most memory that the worker ever had."""
     case = ground.case(CsvSpec(LARGE_ROWS), block_bytes=262_144)

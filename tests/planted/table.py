@@ -214,6 +214,13 @@ PLANTS = (
     ),
     _plant("B29", "everything is UTF-8", scenarios.windows_1252, "torn-row"),
     _plant("B30", "a ragged row shifts its fields", scenarios.ragged_row, "torn-row"),
+    _plant(
+        "point-of-any-object",
+        "a restart point is used without a look at whose it is",
+        scenarios.restart_point_of_another_object,
+        "lost-row",
+        "torn-row",
+    ),
     _plant("B31", "only the first gzip member", scenarios.gzip_of_two_members, "lost-row"),
     _plant(
         "B33",
@@ -234,6 +241,7 @@ NOT_PLANTED = {
 
 ALL_BUGS = {f"B{number}" for number in range(1, 35)}
 CORE_MUTANTS = {
+    "point-of-any-object",
     "checkpoint-before-acknowledgement",
     "new-producer-id-on-resume",
     "no-token-in-the-condition",

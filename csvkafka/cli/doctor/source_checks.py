@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
-from csvkafka.errors import counted
-from csvkafka.model import Dialect
+from csvkafka.errors import SourceCorruptError, counted
+from csvkafka.interfaces import Source
+from csvkafka.model import Dialect, RestartPoint, SourceIdentity
 from csvkafka.rows import doubts
 from csvkafka.rows.preview import Preview, preview, shown_names
 from csvkafka.sources import open_source
+
+PROBED_BYTES = 16 << 20
+"""In so much content a restart point is looked for."""
 
 GIVE_UP_SECONDS = 10.0
 """So long S3 is asked again before a check says that it does not answer."""
@@ -20,7 +25,8 @@ GIVE_UP_SECONDS = 10.0
 def check_source(examination: Examination) -> Iterator[Finding]:
     """The object is there, may be read, is stored as it is said to be, and has a header."""
     config = examination.config
-    source = open_source(config, give_up_seconds=GIVE_UP_SECONDS)
+    points = _FirstPoint()
+    source = open_source(config, give_up_seconds=GIVE_UP_SECONDS, points=points)
     identity = source.identify()
     version = "" if identity.version_id is None else f", version {identity.version_id}"
     size = bytes_text(identity.size)
@@ -35,16 +41,50 @@ def check_source(examination: Examination) -> Iterator[Finding]:
     stored = "gzip" if identity.is_gzip else "not compressed"
     yield Finding(Mark.OK, "source", stored, f"{source.stored_as.reason}; its first bytes agree")
     if identity.is_gzip:
-        yield Finding(
-            Mark.WARNING,
-            "source",
-            "gzip has no way in but its start: a resume reads all before it again (it sends "
-            "nothing twice)",
-        )
+        yield _restart_finding(source, points)
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
     if look.failure is not None:
         text = examination.remedied(str(look.failure))
         yield Finding(Mark.ERROR, "source", text, "its rows before that are sent")
+
+
+@dataclass
+class _FirstPoint:
+    """Learns whether there is any restart point; implements `interfaces.RestartPoints`."""
+
+    spacing_bytes: int = 1 << 20
+    is_found: bool = False
+
+    def begin(self, source: SourceIdentity, byte_offset: int) -> None:
+        """See `interfaces.RestartPoints`."""
+
+    def found(self, point: RestartPoint) -> None:  # noqa: ARG002
+        """See `interfaces.RestartPoints`."""
+        self.is_found = True
+
+
+def _restart_finding(source: Source, points: _FirstPoint) -> Finding:
+    read_bytes = 0
+    try:
+        with closing(source.read(0)) as chunks:
+            for chunk in chunks:
+                read_bytes += len(chunk)
+                if points.is_found or read_bytes >= PROBED_BYTES:
+                    break
+            else:
+                text = "so small that a resume may read it again from its start"
+                return Finding(Mark.OK, "source", text, "read to its end")
+    except SourceCorruptError as error:
+        return Finding(Mark.ERROR, "source", str(error), "its rows before that are sent")
+    looked = f"a look for blocks and members in the first {bytes_text(read_bytes)} of its content"
+    if points.is_found:
+        text = "a resume goes on from a restart point: the gzip data can be entered on the way"
+        return Finding(Mark.OK, "source", text, looked)
+    text = (
+        "this gzip data has no way in but its start, as far as it was looked at: a resume reads "
+        "all before it again (it sends nothing twice)"
+    )
+    return Finding(Mark.WARNING, "source", text, looked)
 
 
 def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """One load under kills and faults, from its source to the verdict, on a stack.
 
-Imports: the ground, aws, config, kafka, local, stores, testing/checker, testing/faults,
+Imports: the ground, aws, config, kafka, ledger, local, stores, testing/checker, testing/faults,
 testing/history, testing/inputs, testing/processes.
 Imported by: cli, testing/pytest_plugin, testing/report.
 Read: plan, judge (any loader), judgement, recovery_case (csvkafka, killed at any step), job_view

@@ -24,6 +24,7 @@ from uuid import uuid4
 from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.interfaces import StoredItem
+from csvkafka.ledger.point_item import point_item_id
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
 from csvkafka.stores import open_store
@@ -66,10 +67,11 @@ class RecoveryCase:
 
     `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
     workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
-    many steps, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`:
-    others write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
-    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
-    workers start as users start them, not as forks.
+    many steps, `point_bytes` lie between its restart points, `kafka_limits` shortens time limits
+    (see `processes/worker.py`). Not `exclusive`: others write to the topic too. `stored`: the
+    object's bytes, where they are not those of the CSV (gzip). `program`: another worker than
+    csvkafka's own (`Supervisor.start_worker`). `cold`: workers start as users start them, not as
+    forks.
     The faults of `proxies` are noted in the history. `checkpoint`: "sqlite" for a file in place of
     the table."""
 
@@ -84,6 +86,7 @@ class RecoveryCase:
         exclusive: bool = True,
         block_bytes: int = BLOCK_BYTES,
         pace_seconds: float = PACE_SECONDS,
+        point_bytes: int | None = None,
         kafka_limits: Mapping[str, int] | None = None,
         stored: bytes | None = None,
         program: Sequence[str] = WORKER,
@@ -98,6 +101,7 @@ class RecoveryCase:
         self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
+        self.point_bytes = point_bytes
         self.kafka_limits = dict(kafka_limits or {})
         self.program, self.cold = program, cold
         self.history = History()
@@ -178,6 +182,7 @@ class RecoveryCase:
             crash=crash,
             pace_seconds=self.pace_seconds if pace_seconds is None else pace_seconds,
             block_bytes=self.block_bytes if block_bytes is None else block_bytes,
+            point_bytes=self.point_bytes,
             kafka_limits=self.kafka_limits,
             program=self.program,
             cold=self.cold,
@@ -260,6 +265,27 @@ class RecoveryCase:
         )
         stored: dict[str, Any] = answer["Item"]
         return stored
+
+    def stored_point(self) -> dict[str, Any] | None:
+        """The item of the job's restart point in DynamoDB's form; None if there is none."""
+        answer = self.stack.client("dynamodb").get_item(
+            TableName=TABLE, Key=self._point_key, ConsistentRead=True
+        )
+        stored: dict[str, Any] | None = answer.get("Item")
+        return stored
+
+    def restore_point(self, attributes: Mapping[str, Any] | None) -> None:
+        """Puts a restart point (DynamoDB's form), another job's for example, in the place of the
+        job's; None removes it."""
+        table = self.stack.client("dynamodb")
+        if attributes is None:
+            table.delete_item(TableName=TABLE, Key=self._point_key)
+        else:
+            table.put_item(TableName=TABLE, Item={**attributes, **self._point_key})
+
+    @property
+    def _point_key(self) -> dict[str, Any]:
+        return {"job_id": {"S": point_item_id(self.job_id)}}
 
     def change_item(self, changes: Mapping[str, Any]) -> None:
         """Sets attributes of the item to values in DynamoDB's form; None removes one."""

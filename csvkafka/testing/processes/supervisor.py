@@ -192,6 +192,7 @@ class Supervisor:
         crash: Sequence[CrashPoint] = (),
         pace_seconds: float = 0.0,
         block_bytes: int | None = None,
+        point_bytes: int | None = None,
         kafka_limits: Mapping[str, int] | None = None,
         program: Sequence[str] = WORKER,
         cold: bool = False,
@@ -206,6 +207,8 @@ class Supervisor:
             arguments += ["--pace", str(pace_seconds)]
         if block_bytes is not None:
             arguments += ["--block-bytes", str(block_bytes)]
+        if point_bytes is not None:
+            arguments += ["--point-bytes", str(point_bytes)]
         for name, value in (kafka_limits or {}).items():
             arguments += ["--kafka", f"{name}={value}"]
         return self.start_python([*program, *arguments], environment, steps, cold=cold)

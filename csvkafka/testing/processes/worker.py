@@ -6,8 +6,9 @@ Settings come from the environment, exit codes and log are the product's. The lo
 test switch: the observer that gives users progress writes each step to FILE, and at the crash point
 sends this process a signal, so that not one instruction more is run. `--pace` makes the observer
 rest at each acknowledgement, so that a small file takes long enough to be killed in;
-`--block-bytes` cuts it into more blocks; `--kafka request_timeout_ms=3000` shortens a time limit of
-`KafkaSettings`, so that a test need not wait for it.
+`--block-bytes` cuts it into more blocks, `--point-bytes` sets its restart points closer;
+`--kafka request_timeout_ms=3000` shortens a time limit of `KafkaSettings`, so that a test need not
+wait for it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crash", type=CrashPoint.parse, action="append", default=[])
     parser.add_argument("--pace", type=float, default=0.0, help="seconds at each acknowledgement")
     parser.add_argument("--block-bytes", type=int, help="source bytes of a block")
+    parser.add_argument("--point-bytes", type=int, help="content between two restart points")
     parser.add_argument("--kafka", action="append", default=[], help="limit=milliseconds")
     return parser.parse_args()
 
@@ -77,6 +79,8 @@ def _config(arguments: argparse.Namespace) -> LoadConfig:
     config = LoadConfig.from_settings(os.environ)
     if arguments.block_bytes is not None:
         config = replace(config, spec=replace(config.spec, block_bytes=arguments.block_bytes))
+    if arguments.point_bytes is not None:
+        config = replace(config, point_spacing_bytes=arguments.point_bytes)
     limits: dict[str, Any] = {}
     for limit in arguments.kafka:
         name, _, milliseconds = limit.partition("=")

@@ -11,7 +11,9 @@ from typing import Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws import s3_source
 from csvkafka.aws.s3_source import S3Source
-from csvkafka.model import SourceIdentity
+from csvkafka.interfaces import Item
+from csvkafka.ledger import point_item, restart_points
+from csvkafka.model import RestartPoint, SourceIdentity
 
 from . import patch, replace
 
@@ -116,12 +118,25 @@ def the_whole_object_in_memory() -> None:
 
 @patch("B31")
 def only_the_first_gzip_member() -> None:
-    def first_member(self: Any, identity: SourceIdentity) -> Iterator[bytes]:
+    def first_member(self: Any, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         member = zlib.decompressobj(wbits=31)
         for chunk in _body(self, identity, 0):
-            if data := member.decompress(chunk):
+            content = member.decompress(chunk)
+            if data := content[byte_offset:]:
                 yield data
+            byte_offset = max(0, byte_offset - len(content))
             if member.eof:
                 return
 
-    replace(S3Source, "_gunzipped", first_member)
+    replace(S3Source, "_unpacked", first_member)
+
+
+@patch("point-of-any-object")
+def a_restart_point_is_used_whatever_object_it_is_of() -> None:
+    def point_of(item: Item, source: SourceIdentity) -> RestartPoint:
+        stated = {"source": item["source"]}
+        replace(point_item, "_source_text", lambda _: stated["source"])
+        return own(item, source)
+
+    own = point_item.point_of
+    replace(restart_points, "point_of", point_of)

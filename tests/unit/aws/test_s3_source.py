@@ -13,6 +13,7 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ from csvkafka.testing.faults.faulty_s3 import (
 )
 from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
+from tests.unit.rows.points import Points
 from tests.unit.stepped_clock import SteppedClock
 
 
@@ -570,3 +572,69 @@ def test_amazons_own_endpoints_keep_their_addressing_style() -> None:
     assert client.meta.config.tcp_keepalive
     custom: Any = aws.s3_client(endpoint_url="http://localhost:1")
     assert custom.meta.config.s3 == {"addressing_style": "path"}
+
+
+# -- restart points --------------------------------------------------------------------------------
+
+GZIP_TEXT = b"".join(b"%d,%d\n" % (n, n * 7919 % 1_000_003) for n in range(150_000))
+GZIP_BODY = packed(GZIP_TEXT, 6)
+
+
+def found_points(s3: FakeS3, source: SourceMaker) -> Points:
+    """The points that a first reading tells of."""
+    s3.put("bucket", "data.csv.gz", GZIP_BODY)
+    points = Points(400_000)
+    assert b"".join(source("data.csv.gz", points=points).read(0)) == GZIP_TEXT
+    assert len(points.all) >= 2
+    s3.requests.clear()
+    return points
+
+
+def test_a_gzip_object_is_read_from_a_restart_point_on(s3: FakeS3, source: SourceMaker) -> None:
+    points = found_points(s3, source)
+    points.start = point = points.all[-1]
+    for byte_offset in (point.content_bytes, point.content_bytes + 100_000, len(GZIP_TEXT)):
+        s3.requests.clear()
+        chunks = list(source("data.csv.gz", points=points).read(byte_offset))
+        assert b"".join(chunks) == GZIP_TEXT[byte_offset:]
+        assert all(chunks)
+        assert gets(s3) == [f"bytes={point.stored_bits // 8}-{len(GZIP_BODY) - 1}"]
+
+
+def test_a_connection_lost_after_a_restart_point_goes_on(s3: FakeS3, source: SourceMaker) -> None:
+    points = found_points(s3, source)
+    points.start = points.all[0]
+    s3.script("GET", CutBody(after_bytes=70_000, reset=True), CutBody(after_bytes=3))
+    assert b"".join(source("data.csv.gz", points=points).read(1_000_000)) == GZIP_TEXT[1_000_000:]
+
+
+@pytest.mark.parametrize("change", ["bit", "window"])
+def test_a_restart_point_that_fails_is_left_for_the_start(
+    s3: FakeS3, source: SourceMaker, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    points = found_points(s3, source)
+    point = points.all[0]
+    wrong = {
+        "bit": replace(point, stored_bits=point.stored_bits + 4_001),
+        "window": replace(point, window=point.window[:3]),
+    }
+    points.start = wrong[change]
+    byte_offset = point.content_bytes + 500_000
+    assert (
+        b"".join(source("data.csv.gz", points=points).read(byte_offset))
+        == (GZIP_TEXT[byte_offset:])
+    )
+    assert "from its start, as its restart point fails" in caplog.text
+    assert gets(s3)[-1].startswith("bytes=0-")
+
+
+def test_damage_after_a_restart_point_has_its_place(s3: FakeS3, source: SourceMaker) -> None:
+    points = found_points(s3, source)
+    points.start = points.all[0]
+    s3.put("bucket", "data.csv.gz", GZIP_BODY[:-5_000])
+    content = b""
+    with pytest.raises(SourceCorruptError, match=f"after byte {len(GZIP_BODY) - 5000} as stored"):
+        for chunk in source("data.csv.gz", points=points).read(1_000_000):
+            content += chunk
+    assert len(content) > 100_000
+    assert GZIP_TEXT[1_000_000:].startswith(content)

@@ -6,13 +6,18 @@ import gzip
 import io
 import random
 import zlib
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from isal import isal_zlib
 
 from csvkafka.errors import SourceCorruptError
+from csvkafka.model import RestartPoint
 from csvkafka.rows.gzip_stream import GzipStream
+from tests.unit.rows.points import Points
 
 URI = "s3://bucket/rows.csv.gz"
 TEXT = b"".join(b"%d,row %d\n" % (n, n * 7919 % 1009) for n in range(20_000))
@@ -109,3 +114,142 @@ def test_other_bytes_after_the_data_are_named(rest: bytes) -> None:
 def test_one_step_never_makes_more_than_its_limit() -> None:
     bomb = gzip.compress(bytes(30_000_000))
     assert max(map(len, GzipStream([bomb], URI).read())) <= 262_144
+
+
+# -- restart points --------------------------------------------------------------------------------
+
+LINES = b"".join(b"%d,%s,%d\n" % (n, b"abc" * (n % 5), n * 7919 % 1_000_003) for n in range(80_000))
+
+
+def pieces(stored: bytes, begin: int = 0, size: int = 262_144) -> list[bytes]:
+    return [stored[place : place + size] for place in range(begin, len(stored), size)]
+
+
+def points_of(stored: bytes, spacing_bytes: int, size: int = 262_144) -> list[RestartPoint]:
+    """The points that are found while all is read."""
+    points = Points(spacing_bytes)
+    stream = GzipStream(pieces(stored, size=size), URI, points=points)
+    assert zlib.crc32(b"".join(stream.read())) == zlib.crc32(unpacked(stored))
+    return points.all
+
+
+def unpacked(stored: bytes) -> bytes:
+    return gzip.decompress(stored)
+
+
+def read_from(stored: bytes, point: RestartPoint) -> bytes:
+    chunks = pieces(stored, point.stored_bits // 8, 65_536)
+    return b"".join(GzipStream(chunks, URI, start=point).read())
+
+
+def isal_packed(text: bytes, level: int) -> bytes:
+    compressor = isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
+    return bytes(compressor.compress(text) + compressor.flush())
+
+
+@st.composite
+def gzip_files(draw: st.DrawFn) -> bytes:
+    """Members of all kinds: levels, strategies and writers; flushes; empty ones, zeros after."""
+    stored = bytearray()
+    seed = draw(st.integers(0, 1000))
+    for number in range(draw(st.integers(1, 4))):
+        rng = random.Random(seed + number)
+        size = rng.choice([0, 10, 50_000, 400_000, 900_000])
+        begin = rng.randrange(len(LINES) - 1)
+        text = (LINES[begin:] + LINES)[:size]
+        if draw(st.booleans()):  # what is hard to compress, and what repeats itself
+            text += rng.randbytes(rng.choice([1_000, 200_000])) + text[-1_000:] * 50
+        writer = draw(st.sampled_from(["zlib", "isal", "fixed", "huffman"]))
+        if writer == "isal":
+            stored += isal_packed(text, draw(st.integers(0, 3)))
+            continue
+        strategies = {"zlib": 0, "fixed": zlib.Z_FIXED, "huffman": zlib.Z_HUFFMAN_ONLY}
+        level = draw(st.integers(0, 9))
+        memory = draw(st.sampled_from([1, 8, 9]))
+        compressor = zlib.compressobj(level, zlib.DEFLATED, 31, memory, strategies[writer])
+        flush = draw(st.sampled_from([zlib.Z_NO_FLUSH, zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH]))
+        step = rng.choice([997, 40_000, 300_000])
+        for place in range(0, len(text), step):
+            stored += compressor.compress(text[place : place + step]) + compressor.flush(flush)
+        stored += compressor.flush()
+        stored += bytes(rng.choice([0, 0, 3]))
+    return bytes(stored)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    stored=gzip_files(),
+    spacing=st.sampled_from([50_000, 300_000]),
+    size=st.sampled_from([70_001, 262_144]),
+)
+def test_from_each_point_the_same_bytes_come(stored: bytes, spacing: int, size: int) -> None:
+    content = unpacked(stored)
+    points = points_of(stored, spacing, size)
+    for point in random.Random(1).sample(points, min(12, len(points))):
+        assert read_from(stored, point) == content[point.content_bytes :]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(gzip.compress(LINES, 1, mtime=0), id="level-1"),
+        pytest.param(gzip.compress(LINES, 6, mtime=0), id="level-6"),
+        pytest.param(gzip.compress(LINES, 9, mtime=0), id="level-9"),
+        pytest.param(gzip.compress(LINES, 0, mtime=0), id="stored"),
+        pytest.param(isal_packed(LINES, 1), id="ISA-L"),
+        pytest.param(gzip.compress(LINES, mtime=0) * 2, id="members"),
+    ],
+)
+def test_points_are_found_in_what_writers_make(stored: bytes) -> None:
+    points = points_of(stored, 300_000)
+    assert len(points) >= len(unpacked(stored)) // 300_000 // 3
+    assert [p.content_bytes for p in points] == sorted(p.content_bytes for p in points)
+    for point in points:
+        assert read_from(stored, point) == unpacked(stored)[point.content_bytes :]
+
+
+def test_a_point_is_found_no_more_often_than_asked() -> None:
+    places = [0, *(point.content_bytes for point in points_of(gzip.compress(LINES, 6), 400_000))]
+    assert min(after - before for before, after in pairwise(places)) >= 400_000
+
+
+def test_from_a_point_on_the_checksum_still_counts() -> None:
+    stored = bytearray(gzip.compress(LINES, mtime=0))
+    point = points_of(bytes(stored), 500_000)[0]
+    stored[-8] ^= 1
+    content = b""
+    with pytest.raises(SourceCorruptError, match=f"byte {len(LINES)} of its content: its checksum"):
+        for chunk in GzipStream(
+            pieces(bytes(stored), point.stored_bits // 8), URI, start=point
+        ).read():
+            content += chunk
+    assert content == LINES[point.content_bytes :]
+
+
+def test_from_a_point_on_a_cut_has_the_same_place() -> None:
+    stored = gzip.compress(LINES, mtime=0)
+    point = points_of(stored, 500_000)[0]
+    cut = stored[: len(stored) - 5_000]
+    said = []
+    for begin, start in ((0, None), (point.stored_bits // 8, point)):
+        with pytest.raises(SourceCorruptError) as refused:
+            list(GzipStream(pieces(cut, begin), URI, start=start).read())
+        said.append(str(refused.value))
+    assert said[0] == said[1]
+    assert f"after byte {len(cut)} as stored" in said[0]
+
+
+def test_a_wrong_window_is_noticed_at_the_member_s_end() -> None:
+    stored = gzip.compress(LINES, mtime=0)
+    point = points_of(stored, 500_000)[0]
+    wrong = replace(point, window=bytes(reversed(point.window)))
+    with pytest.raises(SourceCorruptError, match="its checksum is"):
+        read_from(stored, wrong)
+
+
+def test_members_are_points_where_nothing_else_is() -> None:
+    """Also where a search inside of one was in vain a moment before."""
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31, 9, zlib.Z_FIXED)
+    member = compressor.compress(LINES[:700_000]) + compressor.flush()
+    points = points_of(member * 6, 500_000)
+    assert [point.stored_bits for point in points] == [8 * n * len(member) for n in range(1, 6)]

@@ -1,0 +1,178 @@
+"""A gzip object goes on from a restart point: killed at any time, and whatever the point's item is.
+
+S3 is a fake that notes each request: what a resume asks for shows whether it read anything again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Any
+
+import pytest
+
+from csvkafka.model import Step
+from csvkafka.testing.faults.crash_point import CrashPoint
+from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
+
+ROWS = b"".join(
+    write_csv(
+        CsvSpec(row_count=60_000, quoted_fraction=0.05, newline_fraction=0.02, unicode_fraction=0.1)
+    )
+)
+PACKED = gzip.compress(ROWS, 6, mtime=0)
+SETTINGS = {"SOURCE_COMPRESSION": "gzip", "LOG_LEVEL": "INFO", "CHECKPOINT_INTERVAL": "500"}
+
+NewCase = Callable[..., RecoveryCase]
+
+
+class GzipCase:
+    """A load of a gzip object whose restart points lie close, from a fake S3."""
+
+    def __init__(self, made: RecoveryCase, s3: FakeS3, stored: bytes) -> None:
+        self.case = made
+        self.s3 = s3
+        s3.put(BUCKET, made.key, stored)
+
+    def kill_with_a_point(self, from_rows: int) -> None:
+        """Killed in the middle, after a point was stored."""
+        before = self.case.stored_point()
+        worker = self.case.start(CrashPoint(Step.BLOCK_ACKNOWLEDGED, from_rows=from_rows))
+        self.case.ends(worker, KILLED)
+        self.case.assert_midway()
+        assert self.case.stored_point() not in (None, before), "no point was stored"
+
+    def begins(self) -> list[int]:
+        """Where each GET since the last look began; the header's is left out."""
+        begun = [
+            int(request.range.removeprefix("bytes=").partition("-")[0])
+            for request in self.s3.requests
+            if request.method == "GET"
+        ]
+        self.s3.requests.clear()
+        assert begun.pop(0) == 0
+        return begun
+
+
+@pytest.fixture
+def new(recovery_case: NewCase) -> Iterator[Callable[..., GzipCase]]:
+    with FakeS3() as s3:
+
+        def make(stored: bytes = PACKED, **options: Any) -> GzipCase:
+            settings = {**SETTINGS, "AWS_ENDPOINT_URL_S3": s3.endpoint_url}
+            made = recovery_case(
+                ROWS,
+                stored=stored,
+                settings=settings,
+                point_bytes=400_000,
+                block_bytes=32_768,
+                **options,
+            )
+            return GzipCase(made, s3, stored)
+
+        yield make
+
+
+def test_f113_each_resume_begins_at_a_restart_point(new: Callable[..., GzipCase]) -> None:
+    load = new()
+    begins = []
+    for share in (0.4, 0.6, 0.8):
+        load.kill_with_a_point(int(load.case.row_count * share))
+        begins.append(load.begins()[-1])
+    worker = load.case.run()
+    begins.append(load.begins()[-1])
+    assert begins[0] == 0 < begins[1] < begins[2] < begins[3]
+    assert begins[3] > 0.4 * len(PACKED)
+    assert "a restart point at byte" in worker.output()
+    load.case.assert_once()
+
+
+def test_f113_members_are_restart_points_too(new: Callable[..., GzipCase]) -> None:
+    members = [ROWS[place : place + 300_000] for place in range(0, len(ROWS), 300_000)]
+    # Written by a compressor that makes one long block: nothing but its members can be entered.
+    packed = [fixed(member) for member in members]
+    load = new(b"".join(packed))
+    load.kill_with_a_point(load.case.row_count // 2)
+    assert load.begins()[-1] == 0
+    load.case.run()
+    assert load.begins()[-1] in set(accumulate(map(len, packed)))
+    load.case.assert_once()
+
+
+def fixed(text: bytes) -> bytes:
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31, 9, zlib.Z_FIXED)
+    return compressor.compress(text) + compressor.flush()
+
+
+@pytest.mark.parametrize("what", ["lost", "garbled", "of another object"])
+def test_f114_a_point_that_does_not_fit_is_not_used(
+    new: Callable[..., GzipCase], what: str
+) -> None:
+    load = new()
+    load.kill_with_a_point(load.case.row_count // 2)
+    point = load.case.stored_point()
+    assert point is not None
+    if what == "lost":
+        load.case.restore_point(None)
+    elif what == "garbled":
+        bits = int(point["stored_bits"]["N"]) + 8
+        load.case.restore_point(point | {"stored_bits": {"N": str(bits)}})
+    else:
+        load.case.restore_point(point_of_another_object(new))
+    assert_read_from_the_start(load)
+
+
+def test_f114_a_point_after_the_checkpoint_is_not_used(new: Callable[..., GzipCase]) -> None:
+    """As after the job's item alone was restored from a backup."""
+    load = new()
+    load.kill_with_a_point(load.case.row_count // 4)
+    backup = load.case.stored_item()
+    load.case.restore_point(None)
+    load.kill_with_a_point(load.case.row_count * 3 // 4)
+    load.case.restore_item(backup)
+    point = load.case.stored_point()
+    assert point is not None
+    assert int(backup["byte_offset"]["N"]) < int(point["content_bytes"]["N"])
+    assert_read_from_the_start(load)
+
+
+def point_of_another_object(new: Callable[..., GzipCase]) -> dict[str, Any]:
+    """That of the same rows, packed otherwise: its places fit no block of this one."""
+    other = new(gzip.compress(ROWS, 1, mtime=0))
+    other.kill_with_a_point(other.case.row_count // 2)
+    point = other.case.stored_point()
+    assert point is not None
+    return point
+
+
+def assert_read_from_the_start(load: GzipCase) -> None:
+    load.s3.requests.clear()
+    worker = load.case.run()
+    assert load.begins()[-1] == 0, "the point was used"
+    assert "No restart point of" in worker.output()
+    load.case.assert_once()
+
+
+def test_f115_damage_behind_a_restart_point_stops_at_its_place(
+    new: Callable[..., GzipCase],
+) -> None:
+    damaged = PACKED[: len(PACKED) * 3 // 4]
+    load = new(damaged)
+    load.kill_with_a_point(load.case.row_count // 2)
+    load.begins()
+    worker = load.case.run(exit_code=1)
+    assert load.begins()[-1] > 0
+    assert f"after byte {len(damaged)} as stored" in worker.output()
+    load.case.assert_stopped(worker, "SourceCorrupt")
+
+
+def test_f115_connections_break_behind_a_restart_point(new: Callable[..., GzipCase]) -> None:
+    load = new()
+    load.kill_with_a_point(load.case.row_count // 3)
+    load.s3.script("GET", None, CutBody(after_bytes=50_001, reset=True), CutBody(after_bytes=10))
+    load.case.run()
+    load.case.assert_once()
