@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,9 +83,9 @@ def cpu_of_children() -> float:
 
 
 def _children_cpu_seconds() -> float:
-    """Of all children that were waited for, and theirs."""
-    times = os.times()
-    return times.children_user + times.children_system
+    """Of all children that were waited for, and theirs; to the microsecond."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _name(command: Sequence[str]) -> str:

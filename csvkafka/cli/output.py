@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from csvkafka.config.spelling import Form, spelled
 from csvkafka.errors import StoppedError, UserFunctionError
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE, is_debugging
 
@@ -26,6 +25,8 @@ def report_error(error: Exception | str) -> None:
 
     Where DEBUG is asked for, the lines of a function of the user's that failed follow."""
     word = "stopped" if isinstance(error, StoppedError) else "error"
+    from csvkafka.config.spelling import Form, spelled  # not for a command that ends well
+
     text = spelled(" ".join(str(error).split()), Form.OPTION)
     if isinstance(error, UserFunctionError) and error.frames and is_debugging():
         text = f"{text}\n{error.frames.rstrip()}"

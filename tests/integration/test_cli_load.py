@@ -161,3 +161,13 @@ def test_start_imports_nothing_that_the_command_does_not_need() -> None:
     assert loaded("import csvkafka.cli.program").isdisjoint(heavy)
     assert loaded("import csvkafka.cli.status").isdisjoint(heavy)
     assert "rich" not in loaded("import csvkafka.cli.load, csvkafka.processor")
+
+
+def test_the_list_of_commands_costs_none_of_the_settings() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-P", "-c", "import csvkafka.cli.program, sys; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert {"csvkafka.config.settings", "csvkafka.model"}.isdisjoint(listed)
