@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from csvkafka.schema.table import OWN_FIELDS, RecordTable
+if TYPE_CHECKING:
+    from csvkafka.schema.table import RecordTable
 
 MAX_BATCH_BYTES = 1_000_000
 """The largest batch of several rows on the wire; a little less than what brokers take by default.
@@ -37,7 +39,7 @@ POINT_SPACING_BYTES = 128 * 1024 * 1024
 ENCODE_THREADS = 2
 """Threads that encode blocks, by measurement on two cores (docs/performance.md)."""
 
-SOURCE_LINE, SOURCE_FILE = OWN_FIELDS
+SOURCE_LINE, SOURCE_FILE = "_source_line", "_source_file"
 """The fields that a record has beside those of its row."""
 
 SEQUENCE_MODULUS = 2**31

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
 from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
@@ -30,7 +31,9 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
-from csvkafka.schema.table import RecordTable
+
+if TYPE_CHECKING:
+    from csvkafka.schema.table import RecordTable
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")

@@ -13,15 +13,13 @@ from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
 from csvkafka.schema.fitting import check_columns, columns_of
 from csvkafka.schema.table import Column, KeyFormat, RecordTable
+from csvkafka.schema.types import converter
 
 
 class Declared:
     """Makes fields and keys of a plan's rows. Raises ConfigError if the table does not fit them."""
 
     def __init__(self, plan: EncodePlan, table: RecordTable) -> None:
-        # Not at the top: most loads declare nothing, and their start should not pay for it.
-        from csvkafka.schema.types import converter
-
         names = plan.header
         check_columns(table, names, plan.source_uri)
         self._constants: dict[str, object] = {}

@@ -11,6 +11,7 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -24,7 +25,6 @@ from csvkafka.encode.dead_letter import (
     fault_of,
     letter,
 )
-from csvkafka.encode.declared_rows import Declared
 from csvkafka.errors import (
     ANOTHER_JOB,
     ConfigError,
@@ -36,7 +36,9 @@ from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan,
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import parse_rows
-from csvkafka.schema.table import Metadata
+
+if TYPE_CHECKING:
+    from csvkafka.encode.declared_rows import Declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,15 @@ class RowEncoder:
         self._names = plan.header
         self._key_index = key_index_of(plan)
         self._rest_key = rest_key(plan.header)
-        self._declared = None if plan.table is None else Declared(plan, plan.table)
+        self._declared: Declared | None = None
+        if plan.table is not None:
+            # Not at the top: most loads declare nothing, and their start should not pay for it.
+            from csvkafka.encode.declared_rows import Declared
+
+            self._declared = Declared(plan, plan.table)
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
         self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
-        self._metadata = Metadata.VALUE if plan.table is None else plan.table.metadata
+        self._metadata = "value" if plan.table is None else plan.table.metadata.value
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
         """The records of the block's rows from its row `first` (0 is the first) on.
@@ -121,7 +128,7 @@ class RowEncoder:
                         raise BadRow(number - block.start.row_count - 1, error) from error
                     values.append(value)
                     keys.append(key)
-                    if self._metadata is Metadata.HEADERS:
+                    if self._metadata == "headers":
                         headers.append(self._headers(number))
             lines_before = reader.line_num
         self._check_row_count(block, number - block.start.row_count)
@@ -142,7 +149,7 @@ class RowEncoder:
             record, key = self._declared.record(row)
         if key_index is not None and key_index < len(row):
             key = row[key_index].encode()
-        if self._metadata is Metadata.VALUE:
+        if self._metadata == "value":
             record[SOURCE_LINE] = number
             record[SOURCE_FILE] = self._plan.source_uri
         return self._dump(record, number), key

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
 from csvkafka.encode.row_json import check_transform, transform_name
@@ -39,8 +40,9 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.rows.columns import numbered
-from csvkafka.schema.fitting import differences, summary
-from csvkafka.schema.table import RecordTable
+
+if TYPE_CHECKING:
+    from csvkafka.schema.table import RecordTable
 
 RECORD_FORMAT = "json-1"
 """Version of what a record looks like; a new one is another configuration."""
@@ -221,6 +223,8 @@ class JobSpec:
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
         if self.whole_table is not None:
+            from csvkafka.schema.fitting import summary
+
             more["CSV_COLUMNS"] = summary(self.whole_table, self.columns(header))
         return more | {
             "JOB_ID": self.job_id,
@@ -354,6 +358,8 @@ def _check_configuration(
         if stored.get(name, "") != now.get(name, "")
     ]
     if stored.get("CSV_COLUMNS", "") != now.get("CSV_COLUMNS", ""):
+        from csvkafka.schema.fitting import differences
+
         what = differences(stored.get("CSV_COLUMNS", ""), now.get("CSV_COLUMNS", ""), names)
         differing.append(f"CSV_COLUMNS declares {what} otherwise")
     if differing:

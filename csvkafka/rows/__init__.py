@@ -1,6 +1,6 @@
 """What a row of a CSV is, in bytes, and the source's bytes cut into blocks of whole rows.
 
-Imports: the ground, schema.
+Imports: the ground.
 Imported by: aws, cli, encode, files, job, pipeline, testing/simulator.
 Read: csv_rows (what a row is), window, blocks, cutters (where rows end), columns, preview (what the
 first bytes show), doubts (what of it is not meant), text_encodings, source_kind (what bytes are),

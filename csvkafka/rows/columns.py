@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from csvkafka.schema.table import OWN_FIELDS
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE
+
+OWN_FIELDS = (SOURCE_LINE, SOURCE_FILE)
 
 REST_KEY = "null"
 """What a record calls the fields of a row beyond the header: JSON's word for the `None` under which

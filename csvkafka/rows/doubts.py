@@ -14,9 +14,8 @@ from itertools import islice
 
 from csvkafka.errors import counted
 from csvkafka.model import Dialect, DuplicateColumns
-from csvkafka.rows.columns import clashes, numbered
+from csvkafka.rows.columns import OWN_FIELDS, clashes, numbered
 from csvkafka.rows.preview import SAMPLE_ROWS, Preview, sample_rows, shown_names
-from csvkafka.schema.table import OWN_FIELDS
 
 DELIMITERS = (",", ";", "\t", "|")
 """What may stand between fields if it is not what the settings say."""
