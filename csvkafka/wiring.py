@@ -14,11 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
+from csvkafka.aws.s3_set import Access, S3Set, SetPlace
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, Sink
+from csvkafka.errors import ConfigError, EncodeWorkerError, StoppedError
+from csvkafka.interfaces import BlockFeed, Observer, Sink, Source
+from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
@@ -26,14 +28,19 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.ledger.ledger import JobLedger
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.owner import this_incarnation
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from csvkafka.pipeline.encode_workers import check_portable, encode_workers
+from csvkafka.pipeline.pieces_ahead import fetched_ahead
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
+from csvkafka.retry import ANSWERING_SECONDS
+from csvkafka.rows.pieces import Cut, many_objects, one_object
+from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -58,6 +65,11 @@ def run_load(
     spec = replace(config.spec, one_by_one=send_row is not None)
     if config.encode_workers and spec.transform is not None:
         check_portable(spec.transform)
+    if config.is_set and send_row is not None:
+        raise ConfigError(
+            "an own _send_to_kafka gets the rows of one object, and S3_PREFIX or S3_MANIFEST names "
+            "a set: set S3_KEY, or TRANSFORM in the method's place"
+        )
     item = item or DynamoDbItem(config.dynamodb_table, spec.job_id)
     if config.create_table and create_table(config.dynamodb_table, item.client):
         log.info("Created the checkpoint table %s", config.dynamodb_table)
@@ -68,16 +80,7 @@ def run_load(
             raise StoppedError(signal_number)
 
     clock = SystemClock()
-    source = S3Source(
-        config.s3_bucket,
-        config.s3_key,
-        client=s3_client,
-        version_id=config.s3_version_id,
-        request_payer=config.s3_request_payer,
-        customer_key=config.s3_customer_key,
-        compression=Compression(spec.source_compression),
-        clock=InterruptibleClock(interrupt),
-    )
+    source, file_set = open_source(config, item, s3_client, InterruptibleClock(interrupt))
     with (
         _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
@@ -89,13 +92,14 @@ def run_load(
             cluster=KafkaCluster(client),
             ledger=_ledger(config, item, clock),
             open_sink=_sink_opener(client),
-            open_feed=_feed_opener(source, encoders, config.encode_threads),
+            open_feed=_feed_opener(_cut(config, source, file_set), encoders, config.encode_threads),
             store=store,
             clock=clock,
             observer=LoadLog(observer),
             stop_signal=stop_signal,
             send_row=stoppable_send_row,
             bad_row_limit=config.bad_row_limit,
+            file_set=file_set,
             settings=PipelineSettings(
                 checkpoint_rows=config.checkpoint_interval,
                 watchdog_seconds=config.watchdog_seconds,
@@ -109,6 +113,55 @@ def run_load(
                 'program calls process() outside of `if __name__ == "__main__":`); what was '
                 "acknowledged is in the checkpoint: run again, with fewer ENCODE_WORKERS"
             ) from error
+
+
+def open_source(
+    config: LoadConfig, item: DynamoDbItem, client: S3Client | None, clock: Clock
+) -> tuple[Source, FileSet | None]:
+    """The source of a load; if it is a set, as such too."""
+    compression = Compression(config.spec.source_compression)
+    if config.is_set:
+        file_set = FileSet(
+            set_objects(config, client, clock),
+            ListChunks(config.spec.job_id, item.beside),
+        )
+        return file_set, file_set
+    return S3Source(
+        config.s3_bucket,
+        config.s3_key,
+        client=client,
+        version_id=config.s3_version_id,
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
+        compression=compression,
+        clock=clock,
+    ), None
+
+
+def set_objects(
+    config: LoadConfig,
+    client: S3Client | None = None,
+    clock: Clock | None = None,
+    keys_shown: int | None = KEYS_SHOWN,
+    give_up_seconds: float = ANSWERING_SECONDS,
+) -> S3Set:
+    """The objects of the set that the settings name; see `S3Set`."""
+    place = SetPlace(config.s3_bucket, config.s3_prefix, config.s3_manifest, config.s3_globs)
+    access = Access(
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
+        compression=Compression(config.spec.source_compression),
+        give_up_seconds=give_up_seconds,
+    )
+    return S3Set(place, access, client=client, clock=clock, keys_shown=keys_shown)
+
+
+def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:
+    if file_set is None:
+        return one_object(source.read)
+    return many_objects(
+        lambda number: fetched_ahead(file_set.open_pieces(number)), config.spec.columns
+    )
 
 
 def _ledger(config: LoadConfig, item: DynamoDbItem, clock: Clock) -> JobLedger:
@@ -143,13 +196,13 @@ def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, 
 
 
 def _feed_opener(
-    source: S3Source, encoders: Executor | None, threads: int
+    cut: Cut, encoders: Executor | None, threads: int
 ) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
     def open_feed(
         start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]
     ) -> BlockFeed:
         return ThreadedBlockFeed(
-            source.read, start, plan, skip=skip, wake=wake, threads=threads, executor=encoders
+            cut, start, plan, skip=skip, wake=wake, threads=threads, executor=encoders
         )
 
     return open_feed

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ class S3Source:
         request_payer: str | None = None,
         customer_key: bytes | None = None,
         pinned: SourceIdentity | None = None,
+        is_known: bool = False,
         compression: Compression = Compression.AUTO,
         chunk_bytes: int = 262_144,
         give_up_seconds: float = ANSWERING_SECONDS,
@@ -74,9 +76,10 @@ class S3Source:
     ) -> None:
         """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
         "requester" where who asks pays; `customer_key` has the 32 bytes of an SSE-C key. `pinned`
-        is the identity that the object must still have. `give_up_seconds` bounds the time without a
-        new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered). Without
-        `client`, one is made by `aws.s3_client`."""
+        is the identity that the object must still have; `is_known`: a listing gave it, so no HEAD
+        is sent before a read, and whether it is gzip its key alone tells. `give_up_seconds` bounds
+        the time without a new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never
+        answered). Without `client`, one is made by `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client
@@ -88,6 +91,7 @@ class S3Source:
         self._asked = ObjectRequest(bucket, key, more)
         self._has_answered = False
         self._pinned = pinned
+        self._is_known = is_known
         self._compression = Compression(compression)
         self._chunk_bytes = chunk_bytes
         self._give_up_seconds = give_up_seconds
@@ -154,7 +158,7 @@ class S3Source:
         fetched and decompressed from there, and what lies before `byte_offset` dropped.
         Raises as `identify`, and SourceChangedError, SourceCorruptError.
         """
-        identity = self.identify()
+        identity = self._known(self._pinned) if self._is_known else self.identify()
         gzipped = identity.is_gzip
         chunks = self._gunzipped(identity) if gzipped else self._stored(identity, byte_offset)
         position = 0 if gzipped else byte_offset
@@ -164,6 +168,11 @@ class S3Source:
             if wanted:
                 yield wanted
         self._check_end(identity, byte_offset, position, gzipped)
+
+    def _known(self, pinned: SourceIdentity | None) -> SourceIdentity:
+        assert pinned is not None
+        self._stored_as = self._find_out(pinned.size, ())
+        return replace(pinned, is_gzip=self._stored_as.is_gzip)
 
     def _check_end(
         self, identity: SourceIdentity, byte_offset: int, position: int, gzipped: bool

@@ -30,9 +30,11 @@ class LoadView:
     """Draws a run's progress below its log lines while it is entered, and leaves its last state."""
 
     def __init__(self, config: LoadConfig, logger: logging.Logger) -> None:
-        self.progress = LoadProgress(reads_gzip(config.spec.source_compression, config.s3_key))
+        # How far a set is, the stored bytes of its files tell.
+        is_gzip = reads_gzip(config.spec.source_compression, config.s3_key) and not config.is_set
+        self.progress = LoadProgress(is_gzip)
         self.report = self.progress.report
-        self._title = f"s3://{config.s3_bucket}/{config.s3_key} → {config.spec.topic}"
+        self._title = f"{config.source_uri} → {config.spec.topic}"
         self._console = Console(file=cast(TextIO, QuietStream(sys.stdout)), highlight=False)
         self._live = Live(
             get_renderable=self._drawn,
@@ -67,6 +69,8 @@ class LoadView:
         progress = self.progress
         rate, left = progress.look()
         facts = [f"{count_text(progress.rows)} rows"] if progress.rows or progress.size else []
+        if progress.files:
+            facts.append(f"file {count_text(progress.file)} of {count_text(progress.files)}")
         fraction = progress.fraction
         if progress.size:
             facts.append(

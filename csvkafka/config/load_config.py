@@ -21,6 +21,7 @@ from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import ENCODE_THREADS, BadRows, Dialect, DuplicateColumns, Routing, Transform
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.schema.table import RecordTable
+from csvkafka.sets.selection import Globs, globs_of
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -34,13 +35,18 @@ HASH_KEY_BYTES = (16, 64)
 
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
-    """One load, ready to run. `spec` is what the job is; the rest is how this run does it."""
+    """One load, ready to run. `spec` is what the job is; the rest is how this run does it.
+
+    `s3_key` is empty for a set, which `s3_prefix` or `s3_manifest` names."""
 
     s3_bucket: str
     s3_key: str
     dynamodb_table: str
     kafka: KafkaSettings
     spec: JobSpec
+    s3_prefix: str | None = None
+    s3_manifest: str | None = None
+    s3_globs: Globs = Globs()  # noqa: RUF009 - frozen
     s3_version_id: str | None = None
     s3_request_payer: str | None = None
     s3_customer_key: bytes | None = field(default=None, repr=False)
@@ -51,6 +57,17 @@ class LoadConfig:
     encode_threads: int = ENCODE_THREADS
     encode_workers: int = 0
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the source is a set of objects."""
+        return not self.s3_key
+
+    @property
+    def source_uri(self) -> str:
+        """The object, or what names the set."""
+        named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
+        return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:
@@ -83,10 +100,13 @@ class LoadConfig:
         )
         return cls(
             s3_bucket=given.text("S3_BUCKET"),
-            s3_key=given.text("S3_KEY"),
+            s3_key=given.optional("S3_KEY") or "",
             dynamodb_table=given.text("DYNAMODB_TABLE"),
             kafka=_kafka_settings(given, values),
             spec=spec,
+            s3_prefix=given.optional("S3_PREFIX"),
+            s3_manifest=given.optional("S3_MANIFEST"),
+            s3_globs=_globs(given),
             s3_version_id=given.optional("S3_VERSION_ID"),
             s3_request_payer=given.optional("S3_REQUEST_PAYER"),
             s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
@@ -116,9 +136,10 @@ class _Given:
         missing, problems = [], []
         for setting in settings:
             text = values.get(setting.variable, setting.default)
-            if text is None and setting.required:
+            required = setting.required and not any(values.get(name) for name in setting.unless)
+            if text is None and required:
                 missing.append(setting.variable)
-            if text is None or (text == "" and setting.default is None and not setting.required):
+            if text is None or (text == "" and setting.default is None and not required):
                 continue
             problem = _problem(setting, text)
             if problem is not None:
@@ -190,6 +211,25 @@ def _is_number(text: str) -> bool:
         return not math.isnan(float(text))
     except ValueError:
         return False
+
+
+def _globs(given: _Given) -> Globs:
+    """What a set takes. Raises ConfigError for settings of the source that exclude each other."""
+    named = [name for name in ("S3_KEY", "S3_PREFIX", "S3_MANIFEST") if given.has(name)]
+    if len(named) > 1:
+        raise ConfigError(f"{' and '.join(named)} exclude each other; set one of them")
+    of_sets = [name for name in ("S3_INCLUDE", "S3_EXCLUDE") if given.has(name)]
+    if of_sets and named == ["S3_KEY"]:
+        raise ConfigError(
+            f"{' and '.join(of_sets)} choose among the objects of a set, and S3_KEY names one; set "
+            "S3_PREFIX or S3_MANIFEST instead of S3_KEY"
+        )
+    if given.has("S3_VERSION_ID") and named != ["S3_KEY"]:
+        raise ConfigError(
+            f"S3_VERSION_ID names a version of one object, and {named[0]} a set; leave it out, or "
+            "name versions in a manifest"
+        )
+    return Globs(globs_of(given.optional("S3_INCLUDE")), globs_of(given.optional("S3_EXCLUDE")))
 
 
 def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:

@@ -29,13 +29,15 @@ class Setting:
     are never shown. `choices` bound the text, if there are any.
 
     Empty text says "none" to a setting without default, and is refused for the others, but for one
-    that `may_be_empty`: there it is a value of its own."""
+    that `may_be_empty`: there it is a value of its own. One that is `required` may be missing or
+    empty if one of `unless` is given."""
 
     variable: str
     help: str
     kind: Kind = Kind.TEXT
     default: str | None = None
     required: bool = False
+    unless: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     minimum: int = 0
     maximum: int | None = None
@@ -53,7 +55,24 @@ MOST_ENCODERS = 256
 
 SOURCE = (
     Setting("S3_BUCKET", "S3 bucket of the CSV object.", kind=Kind.BUCKET, required=True),
-    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True),
+    Setting(
+        "S3_KEY",
+        "Key of the CSV object in the bucket.",
+        required=True,
+        unless=("S3_PREFIX", "S3_MANIFEST"),
+    ),
+    Setting("S3_PREFIX", "Load all objects whose keys begin so, as one set, in S3_KEY's place."),
+    Setting(
+        "S3_MANIFEST",
+        "Load the objects that this object names, as one set, in S3_KEY's place: a key or URI a "
+        "line, a CSV of S3 Inventory, or JSON. A key in the bucket, or s3://BUCKET/KEY.",
+    ),
+    Setting(
+        "S3_INCLUDE",
+        "Globs, divided by commas: of a set, only objects that match one (by file name; by the "
+        "whole key if the glob has a slash).",
+    ),
+    Setting("S3_EXCLUDE", "Globs, divided by commas: no object of a set that matches one."),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",
