@@ -20,6 +20,7 @@ from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from csvkafka.pipeline.encode_workers import encode_workers
 from csvkafka.process.collector import spare_long_lived_objects
 from csvkafka.rows.blocks import read_header
+from csvkafka.rows.pieces import one_object
 
 CHUNK_BYTES = 262_144
 RUNNERS = ("1 thread", "2 threads", "3 threads", "1 worker", "2 workers")
@@ -45,7 +46,9 @@ def drain(data: bytes, times: int, plan: EncodePlan, runner: str) -> tuple[int, 
         woken = threading.Event()
         begun, cpu_before = time.monotonic(), time.process_time()
         workers_before = cpu_of_children()
-        feed = ThreadedBlockFeed(chunks, START, plan, wake=woken.set, threads=count, executor=pool)
+        feed = ThreadedBlockFeed(
+            one_object(chunks), START, plan, wake=woken.set, threads=count, executor=pool
+        )
         rows = 0
         while not feed.exhausted:
             block = feed.take()

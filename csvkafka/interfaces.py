@@ -6,7 +6,7 @@ docstring says.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from csvkafka.model import (
     EncodedBlock,
     Lane,
     LaneTail,
+    Piece,
     ProduceOutcome,
     ProducerIdentity,
     RestartPoint,
@@ -51,6 +52,27 @@ class RestartPoints(Protocol):
 
     def found(self, point: RestartPoint) -> None:
         """A point of that source was found."""
+
+
+class SetObjects(Protocol):
+    """The objects that make a set, as they stand now, and a way into each."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that holds them all."""
+
+    @property
+    def name(self) -> str:
+        """What names the set in the bucket: its prefix, or the key of its manifest."""
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces in their order, which is that of their keys.
+
+        Raises ConfigError, SourceNotFoundError, SourceReadError."""
+
+    def open_piece(self, piece: Piece, byte_offset: int) -> Generator[bytes, None, None]:
+        """As `Source.read` of the piece, which must still be what it was pinned to. Nothing is
+        asked before the first chunk is. Callable from any thread."""
 
 
 AttributeValue = str | int | Mapping[str, "AttributeValue"] | Sequence["AttributeValue"]

@@ -67,7 +67,9 @@ class SourceIdentity:
     bytes. `is_gzip`: what is read is the decompressed stream, whose length nothing tells.
 
     With the `scheme` "file" a file of this machine: its path without the first slash is the `key`,
-    and what stands for an ETag is `files/local_source`'s."""
+    and what stands for an ETag is `files/local_source`'s. With `files`, a set of so many objects
+    instead: `key` is what names the set (a prefix, or its manifest), `etag` the digest of its
+    frozen list, `size` that of all objects together."""
 
     bucket: str
     key: str
@@ -76,21 +78,56 @@ class SourceIdentity:
     version_id: str | None = None
     is_gzip: bool = False
     scheme: str = "s3"
+    files: int | None = None
 
     @property
     def uri(self) -> str:
-        """`s3://bucket/key` or `file:///path`, the value of `_source_file`."""
+        """`s3://bucket/key` or `file:///path`; of one object or file, the value of
+        `_source_file`."""
         return f"{self.scheme}://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One object of a set, pinned: `etag` as S3 gives it (with its quotes), `size` in stored bytes,
+    `version_id` where one was named."""
+
+    key: str
+    etag: str
+    size: int
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PieceStart:
+    """Where a piece begins in its set: before it are `number` pieces, which hold `row_count` rows
+    in `stored_bytes`. `size` is its own, in stored bytes."""
+
+    number: int = 0
+    row_count: int = 0
+    stored_bytes: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """A row boundary. `byte_offset` counts bytes of the (decompressed) stream before it,
     `row_count` data rows before it. `Position(0, 0)` is the start of the object, header
-    included."""
+    included.
+
+    In a set, `byte_offset` counts from the beginning of `piece`, `row_count` from that of the
+    set."""
 
     byte_offset: int
     row_count: int
+    piece: PieceStart | None = None
+
+    @property
+    def source_bytes(self) -> int:
+        """`byte_offset`; in a set the stored bytes before it, of compressed pieces by about."""
+        if self.piece is None:
+            return self.byte_offset
+        return self.piece.stored_bytes + min(self.byte_offset, self.piece.size)
 
 
 START = Position(0, 0)
@@ -367,6 +404,7 @@ class Step(StrEnum):
     after the fact, `*-begins` before it."""
 
     RUN_BEGINS = "run-begins"
+    LIST_CHUNK_STORED = "list-chunk-stored"
     ITEM_CREATED = "item-created"
     LEASE_WAITED = "lease-waited"
     LEASE_TAKEN = "lease-taken"
@@ -382,6 +420,7 @@ class Step(StrEnum):
     BATCH_SENT = "batch-sent"
     BATCH_ACKNOWLEDGED = "batch-acknowledged"
     BLOCK_ACKNOWLEDGED = "block-acknowledged"
+    FILE_ACKNOWLEDGED = "file-acknowledged"
     CHECKPOINT_BEGINS = "checkpoint-begins"
     CHECKPOINT_STORED = "checkpoint-stored"
     LEASE_RENEWED = "lease-renewed"

@@ -1,9 +1,10 @@
-"""The source of a load, opened: an object in S3, or a file of this machine."""
+"""The source of a load, opened: an object in S3, a set of them, or a file of this machine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from csvkafka.aws.s3_set import Access, S3Set, SetPlace
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock
 from csvkafka.config.load_config import LoadConfig
@@ -11,6 +12,7 @@ from csvkafka.files.local_source import LocalSource
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
+from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -43,3 +45,22 @@ def open_source(
         clock=clock,
         give_up_seconds=give_up_seconds,
     )
+
+
+def set_objects(
+    config: LoadConfig,
+    *,
+    s3_client: S3Client | None = None,
+    clock: Clock | None = None,
+    keys_shown: int | None = KEYS_SHOWN,
+    give_up_seconds: float = ANSWERING_SECONDS,
+) -> S3Set:
+    """The objects of the set that the settings name; see `S3Set`."""
+    place = SetPlace(config.s3_bucket, config.s3_prefix, config.s3_manifest, config.s3_globs)
+    access = Access(
+        request_payer=config.s3_request_payer,
+        customer_key=config.s3_customer_key,
+        compression=Compression(config.spec.source_compression),
+        give_up_seconds=give_up_seconds,
+    )
+    return S3Set(place, access, client=s3_client, clock=clock, keys_shown=keys_shown)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import EncodeWorkerError, StoppedError
+from csvkafka.errors import ConfigError, EncodeWorkerError, StoppedError
 from csvkafka.interfaces import BlockFeed, Observer, Sink, Source, StoredItem
+from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
@@ -24,6 +25,7 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.ledger.ledger import JobLedger
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.owner import this_incarnation
 from csvkafka.ledger.point_item import point_item_id
 from csvkafka.ledger.restart_points import RestartPointKeeper
@@ -31,11 +33,13 @@ from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.encode_workers import check_portable, encode_workers
+from csvkafka.pipeline.pieces_ahead import fetched_ahead
 from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
-from csvkafka.sources import open_source
+from csvkafka.rows.pieces import Cut, many_objects, one_object
+from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
@@ -61,6 +65,11 @@ def run_load(
     spec = replace(config.spec, one_by_one=send_row is not None)
     if config.encode_workers and spec.transform is not None:
         check_portable(spec.transform)
+    if config.is_set and send_row is not None:
+        raise ConfigError(
+            "an own _send_to_kafka gets the rows of one object, and S3_PREFIX or S3_MANIFEST names "
+            "a set: set S3_KEY, or TRANSFORM in the method's place"
+        )
     kept_in = open_store(config.checkpoint) if item is None else item.store
     if config.create_table and kept_in.create():
         log.info("Created the checkpoint %s", kept_in.where)
@@ -80,8 +89,13 @@ def run_load(
         LoadLog(observer),
         spacing_bytes=config.point_spacing_bytes,
     )
-    source = open_source(
-        config, s3_client=s3_client, points=points, clock=InterruptibleClock(interrupt)
+    asking = InterruptibleClock(interrupt)
+    file_set: FileSet | None = None
+    if config.is_set:
+        objects = set_objects(config, s3_client=s3_client, clock=asking)
+        file_set = FileSet(objects, ListChunks(spec.job_id, kept_in.item))
+    source: Source = file_set or open_source(
+        config, s3_client=s3_client, points=points, clock=asking
     )
     with (
         closing(points),
@@ -95,13 +109,14 @@ def run_load(
             cluster=KafkaCluster(client),
             ledger=_ledger(config, item or kept_in.item(spec.job_id), clock),
             open_sink=_sink_opener(client),
-            open_feed=_feed_opener(source, encoders, config.encode_threads),
+            open_feed=_feed_opener(_cut(config, source, file_set), encoders, config.encode_threads),
             store=store,
             clock=clock,
             observer=points,
             stop_signal=stop_signal,
             send_row=stoppable_send_row,
             bad_row_limit=config.bad_row_limit,
+            file_set=file_set,
             settings=PipelineSettings(
                 checkpoint_rows=config.checkpoint_interval,
                 watchdog_seconds=config.watchdog_seconds,
@@ -115,6 +130,14 @@ def run_load(
                 'program calls process() outside of `if __name__ == "__main__":`); what was '
                 "acknowledged is in the checkpoint: run again, with fewer ENCODE_WORKERS"
             ) from error
+
+
+def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:
+    if file_set is None:
+        return one_object(source.read)
+    return many_objects(
+        lambda number: fetched_ahead(file_set.open_pieces(number)), config.spec.columns
+    )
 
 
 def _ledger(config: LoadConfig, item: StoredItem, clock: Clock) -> JobLedger:
@@ -149,13 +172,13 @@ def _sink_opener(client: KafkaClient) -> Callable[[Sequence[Lane], Mapping[str, 
 
 
 def _feed_opener(
-    source: Source, encoders: Executor | None, threads: int
+    cut: Cut, encoders: Executor | None, threads: int
 ) -> Callable[[Position, EncodePlan, Sequence[int], Callable[[], None]], BlockFeed]:
     def open_feed(
         start: Position, plan: EncodePlan, skip: Sequence[int], wake: Callable[[], None]
     ) -> BlockFeed:
         return ThreadedBlockFeed(
-            source.read, start, plan, skip=skip, wake=wake, threads=threads, executor=encoders
+            cut, start, plan, skip=skip, wake=wake, threads=threads, executor=encoders
         )
 
     return open_feed

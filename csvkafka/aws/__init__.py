@@ -1,9 +1,10 @@
 """S3 and DynamoDB: clients, the source as a stream of bytes, the job's item in its table.
 
-Imports: the ground, rows.
+Imports: the ground, rows, sets.
 Imported by: checkpoint, cli, processor, sources, stores, testing/inputs, testing/judging,
 testing/processes.
 Read: clients (every setting, and what an AWS error means), strangers (an answer that is none of
 AWS's), credential_faults, s3_source,
-s3_refusals (what S3's refusal of one object means), dynamodb_item.
+s3_refusals (what S3's refusal of one object means), s3_listing, s3_set (objects that make a set),
+dynamodb_item.
 """

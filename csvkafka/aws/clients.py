@@ -39,6 +39,9 @@ class FailureKind(StrEnum):
     OTHER = "other"
 
 
+MAX_CONNECTIONS = 16
+"""As many objects of a set are read at once."""
+
 _CREDENTIAL_CODES = frozenset(
     (
         "ExpiredToken",
@@ -195,6 +198,7 @@ def s3_client(
         read_timeout_seconds,
         max_attempts,
         response_checksum_validation="when_required",
+        max_pool_connections=MAX_CONNECTIONS,
     )
     session = _session("s3", region_name)
     client: S3Client = _client(session, "s3", settings, endpoint_url)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ class S3Source:
         request_payer: str | None = None,
         customer_key: bytes | None = None,
         pinned: SourceIdentity | None = None,
+        is_known: bool = False,
         compression: Compression = Compression.AUTO,
         points: RestartPoints | None = None,
         chunk_bytes: int = 262_144,
@@ -78,10 +80,11 @@ class S3Source:
     ) -> None:
         """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
         "requester" where who asks pays; `customer_key` has the 32 bytes of an SSE-C key. `pinned`
-        is the identity that the object must still have. `points` are asked where reading a gzip
-        object may begin, and told of such places. `give_up_seconds` bounds the time without a
-        new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered). Without
-        `client`, one is made by `aws.s3_client`."""
+        is the identity that the object must still have; `is_known`: a listing gave it, so no HEAD
+        is sent before a read, and whether it is gzip its key alone tells. `points` are asked where
+        reading a gzip object may begin, and told of such places. `give_up_seconds` bounds the time
+        without a new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered).
+        Without `client`, one is made by `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client
@@ -93,6 +96,7 @@ class S3Source:
         self._asked = ObjectRequest(bucket, key, more)
         self._has_answered = False
         self._pinned = pinned
+        self._is_known = is_known
         self._compression = Compression(compression)
         self._points = points
         self._chunk_bytes = chunk_bytes
@@ -159,7 +163,7 @@ class S3Source:
         Pins the object as `identify` does. A gzip object is read from the last restart point that
         is known before `byte_offset`, or from its start, and what lies between is dropped.
         Raises as `identify`, and SourceChangedError, SourceCorruptError."""
-        identity = self.identify()
+        identity = self._known(self._pinned) if self._is_known else self.identify()
         if identity.is_gzip:
             yield from self._unpacked(identity, byte_offset)
             return
@@ -205,6 +209,11 @@ class S3Source:
             )
         stored = self._stored(identity, 0 if start is None else start.stored_bits // 8)
         return GzipStream(stored, identity.uri, start=start, points=self._points)
+
+    def _known(self, pinned: SourceIdentity | None) -> SourceIdentity:
+        assert pinned is not None
+        self._stored_as = self._find_out(pinned.size, ())
+        return replace(pinned, is_gzip=self._stored_as.is_gzip)
 
     def _check_end(
         self, identity: SourceIdentity, byte_offset: int, position: int, end: int

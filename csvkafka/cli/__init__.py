@@ -4,6 +4,6 @@ Imports: the ground, aws, config, encode, files, job, kafka, ledger, local, proc
 stores, testing/checker, testing/history, testing/inputs, testing/judging, testing/processes,
 testing/report, testing/stacks, wiring.
 Imported by: __main__.
-Read: program (the command `csvkafka`), options (made from the table of settings), load, load_view,
-progress_facts, status, verify, doctor, generate, local, demo, judge, output, bar.
+Read: program (the command `csvkafka`), options (made from the table of settings), load, set_list,
+load_view, progress_facts, status, verify, doctor, generate, local, demo, judge, output, bar.
 """

@@ -44,6 +44,9 @@ Examples:
   export KAFKA_TOPIC=orders DYNAMODB_TABLE=csv-kafka-checkpoint JOB_ID=orders-1
   csvkafka load --create-table --key-column customer_id --kafka-compression-type zstd
 
+\b
+  csvkafka load --s3-prefix exports/2026-11-27/ --s3-include '*.csv.gz' --list ...
+
 AWS region, credentials and endpoints are those of boto3: AWS_REGION, AWS_PROFILE,
 AWS_ENDPOINT_URL, roles.
 
@@ -65,6 +68,12 @@ log = logging.getLogger(__name__)
     "--plain", is_flag=True, help="Log lines instead of a progress bar, on a terminal too."
 )
 @click.option(
+    "--list",
+    "shows_list",
+    is_flag=True,
+    help="Show which objects S3_PREFIX or S3_MANIFEST means, in their order, and end.",
+)
+@click.option(
     "--exit-codes",
     metavar="|".join(EXIT_CODES),
     envvar=EXIT_CODES_VARIABLE,
@@ -74,16 +83,19 @@ log = logging.getLogger(__name__)
     help="plain: 1 for each failure. detailed: what an orchestrator must tell apart (below).",
 )
 @log_level_option
-def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int:
-    """Loads one CSV, an object in S3 or the file SOURCE, into a Kafka topic: every row once and in
-    order.
+def command(plain: bool, shows_list: bool, exit_codes: str, log_level: str, **options: Any) -> int:
+    """Loads CSV into a Kafka topic, an object in S3, a set of them, or the file SOURCE: every row
+    once and in order.
 
     Run again with the same JOB_ID, it goes on where the last run ended, however that ended: kill it
     whenever you like. A second one beside it waits, and takes over should the first die.
     """
     detailed = are_detailed(exit_codes, "--exit-codes")
     try:
-        _load(plain, log_level, values_given(options))
+        if shows_list:
+            _show_list(values_given(options))
+        else:
+            _load(plain, log_level, values_given(options))
     except Exception as error:
         if not detailed:
             raise
@@ -91,6 +103,15 @@ def command(plain: bool, exit_codes: str, log_level: str, **options: Any) -> int
         report(error)
         return exit_code(error, detailed=True)
     return 0
+
+
+def _show_list(settings: Mapping[str, str]) -> None:
+    from csvkafka.cli.set_list import set_lines
+    from csvkafka.config.load_config import LoadConfig
+
+    logging.getLogger().setLevel(logging.CRITICAL)  # every line is one of ours
+    for line in set_lines(LoadConfig.from_settings(settings)):
+        click.echo(line)
 
 
 def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:

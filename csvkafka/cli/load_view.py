@@ -30,7 +30,9 @@ class LoadView:
     """Draws a run's progress below its log lines while it is entered, and leaves its last state."""
 
     def __init__(self, config: LoadConfig, logger: logging.Logger) -> None:
-        self.progress = LoadProgress(reads_gzip(config.spec.source_compression, config.source_uri))
+        # How far a set is, the stored bytes of its files tell.
+        is_gzip = reads_gzip(config.spec.source_compression, config.source_uri)
+        self.progress = LoadProgress(is_gzip and not config.is_set)
         self.report = self.progress.report
         self._title = f"{config.source_uri} → {config.spec.topic}"
         self._console = Console(file=cast(TextIO, QuietStream(sys.stdout)), highlight=False)
@@ -67,6 +69,8 @@ class LoadView:
         progress = self.progress
         rate, left = progress.look()
         facts = [f"{count_text(progress.rows)} rows"] if progress.rows or progress.size else []
+        if progress.files:
+            facts.append(f"file {count_text(progress.file)} of {count_text(progress.files)}")
         fraction = progress.fraction
         if progress.size:
             facts.append(

@@ -104,7 +104,8 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 def _help(setting: Setting) -> str:
     facts = [f"env var: {setting.variable}"]
     if setting.required:
-        facts.append("required")
+        unless = f" unless {' or '.join(setting.unless)} is given" if setting.unless else ""
+        facts.append(f"required{unless}")
     elif setting.default is not None:
         facts.append(f"default: {setting.default}")
     help_text = setting.help

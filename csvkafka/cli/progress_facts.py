@@ -44,6 +44,8 @@ class LoadProgress:
         self._seen: deque[Reached] = deque()
         self.phase = "connecting"
         self.rows = self.source_bytes = self.size = 0
+        self.file = self.files = 0
+        """Which file of how many; 0 where the source is one object."""
 
     def report(self, step: Step, **facts: int) -> None:
         """See `interfaces.Observer`."""
@@ -52,6 +54,9 @@ class LoadProgress:
             self._seen.clear()
             self.rows, self.source_bytes = facts["rows"], facts["bytes"]
             self.size = facts["size"]
+            self.file, self.files = facts.get("file", 0), facts.get("files", 0)
+        elif step is Step.FILE_ACKNOWLEDGED:
+            self.file = facts["file"]
         elif step is Step.COMPLETED:
             self.rows = facts["rows"]
         elif step is Step.BLOCK_ACKNOWLEDGED:

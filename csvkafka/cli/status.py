@@ -89,6 +89,8 @@ def _watch(store: ItemStore, job_id: str) -> None:
         view = _look(store, job_id)
         now = time.monotonic()
         facts = [f"{view.status}", f"{count_text(view.rows)} rows"]
+        if view.files is not None:
+            facts.append(f"{count_text(view.files[0])} of {count_text(view.files[1])} files")
         if view.percent is not None:
             facts.append(f"{view.percent:.1f} %")
         if before is not None:
@@ -147,7 +149,17 @@ class JobView:
             return 100.0
         if stored is None or stored.source.is_gzip or not stored.source.size:
             return None
-        return 100 * stored.position.byte_offset / stored.source.size
+        return 100 * stored.position.source_bytes / stored.source.size
+
+    @property
+    def files(self) -> tuple[int, int] | None:
+        """How many files of a set are loaded, and of how many; None for a job of one object."""
+        stored = self.stored
+        if stored is None or stored.source.files is None or stored.position.piece is None:
+            return None
+        count = stored.source.files
+        is_done = stored.status is JobStatus.COMPLETED
+        return (count if is_done else stored.position.piece.number), count
 
     @property
     def rows_per_second(self) -> float | None:
@@ -164,13 +176,19 @@ class JobView:
         if stored is not None:
             source = stored.source
             version = f", version {source.version_id}" if source.version_id else ""
-            yield "source", f"{source.uri}  {bytes_text(source.size)}, ETag {source.etag}{version}"
+            pinned = f"ETag {source.etag}{version}"
+            if source.files is not None:
+                pinned = f"{counted(source.files, 'file')}, list {source.etag[:12]}"
+            yield "source", f"{source.uri}  {bytes_text(source.size)}, {pinned}"
             for topic in stored.topic_ids:
                 yield "topic", f"{topic}  {_partitions(stored, topic)}"
         yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} records sent)"
         if self.set_aside:
             yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
         if stored is not None:
+            if self.files is not None:
+                done, of = self.files
+                yield "files", f"{count_text(done)} of {count_text(of)}"
             yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
         if rate is not None and stored is not None:
@@ -203,13 +221,14 @@ class JobView:
             "set_aside": self.set_aside,
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
+            **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),
             "owner": None if owner is None else owners.describe(owner),
             "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
             "item": self.item,
         }
 
     def _bytes(self, stored: StoredJob) -> str:
-        done = bytes_text(stored.position.byte_offset)
+        done = bytes_text(stored.position.source_bytes)
         if stored.source.is_gzip:
             return f"{done} decompressed (of a gzip object, so nobody knows of how many)"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"

@@ -31,6 +31,7 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
+from csvkafka.sets.selection import Globs, globs_of
 
 if TYPE_CHECKING:
     from csvkafka.schema.table import RecordTable
@@ -48,7 +49,8 @@ HASH_KEY_BYTES = (16, 64)
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
     """One load, ready to run. `spec` is what the job is; the rest is how this run does it. With a
-    `source_path`, the CSV is that file, and bucket and key are empty."""
+    `source_path`, the CSV is that file, and bucket and key are empty; `s3_key` is empty too for a
+    set, which `s3_prefix` or `s3_manifest` names."""
 
     s3_bucket: str
     s3_key: str
@@ -56,6 +58,9 @@ class LoadConfig:
     kafka: KafkaSettings
     spec: JobSpec
     source_path: Path | None = None
+    s3_prefix: str | None = None
+    s3_manifest: str | None = None
+    s3_globs: Globs = Globs()  # noqa: RUF009 - frozen
     s3_version_id: str | None = None
     s3_request_payer: str | None = None
     s3_customer_key: bytes | None = field(default=None, repr=False)
@@ -69,11 +74,17 @@ class LoadConfig:
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 
     @property
+    def is_set(self) -> bool:
+        """Whether the source is a set of objects."""
+        return not self.s3_key and self.source_path is None
+
+    @property
     def source_uri(self) -> str:
-        """As `SourceIdentity.uri`."""
+        """As `SourceIdentity.uri`: the object or file, or what names the set."""
         if self.source_path is not None:
             return f"file://{self.source_path}"
-        return f"s3://{self.s3_bucket}/{self.s3_key}"
+        named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
+        return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:
@@ -114,6 +125,9 @@ class LoadConfig:
             checkpoint=checkpoint,
             kafka=_kafka_settings(given, values),
             spec=spec,
+            s3_prefix=given.optional("S3_PREFIX"),
+            s3_manifest=given.optional("S3_MANIFEST"),
+            s3_globs=_globs(given),
             s3_version_id=given.optional("S3_VERSION_ID"),
             s3_request_payer=given.optional("S3_REQUEST_PAYER"),
             s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
@@ -229,6 +243,25 @@ def _is_number(text: str) -> bool:
         return not math.isnan(float(text))
     except ValueError:
         return False
+
+
+def _globs(given: _Given) -> Globs:
+    """What a set takes. Raises ConfigError for settings of the source that exclude each other."""
+    named = [name for name in ("S3_KEY", "S3_PREFIX", "S3_MANIFEST") if given.has(name)]
+    if len(named) > 1:
+        raise ConfigError(f"{' and '.join(named)} exclude each other; set one of them")
+    of_sets = [name for name in ("S3_INCLUDE", "S3_EXCLUDE") if given.has(name)]
+    if of_sets and named == ["S3_KEY"]:
+        raise ConfigError(
+            f"{' and '.join(of_sets)} choose among the objects of a set, and S3_KEY names one; set "
+            "S3_PREFIX or S3_MANIFEST instead of S3_KEY"
+        )
+    if given.has("S3_VERSION_ID") and named != ["S3_KEY"]:
+        raise ConfigError(
+            f"S3_VERSION_ID names a version of one object, and {named[0]} a set; leave it out, or "
+            "name versions in a manifest"
+        )
+    return Globs(globs_of(given.optional("S3_INCLUDE")), globs_of(given.optional("S3_EXCLUDE")))
 
 
 def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:

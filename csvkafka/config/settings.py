@@ -66,7 +66,24 @@ SOURCE = (
         required=True,
         unless=("SOURCE",),
     ),
-    Setting("S3_KEY", "Key of the CSV object in the bucket.", required=True, unless=("SOURCE",)),
+    Setting(
+        "S3_KEY",
+        "Key of the CSV object in the bucket.",
+        required=True,
+        unless=("SOURCE", "S3_PREFIX", "S3_MANIFEST"),
+    ),
+    Setting("S3_PREFIX", "Load all objects whose keys begin so, as one set, in S3_KEY's place."),
+    Setting(
+        "S3_MANIFEST",
+        "Load the objects that this object names, as one set, in S3_KEY's place: a key or URI a "
+        "line, a CSV of S3 Inventory, or JSON. A key in the bucket, or s3://BUCKET/KEY.",
+    ),
+    Setting(
+        "S3_INCLUDE",
+        "Globs, divided by commas: of a set, only objects that match one (by file name; by the "
+        "whole key if the glob has a slash).",
+    ),
+    Setting("S3_EXCLUDE", "Globs, divided by commas: no object of a set that matches one."),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",

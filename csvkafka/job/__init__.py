@@ -1,9 +1,9 @@
 """One run of a job: all before the first row, and again when the topic must be read anew.
 
-Imports: the ground, encode, ledger, pipeline, records, rows, schema.
+Imports: the ground, encode, ledger, pipeline, records, rows, schema, sets.
 Imported by: cli, config, processor, testing/checker, testing/simulator, wiring.
 Read: run (the steps in their order), parts (what it is given), beginning (what needs no lease),
-definition (what makes a job the same job), preflight, tails (reads where the lanes end), recovery
-(checkpoint and topic tails: where to go on), epochs (when a broker has forgotten the producer id),
-adoption, row_by_row.
+file_set (a set as the source), definition (what makes a job the same job), preflight, tails (reads
+where the lanes end), recovery (checkpoint and topic tails: where to go on), epochs (when a broker
+has forgotten the producer id), adoption, row_by_row.
 """

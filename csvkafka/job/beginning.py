@@ -100,7 +100,7 @@ class Beginning:
             return False
 
     def _begin(self) -> Begun:
-        source = self._parts.source.identify()
+        source = self._identify()
         look = self._look(source)
         header = look.header
         facts = self._describe_topics()
@@ -116,9 +116,35 @@ class Beginning:
                 self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
                 plan = self._plan(definition, header, facts)
                 self._check_first_row(look, plan)
+                self._store_list()
                 return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
             else:
                 self._create(source, look, facts)
+
+    def _identify(self) -> SourceIdentity:
+        """The source now. If it is a set that a job was begun with, and other objects stand there:
+        the set that it was begun with."""
+        source = self._parts.source.identify()
+        file_set = self._parts.file_set
+        if file_set is None:
+            return source
+        item = self._parts.ask_table(self._ledger.read)
+        if item is None or is_documented_only(item):
+            return source
+        stored = decode(item)
+        same_set = (stored.source.uri, stored.source.files is None) == (source.uri, False)
+        if has_promised_nothing(stored) or stored.source == source or not same_set:
+            return source
+        recalled, warnings = self._parts.ask_table(
+            lambda: file_set.recall(stored.source, self._spec.job_id)
+        )
+        self.warnings |= dict.fromkeys(warnings)
+        return recalled
+
+    def _store_list(self) -> None:
+        """Before an item says which list it is, the list stands in the table."""
+        if self._parts.file_set is not None:
+            self._parts.file_set.store(self._parts.ask_table, self._parts.observer)
 
     def _compared(
         self,
@@ -149,6 +175,7 @@ class Beginning:
                     lane.topic,
                     end,
                 )
+        self._store_list()
         if self._parts.ask_table(lambda: self._ledger.create(definition)) is None:
             self._parts.observer.report(Step.ITEM_CREATED)
 
@@ -174,6 +201,11 @@ class Beginning:
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
         plan = self._plan(definition, header, facts)
+        if source.files is not None:
+            raise ConfigError(
+                f"job {spec.job_id} was begun by another program, with one file; it cannot go on "
+                "with a set: load that under another JOB_ID"
+            )
         if len(definition.lanes) > 1:
             raise ConfigError(
                 f"job {spec.job_id} was begun by another program, which wrote to one partition; "
@@ -198,10 +230,13 @@ class Beginning:
     def _look(self, source: SourceIdentity) -> Preview:
         """The source's header and first rows; the log shows names, no row's contents."""
         with closing(self._parts.source.read(0)) as chunks:
-            look = preview(self._kept(chunks), self._spec.dialect, source.uri)
+            look = preview(self._kept(chunks), self._spec.dialect, self._uri_looked_at(source))
         show_names = not doubts.looks_like_data(look.header.names)
         log.info("%s", look.summary(show_names=show_names))
         return look
+
+    def _uri_looked_at(self, source: SourceIdentity) -> str:
+        return source.uri if self._parts.file_set is None else self._parts.file_set.first_uri
 
     def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -214,6 +249,7 @@ class Beginning:
 
         Not done where the first row may be longer than what was looked at."""
         if len(look.rows) > 1 or (look.is_whole and look.rows):
+            plan = replace(plan, source_uri=look.source_uri)
             one_row = cut_blocks(self._first_chunks, START, replace(plan, block_bytes=1))
             failure = encode_block(next(one_row), plan).failure
             if failure is not None:

@@ -27,7 +27,6 @@ from csvkafka.model import (
     MAX_BATCH_BYTES,
     MAX_RECORD_BYTES,
     RECORD_LIMIT_SETTING,
-    START,
     BadRows,
     Dialect,
     DuplicateColumns,
@@ -40,6 +39,7 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.rows.columns import numbered
+from csvkafka.sets.frozen import MARK
 
 if TYPE_CHECKING:
     from csvkafka.schema.table import RecordTable
@@ -85,6 +85,11 @@ class JobSpec:
     def __post_init__(self) -> None:
         if not self.job_id or not self.topic:
             raise ConfigError("a job needs a JOB_ID and a KAFKA_TOPIC that are not empty")
+        if MARK in self.job_id:
+            raise ConfigError(
+                f"JOB_ID must not hold {MARK!r}, which marks the lists of files of sets; give the "
+                "job another name"
+            )
         if (self.bad_rows is BadRows.DEAD_LETTER) != (self.dead_letter_topic is not None):
             raise ConfigError(
                 "ON_BAD_ROW=dead-letter and DEAD_LETTER_TOPIC go together: set both or neither"
@@ -271,7 +276,7 @@ def has_promised_nothing(stored: StoredJob) -> bool:
     return (
         stored.identity is None
         and stored.status is JobStatus.IN_PROGRESS
-        and (stored.position, stored.total_sent) == (START, 0)
+        and (stored.position.byte_offset, stored.position.row_count, stored.total_sent) == (0, 0, 0)
         and stored.configuration.get("sent by") == SENT_IN_BATCHES
     )
 
@@ -280,7 +285,8 @@ def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
     """What a job that has promised nothing would do otherwise now than when it was begun."""
     changed = []
     if stored.source != now.source:
-        changed.append(f"{now.source.uri} with ETag {now.source.etag}")
+        files = "" if now.source.files is None else f", {counted(now.source.files, 'file')}"
+        changed.append(f"{now.source.uri} with ETag {now.source.etag}{files}")
     if stored.cluster_id != now.cluster_id or stored.topic_ids != now.topic_ids:
         changed.append(f"topic {now.lanes[0].topic}")
     if stored.partition_count != now.partition_count:
@@ -309,7 +315,8 @@ def check_same_job(
     _check_source(job_id, stored.source, now.source)
     _check_configuration(job_id, stored.configuration, now.configuration, names)
     _check_topics(job_id, stored, now)
-    if not now.source.is_gzip and stored.position.byte_offset > now.source.size:
+    is_plain = not now.source.is_gzip and now.source.files is None
+    if is_plain and stored.position.byte_offset > now.source.size:
         raise ItemUnusableError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
@@ -335,6 +342,12 @@ def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> N
         raise SourceChangedError(
             f"job {job_id} was begun with {stored.uri}, not {now.uri}; use another JOB_ID for "
             "another file"
+        )
+    if (stored.files is None) != (now.files is None):
+        one, other = ("a set", "one object") if now.files is None else ("one object", "a set")
+        raise SourceChangedError(
+            f"job {job_id} was begun with {stored.uri} as {one}, not as {other}; check S3_KEY and "
+            "S3_PREFIX, or use another JOB_ID"
         )
     if (stored.etag, stored.size) != (now.etag, now.size):
         version = (

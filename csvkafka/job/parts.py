@@ -10,6 +10,7 @@ from typing import TypeVar
 from csvkafka.clock import Clock
 from csvkafka.errors import StoppedError
 from csvkafka.interfaces import BlockFeed, Cluster, Observer, Sink, Source
+from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
@@ -27,7 +28,8 @@ RowSender = Callable[[dict[str | None, object], int], bool]
 @dataclass(frozen=True, slots=True)
 class JobParts:
     """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
-    `store` carries the writes to the item; `send_row` replaces batches where a subclass sends."""
+    `store` carries the writes to the item; `send_row` replaces batches where a subclass sends.
+    `file_set` is the source once more, if that is a set."""
 
     source: Source
     cluster: Cluster
@@ -40,6 +42,7 @@ class JobParts:
     stop_signal: Callable[[], int | None]
     seal: Seal = record_batch.seal
     send_row: RowSender | None = None
+    file_set: FileSet | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 

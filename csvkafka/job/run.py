@@ -24,7 +24,9 @@ from csvkafka.model import (
     Checkpoint,
     JobStatus,
     LaneProgress,
+    Position,
     ProducerIdentity,
+    SourceIdentity,
     Step,
 )
 from csvkafka.pipeline.bad_row_limit import LimitedFeed
@@ -227,9 +229,10 @@ class Job:
                 self._observer.report(
                     Step.SOURCE_OPENED,
                     rows=start.position.row_count,
-                    bytes=start.position.byte_offset,
+                    bytes=start.position.source_bytes,
                     size=begun.definition.source.size,
                     in_topic=found.row_count,
+                    **_files(start.position, begun.definition.source),
                 )
                 Pipeline(
                     ledger=self._ledger,
@@ -286,3 +289,10 @@ class Job:
 
     def _is_stopping(self) -> bool:
         return self._parts.stop_signal() is not None
+
+
+def _files(position: Position, source: SourceIdentity) -> dict[str, int]:
+    """Which file of how many, for the observer; nothing for a source that is one object."""
+    if position.piece is None or source.files is None:
+        return {}
+    return {"file": position.piece.number + 1, "files": source.files}

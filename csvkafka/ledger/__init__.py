@@ -1,8 +1,8 @@
 """The job's item: what is in it, who owns it, and each conditional write to it.
 
-Imports: the ground.
+Imports: the ground, sets.
 Imported by: checkpoint, cli, job, pipeline, testing/checker, testing/judging, testing/simulator,
 testing/stacks, wiring.
-Read: item, ledger (the writes; docs/architecture.md has their conditions), owner, point_item (an
-item beside the job's), restart_points.
+Read: item, ledger (the writes; docs/architecture.md has their conditions), owner, list_chunks (a
+set's list, beside the item), point_item (an item beside the job's), restart_points.
 """

@@ -19,6 +19,7 @@ from csvkafka.model import (
     Lane,
     LaneEpoch,
     LaneProgress,
+    PieceStart,
     Position,
     ProducerIdentity,
     SourceIdentity,
@@ -30,6 +31,8 @@ EPOCHS_SCHEMA_VERSION = 2
 before: until then both versions say the same, and an older csvkafka can still go on with the job.
 From then on it must not, as it would number rows wrongly; it refuses a version that it does not
 know."""
+SETS_SCHEMA_VERSION = 3
+"""Version 3 is that of a set of files, whatever the epochs of its lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,11 @@ def definition_attributes(definition: JobDefinition) -> Item:
         stored_source["scheme"] = source.scheme
     if source.version_id is not None:
         stored_source["version_id"] = source.version_id
+    if source.files is not None:
+        stored_source["files"] = source.files
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION if source.files is None else SETS_SCHEMA_VERSION,
+        **({} if source.files is None else {"piece": _piece_attribute(PieceStart())}),
         "source": stored_source,
         "configuration": dict(definition.configuration),
         "cluster_id": definition.cluster_id,
@@ -145,8 +151,14 @@ def definition_attributes(definition: JobDefinition) -> Item:
 def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: int) -> Item:
     """The attributes that one checkpoint write sets."""
     later = any(lane.base_row or len(lane.epochs) > 1 for lane in checkpoint.lanes)
+    piece = checkpoint.position.piece
+    more: Item = {}
+    if piece is not None:
+        more["piece"] = _piece_attribute(piece)
+    elif later:
+        more["schema_version"] = EPOCHS_SCHEMA_VERSION
     return {
-        **({"schema_version": EPOCHS_SCHEMA_VERSION} if later else {}),
+        **more,
         "last_line": checkpoint.position.row_count,
         "total_sent": checkpoint.total_sent,
         "timestamp": now,
@@ -157,6 +169,25 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
         },
         "checkpoint_number": checkpoint.number,
     }
+
+
+def _piece_attribute(piece: PieceStart) -> dict[str, AttributeValue]:
+    """Where a set's `byte_offset` counts from."""
+    return {
+        "number": piece.number,
+        "rows_before": piece.row_count,
+        "bytes_before": piece.stored_bytes,
+        "size": piece.size,
+    }
+
+
+def _decode_piece(written: Mapping[str, AttributeValue]) -> PieceStart:
+    return PieceStart(
+        number=_integer(written, "number"),
+        row_count=_integer(written, "rows_before"),
+        stored_bytes=_integer(written, "bytes_before"),
+        size=_integer(written, "size"),
+    )
 
 
 def _lane_attribute(progress: LaneProgress) -> list[AttributeValue]:
@@ -194,10 +225,10 @@ def decode(item: Item) -> StoredJob:
     version = item.get("schema_version")
     if not isinstance(version, int) or version < SCHEMA_VERSION:
         raise _unusable(f"has schema_version {version}")
-    if version > EPOCHS_SCHEMA_VERSION:
+    if version > SETS_SCHEMA_VERSION:
         raise ItemUnusableError(
             f"the checkpoint item has schema_version {version}, and this csvkafka knows "
-            f"{SCHEMA_VERSION} and {EPOCHS_SCHEMA_VERSION}: a newer one wrote it. Go on with that "
+            f"{SCHEMA_VERSION} to {SETS_SCHEMA_VERSION}: a newer one wrote it. Go on with that "
             "one, or load under another JOB_ID into a clean topic."
         )
     try:
@@ -240,6 +271,7 @@ def _decode(item: Item) -> StoredJob:
             version_id=None if version_id is None else str(version_id),
             is_gzip=source.get("compression") == "gzip",
             scheme=str(source.get("scheme", "s3")),
+            files=_integer(source, "files") if "files" in source else None,
         ),
         configuration=_texts(item, "configuration"),
         cluster_id=str(item["cluster_id"]),
@@ -250,7 +282,11 @@ def _decode(item: Item) -> StoredJob:
         started_at=_integer(item, "started_at"),
         lease=decode_lease(item),
         identity=identity,
-        position=Position(_integer(item, "byte_offset"), _integer(item, "last_line")),
+        position=Position(
+            _integer(item, "byte_offset"),
+            _integer(item, "last_line"),
+            _decode_piece(cast(Any, item["piece"])) if "files" in source else None,
+        ),
         total_sent=_integer(item, "total_sent"),
         checkpoint_number=_integer(item, "checkpoint_number"),
         lanes=lanes,

@@ -12,13 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import closing
 
 from csvkafka.encode.encoder import encode_block, lane_total
-from csvkafka.model import ENCODE_THREADS, Block, EncodedBlock, EncodePlan, Position
+from csvkafka.model import ENCODE_THREADS, EncodedBlock, EncodePlan, PieceStart, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
-from csvkafka.rows.blocks import MAX_ROW_BYTES, cut_blocks
+from csvkafka.rows.blocks import MAX_ROW_BYTES
+from csvkafka.rows.pieces import Cut, PlacedBlock, placed
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ CLOSE_SECONDS = 2.0
 
 
 class ThreadedBlockFeed:
-    """`interfaces.BlockFeed` over a source that `open_chunks` opens at `start.byte_offset`.
+    """`interfaces.BlockFeed` over a source that `cut` cuts into blocks, from `start` on.
 
     `skip[lane]` says how many of the lane's next rows are in the topic already: they are left out.
     While any are left, blocks are encoded one after the other, because what one block may skip
@@ -39,7 +41,7 @@ class ThreadedBlockFeed:
 
     def __init__(
         self,
-        open_chunks: Callable[[int], Iterable[bytes]],
+        cut: Cut,
         start: Position,
         plan: EncodePlan,
         *,
@@ -51,7 +53,7 @@ class ThreadedBlockFeed:
         max_row_bytes: int = MAX_ROW_BYTES,
         close_seconds: float = CLOSE_SECONDS,
     ) -> None:
-        self._open_chunks = open_chunks
+        self._cut = cut
         self._start = start
         self._plan = plan
         self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
@@ -59,7 +61,7 @@ class ThreadedBlockFeed:
         self._max_row_bytes = max_row_bytes
         self._close_seconds = close_seconds
         self._room = threading.Semaphore(depth or DEPTH + threads)
-        self._ahead: deque[Future[EncodedBlock]] = deque()
+        self._ahead: deque[tuple[Future[EncodedBlock], PieceStart | None]] = deque()
         self._ended = False
         self._closed = threading.Event()
         self._executor = executor or DaemonThreads(threads, "csvkafka-encoder")
@@ -72,9 +74,10 @@ class ThreadedBlockFeed:
         """The next block if it is ready, else None; never waits.
 
         Raises what reading raised, after all blocks before it were taken, and again each time."""
-        if not self._ahead or not self._ahead[0].done():
+        if not self._ahead or not self._ahead[0][0].done():
             return None
-        block = self._ahead[0].result()
+        future, piece = self._ahead[0]
+        block = placed(future.result(), piece)
         self._ahead.popleft()
         self._room.release()
         return block
@@ -101,30 +104,24 @@ class ThreadedBlockFeed:
 
     def _read(self) -> None:
         try:
-            chunks = self._open_chunks(self._start.byte_offset)
-            try:
-                blocks = cut_blocks(chunks, self._start, self._plan, self._max_row_bytes)
+            with closing(self._cut(self._start, self._plan, self._max_row_bytes)) as blocks:
                 for block in blocks:
                     self._room.acquire()
                     if self._closed.is_set():
                         return
                     self._encode(block)
-            finally:
-                close = getattr(chunks, "close", None)
-                if close is not None:
-                    close()
         except BaseException as error:  # noqa: BLE001 - it is raised again where blocks are taken
             failed: Future[EncodedBlock] = Future()
             failed.set_exception(error)
-            self._ahead.append(failed)
+            self._ahead.append((failed, None))
         finally:
             self._ended = True
             if not self._closed.is_set():
                 self._wake()
 
-    def _encode(self, block: Block) -> None:
-        future = self._executor.submit(encode_block, block, self._plan, tuple(self._skip))
-        self._ahead.append(future)
+    def _encode(self, cut: PlacedBlock) -> None:
+        future = self._executor.submit(encode_block, cut.block, cut.plan, tuple(self._skip))
+        self._ahead.append((future, cut.piece))
         future.add_done_callback(self._encoded)
         if any(self._skip) and future.exception() is None:
             skipped = zip(self._skip, future.result().rows_by_lane, strict=True)

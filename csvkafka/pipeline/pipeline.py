@@ -24,7 +24,7 @@ from csvkafka.errors import (
 )
 from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.ledger.ledger import JobLedger, Stored
-from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
+from csvkafka.model import Checkpoint, EncodedBlock, Lane, Position, Step
 from csvkafka.pipeline.progress import (
     Found,
     LeaseLapsed,
@@ -110,6 +110,8 @@ class Pipeline:
         self._moved_at = clock.monotonic()
         self._paused = False
         self._feed_error: Exception | None = None
+        piece = start.position.piece
+        self._file_number = 0 if piece is None else piece.number
 
     def run(self) -> None:
         """Loads to the end of the source; see the class. On return the item says COMPLETED."""
@@ -262,11 +264,18 @@ class Pipeline:
                 sent_again=acknowledged.sent_again,
             )
             if completed_blocks:
-                reached = self._progress.checkpoint.position
-                self._observer.report(
-                    Step.BLOCK_ACKNOWLEDGED, rows=reached.row_count, bytes=reached.byte_offset
-                )
+                self._report_reached(self._progress.checkpoint.position)
         return moved
+
+    def _report_reached(self, reached: Position) -> None:
+        self._observer.report(
+            Step.BLOCK_ACKNOWLEDGED, rows=reached.row_count, bytes=reached.source_bytes
+        )
+        if reached.piece is not None and reached.piece.number > self._file_number:
+            self._file_number = reached.piece.number
+            self._observer.report(
+                Step.FILE_ACKNOWLEDGED, rows=reached.row_count, file=self._file_number + 1
+            )
 
     def _poll_seconds(self, more: bool) -> float:
         """How long the sink may wait: not at all while there is more to hand over."""
@@ -357,7 +366,7 @@ class Pipeline:
         self._observer.report(
             Step.CHECKPOINT_STORED,
             rows=stored.checkpoint.position.row_count,
-            bytes=stored.checkpoint.position.byte_offset,
+            bytes=stored.checkpoint.position.source_bytes,
             sent=stored.checkpoint.total_sent,
         )
         return stored

@@ -53,7 +53,11 @@ class PlantedCase(RecoveryCase):
     """`planted` names what its workers have in them, "" nothing."""
 
     def __init__(
-        self, stack: Stack, planted: str, source: CsvSpec | bytes = SMALL_FILE, **options: Any
+        self,
+        stack: Stack,
+        planted: str,
+        source: CsvSpec | bytes | Mapping[str, bytes] = SMALL_FILE,
+        **options: Any,
     ) -> None:
         super().__init__(stack, source, **options)
         self.supervisor.close()

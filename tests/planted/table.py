@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.planted import forgotten, in_process, scenarios
+from tests.planted import forgotten, in_process, scenarios, sets
 from tests.planted.scenarios import Found, Ground
 
 Scenario = Callable[[Ground], Found]
@@ -114,6 +114,49 @@ PLANTS = (
         "GETs are not pinned to the object's version",
         in_process.object_overwritten_between_two_gets,
         "spliced",
+    ),
+    _plant(
+        "set-resume-in-the-next-file",
+        "a resume opens the file after the checkpoint's",
+        sets.killed_inside_a_file,
+        "lost-row or error Sequence",
+        *("torn-row", "phantom-row", "checkpoint-ahead"),
+    ),
+    _plant(
+        "set-resume-at-the-files-beginning",
+        "a resume reads the checkpoint's file from its first row",
+        sets.killed_inside_a_file,
+        "duplicate-row",
+        *("lost-row", "reordered-row", "checkpoint-ahead", "error Sequence"),
+    ),
+    _plant(
+        "set-lines-counted-through",
+        "a file's lines go on where the file before ended",
+        sets.loaded,
+        "phantom-row",
+        *("lost-row", "torn-row", "checkpoint-ahead", "duplicate-row", "reordered-row"),
+    ),
+    _plant(
+        "set-columns-by-place",
+        "all files are read by the first one's header",
+        sets.loaded,
+        "torn-row",
+    ),
+    _plant(
+        "set-list-not-kept",
+        "a resume takes the files that stand there now",
+        sets.a_file_came_between_two_runs,
+        # The checkpoint's byte lies beyond the end of the file that has its number now.
+        "duplicate-row or phantom-row or error SourceChanged",
+        *("lost-row", "torn-row", "reordered-row", "checkpoint-ahead"),
+    ),
+    _plant(
+        "set-failure-ahead-is-the-end",
+        "a file that could not be fetched ahead has ended",
+        sets.a_file_is_cut_off,
+        # What is left of the row in which the file is cut may be no row.
+        "lost-row or error MalformedRow",
+        *("torn-row", "checkpoint-ahead"),
     ),
     _plant(
         "B1",
@@ -257,5 +300,6 @@ CORE_MUTANTS = {
     "B28",  # the partition follows from live metadata
     "no-if-match",
 }
+SET_BUGS = {plant.name for plant in PLANTS if plant.name.startswith("set-")}
 FAULTS = {"a-stalled-lane"}
 """Planted too, but no bug."""

@@ -18,6 +18,7 @@ from csvkafka.errors import ANOTHER_JOB, CsvKafkaError, with_the_same_job
 if TYPE_CHECKING:
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.job.definition import JobSpec
+    from csvkafka.job.file_set import FileSet
     from csvkafka.kafka.client import KafkaClient
     from csvkafka.kafka.probe_cases import CaseResult
     from csvkafka.model import SourceIdentity, TopicFacts
@@ -55,6 +56,8 @@ class Examination:
     spec: JobSpec = field(init=False)
     """As the job that was begun has it, once that is known."""
     source: SourceIdentity | None = None
+    file_set: FileSet | None = None
+    """The source once more, if it is a set."""
     look: Preview | None = None
     table_answers: bool = False
     table_is_to_come: bool = False

@@ -54,6 +54,11 @@ def check_job(examination: Examination) -> Iterator[Finding]:
             return
         spec = examination.spec = spec.going_on(stored.configuration)
         examination.begun = True
+        file_set = examination.file_set
+        if file_set is not None and stored.source.files is not None and stored.source != source:
+            source, warnings = file_set.recall(stored.source, spec.job_id)
+            for warning in warnings:
+                yield Finding(Mark.WARNING, "job", warning)
         now = define(spec, source, header.names, facts, stored.partition_count)
         for warning in check_same_job(stored, now, facts, header.names):
             yield Finding(Mark.WARNING, "job", warning)

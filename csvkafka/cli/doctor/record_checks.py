@@ -28,7 +28,7 @@ def show_records(examination: Examination) -> Iterator[Finding]:
         return
     facts = examination.facts.get(spec.topic)
     lanes = spec.lanes(1 if facts is None else facts.partition_count)
-    plan = spec.plan(look.header.names, source.uri, lanes, examination.topic_bytes)
+    plan = spec.plan(look.header.names, look.source_uri, lanes, examination.topic_bytes)
     shown = row_count = 0
     try:
         for block in cut_blocks(_chunks(look), START, plan):

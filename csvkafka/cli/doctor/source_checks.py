@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
 from csvkafka.errors import SourceCorruptError, counted
 from csvkafka.interfaces import Source
+from csvkafka.job.file_set import FileSet
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Dialect, RestartPoint, SourceIdentity
 from csvkafka.rows import doubts
 from csvkafka.rows.preview import Preview, preview, shown_names
-from csvkafka.sources import open_source
+from csvkafka.sources import open_source, set_objects
+from csvkafka.stores import open_store
 
 PROBED_BYTES = 16 << 20
 """In so much content a restart point is looked for."""
@@ -25,6 +29,9 @@ GIVE_UP_SECONDS = 10.0
 def check_source(examination: Examination) -> Iterator[Finding]:
     """The object is there, may be read, is stored as it is said to be, and has a header."""
     config = examination.config
+    if config.is_set:
+        yield from _check_set(examination)
+        return
     points = _FirstPoint()
     source = open_source(config, give_up_seconds=GIVE_UP_SECONDS, points=points)
     identity = source.identify()
@@ -85,6 +92,43 @@ def _restart_finding(source: Source, points: _FirstPoint) -> Finding:
         "all before it again (it sends nothing twice)"
     )
     return Finding(Mark.WARNING, "source", text, looked)
+
+
+def _check_set(examination: Examination) -> Iterator[Finding]:
+    """The objects of a set can be listed, and the first of them read."""
+    config = examination.config
+    objects = set_objects(config, give_up_seconds=GIVE_UP_SECONDS)
+    store = open_store(config.checkpoint)
+    file_set = FileSet(objects, ListChunks(config.spec.job_id, store.item))
+    identity = file_set.identify()
+    first = next(file_set.frozen.pieces())
+    (last,) = deque(file_set.frozen.pieces(), maxlen=1)
+    yield Finding(
+        Mark.OK,
+        "source",
+        f"{identity.uri}: {counted(file_set.frozen.count, 'file')}, {bytes_text(identity.size)}, "
+        f"from {first.key} to {last.key}",
+        "a listing, by key; ETag and size of each will be frozen",
+    )
+    for line in objects.left_out.lines():
+        yield Finding(Mark.OK, "source", f"left out, {line}", "csvkafka load --list shows all")
+    with closing(file_set.read(0)) as chunks:
+        look = preview(chunks, config.spec.dialect, file_set.first_uri)
+    examination.source, examination.file_set, examination.look = identity, file_set, look
+    yield Finding(
+        Mark.OK,
+        "source",
+        f"{file_set.first_uri} is looked at; the others must have its columns",
+        "each is compared when its turn comes",
+    )
+    if any(piece.key.endswith(".gz") for piece in file_set.frozen.pieces()):
+        yield Finding(
+            Mark.WARNING,
+            "source",
+            "gzip has no way in but its start: a resume reads again what is before it in its file "
+            "(it sends nothing twice)",
+        )
+    yield from _text_findings(look, config.spec.dialect, config.spec.given)
 
 
 def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:

@@ -27,12 +27,21 @@ from csvkafka.schema.table import (
     RecordTable,
     Undeclared,
 )
-from csvkafka.testing.checker.documented import Decoder, TopicRecord, is_text
+from csvkafka.testing.checker.documented import (
+    Decoder,
+    FileLines,
+    TopicRecord,
+    is_text,
+    line_in_set,
+)
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 
 
-def declared_record(table: RecordTable, source_uri: str) -> Decoder:
-    """Decodes the records that a declared table makes of one file."""
+def declared_record(
+    table: RecordTable, source_uri: str, files: Mapping[str, FileLines] | None = None
+) -> Decoder:
+    """Decodes the records that a declared table makes of one file, or of `files` of a set, whose
+    lines are counted through all of them."""
 
     def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
         try:
@@ -50,6 +59,8 @@ def declared_record(table: RecordTable, source_uri: str) -> Decoder:
             file: object = (headers.get("_source_file") or b"").decode(errors="replace")
         else:
             line, file = fields.pop("_source_line", None), fields.pop("_source_file", None)
+        if type(line) is int and files is not None:
+            return line_in_set(files, file, line), fields
         return (line if type(line) is int and file == source_uri else None), fields
 
     return decode

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
@@ -33,11 +33,23 @@ Decoder = Callable[[TopicRecord], tuple[int | None, Fields | None]]
 line it is not one of the loader's, unless rows are identified by content."""
 
 
-def documented_record(source_uri: str | None = None) -> Decoder:
+@dataclass(frozen=True, slots=True)
+class FileLines:
+    """The rows of one file of a set: how many rows the files before it have, and how many it has
+    itself."""
+
+    before: int
+    count: int
+
+
+def documented_record(
+    source_uri: str | None = None, files: Mapping[str, FileLines] | None = None
+) -> Decoder:
     """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
-    `source_uri`, records of other files are not the loader's. A key that stands twice has a value
-    that no row has: parsers keep one of the two, and not all the same."""
-    return DocumentedRecord(source_uri)
+    `source_uri`, or with `files` of a set by URI, records of other files are not the loader's. In a
+    set, lines are counted through all files. A key that stands twice has a value that no row has:
+    parsers keep one of the two, and not all the same."""
+    return DocumentedRecord(source_uri, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,7 @@ class DocumentedRecord:
     """See `documented_record`."""
 
     source_uri: str | None
+    files: Mapping[str, FileLines] | None = None
 
     def __call__(self, record: TopicRecord) -> tuple[int | None, Fields | None]:
         value = record.value or b""
@@ -58,8 +71,11 @@ class DocumentedRecord:
             return None, None
         line = fields.pop("_source_line", None)
         file = fields.pop("_source_file", None)
-        ours = type(line) is int and file is not None and self.source_uri in (None, file)
-        return (line if ours else None), fields
+        if type(line) is not int or file is None:
+            return None, fields
+        if self.files is not None:
+            return line_in_set(self.files, file, line), fields
+        return (line if self.source_uri in (None, file) else None), fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,15 @@ class ColumnKey:
     def __call__(self, row: SourceRow) -> bytes | None:
         value = row.get(self.column)
         return value.encode() if isinstance(value, str) else None
+
+
+def line_in_set(files: Mapping[str, FileLines], file: object, line: int) -> int | None:
+    """The line of a set that is `line` of `file`; None if that is no file of the set."""
+    lines = files.get(file) if isinstance(file, str) else None
+    if lines is None:
+        return None
+    # A line that the file does not have must not be taken for one of the next file.
+    return lines.before + line if 1 <= line <= lines.count else -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from io import BytesIO
 from itertools import chain
 from typing import BinaryIO
 
@@ -29,16 +31,18 @@ from csvkafka.errors import (
 from csvkafka.interfaces import Item
 from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
     BadRows,
     DuplicateColumns,
     JobStatus,
+    Piece,
     Routing,
     SourceIdentity,
     Transform,
 )
 from csvkafka.schema.table import Metadata
-from csvkafka.sources import open_source
+from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
@@ -54,6 +58,7 @@ from csvkafka.testing.checker.documented import (
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
+from csvkafka.testing.checker.set_files import OpenFile, SetFiles
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 from csvkafka.testing.inputs.byte_stream import stream_of
@@ -84,15 +89,20 @@ def judge_load(
     scope: Scope | None = None,
     *,
     source: BinaryIO | None = None,
+    files: Mapping[str, OpenFile] | None = None,
     checkpoints: Sequence[CheckpointObservation] = (),
     progress: Progress | None = None,
 ) -> Verdict:
     """Compares every record of the topic with every row of the source: position, content, order.
 
-    `source` is the CSV's bytes (decompressed), where the caller has them; without it they are read
-    from S3. Raises errors of `csvkafka.errors` where source or topic cannot be read."""
+    `source` is the CSV's bytes (decompressed), where the caller has them, `files` those of a set by
+    URI, in its order; without them they are read from S3.
+
+    Raises errors of `csvkafka.errors` where source or topic cannot be read."""
     scope = scope or Scope()
-    if source is None:
+    if files is None and config.is_set:
+        files = _files_of(config, set_objects(config).pieces())
+    if files is None and source is None:
         with closing(open_source(config).read(0)) as chunks:
             return judge_load(
                 config,
@@ -101,6 +111,7 @@ def judge_load(
                 checkpoints=checkpoints,
                 progress=progress,
             )
+    set_files = None if files is None else SetFiles(files, partial(_source_rows, config.spec))
     with TopicReader(config.kafka, config.spec.topic, scope.isolation) as reader:
         records: dict[int, Iterator[TopicRecord]] = reader.records()
         if progress is not None:
@@ -111,9 +122,9 @@ def judge_load(
             }
         partition_count = scope.partition_count or len(reader.bounds)
         verdict = check(
-            _source_rows(config.spec, source),
+            set_files.rows() if set_files else _source_rows(config.spec, source or BytesIO()),
             records,
-            expectation_of(config, scope, partition_count),
+            expectation_of(config, scope, partition_count, set_files),
             checkpoints,
         )
         notes = [*verdict.notes, *_notes(config, reader)]
@@ -165,15 +176,24 @@ def verify_job(
         scope = replace(scope, partition_count=job.partition_count)
     if job.status is not None:
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
-    source = open_source(config, pinned=job.source)
-    uri = source.identify().uri
+    uri = config.source_uri
+    files: Mapping[str, OpenFile] | None = None
+    if config.is_set and job.source is not None:
+        frozen = ListChunks(job_id, store.item).load(job.source.etag)
+        files = _files_of(config, frozen.pieces())
+    elif not config.is_set:
+        source = open_source(config, pinned=job.source)
+        uri = source.identify().uri
     # The item was read first: whatever it covers must stand before these ends.
     with TopicReader(config.kafka, config.spec.topic) as reader:
         ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
     checkpoints = () if job.last_line is None else (CheckpointObservation(job.last_line, ends),)
-    with closing(source.read(0)) as chunks:
+    with ExitStack() as reading:
+        stream = None
+        if not config.is_set:
+            stream = stream_of(reading.enter_context(closing(source.read(0))))
         verdict = judge_load(
-            config, scope, source=stream_of(chunks), checkpoints=checkpoints, progress=progress
+            config, scope, source=stream, files=files, checkpoints=checkpoints, progress=progress
         )
     if item is None:
         note = f"{store.where} has no item of job {job_id}"
@@ -181,29 +201,33 @@ def verify_job(
     return JobVerdict(job.status, job.last_line, uri, verdict)
 
 
-def expectation_of(config: LoadConfig, scope: Scope, partition_count: int) -> Expectation:
-    """What the records of a correct load under these settings are."""
+def expectation_of(
+    config: LoadConfig, scope: Scope, partition_count: int, files: SetFiles | None = None
+) -> Expectation:
+    """What the records of a correct load under these settings are; `files` are those of a set."""
     spec = config.spec
     uri = config.source_uri
     expectation = Expectation(
-        decode=documented_record(uri),
-        fields_of=_fields_of(spec, uri),
+        decode=documented_record(uri) if files is None else documented_record(files=files.lines),
+        fields_of=_fields_of(spec, (lambda line: (uri, line)) if files is None else files.place_of),
         identify_by=scope.identify_by,
         key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
         ignore_foreign=not scope.exclusive,
         complete=scope.complete,
     )
-    return expectation if spec.table is None else _declared(expectation, spec, uri)
+    return expectation if spec.table is None else _declared(expectation, spec, uri, files)
 
 
-def _declared(expectation: Expectation, spec: JobSpec, uri: str) -> Expectation:
+def _declared(
+    expectation: Expectation, spec: JobSpec, uri: str, files: SetFiles | None
+) -> Expectation:
     table = spec.whole_table
     assert table is not None
     rows = DeclaredRows(table)
     return replace(
         expectation,
-        decode=declared_record(table, uri),
+        decode=declared_record(table, uri, None if files is None else files.lines),
         fields_of=rows.fields_of,
         key_of=rows.key_of if table.key else None,
         identify_by=(
@@ -288,12 +312,27 @@ def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
     )
 
 
-def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | None]:
+def _files_of(config: LoadConfig, pieces: Iterator[Piece]) -> dict[str, OpenFile]:
+    objects = set_objects(config)
+
+    @contextmanager
+    def opened(piece: Piece) -> Iterator[BinaryIO]:
+        with closing(objects.open_piece(piece, 0)) as chunks:
+            yield stream_of(chunks)
+
+    return {f"s3://{objects.bucket}/{piece.key}": partial(opened, piece) for piece in pieces}
+
+
+PlaceOf = Callable[[int], tuple[str, int]]
+"""The file, and the line in it, of a line of the source."""
+
+
+def _fields_of(spec: JobSpec, place_of: PlaceOf) -> Callable[[SourceRow, int], Fields | None]:
     """What a row's record holds; None for a row that goes to the dead-letter topic."""
     fields_of: Callable[[SourceRow, int], Fields] = documented_row
     if (transform := spec.transform) is not None:
         name = spec.configuration(header=())["TRANSFORM"]
-        fields_of = _transformed(transform, f"the transform {name}", uri)
+        fields_of = _transformed(transform, f"the transform {name}", place_of)
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
     if fields_of is documented_row:
@@ -310,11 +349,14 @@ def _fields_of(spec: JobSpec, uri: str) -> Callable[[SourceRow, int], Fields | N
     return good
 
 
-def _transformed(transform: Transform, name: str, uri: str) -> Callable[[SourceRow, int], Fields]:
+def _transformed(
+    transform: Transform, name: str, place_of: PlaceOf
+) -> Callable[[SourceRow, int], Fields]:
     """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
     no JSON object."""
 
-    def transformed(row: SourceRow, line: int) -> Fields:
+    def transformed(row: SourceRow, line_of_source: int) -> Fields:
+        uri, line = place_of(line_of_source)
         place = f"row {line} of {uri}"
         before = {**row, "_source_line": line, "_source_file": uri}
         try:

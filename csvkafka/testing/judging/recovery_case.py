@@ -11,12 +11,13 @@ levels, and the checkpoint item: at the end, and as it was observed all along.
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -29,6 +30,7 @@ from csvkafka.local.base import Stack
 from csvkafka.model import Step
 from csvkafka.stores import open_store
 from csvkafka.testing.checker.documented import read_rows
+from csvkafka.testing.checker.set_files import OpenFile
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
@@ -63,24 +65,26 @@ CHECKPOINT_INTERVAL = 200
 
 
 class RecoveryCase:
-    """A job that has not begun, with a source given by a spec or as bytes.
+    """A job that has not begun, with a source given by a spec or as bytes, or a set of files given
+    by name, which it loads by S3_PREFIX (those that end in .gz are stored compressed).
 
-    `partitions` and `topic_config` are its topic's; `settings` are environment variables of its
-    workers, over those of the stack. `block_bytes` and `pace_seconds` make a small file last for
-    many steps, `point_bytes` lie between its restart points, `kafka_limits` shortens time limits
-    (see `processes/worker.py`). Not `exclusive`: others write to the topic too. `stored`: the
-    object's bytes, where they are not those of the CSV (gzip). `program`: another worker than
-    csvkafka's own (`Supervisor.start_worker`). `cold`: workers start as users start them, not as
-    forks.
+    `partitions` and `topic_config` are its topic's, unless that is `topic`, which is there;
+    `settings` are environment variables of its workers, over those of the stack. `block_bytes` and
+    `pace_seconds` make a small file last for many steps, `point_bytes` lie between its restart
+    points, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`: others
+    write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
+    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
+    workers start as users start them, not as forks.
     The faults of `proxies` are noted in the history. `checkpoint`: "sqlite" for a file in place of
     the table."""
 
     def __init__(
         self,
         stack: Stack,
-        source: CsvSpec | bytes = SMALL_FILE,
+        source: CsvSpec | bytes | Mapping[str, bytes] = SMALL_FILE,
         *,
         partitions: int = 1,
+        topic: str | None = None,
         topic_config: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         exclusive: bool = True,
@@ -95,10 +99,16 @@ class RecoveryCase:
         checkpoint: str = "dynamodb",
     ) -> None:
         self.stack = stack
-        self.source = _written(source) if isinstance(source, CsvSpec) else source
-        self.row_count = sum(1 for _ in read_rows(io.BytesIO(self.source)))
+        self.files: dict[str, bytes] = {}
         name = uuid4().hex[:12]
-        self.topic, self.job_id, self.key = f"rows-{name}", f"job-{name}", f"{name}.csv"
+        if isinstance(source, Mapping):
+            self.files = {f"{name}/{file}": source[file] for file in sorted(source)}
+            self.source = b""
+        else:
+            self.source = _written(source) if isinstance(source, CsvSpec) else source
+        contents = self.files.values() or (self.source,)
+        self.row_count = sum(1 for data in contents for _ in read_rows(io.BytesIO(data)))
+        self.topic, self.job_id, self.key = topic or f"rows-{name}", f"job-{name}", f"{name}.csv"
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.point_bytes = point_bytes
@@ -108,11 +118,13 @@ class RecoveryCase:
         for proxy in proxies:
             proxy.history = self.history
         self.exclusive = exclusive
-        stack.create_topic(self.topic, partitions, topic_config)
+        if topic is None:
+            stack.create_topic(self.topic, partitions, topic_config)
         self._put_source(self.source if stored is None else stored)
+        self.prefix = f"{name}/"
         self.settings = {
             "S3_BUCKET": BUCKET,
-            "S3_KEY": self.key,
+            **({"S3_PREFIX": self.prefix} if self.files else {"S3_KEY": self.key}),
             "KAFKA_TOPIC": self.topic,
             "JOB_ID": self.job_id,
             "CHECKPOINT_INTERVAL": str(CHECKPOINT_INTERVAL),
@@ -165,7 +177,15 @@ class RecoveryCase:
             self.stack.create_bucket(BUCKET, versioned=True)
         if TABLE not in dynamodb.list_tables()["TableNames"]:
             self.stack.create_table(TABLE)
-        self.stack.put_object(BUCKET, self.key, stored)
+        if not self.files:
+            self.stack.put_object(BUCKET, self.key, stored)
+        for key, data in self.files.items():
+            self.put_file(key, data)
+
+    def put_file(self, key: str, data: bytes) -> None:
+        """Stores a file of a set, compressed if its key says so."""
+        stored = gzip.compress(data, mtime=0) if key.endswith(".gz") else data
+        self.stack.put_object(BUCKET, key, stored)
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -315,8 +335,14 @@ class RecoveryCase:
                 partition_count=self.partitions,
             ),
             source=io.BytesIO(self.source),
+            files=self._opened() if self.files else None,
             checkpoints=self._watch.observations,
         )
+
+    def _opened(self) -> dict[str, OpenFile]:
+        return {
+            f"s3://{BUCKET}/{key}": partial(io.BytesIO, data) for key, data in self.files.items()
+        }
 
     def assert_once(self, total_sent: int | None = None) -> None:
         """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,

@@ -15,7 +15,7 @@ Patch = Callable[[], None]
 
 _PATCHES: dict[str, Patch] = {}
 _REPLACED: list[tuple[Any, str, Any]] = []
-_MODULES = ("core", "epochs", "ledger", "reading", "rows")
+_MODULES = ("core", "epochs", "ledger", "reading", "rows", "sets")
 
 
 def patch(name: str) -> Callable[[Patch], Patch]:

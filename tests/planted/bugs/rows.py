@@ -12,14 +12,14 @@ from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
 from csvkafka.pipeline import block_feed
-from csvkafka.rows import blocks, cutters, preview
+from csvkafka.rows import blocks, cutters, pieces, preview
 from csvkafka.rows.blocks import Header
 
 from . import patch, replace
 
 
 def _positions_drift(drift_of: Callable[[bytes], int]) -> None:
-    cut = block_feed.cut_blocks
+    cut = pieces.cut_blocks
 
     def drifting(*arguments: Any, **options: Any) -> Iterator[Block]:
         drift = 0
@@ -28,7 +28,7 @@ def _positions_drift(drift_of: Callable[[bytes], int]) -> None:
             end = Position(block.end.byte_offset + drift, block.end.row_count)
             yield changed(block, end=end)
 
-    replace(block_feed, "cut_blocks", drifting)
+    replace(pieces, "cut_blocks", drifting)
 
 
 @patch("B2")
@@ -43,7 +43,7 @@ def positions_drift_with_each_emoji() -> None:
 
 @patch("B4")
 def a_last_row_without_newline_is_left_out() -> None:
-    cut = block_feed.cut_blocks
+    cut = pieces.cut_blocks
 
     def whole_lines_only(*arguments: Any, **options: Any) -> Iterator[Block]:
         for block in cut(*arguments, **options):
@@ -54,7 +54,7 @@ def a_last_row_without_newline_is_left_out() -> None:
             elif data:
                 yield block
 
-    replace(block_feed, "cut_blocks", whole_lines_only)
+    replace(pieces, "cut_blocks", whole_lines_only)
 
 
 class _LineByLine:
@@ -88,7 +88,7 @@ def a_quoted_newline_splits_a_row() -> None:
             yield Block(piece, start, end, plain=False)
             start = end
 
-    replace(block_feed, "cut_blocks", by_lines)
+    replace(pieces, "cut_blocks", by_lines)
     replace(row_json, "parse_rows", _LineByLine)
 
 

@@ -30,6 +30,7 @@ from csvkafka.model import (
     Lane,
     LaneEpoch,
     LaneProgress,
+    PieceStart,
     Position,
     ProducerIdentity,
     SourceIdentity,
@@ -44,6 +45,20 @@ DEFINITION = JobDefinition(
 CHECKPOINT = Checkpoint(
     Position(500, 40), 39, (LaneProgress(20, 25), LaneProgress(18, 18), LaneProgress(1, 7)), 4
 )
+
+
+IN_SET = Position(30, 40, PieceStart(3, 38, 900, 60))
+SET = replace(DEFINITION, source=SourceIdentity("bucket", "p/", "digest", 5000, files=9))
+
+
+def set_item(lanes: tuple[LaneProgress, ...] = CHECKPOINT.lanes) -> Item:
+    """An item in the middle of a set."""
+    checkpoint = replace(CHECKPOINT, position=IN_SET, lanes=lanes)
+    return (
+        item()
+        | new_item("job", SET, 2.5, 1_700_000_000)
+        | progress_attributes(checkpoint, LANES, 1)
+    )
 
 
 def item() -> Item:
@@ -101,7 +116,7 @@ def test_every_attribute_is_in_the_architectures_table() -> None:
     section = page.read_text(encoding="utf-8").partition("## The item\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+)`", " ".join(rows)))
-    assert named == set(item())
+    assert named == set(item()) | set(set_item())
 
 
 def test_progress_of_a_partition_that_is_missing_is_refused() -> None:
@@ -164,8 +179,29 @@ def test_epochs_are_kept_from_the_last_stored_rows_on_and_one_before_the_present
 
 def test_f77_an_item_of_a_newer_csvkafka_is_refused_by_its_version() -> None:
     """So an older one refused version 2, which it would have numbered wrongly."""
-    with pytest.raises(CheckpointError, match=r"schema_version 3.*knows 1 and 2.*a newer one"):
-        decode(item() | {"schema_version": 3})
+    with pytest.raises(CheckpointError, match=r"schema_version 4.*knows 1 to 3.*a newer one"):
+        decode(item() | {"schema_version": 4})
+
+
+def test_a_set_is_of_a_version_of_its_own_and_says_where_its_byte_counts_from() -> None:
+    stored = decode(set_item())
+    assert (stored.source.files, stored.position) == (9, IN_SET)
+    assert set_item()["schema_version"] == 3
+    begun = decode(new_item("job", SET, 1.0, 0))
+    assert begun.position == Position(0, 0, PieceStart())
+
+
+def test_a_set_keeps_its_version_when_an_epoch_begins() -> None:
+    later = replace(CHECKPOINT.lanes[0], epochs=(LaneEpoch(0, 0), LaneEpoch(1, 20)))
+    lanes = (later, *CHECKPOINT.lanes[1:])
+    assert set_item(lanes)["schema_version"] == 3
+    assert decode(set_item(lanes)).lanes["rows/0"].epochs == later.epochs
+
+
+def test_a_set_whose_piece_is_missing_or_wrong_is_refused() -> None:
+    for piece in ({}, {"number": "x"}, 7):
+        with pytest.raises(ItemUnusableError):
+            decode(set_item() | {"piece": piece})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from csvkafka.errors import MalformedRowError, SourceReadError
 from csvkafka.model import START, EncodedBlock, EncodePlan, Position, Routing
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
+from csvkafka.rows.pieces import one_object
 from tests.unit.encode.encoded import values_of, whole
 from tests.unit.rows import csv_oracle
 
@@ -60,7 +61,7 @@ def wait_until(condition: Callable[[], Any]) -> None:
 
 def test_blocks_come_in_file_order_and_then_the_feed_is_exhausted() -> None:
     wakes = Wakes()
-    feed = ThreadedBlockFeed(of(DATA), START, PLAN, wake=wakes, depth=3)
+    feed = ThreadedBlockFeed(one_object(of(DATA)), START, PLAN, wake=wakes, depth=3)
     blocks = take_all(feed, wakes)
     assert len(blocks) > 10
     assert [v for b in blocks for v in values_of(b)] == csv_oracle.row_values(DATA, URI)
@@ -70,7 +71,9 @@ def test_blocks_come_in_file_order_and_then_the_feed_is_exhausted() -> None:
 
 def test_it_goes_on_from_a_position() -> None:
     wakes = Wakes()
-    feed = ThreadedBlockFeed(of(DATA), Position(DATA.index(b"\n3,3\n") + 1, 3), PLAN, wake=wakes)
+    feed = ThreadedBlockFeed(
+        one_object(of(DATA)), Position(DATA.index(b"\n3,3\n") + 1, 3), PLAN, wake=wakes
+    )
     read = [v for b in take_all(feed, wakes) for v in values_of(b)]
     assert read == csv_oracle.row_values(DATA, URI)[3:]
     feed.close()
@@ -81,9 +84,11 @@ def test_rows_in_the_topic_are_left_out_lane_by_lane() -> None:
         ("k", "b"), URI, block_bytes=100, lane_count=3, routing=Routing.KEY_MURMUR2, key_column="k"
     )
     wakes = Wakes()
-    whole = take_all(ThreadedBlockFeed(of(DATA), START, plan, wake=wakes), wakes)
+    whole = take_all(ThreadedBlockFeed(one_object(of(DATA)), START, plan, wake=wakes), wakes)
     skip = (100, 0, 7)
-    rest = take_all(ThreadedBlockFeed(of(DATA), START, plan, wake=wakes, skip=skip), wakes)
+    rest = take_all(
+        ThreadedBlockFeed(one_object(of(DATA)), START, plan, wake=wakes, skip=skip), wakes
+    )
     assert [b.rows_by_lane for b in rest] == [b.rows_by_lane for b in whole]
     for lane, count in enumerate(skip):
         before = [v for b in whole for v in values_of(b, lane)]
@@ -93,7 +98,7 @@ def test_rows_in_the_topic_are_left_out_lane_by_lane() -> None:
 
 def test_an_empty_source_is_exhausted_at_once() -> None:
     wakes = Wakes()
-    feed = ThreadedBlockFeed(lambda _: [], START, EncodePlan((), URI), wake=wakes)
+    feed = ThreadedBlockFeed(one_object(lambda _: []), START, EncodePlan((), URI), wake=wakes)
     assert take_all(feed, wakes) == []
     feed.close()
 
@@ -105,7 +110,7 @@ def test_a_failed_read_is_raised_after_the_blocks_before_it() -> None:
         raise SourceReadError("S3 is gone")
 
     wakes = Wakes()
-    feed = ThreadedBlockFeed(chunks, START, PLAN, wake=wakes, depth=2)
+    feed = ThreadedBlockFeed(one_object(chunks), START, PLAN, wake=wakes, depth=2)
     blocks = []
     with pytest.raises(SourceReadError, match="S3 is gone"):
         while True:
@@ -123,7 +128,7 @@ def test_a_source_that_cannot_be_opened_is_raised() -> None:
         raise SourceReadError("S3 refused")
 
     wakes = Wakes()
-    feed = ThreadedBlockFeed(refuse, START, PLAN, wake=wakes)
+    feed = ThreadedBlockFeed(one_object(refuse), START, PLAN, wake=wakes)
     with pytest.raises(SourceReadError, match="S3 refused"):
         take_all(feed, wakes)
     feed.close()
@@ -134,7 +139,7 @@ def test_a_source_that_cannot_be_opened_is_raised() -> None:
 def test_a_bad_row_is_raised_in_its_turn(skip: tuple[int, ...]) -> None:
     data = DATA + b"1,2,3\n" + DATA[4:]
     wakes = Wakes()
-    feed = ThreadedBlockFeed(of(data), START, PLAN, wake=wakes, skip=skip)
+    feed = ThreadedBlockFeed(one_object(of(data)), START, PLAN, wake=wakes, skip=skip)
     with pytest.raises(MalformedRowError, match="row 1001 at byte"):
         for block in take_all(feed, wakes):
             reached = block.end.row_count
@@ -152,7 +157,7 @@ def test_no_more_is_read_ahead_than_the_depth_says() -> None:
             taken[0] += 1
             yield b"1,23456\n" * 10
 
-    feed = ThreadedBlockFeed(chunks, START, PLAN, depth=4)
+    feed = ThreadedBlockFeed(one_object(chunks), START, PLAN, depth=4)
     wait_until(lambda: feed.take())
     wait_until(lambda: taken[0] >= 6)
     # 4 blocks wait, 1 is cut, and a look ahead of one block: a block is a little more than a chunk.
@@ -171,7 +176,7 @@ def test_close_does_not_wait_for_a_read_that_hangs() -> None:
         finally:
             closed.set()
 
-    feed = ThreadedBlockFeed(chunks, START, PLAN, close_seconds=0.05)
+    feed = ThreadedBlockFeed(one_object(chunks), START, PLAN, close_seconds=0.05)
     assert hangs.wait(DEADLINE_SECONDS)
     begun = time.monotonic()
     feed.close()
@@ -194,7 +199,7 @@ def test_close_ends_the_threads_and_closes_the_source(executor: Executor | None)
     if executor is not None:
         executor.submit(int).result()  # its thread is there from now on
     before = threading.active_count()
-    feed = ThreadedBlockFeed(chunks, START, PLAN, executor=executor)
+    feed = ThreadedBlockFeed(one_object(chunks), START, PLAN, executor=executor)
     wait_until(lambda: feed.take())
     feed.close()
     assert closed.wait(DEADLINE_SECONDS)

@@ -1,0 +1,205 @@
+"""A set of S3 objects, by prefix or by manifest: its pieces as they stand now, and a way into each.
+
+Implements `interfaces.SetObjects`. ETag and size are those of the listing; only a version that a
+manifest names is asked for by HEAD. A piece is read without one: each GET names the ETag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_listing import S3Listing
+from csvkafka.aws.s3_source import Compression, S3Source
+from csvkafka.clock import Clock, SystemClock
+from csvkafka.errors import ConfigError, SourceNotFoundError
+from csvkafka.model import Piece, SourceIdentity
+from csvkafka.retry import ANSWERING_SECONDS
+from csvkafka.sets.manifest import SCHEME, Entry, read_manifest
+from csvkafka.sets.selection import Globs, LeftOut, ListedObject, select
+from csvkafka.sets.some_keys import KEYS_SHOWN
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+MANIFEST_BYTES = 64 * 1024 * 1024
+"""A manifest may be so large; reading it takes about six times as much memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlace:
+    """Where a set's objects are found in `bucket`: under `prefix`, or named by the object
+    `manifest`, a key of that bucket or a URI; one of the two. `globs` choose among them."""
+
+    bucket: str
+    prefix: str | None = None
+    manifest: str | None = None
+    globs: Globs = Globs()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What goes with each request; see `S3Source`."""
+
+    request_payer: str | None = None
+    customer_key: bytes | None = None
+    compression: Compression = Compression.AUTO
+    give_up_seconds: float = ANSWERING_SECONDS
+
+
+class S3Set:
+    """The objects of `place`. `left_out` tells of those that the last `pieces` did not take."""
+
+    def __init__(
+        self,
+        place: SetPlace,
+        access: Access | None = None,
+        *,
+        client: S3Client | None = None,
+        clock: Clock | None = None,
+        keys_shown: int | None = KEYS_SHOWN,
+    ) -> None:
+        """Without `client`, one is made by `aws.s3_client`. `keys_shown`: how many keys `left_out`
+        names for each reason (None: all)."""
+        self._place = place
+        self._access = access or Access()
+        self._client = client
+        self._clock = clock or SystemClock()
+        self._keys_shown = keys_shown
+        self.left_out = LeftOut()
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that holds all objects."""
+        return self._place.bucket
+
+    @property
+    def name(self) -> str:
+        """The prefix, or the manifest's key."""
+        place = self._place
+        return place.prefix if place.prefix is not None else self._manifest()[1]
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `interfaces.SetObjects`. Raises ConfigError too if there is none."""
+        self.left_out = LeftOut(self._keys_shown)
+        place = self._place
+        if place.prefix is not None:
+            listed = self._listing().under(place.prefix)
+        else:
+            listed = self._named(self._entries())
+        pieces = select(listed, place.globs, self.left_out, place.bucket)
+        first = next(pieces, None)
+        if first is None:
+            raise ConfigError(self._nothing())
+        return chain((first,), pieces)
+
+    def open_piece(self, piece: Piece, byte_offset: int) -> Generator[bytes, None, None]:
+        """See `interfaces.SetObjects`."""
+        place = self._place
+        pinned = SourceIdentity(place.bucket, piece.key, piece.etag, piece.size, piece.version_id)
+        return self._source(place.bucket, piece.key, pinned).read(byte_offset)
+
+    def _source(
+        self,
+        bucket: str,
+        key: str,
+        pinned: SourceIdentity | None = None,
+        version: str | None = None,
+    ) -> S3Source:
+        return S3Source(
+            bucket,
+            key,
+            client=self._connected(),
+            version_id=version if pinned is None else pinned.version_id,
+            request_payer=self._access.request_payer,
+            customer_key=self._access.customer_key,
+            pinned=pinned,
+            is_known=pinned is not None,
+            compression=self._access.compression,
+            give_up_seconds=self._access.give_up_seconds,
+            clock=self._clock,
+        )
+
+    def _listing(self) -> S3Listing:
+        return S3Listing(
+            self._connected(),
+            self._place.bucket,
+            self._clock,
+            request_payer=self._access.request_payer,
+            give_up_seconds=self._access.give_up_seconds,
+        )
+
+    def _connected(self) -> S3Client:
+        if self._client is None:
+            self._client = aws.s3_client()
+        return self._client
+
+    # -- manifests -----------------------------------------------------------------------------
+
+    def _manifest(self) -> tuple[str, str]:
+        """The manifest's bucket and key."""
+        text = self._place.manifest or ""
+        if not text.startswith(SCHEME):
+            return self._place.bucket, text
+        bucket, _, key = text.removeprefix(SCHEME).partition("/")
+        return bucket, key
+
+    def _entries(self) -> list[Entry]:
+        bucket, key = self._manifest()
+        uri = f"{SCHEME}{bucket}/{key}"
+        content = bytearray()
+        source = S3Source(
+            bucket,
+            key,
+            client=self._connected(),
+            request_payer=self._access.request_payer,
+            give_up_seconds=self._access.give_up_seconds,
+            clock=self._clock,
+        )
+        with closing(source.read(0)) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > MANIFEST_BYTES:
+                    raise ConfigError(
+                        f"manifest {uri} (S3_MANIFEST) has more than {MANIFEST_BYTES} bytes; give "
+                        "a list of keys, divided into several jobs"
+                    )
+        return read_manifest(bytes(content), uri, self._place.bucket)
+
+    def _named(self, entries: list[Entry]) -> Iterator[ListedObject]:
+        """The objects that the entries name, by rising key. Raises SourceNotFoundError for the
+        first that is not there."""
+        listed = self._listing().named([each.key for each in entries if each.version_id is None])
+        for entry in entries:
+            if entry.version_id is not None:
+                yield self._version(entry)
+                continue
+            found = next(listed, None)
+            if found is None or found.key != entry.key:
+                bucket, key = self._manifest()
+                raise SourceNotFoundError(
+                    f"there is no {SCHEME}{self.bucket}/{entry.key}, which {entry.place} of the "
+                    f"manifest {SCHEME}{bucket}/{key} (S3_MANIFEST) names; put it there, or leave "
+                    "it out of the manifest"
+                )
+            yield found
+
+    def _version(self, entry: Entry) -> ListedObject:
+        identity = self._source(self.bucket, entry.key, version=entry.version_id).identify()
+        return ListedObject(entry.key, identity.etag, identity.size, version_id=identity.version_id)
+
+    def _nothing(self) -> str:
+        """Why there is no piece."""
+        place, left_out = self._place, self.left_out
+        where = f"{SCHEME}{place.bucket}/{self.name}"
+        setting = "S3_PREFIX" if place.manifest is None else "S3_MANIFEST"
+        if not left_out.count:
+            return f"there is no object under {where}; check {setting}, S3_BUCKET and region"
+        return (
+            f"no object of {where} is a file to load: {'; '.join(left_out.lines())}; check "
+            f"{setting}, S3_INCLUDE and S3_EXCLUDE"
+        )

@@ -1,0 +1,84 @@
+"""A set of files as a job's source: listed at each start, frozen before the first row.
+
+What the job is, its frozen list says: its digest stands in the job's item in the place of one
+object's ETag. A start that finds the same objects finds the same list by itself. One that finds
+others reads the stored list, names what differs, and goes on by the stored one if nothing of it has
+changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+
+from csvkafka.interfaces import Observer, SetObjects
+from csvkafka.ledger.list_chunks import ListChunks
+from csvkafka.model import Piece, SourceIdentity, Step
+from csvkafka.rows.pieces import OpenPiece
+from csvkafka.sets.differences import differences
+from csvkafka.sets.frozen import FrozenList, freeze
+
+AskTable = Callable[[Callable[[], None]], None]
+"""Asks the table with patience; see `JobParts.ask_table`."""
+
+
+class FileSet:
+    """The set of `objects`, whose list stands in `chunks`. Implements `interfaces.Source`; what it
+    reads is the first piece."""
+
+    def __init__(self, objects: SetObjects, chunks: ListChunks) -> None:
+        self._objects = objects
+        self._chunks = chunks
+        self._frozen: FrozenList | None = None
+
+    @property
+    def frozen(self) -> FrozenList:
+        """The list; after `identify`."""
+        assert self._frozen is not None
+        return self._frozen
+
+    @property
+    def first_uri(self) -> str:
+        """The first piece, as messages name it."""
+        return self._uri(next(self.frozen.pieces()))
+
+    def identify(self) -> SourceIdentity:
+        """The set as it stands now."""
+        self._frozen = freeze(self._objects.pieces())
+        return self._identity(self._frozen)
+
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
+        """See `interfaces.Source`."""
+        return self._objects.open_piece(next(self.frozen.pieces()), byte_offset)
+
+    def store(self, ask_table: AskTable, observer: Observer) -> None:
+        """Writes the list, chunk by chunk; what stands there already is left."""
+        for number in range(len(self.frozen.chunks)):
+            ask_table(partial(self._chunks.store, self.frozen, number))
+            observer.report(Step.LIST_CHUNK_STORED, chunk=number)
+
+    def recall(self, stored: SourceIdentity, job_id: str) -> tuple[SourceIdentity, list[str]]:
+        """Goes back to the list that the job was begun with; warnings name what is new.
+
+        Raises SourceChangedError that names what changed or is missing, CheckpointError."""
+        now = self.frozen
+        self._frozen = self._chunks.load(stored.etag)
+        found = differences(self._frozen.pieces(), now.pieces())
+        return self._identity(self._frozen), found.check(job_id, stored.uri)
+
+    def open_pieces(self, number: int) -> Generator[OpenPiece, None, None]:
+        """The pieces from that number on, to be read."""
+        for start, piece in self.frozen.starts(number):
+            yield OpenPiece(start, self._uri(piece), partial(self._objects.open_piece, piece))
+
+    def _uri(self, piece: Piece) -> str:
+        return f"s3://{self._objects.bucket}/{piece.key}"
+
+    def _identity(self, frozen: FrozenList) -> SourceIdentity:
+        return SourceIdentity(
+            bucket=self._objects.bucket,
+            key=self._objects.name,
+            etag=frozen.digest,
+            size=frozen.size,
+            files=frozen.count,
+        )

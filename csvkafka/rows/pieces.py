@@ -1,0 +1,169 @@
+"""The blocks of a source, one object or a set of them: each with the plan by which it is encoded.
+
+A set's blocks come piece by piece, in order. No block holds rows of two pieces, and each is cut and
+encoded as if its piece were all: line numbers, positions and messages are the piece's own. What the
+loop is told is a position in the set. The header of each piece must have the columns that the job
+has; their order may be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from csvkafka.errors import ANOTHER_JOB, CsvKafkaError, MalformedRowError
+from csvkafka.model import START, Block, EncodedBlock, EncodePlan, PieceStart, Position
+from csvkafka.rows.blocks import Header, cut_blocks, read_header
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """A block, by its positions in its piece, and how it is encoded. `piece` is None for one
+    object that is all of the source."""
+
+    block: Block
+    plan: EncodePlan
+    piece: PieceStart | None = None
+
+
+def placed(encoded: EncodedBlock, piece: PieceStart | None) -> EncodedBlock:
+    """What a block became, with its end as a position in the set."""
+    if piece is None:
+        return encoded
+    end = encoded.end
+    row_count = piece.row_count + end.row_count
+    return replace(encoded, end=Position(end.byte_offset, row_count, piece))
+
+
+Cut = Callable[[Position, EncodePlan, int], Generator[PlacedBlock, None, None]]
+"""(where to begin, plan, how long a row may be) -> the blocks from there to the end of the source;
+as `cut_blocks`."""
+
+
+def one_object(open_chunks: Callable[[int], Iterable[bytes]]) -> Cut:
+    """Cuts one object, whose bytes `open_chunks` gives from a byte on."""
+
+    def cut(
+        start: Position, plan: EncodePlan, max_row_bytes: int
+    ) -> Generator[PlacedBlock, None, None]:
+        chunks = open_chunks(start.byte_offset)
+        try:
+            for block in cut_blocks(chunks, start, plan, max_row_bytes):
+                yield PlacedBlock(block, plan)
+        finally:
+            _close(chunks)
+
+    return cut
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPiece:
+    """A piece to be read: `open` gives its bytes from one on. Of `start`, the rows before it are
+    not known yet."""
+
+    start: PieceStart
+    uri: str
+    open: Callable[[int], Iterable[bytes]]
+
+
+def many_objects(
+    open_pieces: Callable[[int], Generator[OpenPiece, None, None]],
+    columns: Callable[[Sequence[str]], tuple[str, ...]],
+) -> Cut:
+    """Cuts a set. `open_pieces(n)` gives the pieces from number n on, `columns` what records call
+    the columns of a header.
+
+    What it gives raises MalformedRowError too, for a header with other columns than the plan's."""
+
+    def cut(
+        start: Position, plan: EncodePlan, max_row_bytes: int
+    ) -> Generator[PlacedBlock, None, None]:
+        row_count = start.row_count
+        pieces = open_pieces(0 if start.piece is None else start.piece.number)
+        try:
+            for opened in pieces:
+                if start.piece is not None and start.piece.number == opened.start.number:
+                    piece = replace(opened.start, row_count=start.piece.row_count)
+                    within = Position(start.byte_offset, row_count - piece.row_count)
+                else:
+                    piece, within = replace(opened.start, row_count=row_count), START
+                for block in _blocks(opened, within, plan, columns, max_row_bytes):
+                    row_count = piece.row_count + block.block.end.row_count
+                    yield replace(block, piece=piece)
+        finally:
+            pieces.close()
+
+    return cut
+
+
+def _blocks(
+    opened: OpenPiece,
+    start: Position,
+    plan: EncodePlan,
+    columns: Callable[[Sequence[str]], tuple[str, ...]],
+    max_row_bytes: int,
+) -> Iterator[PlacedBlock]:
+    chunks = opened.open(0)
+    try:
+        header, from_start = _begun(chunks, plan, opened.uri)
+        own = replace(plan, source_uri=opened.uri, header=columns(header.names))
+        _check_columns(own, plan, start)
+        if start.byte_offset > 0:
+            _close(chunks)
+            chunks = from_start = opened.open(start.byte_offset)
+        for block in cut_blocks(from_start, start, own, max_row_bytes):
+            yield PlacedBlock(block, own)
+    finally:
+        _close(chunks)
+
+
+def _begun(chunks: Iterable[bytes], plan: EncodePlan, uri: str) -> tuple[Header, Iterable[bytes]]:
+    """The header of a piece, and all of its chunks, those too that were read for it; an error that
+    ended them comes after them again."""
+    taken: list[bytes] = []
+    failures: list[CsvKafkaError] = []
+    rest = iter(chunks)
+
+    def first() -> Iterator[bytes]:
+        try:
+            for chunk in rest:
+                taken.append(chunk)
+                yield chunk
+        except CsvKafkaError as error:
+            failures.append(error)
+            raise
+
+    def again() -> Iterator[bytes]:
+        while taken:
+            yield taken.pop(0)
+        if failures:
+            raise failures[0]
+        yield from rest
+
+    return read_header(first(), plan.dialect, uri), again()
+
+
+def _check_columns(own: EncodePlan, job: EncodePlan, start: Position) -> None:
+    """Raises MalformedRowError unless both have the same columns, in whatever order."""
+    if own.header == job.header or sorted(own.header) == sorted(job.header):
+        return
+    missing = [name for name in job.header if name not in own.header]
+    more = [name for name in own.header if name not in job.header]
+    differences = [
+        f"{what} {', '.join(map(repr, names))}"
+        for what, names in (("it lacks", missing), ("it has besides", more))
+        if names
+    ]
+    how = "; ".join(differences) or "one of them stands there more than once"
+    begun = f" (from its byte {start.byte_offset} on)" if start.byte_offset else ""
+    raise MalformedRowError(
+        f"the header of {own.source_uri} has other columns than those that the job was begun with: "
+        f"{how}; the files before it are in the topic, and nothing of this one{begun}: repair it "
+        f"or leave it out (S3_EXCLUDE), {ANOTHER_JOB}"
+    )
+
+
+def _close(chunks: Iterable[bytes]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,208 @@
+"""Sets of files: kills at the freeze, between files and at the end; objects that come, go or change
+between two runs; headers that differ."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from csvkafka.model import Step
+from csvkafka.pipeline.pieces_ahead import PIECE_BYTES
+from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
+
+NewCase = Callable[..., RecoveryCase]
+
+PACE_SECONDS = 0.06
+
+SHAPE = {
+    "quoted_fraction": 0.05,
+    "newline_fraction": 0.02,
+    "unicode_fraction": 0.05,
+    "hostile_fraction": 0.02,
+}
+
+
+def files(*row_counts: int, ending: str = ".csv.gz") -> dict[str, bytes]:
+    """Files of so many rows each, one of them with its columns in another order."""
+    made = {}
+    for number, count in enumerate(row_counts):
+        name = f"part-{number:04}{ending if number % 3 else '.csv'}"
+        made[name] = b"".join(write_csv(CsvSpec(row_count=count, seed=number, **SHAPE)))
+    return made
+
+
+SIZES = (700, 3, 1, 900, 250, 0, 1_200, 40, 40, 40, 40, 600)
+
+
+def set_case(recovery_case: NewCase, *row_counts: int, **options: object) -> RecoveryCase:
+    return recovery_case(files(*(row_counts or SIZES)), **options)
+
+
+def test_a_set_is_loaded_in_order_without_a_kill(recovery_case: NewCase) -> None:
+    case = set_case(recovery_case, block_bytes=65_536)
+    worker = case.run()
+    case.assert_once()
+    assert f"file {len(SIZES)} of {len(SIZES)}" in worker.output()
+    again = case.run()
+    assert "complete already" in again.output()
+
+
+@pytest.mark.parametrize("step", [Step.RUN_BEGINS, Step.LIST_CHUNK_STORED, Step.ITEM_CREATED])
+def test_f116_killed_while_the_list_is_frozen(recovery_case: NewCase, step: Step) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(step)
+    assert case.view.record_count() == 0
+    case.run()
+    case.assert_once()
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5, 8])
+def test_f117_killed_between_two_files(recovery_case: NewCase, nth: int) -> None:
+    case = set_case(recovery_case)
+    worker = case.kill_at(Step.FILE_ACKNOWLEDGED, nth=nth)
+    assert worker.steps(Step.FILE_ACKNOWLEDGED)
+    case.assert_midway()
+    case.run()
+    case.assert_once()
+
+
+@pytest.mark.parametrize(
+    "step", [Step.BLOCK_TAKEN, Step.BATCH_SENT, Step.BATCH_ACKNOWLEDGED, Step.CHECKPOINT_STORED]
+)
+@pytest.mark.parametrize("from_rows", [1, 720, 1_500, 2_900])
+def test_f117_killed_inside_a_file(recovery_case: NewCase, step: Step, from_rows: int) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(step, from_rows=from_rows)
+    case.run()
+    case.assert_once()
+
+
+@pytest.mark.parametrize("step", [Step.ALL_ACKNOWLEDGED, Step.CHECKPOINT_BEGINS, Step.COMPLETED])
+def test_f117_killed_at_the_end_of_a_set(recovery_case: NewCase, step: Step) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(step, from_rows=case.row_count)
+    case.run()
+    case.assert_once()
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_f117_a_set_under_random_kills(
+    recovery_case: NewCase, kills: int, seed: int, key: str | None
+) -> None:
+    chance = random.Random(seed)
+    sizes = [chance.choice((0, 1, 5, 40, 200, 700, 1_500)) for _ in range(12 * kills)]
+    settings = {} if key is None else {"KEY_COLUMN": key}
+    case = set_case(recovery_case, *sizes, partitions=1 if key is None else 3, settings=settings)
+    for number in range(kills):
+        worker = case.start(pace_seconds=PACE_SECONDS)
+        if number % 2:
+            worker.wait_for_step(Step.BATCH_ACKNOWLEDGED)
+        worker.lives_for(chance.uniform(0.0, 0.6) if number % 2 else chance.uniform(0.2, 1.5))
+        assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
+    case.assert_midway()
+    case.run()
+    case.assert_once()
+
+
+def test_f118_an_object_that_came_between_two_runs_is_named_and_left_alone(
+    recovery_case: NewCase,
+) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(Step.FILE_ACKNOWLEDGED, nth=3)
+    case.put_file(f"{case.prefix}aaa.csv", b"other,columns\n1,2\n")
+    case.put_file(f"{case.prefix}part-0002b.csv", b"other,columns\n1,2\n")
+    worker = case.run()
+    assert "2 objects of" in worker.output()
+    assert f"{case.prefix}aaa.csv, {case.prefix}part-0002b.csv" in worker.output()
+    case.assert_once()
+
+
+@pytest.mark.parametrize("number", [0, 3, 11])
+def test_f118_an_object_that_changed_between_two_runs_is_refused_by_key(
+    recovery_case: NewCase, number: int
+) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(Step.FILE_ACKNOWLEDGED, nth=3)
+    key, data = list(case.files.items())[number]
+    case.put_file(key, data + b"more\n")
+    worker = case.refused("SourceChanged")
+    assert f"1 object changed: {key}" in worker.output()
+    case.put_file(key, data)
+    case.run()
+    case.assert_once()
+
+
+def test_f118_an_object_that_is_missing_is_refused_by_key(recovery_case: NewCase) -> None:
+    case = set_case(recovery_case)
+    case.kill_at(Step.FILE_ACKNOWLEDGED, nth=3)
+    key, data = list(case.files.items())[6]
+    case.stack.client("s3").delete_object(Bucket=BUCKET, Key=key)
+    worker = case.refused("SourceChanged")
+    assert f"1 object missing: {key}" in worker.output()
+    case.put_file(key, data)
+    case.run()
+    case.assert_once()
+
+
+def test_f118_an_object_that_changes_while_a_set_is_loaded_stops_it_before_its_rows(
+    recovery_case: NewCase,
+) -> None:
+    case = set_case(recovery_case, 2_000, 40, 2_000, 12_000)
+    key, data = list(case.files.items())[3]
+    assert len(data) > PIECE_BYTES, "a smaller one is fetched ahead"
+    worker = case.start_paused_at(Step.SOURCE_OPENED)
+    case.put_file(key, data + b"more\n")
+    worker.resume()
+    case.ends(worker, 1)
+    case.assert_stopped(worker, "SourceChanged")
+    assert key in worker.output()
+    assert case.view.record_count() == 4_040
+    case.put_file(key, data)
+    case.run()
+    case.assert_once()
+
+
+def test_f119_a_file_with_other_columns_stops_the_load_after_all_files_before_it(
+    recovery_case: NewCase,
+) -> None:
+    made = files(300, 300, 300)
+    made["part-0001.csv.gz"] = b"id,else\n1,2\n"
+    case = recovery_case(made)
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "MalformedRow")
+    assert f"the header of s3://{BUCKET}/{case.prefix}part-0001.csv.gz has other columns" in (
+        worker.output()
+    )
+    item = case.item()
+    assert item is not None
+    assert (item["last_line"], item["status"]) == (300, "IN_PROGRESS")
+    assert case.view.record_count() == 300
+
+
+def test_f119_a_truncated_gzip_file_stops_the_load_with_its_name_and_all_rows_before_it(
+    recovery_case: NewCase,
+) -> None:
+    case = set_case(recovery_case, 300, 300, 3_000, 300)
+    key = f"{case.prefix}part-0002.csv.gz"
+    stored = case.stack.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    case.stack.put_object(BUCKET, key, stored[: len(stored) // 2])
+    worker = case.run(exit_code=1)
+    case.assert_stopped(worker, "SourceCorrupt")
+    assert key in worker.output()
+    item = case.item()
+    assert item is not None
+    assert 600 < item["last_line"] < 3_600
+
+
+def test_two_sets_in_one_topic_are_told_apart(recovery_case: NewCase) -> None:
+    first = set_case(recovery_case, exclusive=False)
+    second = set_case(recovery_case, 500, 20, 800, exclusive=False, topic=first.topic)
+    first.kill_at(Step.FILE_ACKNOWLEDGED, nth=2)
+    second.kill_at(Step.FILE_ACKNOWLEDGED, nth=1)
+    first.run()
+    second.run()
+    first.assert_once()
+    second.assert_once()

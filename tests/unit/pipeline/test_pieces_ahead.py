@@ -1,0 +1,101 @@
+"""Small pieces are fetched ahead, some at once; what is read is the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from csvkafka.errors import SourceReadError
+from csvkafka.model import PieceStart
+from csvkafka.pipeline.pieces_ahead import fetched_ahead
+from csvkafka.rows.pieces import OpenPiece
+
+WAIT_SECONDS = 10
+
+
+class Store:
+    """Pieces whose content is their number, some bytes in each chunk; counts what is under way."""
+
+    def __init__(self, sizes: Iterable[int], at_once: int = 1) -> None:
+        self.sizes = list(sizes)
+        self.opened: list[tuple[int, int]] = []
+        self._barrier = threading.Barrier(at_once)
+
+    def pieces(self) -> Iterator[OpenPiece]:
+        for number, size in enumerate(self.sizes):
+            yield OpenPiece(
+                PieceStart(number, 0, 0, size), f"s3://b/{number}", self._opener(number)
+            )
+
+    def _opener(self, number: int) -> object:
+        def open_piece(byte_offset: int) -> Iterator[bytes]:
+            self.opened.append((number, byte_offset))
+            self._barrier.wait(WAIT_SECONDS)
+            data = bytes([number]) * self.sizes[number]
+            for at in range(byte_offset, len(data), 10):
+                yield data[at : at + 10]
+
+        return open_piece
+
+
+def test_so_many_are_under_way_at_once() -> None:
+    store = Store([5] * 8, at_once=4)
+    pieces = fetched_ahead(store.pieces(), requests=4, piece_bytes=100)
+    assert [b"".join(piece.open(0)) for piece in pieces] == [bytes([n]) * 5 for n in range(8)]
+
+
+def test_no_more_pieces_are_asked_for_than_may_be_ahead() -> None:
+    taken = 0
+
+    def counted() -> Iterator[OpenPiece]:
+        nonlocal taken
+        for piece in Store([5] * 50).pieces():
+            taken += 1
+            yield piece
+
+    pieces = fetched_ahead(counted(), requests=3, piece_bytes=100)
+    next(pieces)
+    assert taken == 4
+    pieces.close()
+
+
+def test_large_pieces_are_read_in_their_turn() -> None:
+    store = Store([5, 500, 5])
+    pieces = fetched_ahead(store.pieces(), requests=3, piece_bytes=100)
+    first, large, _ = pieces
+    assert b"".join(first.open(0)) == b"\0" * 5
+    assert (1, 0) not in store.opened
+    assert b"".join(large.open(0)) == b"\1" * 500
+
+
+def test_a_piece_that_is_larger_than_it_looked_is_read_to_its_end() -> None:
+    store = Store([5])
+    (piece,) = store.pieces()
+    store.sizes[0] = 1_000
+    (fetched,) = fetched_ahead([piece], requests=1, piece_bytes=30)
+    assert b"".join(fetched.open(0)) == b"\0" * 1_000
+
+
+def test_another_byte_or_a_second_reading_goes_to_the_store() -> None:
+    store = Store([20])
+    (piece,) = fetched_ahead(store.pieces(), requests=1, piece_bytes=100)
+    assert b"".join(piece.open(12)) == b"\0" * 8
+    assert b"".join(piece.open(0)) == b"\0" * 20
+    assert b"".join(piece.open(0)) == b"\0" * 20
+    assert sorted(store.opened) == [(0, 0), (0, 0), (0, 12)]
+
+
+def test_what_fails_is_raised_in_its_turn_after_what_came_before() -> None:
+    def failing(_: int) -> Iterator[bytes]:
+        yield b"some"
+        raise SourceReadError("gone")
+
+    pieces = [*Store([5]).pieces(), OpenPiece(PieceStart(1, 0, 5, 9), "s3://b/1", failing)]
+    first, second = fetched_ahead(pieces, requests=2, piece_bytes=100)
+    assert b"".join(first.open(0)) == b"\0" * 5
+    chunks = iter(second.open(0))
+    assert next(chunks) == b"some"
+    with pytest.raises(SourceReadError, match="gone"):
+        next(chunks)
