@@ -1,7 +1,8 @@
 """A copy of the checkout's `deploy/`, deployed by its own scripts into an account of moto's.
 
 Needs the AWS provider: CSVKAFKA_TERRAFORM_PROVIDER is its binary, or `registry` where terraform may
-fetch it. What moto lacks is said in docs/deploy.md.
+fetch it. A binary of version 5 does too: the two names that version 6 changed are put as it knows
+them. What moto lacks is said in docs/deploy.md.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ BATCH_ROLE = f"arn:aws:iam::{ACCOUNT}:role/batch"
 TABLE = "csv-kafka-checkpoint"
 BUCKET = "data"
 _MIRRORED_VERSION = "6.999.0"
+_NAMES_OF_VERSION_5 = {
+    "data.aws_region.current.region": "data.aws_region.current.name",
+    'name_prefix  = "${var.name}-': 'compute_environment_name_prefix = "${var.name}-',
+}
 _SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kafka-AbCdEf"
 _JOB: Mapping[str, object] = {
     "s3_bucket": BUCKET,
@@ -114,6 +119,14 @@ def provider_environment(folder: Path) -> dict[str, str]:
     return {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
+def _put_names_of_version_5(deploy: Path) -> None:
+    for path in deploy.glob("**/*.tf"):
+        text = path.read_text()
+        for name, former in _NAMES_OF_VERSION_5.items():
+            text = text.replace(name, former)
+        path.write_text(text)
+
+
 @dataclass
 class Deployment:
     """One option in a folder of its own. `job` gives attributes of its variable `job` for moto's
@@ -134,6 +147,8 @@ class Deployment:
             shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
         for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".dockerignore"):
             shutil.copy(ROOT / name, checkout / name)
+        if "_v5." in Path(os.environ[PROVIDER_VARIABLE]).name:
+            _put_names_of_version_5(checkout / "deploy")
         self.place = checkout / "deploy" / self.option
         self.environment = {
             **script_environment(self.folder / "home", self.endpoint_url),
