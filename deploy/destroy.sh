@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # Removes what deploy.sh made in this folder, the images too. The checkpoint table stays, with every
-# job's progress, unless --delete-table says otherwise.
+# job's progress, unless --delete-table says otherwise. Nothing is changed before you have said yes.
 #
 # Usage: ./destroy.sh [options]
 #   --delete-table     delete the checkpoint table as well: jobs begin anew, and load their rows again
-#   --yes              do not ask before terraform destroy
+#   --yes              do not ask
 #   --dry-run          say what would be done, change nothing
 #   --help
 set -euo pipefail
 
+FOLDER="$(pwd -P)"
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
 # shellcheck source=lib.sh
 source "$HERE/lib.sh"
 
 DELETE_TABLE=no
-APPROVE=()
 while (($#)); do
   case "$1" in
     --delete-table) DELETE_TABLE=yes ;;
-    --yes) APPROVE=(-auto-approve -input=false) ;;
+    --yes) YES=yes ;;
     --dry-run) DRY_RUN=yes ;;
     --help)
       usage
@@ -29,38 +29,129 @@ while (($#)); do
   shift
 done
 
-require aws terraform
-[[ -f terraform.tfvars ]] || fail "there is no terraform.tfvars here: nothing was deployed from this folder"
-AWS_REGION="$(sed -n 's/^region *= *"\([^"]*\)".*/\1/p' terraform.tfvars)"
-export AWS_REGION AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER=""
-# A tag has no meaning any more, but the variable wants one.
-variables=(-var image_tag=none)
+# A job that runs holds on to its network, and would be cut off in the middle.
+refuse_while_jobs_run() {
+  local running request instance status
+  case "${FOLDER##*/}" in
+    option1-*)
+      running="$(aws ecs list-tasks --cluster "$name" --query 'taskArns' --output text 2>&1)" ||
+        [[ "$running" == *ClusterNotFoundException* ]] || fail "ECS does not say what runs: $running"
+      [[ "$running" != arn:* ]] || fail "a job runs: wait, or stop it with aws ecs stop-task" \
+        "--region $region --cluster $name --task ${running%%$'\t'*}"
+      ;;
+    option2-*)
+      for status in SUBMITTED PENDING RUNNABLE STARTING RUNNING; do
+        running="$(aws batch list-jobs --job-queue "$name" --job-status "$status" \
+          --query 'jobSummaryList[].jobId' --output text 2>&1)" ||
+          [[ "$running" == *ClientException* ]] || fail "Batch does not say what runs: $running"
+        [[ -z "$running" || "$running" == *ClientException* || "$running" == None ]] ||
+          fail "a job is $status: wait, or end it with aws batch terminate-job --region $region" \
+            "--reason destroyed --job-id ${running%%[[:space:]]*}"
+      done
+      ;;
+    option3-*)
+      running="$(aws ec2 describe-spot-instance-requests \
+        --filters "Name=tag:Name,Values=$name" "Name=state,Values=open,active" \
+        --query 'SpotInstanceRequests[].[SpotInstanceRequestId,InstanceId]' --output text)" ||
+        fail "EC2 does not say what runs: see above"
+      while read -r request instance; do
+        [[ -n "$request" ]] || continue
+        fail "the job on $instance runs: wait, or stop it with aws ec2 cancel-spot-instance-requests" \
+          "--spot-instance-request-ids $request && aws ec2 terminate-instances --instance-ids $instance"
+      done <<<"$running"
+      ;;
+  esac
+}
 
-# An instance that runs keeps its security group, and its request would start the next one.
-if [[ -f launch-spot.sh ]] && [[ -n "$(terraform state list 2>/dev/null)" ]]; then
-  name="$(output name)"
-  running="$(aws ec2 describe-spot-instance-requests \
-    --filters "Name=tag:Name,Values=$name" "Name=state,Values=open,active" \
-    --query 'SpotInstanceRequests[].[SpotInstanceRequestId,InstanceId]' --output text)" ||
-    fail "AWS does not answer: log in (aws sso login, aws configure), then run it again"
-  while read -r request instance; do
-    [[ -n "$request" ]] || continue
-    fail "the job on $instance runs: wait, or stop it with aws ec2 cancel-spot-instance-requests" \
-      "--spot-instance-request-ids $request && aws ec2 terminate-instances --instance-ids $instance"
-  done <<<"$running"
-fi
+# EC2 deletes no group that another group's rule names; terraform would wait for a quarter of an hour.
+refuse_while_a_rule_names_the_group() {
+  local own group brokers groups rules
+  own="$(terraform output -raw security_group_id 2>/dev/null)" || return 0
+  brokers="$(terraform output -raw broker_security_group_id 2>/dev/null)" || brokers=""
+  groups="$(aws ec2 describe-security-groups --filters "Name=ip-permission.group-id,Values=$own" \
+    --query 'SecurityGroups[].GroupId' --output text)" || fail "EC2 does not say which rules there are: see above"
+  for group in $groups; do
+    [[ "$group" != "$brokers" && "$group" != "$own" ]] || continue
+    rules="$(aws ec2 describe-security-group-rules --filters "Name=group-id,Values=$group" --output text \
+      --query "SecurityGroupRules[?ReferencedGroupInfo.GroupId=='$own'].SecurityGroupRuleId")" || rules=RULE
+    fail "a rule of $group lets this deployment's group in: remove it first, with aws ec2" \
+      "revoke-security-group-ingress --region $region --group-id $group --security-group-rule-ids" "${rules//$'\t'/ }"
+  done
+}
 
-if table_in_state; then
-  if [[ "$DELETE_TABLE" == yes ]]; then
-    # No output if the table is gone already.
-    table="$(output table_name)"
-    run aws dynamodb update-table --table-name "$table" --no-deletion-protection-enabled >/dev/null ||
-      fail "the table $table cannot be changed: see above"
-    variables+=(-var table_deletion_protection=false)
-  else
-    say "the checkpoint table stays; deploy.sh --adopt-table takes it over again"
-    run terraform state rm "$TABLE_ADDRESS" >&2
+# Alarms of jobs that were stopped by hand; each is made by launch-spot.sh, and terraform knows none.
+remove_alarms_of_jobs() {
+  local alarms
+  [[ "${FOLDER##*/}" == option3-* ]] || return 0
+  alarms="$(aws cloudwatch describe-alarms --alarm-name-prefix "$name-job-" \
+    --query 'MetricAlarms[].AlarmName' --output text)" || fail "CloudWatch does not say which alarms there are"
+  # A job's id has no blanks in it.
+  # shellcheck disable=SC2086
+  [[ -z "$alarms" ]] || run aws cloudwatch delete-alarms --alarm-names $alarms
+}
+
+unprotected=no
+# Whatever the end is, a table that still stands is protected as it was.
+put_back() {
+  rm -rf "$work"
+  if [[ "$unprotected" == yes ]] && table_stands "$table"; then
+    aws dynamodb update-table --table-name "$table" --deletion-protection-enabled >/dev/null &&
+      say "the table $table stands, and is protected again"
   fi
+}
+
+require aws terraform
+require_tfvars
+initialize
+read_variables
+addresses="$(state_addresses)"
+work="$(mktemp -d)"
+trap put_back EXIT
+
+# A tag has no meaning any more, but the variable wants one.
+options=(-input=false -var image_tag=none)
+if [[ -n "$addresses" ]]; then
+  refuse_while_jobs_run
+  refuse_while_a_rule_names_the_group
 fi
-run terraform destroy "${variables[@]}" "${APPROVE[@]+"${APPROVE[@]}"}" >&2 ||
+question="This destroys what deploy.sh made, as listed above."
+if ! has_table "$addresses"; then
+  DELETE_NOW=no
+elif [[ "$DELETE_TABLE" == yes ]]; then
+  DELETE_NOW=yes
+  options+=(-var table_deletion_protection=false)
+  question="This destroys all that is listed above, and THE CHECKPOINT TABLE $table with every job's progress."
+else
+  DELETE_NOW=no
+  # All but the table, which leaves the state when the rest is gone.
+  while IFS= read -r address; do
+    [[ "$address" == "$TABLE_ADDRESS" || "$address" == *data.* || -z "$address" ]] || options+=("-target=$address")
+  done <<<"$addresses"
+fi
+
+if [[ "$DRY_RUN" == yes ]]; then
+  run terraform plan -destroy "${options[@]}"
+else
+  terraform plan -destroy -out "$work/plan" "${options[@]}" >&2 || fail "terraform plan failed: see above"
+fi
+confirm "$question"
+if [[ "$DELETE_NOW" == yes ]]; then
+  if [[ "$DRY_RUN" == no && "$(aws dynamodb describe-table --table-name "$table" \
+    --query Table.DeletionProtectionEnabled --output text)" == True ]]; then unprotected=yes; fi
+  run aws dynamodb update-table --table-name "$table" --no-deletion-protection-enabled >/dev/null ||
+    fail "the table $table cannot be changed: see above"
+fi
+remove_alarms_of_jobs
+run terraform apply -input=false "$work/plan" >&2 ||
   fail "terraform destroy stopped: mend what it says above, then run it again"
+if has_table "$addresses" && [[ "$DELETE_NOW" == no ]]; then
+  run terraform state rm "$TABLE_ADDRESS" >&2
+fi
+
+if [[ "$DRY_RUN" == no && "$create_table" == true ]] && table_stands "$table"; then
+  if [[ "$DELETE_TABLE" == yes ]]; then
+    fail "the table $table still stands, as this folder does not own it any more: ./deploy.sh" \
+      "--adopt-table takes it over again, ./destroy.sh --delete-table then deletes it"
+  fi
+  say "the checkpoint table $table stays; deploy.sh --adopt-table takes it over again"
+fi

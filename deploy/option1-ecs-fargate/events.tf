@@ -1,14 +1,11 @@
-# What happens by itself: the alarm for a task that ended badly, the second life of one that AWS
-# ended, and the schedule.
+# What happens by itself: the alarm for a task that ended badly, and three ways to a task that nobody
+# starts by hand: AWS ended it, it is time for it, its object is new. All three go by starter.tf.
 
 locals {
-  starts_by_itself       = var.resume_interrupted || var.schedule != ""
-  task_arn_all_revisions = "${aws_ecs_task_definition.job.arn_without_revision}:*"
-  network = {
-    subnets          = var.subnet_ids
-    security_groups  = [module.shared.security_group_id]
-    assign_public_ip = var.assign_public_ip
-  }
+  resumes  = var.resume_interrupted ? 1 : 0
+  schedule = var.schedule == "" ? 0 : 1
+  arrivals = var.new_objects == "" ? 0 : 1
+  starts   = local.resumes + local.schedule + local.arrivals > 0 ? 1 : 0
 }
 
 # An exit code that is neither 0 nor that of a stop. What leaves no line in the log is seen here: no
@@ -36,9 +33,9 @@ resource "aws_cloudwatch_event_target" "failed" {
 }
 
 # A task alone has nobody who starts it again (a service would also start completed ones for ever). So
-# its end by AWS starts a new one with the same overrides: the same file, the same job.
+# its end by AWS, or for want of capacity, starts a new one with the same overrides: the same job.
 resource "aws_cloudwatch_event_rule" "interrupted" {
-  count = var.resume_interrupted ? 1 : 0
+  count = local.resumes
 
   name        = "${var.name}-interrupted"
   description = "AWS ended a csvkafka task"
@@ -48,45 +45,80 @@ resource "aws_cloudwatch_event_rule" "interrupted" {
     detail = {
       clusterArn = [aws_ecs_cluster.job.arn]
       lastStatus = ["STOPPED"]
-      stopCode   = ["SpotInterruption", "TerminationNotice"]
+      "$or" = [
+        { stopCode = ["SpotInterruption", "TerminationNotice"] },
+        { stopCode = ["TaskFailedToStart"], stoppedReason = [{ prefix = "Capacity is unavailable" }] },
+      ]
     }
   })
 }
 
 resource "aws_cloudwatch_event_target" "resume" {
-  count = var.resume_interrupted ? 1 : 0
+  count = local.resumes
 
   rule     = aws_cloudwatch_event_rule.interrupted[0].name
-  arn      = aws_ecs_cluster.job.arn
+  arn      = aws_sfn_state_machine.starter[0].arn
   role_arn = aws_iam_role.starter[0].arn
 
-  ecs_target {
-    task_definition_arn = aws_ecs_task_definition.job.arn
-    task_count          = 1
-    propagate_tags      = "TASK_DEFINITION"
-
-    capacity_provider_strategy {
-      capacity_provider = local.provider
-      weight            = 1
+  input_transformer {
+    input_paths = {
+      overrides = "$.detail.overrides.containerOverrides"
+      stop_code = "$.detail.stopCode"
     }
-
-    network_configuration {
-      subnets          = local.network.subnets
-      security_groups  = local.network.security_groups
-      assign_public_ip = local.network.assign_public_ip
-    }
+    input_template = "{\"overrides\": <overrides>, \"stop_code\": <stop_code>}"
   }
+
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.not_started[0].arn
+  }
+}
+
+# S3 tells EventBridge of new objects if the bucket's owner has turned that on: see docs/deploy.md.
+resource "aws_cloudwatch_event_rule" "new_object" {
+  count = local.arrivals
+
+  name        = "${var.name}-new-object"
+  description = "An object for csvkafka has come"
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail = {
+      bucket = { name = [module.shared.job.s3_bucket] }
+      object = { key = [{ wildcard = "${module.shared.job.s3_prefix}${var.new_objects}" }] }
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "new_object" {
+  count = local.arrivals
+
+  rule     = aws_cloudwatch_event_rule.new_object[0].name
+  arn      = aws_sfn_state_machine.starter[0].arn
+  role_arn = aws_iam_role.starter[0].arn
 
   input_transformer {
-    input_paths    = { containers = "$.detail.overrides.containerOverrides" }
-    input_template = "{\"containerOverrides\": <containers>}"
+    input_paths    = { key = "$.detail.object.key" }
+    input_template = "{\"key\": <key>}"
   }
 
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.not_started[0].arn
+  }
 }
 
 resource "aws_scheduler_schedule" "job" {
   # checkov:skip=CKV_AWS_297: AWS encrypts it with a key of its own; it holds a time and no secret.
-  count = var.schedule == "" ? 0 : 1
+  count = local.schedule
 
   name                         = var.name
   description                  = "Runs the csvkafka job"
@@ -98,89 +130,33 @@ resource "aws_scheduler_schedule" "job" {
   }
 
   target {
-    arn      = aws_ecs_cluster.job.arn
+    arn      = aws_sfn_state_machine.starter[0].arn
     role_arn = aws_iam_role.starter[0].arn
+    input    = jsonencode({ time = "<aws.scheduler.scheduled-time>" })
 
-    ecs_parameters {
-      task_definition_arn = aws_ecs_task_definition.job.arn
-      task_count          = 1
-
-      capacity_provider_strategy {
-        capacity_provider = local.provider
-        weight            = 1
-      }
-
-      network_configuration {
-        subnets          = local.network.subnets
-        security_groups  = local.network.security_groups
-        assign_public_ip = local.network.assign_public_ip
-      }
+    retry_policy {
+      maximum_event_age_in_seconds = 86400
+      maximum_retry_attempts       = 185
     }
-  }
-}
 
-data "aws_iam_policy_document" "assume_starter" {
-  statement {
-    actions = ["sts:AssumeRole"]
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com", "scheduler.amazonaws.com"]
-    }
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [module.shared.account_id]
-    }
-  }
-}
-
-resource "aws_iam_role" "starter" {
-  count = local.starts_by_itself ? 1 : 0
-
-  name               = "${var.name}-starter"
-  description        = "Starts the csvkafka task: schedule and resume"
-  assume_role_policy = data.aws_iam_policy_document.assume_starter.json
-}
-
-data "aws_iam_policy_document" "starter" {
-  statement {
-    sid       = "RunTask"
-    actions   = ["ecs:RunTask"]
-    resources = [local.task_arn_all_revisions]
-    condition {
-      test     = "ArnEquals"
-      variable = "ecs:cluster"
-      values   = [aws_ecs_cluster.job.arn]
+    dead_letter_config {
+      arn = aws_sqs_queue.not_started[0].arn
     }
   }
 
-  statement {
-    sid       = "TagTask"
-    actions   = ["ecs:TagResource"]
-    resources = ["arn:${module.shared.partition}:ecs:${module.shared.region}:${module.shared.account_id}:task/${var.name}/*"]
-    condition {
-      test     = "StringEquals"
-      variable = "ecs:CreateAction"
-      values   = ["RunTask"]
+  lifecycle {
+    # A completed job that runs again does nothing: every night but the first would load nothing.
+    precondition {
+      condition     = startswith(var.schedule, "at(") || can(regex("\\{(date|year|month|day|hour)\\}", var.schedule_key))
+      error_message = "schedule loads the same key each time, and so nothing after the first: set schedule_key, e.g. \"exports/{date}/data.csv\", or new_objects in place of the schedule."
+    }
+    precondition {
+      condition     = var.schedule_key == "" || startswith(var.schedule_key, module.shared.job.s3_prefix)
+      error_message = "schedule_key must begin with job.s3_prefix: the job may read nothing else."
+    }
+    precondition {
+      condition     = "${var.schedule_key}${module.shared.job.s3_key}" != ""
+      error_message = "schedule needs schedule_key, or job.s3_key if it runs once."
     }
   }
-
-  statement {
-    sid       = "GiveRoles"
-    actions   = ["iam:PassRole"]
-    resources = [module.shared.task_role_arn, module.shared.execution_role_arn]
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values   = ["ecs-tasks.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_iam_role_policy" "starter" {
-  count = local.starts_by_itself ? 1 : 0
-
-  name   = "start-task"
-  role   = aws_iam_role.starter[0].id
-  policy = data.aws_iam_policy_document.starter.json
 }

@@ -1,18 +1,8 @@
-module "shared" {
-  source = "../modules/shared"
-
-  name                      = var.name
-  job                       = var.job
-  kafka_secret_kms_key_arn  = var.kafka_secret_kms_key_arn
-  task_services             = ["ecs-tasks.amazonaws.com"]
-  vpc_id                    = var.vpc_id
-  table_name                = var.table_name
-  create_table              = var.create_table
-  table_deletion_protection = var.table_deletion_protection
-  log_group_name            = "/ecs/csv-to-kafka"
-  log_retention_days        = var.log_retention_days
-  alarm_email               = var.alarm_email
-  no_progress_minutes       = var.no_progress_minutes
+# Read by common.tf.
+locals {
+  option        = "ecs-fargate"
+  task_services = ["ecs-tasks.amazonaws.com"]
+  secret_reader = "ecs"
 }
 
 locals {

@@ -1,115 +1,13 @@
-variable "region" {
-  description = "Region of the job, the table and the brokers."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must look like eu-west-1."
-  }
-}
-
 variable "name" {
-  description = "Begins the name of everything made here, but the table's."
+  description = "Begins the name of everything made here, but the table's and the log group's."
   type        = string
   default     = "csv-to-kafka-ecs"
 }
 
-variable "tags" {
-  description = "More tags for all resources, e.g. a cost centre."
-  type        = map(string)
-  default     = {}
-}
-
-variable "image_tag" {
-  description = "Tag of the job's image; deploy.sh computes it from the sources."
+variable "log_group_name" {
+  description = "Log group of the job: for a second deployment beside this one, another name."
   type        = string
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag must be a tag of an image, and not latest: tags are never moved here."
-  }
-}
-
-variable "vpc_id" {
-  description = "The VPC that the brokers can be reached from."
-  type        = string
-}
-
-variable "subnet_ids" {
-  description = "Subnets of the job, private ones with a way to S3, DynamoDB, ECR and CloudWatch (NAT or endpoints)."
-  type        = list(string)
-
-  validation {
-    condition     = length(var.subnet_ids) > 0 && alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
-    error_message = "subnet_ids must name at least one subnet, e.g. subnet-0123456789abcdef0."
-  }
-}
-
-variable "job" {
-  description = "What is loaded where; each attribute is described in deploy/modules/shared/variables.tf."
-  type = object({
-    s3_bucket               = string
-    s3_prefix               = optional(string, "")
-    s3_kms_key_arn          = optional(string, "")
-    s3_key                  = optional(string, "")
-    job_id                  = optional(string, "csv-job-1")
-    kafka_bootstrap_servers = string
-    kafka_topic             = string
-    dead_letter_topic       = optional(string, "")
-    kafka_authentication    = optional(string, "iam")
-    kafka_secret_arn        = optional(string, "")
-    msk_cluster_arn         = optional(string, "")
-    msk_full_access         = optional(bool, false)
-    settings                = optional(map(string), {})
-  })
-}
-
-variable "kafka_secret_kms_key_arn" {
-  description = "Key that encrypts the secret, if it is one of your own (MSK's SCRAM secrets have one)."
-  type        = string
-  default     = ""
-}
-
-variable "table_name" {
-  description = "Checkpoint table."
-  type        = string
-  default     = "csv-kafka-checkpoint"
-}
-
-variable "create_table" {
-  description = "false: the table is there already, made by another option or by hand."
-  type        = bool
-  default     = true
-}
-
-variable "table_deletion_protection" {
-  description = "Whether AWS refuses to delete the table; destroy.sh --delete-table turns it off."
-  type        = bool
-  default     = true
-}
-
-variable "log_retention_days" {
-  description = "Days that the log is kept."
-  type        = number
-  default     = 30
-}
-
-variable "alarm_email" {
-  description = "Address that gets the alarms; empty: alarms in CloudWatch alone."
-  type        = string
-  default     = ""
-}
-
-variable "no_progress_minutes" {
-  description = "Alarm if a job lives but no row was stored for so long."
-  type        = number
-  default     = 15
-}
-
-variable "assign_public_ip" {
-  description = "true only for public subnets without NAT."
-  type        = bool
-  default     = false
+  default     = "/ecs/csv-to-kafka"
 }
 
 variable "task_cpu" {
@@ -127,17 +25,6 @@ variable "task_memory" {
   description = "Memory of the task in MiB; the loader needs less than 1024, whatever the file's size."
   type        = number
   default     = 4096
-}
-
-variable "cpu_architecture" {
-  description = "X86_64 or ARM64: what the image was built for."
-  type        = string
-  default     = "X86_64"
-
-  validation {
-    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
-    error_message = "cpu_architecture must be X86_64 or ARM64."
-  }
 }
 
 variable "stop_timeout_seconds" {
@@ -164,7 +51,7 @@ variable "resume_interrupted" {
 }
 
 variable "schedule" {
-  description = "When the job runs by itself, e.g. cron(0 2 * * ? *); empty: by hand. A completed job that runs again does nothing, so give each night its own key and job id."
+  description = "When the job runs by itself, e.g. cron(0 2 * * ? *); empty: by hand, or by `new_objects`."
   type        = string
   default     = ""
 
@@ -174,8 +61,26 @@ variable "schedule" {
   }
 }
 
+variable "schedule_key" {
+  description = "Key that a run of the schedule loads, which is its job id too, e.g. exports/{date}/data.csv. {date} is 2026-11-27; {year}, {month}, {day}, {hour} too. Taken from the time of the schedule in UTC."
+  type        = string
+  default     = ""
+}
+
+variable "schedule_key_hours" {
+  description = "Hours added to the time of the schedule (UTC) before `schedule_key` takes its date: -24 for yesterday's."
+  type        = number
+  default     = 0
+}
+
 variable "schedule_timezone" {
   description = "Time zone of the schedule."
   type        = string
   default     = "UTC"
+}
+
+variable "new_objects" {
+  description = "Keys, after `s3_prefix`, that are loaded when they come, e.g. *.csv; their key is the job id. Empty: none. The bucket must tell EventBridge of its objects."
+  type        = string
+  default     = ""
 }

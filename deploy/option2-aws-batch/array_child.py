@@ -1,6 +1,7 @@
 """Gives each job of AWS Batch its file, and becomes csvkafka.
 
     array_child.py KEY JOB_ID MANIFEST
+    array_child.py -- COMMAND …           any command of csvkafka, e.g. doctor
 
 MANIFEST `-`: one job, one file. Else a text object in the same bucket with one key per line: the
 child of an array job takes the line of its index. The key is the child's job id, so a file keeps
@@ -24,6 +25,8 @@ def fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Sets S3_KEY, JOB_ID and EXIT_CODES and executes `python -P -m csvkafka`."""
+    if sys.argv[1:2] == ["--"]:
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "csvkafka", *sys.argv[2:]])
     key, job_id, manifest = sys.argv[1:]
     if manifest != "-":
         import boto3

@@ -45,23 +45,11 @@ resource "aws_launch_template" "instance" {
     http_put_response_hop_limit = 1
   }
 
-  # The agent passes the interruption on to the job as SIGTERM, and gives it a minute.
-  user_data = base64encode(<<-EOT
-    MIME-Version: 1.0
-    Content-Type: multipart/mixed; boundary="=="
-
-    --==
-    Content-Type: text/x-shellscript; charset="us-ascii"
-
-    #!/bin/bash
-    echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config
-    echo ECS_CONTAINER_STOP_TIMEOUT=60s >> /etc/ecs/ecs.config
-    --==--
-  EOT
-  )
-
-  tag_specifications {
-    resource_type = "instance"
-    tags          = { Name = var.name }
+  dynamic "tag_specifications" {
+    for_each = ["instance", "volume"]
+    content {
+      resource_type = tag_specifications.value
+      tags          = merge(local.tags, { Name = var.name })
+    }
   }
 }

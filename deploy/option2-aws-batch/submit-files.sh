@@ -3,7 +3,8 @@
 # that are loaded already take a second.
 #
 # Usage: ./submit-files.sh [options] LIST
-#   LIST         text file: one key of the bucket per line (10,000 at most)
+#   LIST         text file: one key of the bucket per line (10,000 at most); blank lines and lines that
+#                begin with # are left out
 #   --dry-run    say what would be done, change nothing
 #   --help
 #
@@ -24,7 +25,10 @@ while (($#)); do
       exit 0
       ;;
     -*) fail "unknown option $1: see --help" ;;
-    *) LIST="$1" ;;
+    *)
+      [[ -z "$LIST" ]] || fail "one list at a time: $LIST, or $1"
+      LIST="$1"
+      ;;
   esac
   shift
 done
@@ -38,21 +42,27 @@ region="$(output region)"
 queue="$(output job_queue)"
 definition="$(output job_definition)"
 bucket="$(output bucket)"
-prefix="$(output manifest_prefix)"
+prefix="$(output prefix)"
+manifests="$(output manifest_prefix)"
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 # Each file once, in order: two children of one file would wait for each other.
-tr -d '\r' <"$LIST" | awk 'NF && !seen[$0]++' >"$folder/manifest.txt"
+bom="$(printf '\357\273\277')"
+tr -d '\r' <"$LIST" | awk -v bom="$bom" 'NR == 1 { sub("^" bom, "") } NF && !/^#/ && !seen[$0]++' >"$folder/manifest.txt"
 count="$(awk 'END { print NR }' "$folder/manifest.txt")"
 ((count > 0)) || fail "$LIST names no file"
+outside="$(PREFIX="$prefix" awk 'index($0, ENVIRON["PREFIX"]) != 1 { print; exit }' "$folder/manifest.txt")"
+[[ -z "$outside" ]] || fail "$LIST names $outside; the job may read what begins with $prefix alone: see s3_prefix"
 ((count <= 10000)) || fail "$LIST names $count files; Batch takes 10,000 at once: split it"
 
 submit() {
   run aws batch submit-job --job-name "$1" --job-queue "$queue" --job-definition "$definition" "${@:2}" \
     --query jobId --output text || fail "the job was not submitted: see above"
 }
+
+check_bucket "$bucket"
 
 # A parameter in JSON: keys may hold commas and quotes.
 json() { sed 's/\\/\\\\/g; s/"/\\"/g' <<<"$1"; }
@@ -63,7 +73,7 @@ if ((count == 1)); then
   submit csv-to-kafka --parameters "{\"key\":\"$key\",\"job_id\":\"$key\"}"
 else
   digest="$(checksum <"$folder/manifest.txt")"
-  manifest="$prefix${digest:0:16}.txt"
+  manifest="$manifests${digest:0:16}.txt"
   run aws s3 cp --only-show-errors "$folder/manifest.txt" "s3://$bucket/$manifest" ||
     fail "s3://$bucket/$manifest cannot be written: you need s3:PutObject there"
   submit csv-to-kafka-files --array-properties "size=$count" \

@@ -1,119 +1,17 @@
-variable "region" {
-  description = "Region of the job, the table and the brokers."
-  type        = string
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must look like eu-west-1."
-  }
-}
-
 variable "name" {
-  description = "Begins the name of everything made here, but the table's."
+  description = "Begins the name of everything made here, but the table's and the log group's."
   type        = string
   default     = "csv-to-kafka-batch"
 }
 
-variable "tags" {
-  description = "More tags for all resources, e.g. a cost centre."
-  type        = map(string)
-  default     = {}
-}
-
-variable "image_tag" {
-  description = "Tag of the job's image; deploy.sh computes it from the sources."
+variable "log_group_name" {
+  description = "Log group of the job: for a second deployment beside this one, another name."
   type        = string
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag must be a tag of an image, and not latest: tags are never moved here."
-  }
-}
-
-variable "vpc_id" {
-  description = "The VPC that the brokers can be reached from."
-  type        = string
-}
-
-variable "subnet_ids" {
-  description = "Subnets of the job, private ones with a way to S3, DynamoDB, ECR and CloudWatch (NAT or endpoints)."
-  type        = list(string)
-
-  validation {
-    condition     = length(var.subnet_ids) > 0 && alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
-    error_message = "subnet_ids must name at least one subnet, e.g. subnet-0123456789abcdef0."
-  }
-}
-
-variable "job" {
-  description = "What is loaded where; each attribute is described in deploy/modules/shared/variables.tf."
-  type = object({
-    s3_bucket               = string
-    s3_prefix               = optional(string, "")
-    s3_kms_key_arn          = optional(string, "")
-    s3_key                  = optional(string, "")
-    job_id                  = optional(string, "csv-job-1")
-    kafka_bootstrap_servers = string
-    kafka_topic             = string
-    dead_letter_topic       = optional(string, "")
-    kafka_authentication    = optional(string, "iam")
-    kafka_secret_arn        = optional(string, "")
-    msk_cluster_arn         = optional(string, "")
-    msk_full_access         = optional(bool, false)
-    settings                = optional(map(string), {})
-  })
-}
-
-variable "kafka_secret_kms_key_arn" {
-  description = "Key that encrypts the secret, if it is one of your own (MSK's SCRAM secrets have one)."
-  type        = string
-  default     = ""
-}
-
-variable "table_name" {
-  description = "Checkpoint table."
-  type        = string
-  default     = "csv-kafka-checkpoint"
-}
-
-variable "create_table" {
-  description = "false: the table is there already, made by another option or by hand."
-  type        = bool
-  default     = true
-}
-
-variable "table_deletion_protection" {
-  description = "Whether AWS refuses to delete the table; destroy.sh --delete-table turns it off."
-  type        = bool
-  default     = true
-}
-
-variable "log_retention_days" {
-  description = "Days that the log is kept."
-  type        = number
-  default     = 30
-}
-
-variable "alarm_email" {
-  description = "Address that gets the alarms; empty: alarms in CloudWatch alone."
-  type        = string
-  default     = ""
-}
-
-variable "no_progress_minutes" {
-  description = "Alarm if a job lives but no row was stored for so long."
-  type        = number
-  default     = 15
-}
-
-variable "assign_public_ip" {
-  description = "true only for public subnets without NAT (Fargate; on EC2 the subnet decides)."
-  type        = bool
-  default     = false
+  default     = "/aws/batch/csv-to-kafka"
 }
 
 variable "compute" {
-  description = "Where jobs run: FARGATE, FARGATE_SPOT, or EC2 SPOT as SPOT."
+  description = "Where jobs run: FARGATE, FARGATE_SPOT, or EC2 SPOT as SPOT. Without Spot capacity: on FARGATE, or on EC2 on demand."
   type        = string
   default     = "FARGATE_SPOT"
 
@@ -124,9 +22,9 @@ variable "compute" {
 }
 
 variable "instance_types" {
-  description = "Instance types or families for SPOT. More of them, fewer interruptions."
+  description = "Instance types or families for SPOT; empty: c and m of size large. More of them, fewer interruptions."
   type        = list(string)
-  default     = ["c6i.large", "c6a.large", "c5.large", "m6i.large", "m5.large"]
+  default     = []
 }
 
 variable "max_vcpus" {
@@ -147,9 +45,9 @@ variable "job_vcpus" {
 }
 
 variable "job_memory" {
-  description = "Memory of a job in MiB; the loader needs less than 1024, whatever the file's size. An EC2 instance has some 300 less than its type says."
+  description = "Memory of a job in MiB; the loader needs less than 1024, whatever the file's size. Empty: 4096 on Fargate, 3072 on EC2, where an instance has some 300 less than its type says."
   type        = number
-  default     = 4096
+  default     = null
 }
 
 variable "attempts" {
@@ -160,6 +58,17 @@ variable "attempts" {
   validation {
     condition     = var.attempts >= 1 && var.attempts <= 10
     error_message = "attempts must be 1 to 10 (Batch allows no more)."
+  }
+}
+
+variable "runnable_minutes" {
+  description = "How long a job may wait for capacity at the head of the queue before it fails, and an alarm says so."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.runnable_minutes >= 10 && var.runnable_minutes <= 1440
+    error_message = "runnable_minutes must be 10 to 1440."
   }
 }
 

@@ -1,22 +1,17 @@
-module "shared" {
-  source = "../modules/shared"
-
-  name                      = var.name
-  job                       = var.job
-  kafka_secret_kms_key_arn  = var.kafka_secret_kms_key_arn
-  task_services             = ["ec2.amazonaws.com"]
-  vpc_id                    = var.vpc_id
-  secret_reader             = "instance"
-  table_name                = var.table_name
-  create_table              = var.create_table
-  table_deletion_protection = var.table_deletion_protection
-  log_group_name            = "/ec2/csv-to-kafka"
-  log_retention_days        = var.log_retention_days
-  alarm_email               = var.alarm_email
-  no_progress_minutes       = var.no_progress_minutes
+# Read by common.tf.
+locals {
+  option        = "ec2-spot"
+  task_services = ["ec2.amazonaws.com"]
+  secret_reader = "instance"
 }
 
 locals {
+  arm           = var.cpu_architecture == "ARM64"
+  instance_type = var.instance_type != "" ? var.instance_type : local.arm ? "c7g.large" : "c6i.large"
+  image_id = var.image_id != "" ? var.image_id : join("", [
+    "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-", local.arm ? "arm64" : "x86_64"
+  ])
+
   # What run-job.sh reads: the loader's own environment, for `docker run --env-file`, …
   job_env = join("\n", [for name, value in module.shared.environment : "${name}=${value}"])
 
@@ -24,13 +19,16 @@ locals {
   host_env = join("\n", [for name, value in {
     IMAGE      = "${module.shared.repository_url}:${var.image_tag}"
     REGION     = module.shared.region
-    SECRET_ARN = length(module.shared.secrets) > 0 ? var.job.kafka_secret_arn : ""
+    NAME       = var.name
+    LOG_GROUP  = module.shared.log_group_name
+    SECRET_ARN = length(module.shared.secrets) > 0 ? module.shared.job.kafka_secret_arn : ""
   } : "${name}='${value}'"])
 
   user_data = templatefile("${path.module}/user-data.yaml.tftpl", {
     job_env  = base64encode("${local.job_env}\n")
     host_env = base64encode("${local.host_env}\n")
     run_job  = base64gzip(file("${path.module}/run-job.sh"))
+    watchdog = base64gzip(file("${path.module}/watchdog.sh"))
     unit     = base64encode(file("${path.module}/csv-to-kafka.service"))
     agent = base64encode(jsonencode({
       logs = { logs_collected = { files = { collect_list = [{
@@ -62,11 +60,54 @@ data "aws_iam_policy_document" "instance" {
     resources = ["*"]
   }
 
+  # "failed", for launch-spot.sh.
+  statement {
+    sid       = "TellItsState"
+    actions   = ["ec2:CreateTags"]
+    resources = ["arn:${module.shared.partition}:ec2:${module.shared.region}:${module.shared.account_id}:instance/*"]
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Name"
+      values   = [var.name]
+    }
+  }
+
+  statement {
+    sid       = "TellProgress"
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"]
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = ["csvkafka/${var.name}"]
+    }
+  }
+
+  statement {
+    sid       = "RemoveAlarmOfTheJob"
+    actions   = ["cloudwatch:DeleteAlarms"]
+    resources = ["arn:${module.shared.partition}:cloudwatch:${module.shared.region}:${module.shared.account_id}:alarm:${var.name}-job-*"]
+  }
+
   # The CloudWatch agent looks whether its stream is there.
   statement {
     sid       = "AgentLogStreams"
     actions   = ["logs:DescribeLogStreams"]
     resources = ["arn:${module.shared.partition}:logs:${module.shared.region}:${module.shared.account_id}:log-group:${module.shared.log_group_name}:*"]
+  }
+
+  # A shell on a failed instance without a key or an open port. AWS's own policy for it lets the job
+  # read every parameter of the account too.
+  statement {
+    sid = "SessionManager"
+    actions = [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
   }
 }
 
@@ -74,12 +115,6 @@ resource "aws_iam_role_policy" "instance" {
   name   = "instance"
   role   = module.shared.task_role_name
   policy = data.aws_iam_policy_document.instance.json
-}
-
-# A shell on a failed instance without a key or an open port.
-resource "aws_iam_role_policy_attachment" "session_manager" {
-  role       = module.shared.task_role_name
-  policy_arn = "arn:${module.shared.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
 }
 
 resource "aws_iam_instance_profile" "job" {
@@ -91,8 +126,8 @@ resource "aws_launch_template" "job" {
   # checkov:skip=CKV_AWS_341: See http_put_response_hop_limit below.
   name                                 = var.name
   description                          = "One csvkafka job on a Spot instance"
-  image_id                             = var.image_id
-  instance_type                        = var.instance_type
+  image_id                             = local.image_id
+  instance_type                        = local.instance_type
   instance_initiated_shutdown_behavior = "terminate"
   update_default_version               = true
   user_data                            = base64encode(local.user_data)
@@ -101,8 +136,7 @@ resource "aws_launch_template" "job" {
     arn = aws_iam_instance_profile.job.arn
   }
 
-  # launch-spot.sh chooses the subnet; whether the instance has a public address is the subnet's say.
-  vpc_security_group_ids = [module.shared.security_group_id]
+  # Its network interface is launch-spot.sh's: only with it can a public address be declined.
 
   metadata_options {
     http_endpoint = "enabled"
@@ -126,10 +160,10 @@ resource "aws_launch_template" "job" {
   }
 
   dynamic "tag_specifications" {
-    for_each = ["instance", "volume", "network-interface"]
+    for_each = ["volume", "network-interface"]
     content {
       resource_type = tag_specifications.value
-      tags          = merge({ Project = "csv-to-kafka", Option = "ec2-spot" }, var.tags, { Name = var.name })
+      tags          = merge(local.tags, { Name = var.name })
     }
   }
 }

@@ -1,33 +1,3 @@
-output "repository_url" {
-  description = "Where deploy.sh pushes the image."
-  value       = module.shared.repository_url
-}
-
-output "log_group_name" {
-  description = "The job's log: aws logs tail NAME --follow."
-  value       = module.shared.log_group_name
-}
-
-output "table_name" {
-  description = "Checkpoint table."
-  value       = module.shared.table_name
-}
-
-output "security_group_id" {
-  description = "The job's security group: let it in at the brokers."
-  value       = module.shared.security_group_id
-}
-
-output "region" {
-  description = "The region."
-  value       = module.shared.region
-}
-
-output "name" {
-  description = "Name of the launch template, and tag Name of instances and Spot requests."
-  value       = aws_launch_template.job.name
-}
-
 output "launch_template" {
   description = "Launch template with its version, for launch-spot.sh."
   value       = "${aws_launch_template.job.id}:${aws_launch_template.job.latest_version}"
@@ -50,10 +20,30 @@ output "max_price" {
 
 output "run_command" {
   description = "Runs the job, or resumes it."
-  value       = "./launch-spot.sh${var.job.s3_key == "" ? " --s3-key '${var.job.s3_prefix}FILE.csv' --job-id '${var.job.job_id}'" : ""}"
+  value       = "./launch-spot.sh${module.shared.job.s3_key == "" ? " --s3-key '${module.shared.job.s3_prefix}FILE.csv' --job-id '${module.shared.job.job_id}'" : ""}"
 }
 
-output "subnet_ids" {
-  description = "Subnets, tried in this order."
-  value       = join(" ", var.subnet_ids)
+output "max_days" {
+  description = "Days in which EC2 may start another instance for a job."
+  value       = var.max_days
+}
+
+output "tags" {
+  description = "Tags of instances and Spot requests, in the form of aws ec2."
+  value       = join(",", [for name, value in local.tags : "{Key=${jsonencode(name)},Value=${jsonencode(value)}}"])
+}
+
+output "alarm_topic_arn" {
+  description = "Where alarms are published."
+  value       = module.shared.alarm_topic_arn
+}
+
+output "no_progress_minutes" {
+  description = "A job that stored no row for so long is alarmed."
+  value       = var.no_progress_minutes
+}
+
+output "assign_public_ip" {
+  description = "Whether instances get a public address."
+  value       = var.assign_public_ip
 }

@@ -6,7 +6,10 @@
 #   interrupted (143)   the checkpoint is stored; EC2 takes the instance and starts another one
 #   failed              the instance stays, with /var/log/csv-processor.log, for a look
 #
-# Reads /etc/csv-to-kafka/job.env (the loader's settings) and host.env (IMAGE, REGION, SECRET_ARN).
+# It never shuts down with a request that is open: EC2 would start the next instance, for ever.
+# Progress goes to CloudWatch each minute, where the job's alarm (launch-spot.sh) waits for it.
+#
+# Reads /etc/csv-to-kafka/job.env (the loader's settings) and host.env (IMAGE, REGION, SECRET_ARN, NAME).
 set -euo pipefail
 
 CONFIG_DIR="${CONFIG_DIR:-/etc/csv-to-kafka}"
@@ -15,12 +18,15 @@ METADATA_URL="${METADATA_URL:-http://169.254.169.254}"
 # EC2's advice is to look every five seconds; the notice comes two minutes ahead.
 WATCH_SECONDS="${WATCH_SECONDS:-5}"
 RETRY_SECONDS="${RETRY_SECONDS:-2}"
+PROGRESS_SECONDS="${PROGRESS_SECONDS:-60}"
+STARTED_FILE="${STARTED_FILE:-/run/csv-to-kafka.started}"
 # The loader stores its checkpoint within six seconds of SIGTERM.
 STOP_SECONDS=60
 CONTAINER="${CONTAINER:-csv-to-kafka}"
 
 # shellcheck source=/dev/null
 source "$CONFIG_DIR/host.env"
+JOB_ID="$(sed -n 's/^JOB_ID=//p' "$CONFIG_DIR/job.env")"
 
 exec >>"$LOG_FILE" 2>&1
 # The trap may speak while the output of what it breaks into goes elsewhere.
@@ -30,9 +36,12 @@ say() {
   echo "$(date '+%Y-%m-%d %H:%M:%S') - run-job - $1 - $2" >&3
 }
 
+# The tag tells launch-spot.sh that nothing runs here any more.
 fail() {
   say ERROR "$1; this instance stays for a look and costs money"
-  exit 1
+  aws ec2 create-tags --region "$REGION" --resources "$(metadata instance-id)" \
+    --tags Key=JobState,Value=failed || say WARNING "the instance cannot be tagged as failed"
+  exit "${2:-1}"
 }
 
 token() {
@@ -96,6 +105,7 @@ is_running() {
 # Returns when the job has ended; stops it at the interruption notice.
 watch_job() {
   while is_running; do
+    tell_progress
     if metadata spot/instance-action >/dev/null; then
       interrupted=yes
       stop_job "Spot interruption notice"
@@ -106,22 +116,40 @@ watch_job() {
   done
 }
 
-# Without this, EC2 would start another instance for the persistent request. Its job would find
-# nothing to do and come here again, so a failure costs minutes, not rows.
+told_at=0
+told=0
+# Tells CloudWatch once a minute whether rows were stored.
+tell_progress() {
+  local count
+  ((SECONDS - told_at >= PROGRESS_SECONDS)) || return 0
+  told_at=$SECONDS
+  count="$(grep -c ' - INFO - Progress: ' "$LOG_FILE")" || true
+  ((count > told)) || return 0
+  aws cloudwatch put-metric-data --region "$REGION" --namespace "csvkafka/$NAME" \
+    --metric-name JobProgress --dimensions "JobId=$JOB_ID" --value "$((count - told))" ||
+    say WARNING "CloudWatch does not take the progress"
+  told=$count
+}
+
+# `set -e` does not hold inside `try`, so each step says what follows.
 cancel_request() {
   local instance request
-  instance="$(metadata instance-id)"
+  instance="$(metadata instance-id)" || return 1
   request="$(aws ec2 describe-instances --region "$REGION" --instance-ids "$instance" \
-    --query 'Reservations[0].Instances[0].SpotInstanceRequestId' --output text)"
-  if [[ "$request" == sir-* ]]; then
-    aws ec2 cancel-spot-instance-requests --region "$REGION" \
-      --spot-instance-request-ids "$request" >/dev/null
-  fi
+    --query 'Reservations[0].Instances[0].SpotInstanceRequestId' --output text)" || return 1
+  [[ "$request" == sir-* ]] || return 0
+  aws ec2 cancel-spot-instance-requests --region "$REGION" --spot-instance-request-ids "$request" >/dev/null
+}
+
+remove_alarm() {
+  aws cloudwatch delete-alarms --region "$REGION" --alarm-names "$NAME-job-$JOB_ID"
 }
 
 interrupted=no
 trap 'interrupted=yes; stop_job "This instance shuts down"' TERM
 
+mkdir -p "$(dirname "$STARTED_FILE")"
+touch "$STARTED_FILE"
 try log_in || fail "The registry of $IMAGE lets nobody in"
 try docker pull --quiet "$IMAGE" || fail "The image $IMAGE cannot be pulled"
 if [[ -n "${SECRET_ARN:-}" ]]; then
@@ -135,14 +163,14 @@ wait "$logs" || true
 code="$(docker inspect --format '{{.State.ExitCode}}' "$CONTAINER")"
 
 if [[ "$code" == 0 ]]; then
+  try cancel_request || fail "The job is done, but its Spot request is not cancelled: cancel it, then terminate this instance"
+  try remove_alarm || say WARNING "The alarm $NAME-job-$JOB_ID is not removed: it will go off"
   say INFO "The job is done; this instance terminates itself"
-  cancel_request || say WARNING "The Spot request is not cancelled: see docs/deploy.md"
   # The log's last lines are on their way to CloudWatch.
   sleep "${LINGER_SECONDS:-15}"
   shutdown -h now
 elif [[ "$interrupted" == yes ]]; then
   say WARNING "Interrupted, exit code $code; the next instance goes on from the checkpoint"
 else
-  say ERROR "The job failed with exit code $code; this instance stays for a look and costs money"
-  exit "$code"
+  fail "The job failed with exit code $code" "$code"
 fi

@@ -1,7 +1,8 @@
 """A copy of the checkout's `deploy/`, deployed by its own scripts into an account of moto's.
 
 Needs the AWS provider: CSVKAFKA_TERRAFORM_PROVIDER is its binary, or `registry` where terraform may
-fetch it. What moto lacks is said in docs/deploy.md.
+fetch it. A binary of version 5 does too: the name that version 6 changed is put as it knows
+it. What moto lacks is said in docs/deploy.md.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from uuid import uuid4
 import boto3
 import pytest
 import requests
+from moto.events.models import EventPattern, EventPatternParser
 
 from csvkafka.local.base import Stack
 from csvkafka.local.ports import ReservedPort
@@ -44,6 +46,7 @@ BATCH_ROLE = f"arn:aws:iam::{ACCOUNT}:role/batch"
 TABLE = "csv-kafka-checkpoint"
 BUCKET = "data"
 _MIRRORED_VERSION = "6.999.0"
+_NAMES_OF_VERSION_5 = {"  name_prefix ": "  compute_environment_name_prefix "}
 _SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:kafka-AbCdEf"
 _JOB: Mapping[str, object] = {
     "s3_bucket": BUCKET,
@@ -114,6 +117,14 @@ def provider_environment(folder: Path) -> dict[str, str]:
     return {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 
+def _put_names_of_version_5(deploy: Path) -> None:
+    for path in deploy.glob("**/*.tf"):
+        text = path.read_text()
+        for name, former in _NAMES_OF_VERSION_5.items():
+            text = text.replace(name, former)
+        path.write_text(text)
+
+
 @dataclass
 class Deployment:
     """One option in a folder of its own. `job` gives attributes of its variable `job` for moto's
@@ -134,6 +145,8 @@ class Deployment:
             shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
         for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".dockerignore"):
             shutil.copy(ROOT / name, checkout / name)
+        if "_v5." in Path(os.environ[PROVIDER_VARIABLE]).name:
+            _put_names_of_version_5(checkout / "deploy")
         self.place = checkout / "deploy" / self.option
         self.environment = {
             **script_environment(self.folder / "home", self.endpoint_url),
@@ -145,6 +158,8 @@ class Deployment:
         (self.folder / "provider").mkdir()
         self.environment |= provider_environment(self.folder / "provider")
         self._write_variables()
+        place = {"LocationConstraint": REGION}
+        self.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
 
     def client(self, service: str) -> Any:
         """A client of boto3's for the account."""
@@ -164,21 +179,21 @@ class Deployment:
             f"job = {job}\n{self.more}\n"
         )
 
-    def create_bucket(self) -> Any:
-        """Creates the bucket of the files, and returns the client of S3."""
-        s3 = self.client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        return s3
-
     def files(self, stack: Stack, topic: str) -> Files:
-        """A bucket for files that jobs here load into the topic."""
-        self.create_bucket()
+        """The files that jobs here load into the topic."""
         return Files(self.client, stack.bootstrap_servers, topic, BUCKET, TABLE)
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the option's folder."""
+    def run(
+        self, *command: str, check: bool = True, answer: str = "", **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the option's folder; `more` are further variables."""
         done = subprocess.run(
-            command, cwd=self.place, env=self.environment, capture_output=True, text=True
+            command,
+            cwd=self.place,
+            env=self.environment | more,
+            input=answer,
+            capture_output=True,
+            text=True,
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
@@ -205,6 +220,16 @@ class Deployment:
         said = self.run(*plan).stdout
         changed = re.findall(r"^  # (\S+) (?:will|must) be", said, re.M)
         assert changed == [], said
+
+    def matching_rules(self, event: Mapping[str, Any]) -> set[str]:
+        """The rules of EventBridge that the event fits, as moto reads patterns."""
+        found = self.client("events").list_rules()["Rules"]
+        patterns = {rule["Name"]: rule["EventPattern"] for rule in found}
+        return {
+            name
+            for name, pattern in patterns.items()
+            if EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(event)
+        }
 
     def remaining(self) -> list[str]:
         """The addresses in terraform's state."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.deploy.folders import ACCOUNT, DEPLOY, REGION
 
-DEFAULTS = {
+DEFAULTS: Mapping[str, object] = {
     "s3_bucket": "data",
     "s3_prefix": "exports/",
     "kafka_bootstrap_servers": "b-1.example.com:9098",
     "kafka_topic": "rows",
     "kafka_authentication": "none",
-    "table_name": "csv-kafka-checkpoint",
-    "region": REGION,
-    "account_id": ACCOUNT,
 }
+
+
+class ModuleError(Exception):
+    """What terraform says against the attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,21 @@ class JobModule:
         }
 
 
-def evaluate(folder: Path, **variables: object) -> JobModule:
-    """Applies the module with these variables, in the folder."""
+def evaluate(
+    folder: Path, table_name: str = "csv-kafka-checkpoint", **attributes: object
+) -> JobModule:
+    """Applies the module in the folder, with these attributes of `job`."""
+    job = {**DEFAULTS, **attributes}
+    module = {
+        "source": str(DEPLOY / "modules" / "job"),
+        "job": job,
+        "attributes": list(job),
+        "table_name": table_name,
+        "region": REGION,
+        "account_id": ACCOUNT,
+    }
     main = {
-        "module": {"job": {"source": str(DEPLOY / "modules" / "job"), **DEFAULTS, **variables}},
+        "module": {"job": module},
         "output": {
             name: {"value": f"${{module.job.{name}}}"}
             for name in ("environment", "secrets", "task_policy")
@@ -51,9 +64,11 @@ def evaluate(folder: Path, **variables: object) -> JobModule:
     }
     (folder / "main.tf.json").write_text(json.dumps(main))
     for command in (["init", "-input=false"], ["apply", "-auto-approve", "-input=false"]):
-        subprocess.run(
-            ["terraform", *command], cwd=folder, check=True, capture_output=True, text=True
+        done = subprocess.run(
+            ["terraform", *command, "-no-color"], cwd=folder, capture_output=True, text=True
         )
+        if done.returncode != 0:
+            raise ModuleError(" ".join(done.stderr.replace("│", "").split()))
     said = subprocess.run(
         ["terraform", "output", "-json"], cwd=folder, check=True, capture_output=True
     ).stdout

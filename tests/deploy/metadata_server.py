@@ -39,6 +39,15 @@ class MetadataServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    @property
+    def instance_id(self) -> str:
+        """Which instance this is."""
+        return self._answers["instance-id"]
+
+    @instance_id.setter
+    def instance_id(self, value: str) -> None:
+        self._answers["instance-id"] = value
+
     def give_notice(self) -> None:
         """From now on EC2 wants the instance back."""
         self._answers["spot/instance-action"] = NOTICE

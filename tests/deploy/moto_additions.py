@@ -1,8 +1,9 @@
-"""What EC2, Batch and ECS do, as documented, and moto does not: put over moto's own classes."""
+"""What AWS does, as documented, and moto does not: put over the classes of moto."""
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 
@@ -10,7 +11,10 @@ def apply() -> None:
     """From now on this process's moto does all of it."""
     _leave_out_tags_of_launch_templates()
     _request_spot_instances_that_are_run()
+    _keep_groups_that_rules_refer_to()
     _tell_children_of_array_jobs_their_index()
+    _keep_time_limits_of_job_queues()
+    _find_state_machines_valid()
     _run_tasks_whose_containers_name_no_memory()
 
 
@@ -77,6 +81,29 @@ def _request_spot_instances_that_are_run() -> None:
     InstanceBackend.run_instances = run
 
 
+def _keep_groups_that_rules_refer_to() -> None:
+    """EC2 deletes no security group that a rule of another one refers to: DependencyViolation."""
+    from moto.ec2.exceptions import DependencyViolationError
+    from moto.ec2.models.security_groups import SecurityGroupBackend
+
+    delete_by_moto = SecurityGroupBackend._delete_security_group
+
+    def delete(self: Any, vpc_id: str | None, group_id: str) -> None:
+        for groups in self.groups.values():
+            for group in groups.values():
+                named = {
+                    source.get("GroupId")
+                    for rule in group.ingress_rules
+                    for source in rule.source_groups
+                }
+                if group.id != group_id and group_id in named:
+                    message = f"resource {group_id} has a dependent object"
+                    raise DependencyViolationError(message)
+        delete_by_moto(self, vpc_id, group_id)
+
+    SecurityGroupBackend._delete_security_group = delete
+
+
 def _tell_children_of_array_jobs_their_index() -> None:
     """A child's container has AWS_BATCH_JOB_ARRAY_INDEX."""
     from moto.batch.models import Job
@@ -91,6 +118,40 @@ def _tell_children_of_array_jobs_their_index() -> None:
         return [*value, {"name": "AWS_BATCH_JOB_ARRAY_INDEX", "value": str(index)}]
 
     Job._get_container_property = get
+
+
+def _keep_time_limits_of_job_queues() -> None:
+    """moto forgets a queue's jobStateTimeLimitActions."""
+    from moto.batch.models import JobQueue
+    from moto.batch.responses import BatchResponse
+
+    create_by_moto, describe_by_moto = BatchResponse.createjobqueue, JobQueue.describe
+
+    def create(self: Any) -> Any:
+        answer = create_by_moto(self)
+        queue = self.batch_backend.get_job_queue_by_name(self._get_param("jobQueueName"))
+        queue.time_limits = self._get_param("jobStateTimeLimitActions") or []
+        return answer
+
+    def describe(self: Any) -> dict[str, Any]:
+        return {**describe_by_moto(self), "jobStateTimeLimitActions": self.time_limits}
+
+    JobQueue.time_limits = []
+    BatchResponse.createjobqueue, JobQueue.describe = create, describe
+
+
+def _find_state_machines_valid() -> None:
+    """terraform asks, for their versions too; step_functions.py runs the definition in tests."""
+    from moto.stepfunctions.responses import StepFunctionResponse
+
+    def validate(_: Any) -> str:
+        return json.dumps({"result": "OK", "diagnostics": [], "truncated": False})
+
+    def list_versions(_: Any) -> str:
+        return json.dumps({"stateMachineVersions": []})
+
+    StepFunctionResponse.validate_state_machine_definition = validate
+    StepFunctionResponse.list_state_machine_versions = list_versions
 
 
 def _run_tasks_whose_containers_name_no_memory() -> None:

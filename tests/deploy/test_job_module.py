@@ -21,7 +21,7 @@ from csvkafka.config.settings import SETTINGS
 from csvkafka.local.base import Stack
 from csvkafka.testing.judging.recovery_case import BUCKET, TABLE, RecoveryCase
 from tests.deploy.folders import ACCOUNT, REGION, needs
-from tests.deploy.job_module import JobModule, evaluate
+from tests.deploy.job_module import JobModule, ModuleError, evaluate
 
 pytestmark = needs("terraform")
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-AbCdEf"
@@ -75,6 +75,20 @@ def test_policy_of_msk_names_the_cluster_and_the_topics_alone(tmp_path: Path) ->
         "kafka-cluster:WriteData",  # Produce
         "kafka-cluster:WriteDataIdempotently",  # InitProducerId
     }
+
+
+def test_a_scratch_topic_may_be_written_too(tmp_path: Path) -> None:
+    job = evaluate(
+        tmp_path, kafka_authentication="iam", msk_cluster_arn=CLUSTER, scratch_topic="try"
+    )
+    topics = statement(job.statements, "KafkaTopic")["Resource"]
+    assert topics == [f"{TOPICS}/rows", f"{TOPICS}/try"]
+
+
+def test_an_attribute_that_is_not_known_is_named(tmp_path: Path) -> None:
+    """terraform itself would drop it in silence."""
+    with pytest.raises(ModuleError, match=r"job has no attribute s3_prefiks; it has .*s3_prefix"):
+        evaluate(tmp_path, s3_prefiks="exports/")
 
 
 def test_full_access_is_a_choice(tmp_path: Path) -> None:

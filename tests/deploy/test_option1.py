@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from botocore.loaders import Loader
 
-from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, TABLE, Deployment, deployed
 from tests.deploy.folders import ROOT
 
@@ -23,7 +22,7 @@ NAME = "csv-to-kafka-ecs"
 def option1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Deployed once: the tests that take it leave it as it is."""
     folder = tmp_path_factory.mktemp("option1")
-    more = 'schedule = "cron(0 2 * * ? *)"\nalarm_email = "data@example.com"'
+    more = 'alarm_email = "data@example.com"'
     with deployed("option1-ecs-fargate", folder, more=more) as deployment:
         yield deployment
 
@@ -86,7 +85,9 @@ def test_the_table_is_as_documented_and_protected(option1: Deployment) -> None:
 def test_alarms_tell_the_address(option1: Deployment) -> None:
     alarms = option1.client("cloudwatch").describe_alarms()["MetricAlarms"]
     kinds = ("failure", "no-progress", "ReadThrottleEvents", "WriteThrottleEvents")
-    assert {alarm["AlarmName"] for alarm in alarms} == {f"{NAME}-{kind}" for kind in kinds}
+    starts = ("not-started-execution", "not-started-delivery", "interrupted-not-invoked")
+    expected = {f"{NAME}-{kind}" for kind in kinds + starts}
+    assert {alarm["AlarmName"] for alarm in alarms} == expected
     (topic,) = {action for alarm in alarms for action in alarm["AlarmActions"]}
     (subscription,) = option1.client("sns").list_subscriptions()["Subscriptions"]
     assert (subscription["TopicArn"], subscription["Endpoint"]) == (topic, "data@example.com")
@@ -144,40 +145,3 @@ def test_dry_run_changes_nothing(option1: Deployment) -> None:
         assert "would run: terraform" in said.stdout + said.stderr
     assert option1.docker_calls() == calls
     option1.assert_no_drift()
-
-
-def test_deploy_again_builds_nothing_that_is_there(option1: Deployment) -> None:
-    first = option1.docker_calls()
-    tag = option1.image.rpartition(":")[2]
-    kind = "application/vnd.docker.distribution.manifest.v2+json"
-    empty = {"schemaVersion": 2, "mediaType": kind, "layers": [], "config": {"digest": "sha256:0"}}
-    option1.client("ecr").put_image(
-        repositoryName=NAME, imageTag=tag, imageManifest=json.dumps(empty)
-    )
-    said = option1.run("./deploy.sh", "--yes")
-    assert f"{NAME}:{tag} is in the registry" in said.stderr
-    assert "aws ecs run-task" in said.stdout
-    assert option1.docker_calls() == first
-
-
-def test_destroy_keeps_the_table_until_told_otherwise(deploy: Deploy) -> None:
-    deployment = deploy("option1-ecs-fargate")
-    dynamodb, ecs = deployment.client("dynamodb"), deployment.client("ecs")
-    item = {"job_id": {"S": "csv-job-1"}, "last_line": {"N": "50000"}}
-    dynamodb.put_item(TableName=TABLE, Item=item)
-    deployment.run("./destroy.sh", "--yes")
-    assert deployment.remaining() == []
-    (cluster,) = ecs.describe_clusters(clusters=[NAME])["clusters"]
-    assert cluster["status"] == "INACTIVE"
-    assert dynamodb.get_item(TableName=TABLE, Key={"job_id": item["job_id"]})["Item"] == item
-
-    refused = deployment.run("./deploy.sh", "--yes", check=False)
-    assert refused.returncode == 1
-    assert "--adopt-table" in refused.stderr.splitlines()[-1]
-    deployment.run("./deploy.sh", "--yes", "--adopt-table")
-    assert dynamodb.get_item(TableName=TABLE, Key={"job_id": item["job_id"]})["Item"] == item
-    deployment.assert_no_drift()
-
-    deployment.run("./destroy.sh", "--yes", "--delete-table")
-    assert deployment.remaining() == []
-    assert dynamodb.list_tables()["TableNames"] == []

@@ -14,15 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 from csvkafka.testing.stacks.images import JOB
-from tests.deploy.folders import DEPLOY, needs, run_options, script_environment
+from tests.deploy.deployment import CREDENTIALS, moto_account
+from tests.deploy.folders import DEPLOY, REGION, needs, run_options, script_environment
 from tests.deploy.metadata_server import MetadataServer
 
 pytestmark = needs("aws", "curl")
@@ -33,25 +36,55 @@ LASTING = CsvSpec(row_count=120_000)
 """Takes the image some seconds on a fifth of a CPU, and the paced process more than a minute."""
 
 
+@dataclass(frozen=True)
+class Account:
+    """An account of moto's, in which the instances are."""
+
+    url: str
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, REGION, endpoint_url=self.url, **CREDENTIALS)
+
+    def request_instance(self) -> tuple[str, str]:
+        """An instance as launch-spot.sh requests it, and its Spot request."""
+        ec2 = self.client("ec2")
+        options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "terminate"}
+        ran = ec2.run_instances(
+            ImageId="ami-0123456789abcdef0",
+            MinCount=1,
+            MaxCount=1,
+            InstanceMarketOptions={"MarketType": "spot", "SpotOptions": options},
+        )
+        (instance,) = ran["Instances"]
+        return instance["InstanceId"], instance["SpotInstanceRequestId"]
+
+    def requests(self) -> set[str]:
+        """The Spot requests that are open."""
+        found = self.client("ec2").describe_spot_instance_requests()["SpotInstanceRequests"]
+        return {request["SpotInstanceRequestId"] for request in found}
+
+
 @dataclass
 class Instance:
     """One Spot instance: its folder, its metadata, and run-job.sh on it."""
 
     folder: Path
     case: RecoveryCase
+    account: Account
     metadata: MetadataServer
+    spot_request: str
     docker_command: str | None = None
     """None: the container is a process."""
 
     def start(self, *, slow: bool = False, secret: str = "", **more: str) -> Incarnation:
         """Boots it. `slow`: the load takes long enough to be interrupted in the middle."""
-        environment = script_environment(self.folder, self.case.stack.aws_endpoint_url)
+        environment = script_environment(self.folder, self.account.url)
         settings = {**self.case.stack.environment(), **self.case.settings, **more}
         if slow:
             settings["CSVKAFKA_ENCODER"] = "python"
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "job.env").write_text(lines)
-        host = f"IMAGE='{JOB.name}'\nREGION='eu-west-1'\nSECRET_ARN='{secret}'\n"
+        host = f"IMAGE='{JOB.name}'\nREGION='eu-west-1'\nSECRET_ARN='{secret}'\nNAME='spot'\n"
         (self.folder / "host.env").write_text(host)
         worker = [sys.executable, "-P", "-m", "csvkafka.testing.processes.worker"]
         worker += ["--steps", str(self.folder / "steps"), "--block-bytes", "8192"]
@@ -64,6 +97,8 @@ class Instance:
             "WATCH_SECONDS": "0.2",
             "LINGER_SECONDS": "0",
             "RETRY_SECONDS": "0",
+            "PROGRESS_SECONDS": "0",
+            "STARTED_FILE": str(self.folder / "started"),
             "LOADER_COMMAND": shlex.join(worker),
             "CONTAINER": self.container,
         }
@@ -96,15 +131,25 @@ class Instance:
 NewInstance = Callable[[RecoveryCase], Instance]
 
 
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    with moto_account(tmp_path_factory.mktemp("account")) as url:
+        yield Account(url)
+
+
 @pytest.fixture(params=["image", "process"])
-def new_instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewInstance]:
+def new_instance(
+    request: pytest.FixtureRequest, tmp_path: Path, account: Account
+) -> Iterator[NewInstance]:
     """Makes instances whose container is the job's image, or a process."""
     docker = request.getfixturevalue("docker_command") if request.param == "image" else None
     with ExitStack() as instances:
 
         def make(case: RecoveryCase) -> Instance:
-            metadata = instances.enter_context(MetadataServer())
-            instance = Instance(tmp_path / f"instance-{uuid4().hex[:8]}", case, metadata, docker)
+            instance_id, spot_request = account.request_instance()
+            metadata = instances.enter_context(MetadataServer(instance_id))
+            folder = tmp_path / f"instance-{uuid4().hex[:8]}"
+            instance = Instance(folder, case, account, metadata, spot_request, docker)
             instances.callback(instance.remove_container)
             return instance
 
@@ -126,7 +171,56 @@ def test_done_the_instance_ends_itself(recovery_case: NewCase, new_instance: New
     assert f"(line {case.row_count})" in instance.log()
     assert pattern("progress") in instance.log(), "the alarm of no progress sees none"
     assert pattern("errors") not in instance.log(), "the alarm of failures goes off"
+    assert instance.spot_request not in instance.account.requests(), "the next one would start"
     case.assert_once()
+
+
+def test_a_request_that_cannot_be_cancelled_keeps_the_instance(
+    recovery_case: NewCase, new_instance: NewInstance
+) -> None:
+    """If it shut down, the persistent request would start the next one, for ever."""
+    case = recovery_case()
+    instance = new_instance(case)
+    instance.metadata.instance_id = "i-00000000000000000"  # EC2 knows none of that name
+    case.ends(instance.start(), 1)
+    assert not instance.is_shut_down
+    assert "attempt 5 failed: cancel_request" in instance.log()
+    assert "ERROR - The job is done, but its Spot request is not cancelled" in instance.log()
+    assert pattern("errors") in instance.log(), "nobody is told"
+    case.assert_once()
+
+
+def test_progress_goes_to_the_alarm_of_the_job_which_ends_with_it(
+    recovery_case: NewCase, new_instance: NewInstance
+) -> None:
+    case = recovery_case(LASTING, settings={"CHECKPOINT_INTERVAL": "5000"})
+    instance = new_instance(case)
+    cloudwatch = instance.account.client("cloudwatch")
+    dimension = {"Name": "JobId", "Value": case.job_id}
+    cloudwatch.put_metric_alarm(
+        AlarmName=f"spot-job-{case.job_id}",
+        ComparisonOperator="LessThanThreshold",
+        EvaluationPeriods=1,
+        Threshold=1,
+        Namespace="csvkafka/spot",
+        MetricName="JobProgress",
+        Dimensions=[dimension],
+        Statistic="Sum",
+        Period=300,
+    )
+
+    def told() -> list[Any]:
+        wanted = {"Namespace": "csvkafka/spot", "MetricName": "JobProgress"}
+        found: list[Any] = cloudwatch.list_metrics(**wanted, Dimensions=[dimension])["Metrics"]
+        return found
+
+    run = instance.start(slow=True)
+    run.wait_until(lambda: bool(told()), "tell its progress", 60)
+    instance.metadata.give_notice()
+    case.ends(run, 0)
+    assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == 1, "the job is not done"
+    case.ends(new_instance(case).start(), 0)
+    assert cloudwatch.describe_alarms()["MetricAlarms"] == []
 
 
 def test_failed_the_instance_stays_with_its_log(
@@ -139,6 +233,10 @@ def test_failed_the_instance_stays_with_its_log(
     assert "run-job - ERROR - The job failed with exit code 1" in instance.log()
     assert "no-such-key.csv" in instance.log()
     assert pattern("errors") in instance.log()
+    assert instance.spot_request in instance.account.requests()
+    tags = instance.account.client("ec2").describe_tags()["Tags"]
+    state = {tag["ResourceId"]: tag["Value"] for tag in tags if tag["Key"] == "JobState"}
+    assert state[instance.metadata.instance_id] == "failed"
 
 
 def test_a_secret_that_cannot_be_read_stops_before_the_job(
@@ -189,3 +287,39 @@ def test_shutdown_of_the_host_stops_the_job_too(
     case.assert_midway()
     case.ends(new_instance(case).start(), 0)
     case.assert_once()
+
+
+# -- the boot --------------------------------------------------------------------------------------
+
+
+def watchdog(folder: Path, account: Account, started: Path) -> Path:
+    """Runs the watchdog; returns the note that a shutdown leaves."""
+    environment = script_environment(folder, account.url)
+    (folder / "host.env").write_text("REGION='eu-west-1'\nLOG_GROUP='/ec2/boot'\n")
+    (folder / "boot.log").write_text('dnf: "no route to host"\n\tpackages failed\n')
+    environment |= {
+        "CONFIG_DIR": str(folder),
+        "STARTED_FILE": str(started),
+        "BOOT_LOG": str(folder / "boot.log"),
+    }
+    script = DEPLOY / "option3-ec2-spot" / "watchdog.sh"
+    done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "shutdown"
+
+
+def test_a_boot_that_fails_is_said_and_ends(tmp_path: Path, account: Account) -> None:
+    logs = account.client("logs")
+    logs.create_log_group(logGroupName="/ec2/boot")
+    assert watchdog(tmp_path, account, tmp_path / "started").exists()
+    (stream,) = logs.describe_log_streams(logGroupName="/ec2/boot")["logStreams"]
+    name = stream["logStreamName"]
+    events = logs.get_log_events(logGroupName="/ec2/boot", logStreamName=name)["events"]
+    (message,) = (event["message"] for event in events)
+    assert pattern("errors") in message
+    assert 'dnf: "no route to host"' in message
+
+
+def test_a_job_that_began_is_let_be(tmp_path: Path, account: Account) -> None:
+    (tmp_path / "started").touch()
+    assert not watchdog(tmp_path, account, tmp_path / "started").exists()

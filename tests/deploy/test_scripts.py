@@ -16,7 +16,7 @@ import yaml
 from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
-OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh")]
+OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh", "watchdog.sh")]
 
 
 def name_of(path: Path) -> str:
@@ -105,9 +105,9 @@ def test_scripts_need_no_other_program() -> None:
 # -- the image's tag ------------------------------------------------------------------------------
 
 
-def source_tag(root: Path) -> str:
+def source_digest(root: Path) -> str:
     return subprocess.run(
-        ["bash", "-c", f'source "{DEPLOY}/lib.sh"; source_tag "{root}"'],
+        ["bash", "-c", f'source "{DEPLOY}/lib.sh"; source_digest "{root}"'],
         check=True,
         capture_output=True,
         text=True,
@@ -121,18 +121,18 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
-    tag = source_tag(copy)
-    assert re.fullmatch("src-[0-9a-f]{12}", tag)
-    assert source_tag(copy) == tag
+    tag = source_digest(copy)
+    assert re.fullmatch("[0-9a-f]{64}.*", tag)
+    assert source_digest(copy) == tag
     (copy / "csvkafka" / "_compiled.abi3.so").write_text(
         "built in the checkout, not in the image\n"
     )
-    assert source_tag(copy) == tag
+    assert source_digest(copy) == tag
     tags = {tag}
     for name in ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py"):
         (copy / name).write_text("changed\n")
-        assert source_tag(copy) not in tags, name
-        tags.add(source_tag(copy))
+        assert source_digest(copy) not in tags, name
+        tags.add(source_digest(copy))
 
 
 # -- user data ------------------------------------------------------------------------------------
@@ -147,6 +147,7 @@ def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
         "job_env": '${base64encode("S3_KEY=a.csv\\n")}',
         "host_env": "${base64encode(\"IMAGE='a'\\n\")}",
         "run_job": f'${{base64gzip(file("{option}/run-job.sh"))}}',
+        "watchdog": f'${{base64gzip(file("{option}/watchdog.sh"))}}',
         "unit": f'${{base64encode(file("{option}/csv-to-kafka.service"))}}',
         "agent": '${base64encode("{}")}',
     }
@@ -168,6 +169,22 @@ def test_user_data_writes_the_files_that_are_here(user_data: str) -> None:
     # Who may read the instance's files reads no settings of the job.
     assert files["/etc/csv-to-kafka/job.env"]["permissions"] == "0600"
     assert len(user_data) < 16_384, "EC2 takes no more"
+
+
+@needs("terraform")
+def test_the_unit_starts_again_after_a_reboot(user_data: str) -> None:
+    data = yaml.safe_load(user_data)
+    files = {entry["path"]: entry for entry in data["write_files"]}
+    unit = base64.b64decode(files["/etc/systemd/system/csv-to-kafka.service"]["content"]).decode()
+    assert "\n[Install]\nWantedBy=multi-user.target\n" in unit
+    assert ["systemctl", "enable", "csv-to-kafka"] in data["runcmd"]
+
+
+@needs("terraform")
+def test_the_watchdog_waits_before_anything_can_fail(user_data: str) -> None:
+    data = yaml.safe_load(user_data)
+    ((*_, script),) = data["bootcmd"]
+    assert script in {entry["path"] for entry in data["write_files"]}
 
 
 @needs("terraform", "cloud-init")

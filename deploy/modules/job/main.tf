@@ -8,19 +8,19 @@ terraform {
 }
 
 locals {
-  kafka_iam = var.kafka_authentication == "iam"
+  kafka_iam = var.job.kafka_authentication == "iam"
 
   environment = merge(
     {
-      S3_BUCKET               = var.s3_bucket
-      KAFKA_BOOTSTRAP_SERVERS = var.kafka_bootstrap_servers
-      KAFKA_TOPIC             = var.kafka_topic
+      S3_BUCKET               = var.job.s3_bucket
+      KAFKA_BOOTSTRAP_SERVERS = var.job.kafka_bootstrap_servers
+      KAFKA_TOPIC             = var.job.kafka_topic
       DYNAMODB_TABLE          = var.table_name
       AWS_REGION              = var.region
     },
-    var.s3_key == "" ? {} : { S3_KEY = var.s3_key, JOB_ID = var.job_id },
-    var.dead_letter_topic == "" ? {} : {
-      DEAD_LETTER_TOPIC = var.dead_letter_topic
+    var.job.s3_key == "" ? {} : { S3_KEY = var.job.s3_key, JOB_ID = var.job.job_id },
+    var.job.dead_letter_topic == "" ? {} : {
+      DEAD_LETTER_TOPIC = var.job.dead_letter_topic
       ON_BAD_ROW        = "dead-letter"
     },
     {
@@ -29,20 +29,20 @@ locals {
       iam   = { KAFKA_SECURITY_PROTOCOL = "SASL_SSL", KAFKA_AWS_MSK_IAM = "true" }
       scram = { KAFKA_SECURITY_PROTOCOL = "SASL_SSL", KAFKA_SASL_MECHANISM = "SCRAM-SHA-512" }
       plain = { KAFKA_SECURITY_PROTOCOL = "SASL_SSL", KAFKA_SASL_MECHANISM = "PLAIN" }
-    }[var.kafka_authentication],
-    var.settings,
+    }[var.job.kafka_authentication],
+    var.job.settings,
   )
 
   # The secret holds what MSK's own SCRAM secrets hold: {"username": "...", "password": "..."}.
-  secrets = contains(["scram", "plain"], var.kafka_authentication) ? {
-    KAFKA_SASL_PLAIN_USERNAME = "${var.kafka_secret_arn}:username::"
-    KAFKA_SASL_PLAIN_PASSWORD = "${var.kafka_secret_arn}:password::"
+  secrets = contains(["scram", "plain"], var.job.kafka_authentication) ? {
+    KAFKA_SASL_PLAIN_USERNAME = "${var.job.kafka_secret_arn}:username::"
+    KAFKA_SASL_PLAIN_PASSWORD = "${var.job.kafka_secret_arn}:password::"
   } : {}
 
-  topics = compact([var.kafka_topic, var.dead_letter_topic])
+  topics = distinct(compact([var.job.kafka_topic, var.job.scratch_topic, var.job.dead_letter_topic]))
   # arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID -> …:topic/NAME/UUID/TOPIC
   topic_arns = [
-    for topic in local.topics : "${replace(var.msk_cluster_arn, ":cluster/", ":topic/")}/${topic}"
+    for topic in local.topics : "${replace(var.job.msk_cluster_arn, ":cluster/", ":topic/")}/${topic}"
   ]
 
   statements = concat(
@@ -51,15 +51,15 @@ locals {
         Sid      = "ReadSource"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = ["arn:${var.partition}:s3:::${var.s3_bucket}/${var.s3_prefix}*"]
+        Resource = ["arn:${var.partition}:s3:::${var.job.s3_bucket}/${var.job.s3_prefix}*"]
       },
       # Without it S3 answers 403 where 404 is the truth: a wrong key would look like a wrong policy.
       {
         Sid       = "TellMissingFromForbidden"
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
-        Resource  = ["arn:${var.partition}:s3:::${var.s3_bucket}"]
-        Condition = { StringLike = { "s3:prefix" = ["${var.s3_prefix}*"] } }
+        Resource  = ["arn:${var.partition}:s3:::${var.job.s3_bucket}"]
+        Condition = { StringLike = { "s3:prefix" = ["${var.job.s3_prefix}*"] } }
       },
       {
         Sid    = "Checkpoint"
@@ -76,19 +76,19 @@ locals {
       },
     ],
     # S3 decrypts with the key for whoever may use it; only through S3 then.
-    var.s3_kms_key_arn == "" ? [] : [{
+    var.job.s3_kms_key_arn == "" ? [] : [{
       Sid       = "DecryptSource"
       Effect    = "Allow"
       Action    = ["kms:Decrypt"]
-      Resource  = [var.s3_kms_key_arn]
-      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+      Resource  = [var.job.s3_kms_key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.${var.dns_suffix}" } }
     }],
     !local.kafka_iam ? [] : [
-      for statement in(var.msk_full_access ? [
+      for statement in(var.job.msk_full_access ? [
         {
           Sid      = "KafkaAll"
           Action   = ["kafka-cluster:*"]
-          Resource = concat([var.msk_cluster_arn], local.topic_arns)
+          Resource = concat([var.job.msk_cluster_arn], local.topic_arns)
         },
         ] : [
         {
@@ -100,7 +100,7 @@ locals {
             "kafka-cluster:DescribeClusterDynamicConfiguration",
             "kafka-cluster:WriteDataIdempotently",
           ]
-          Resource = [var.msk_cluster_arn]
+          Resource = [var.job.msk_cluster_arn]
         },
         {
           Sid = "KafkaTopic"

@@ -1,3 +1,13 @@
+output "job" {
+  description = "The job with its defaults."
+  value       = var.job
+
+  precondition {
+    condition     = length(setsubtract(var.attributes, keys(var.job))) == 0
+    error_message = "job has no attribute ${join(", ", setsubtract(var.attributes, keys(var.job)))}; it has ${join(", ", keys(var.job))}."
+  }
+}
+
 output "environment" {
   description = "The job's environment variables."
   value       = local.environment

@@ -1,74 +1,60 @@
-variable "s3_bucket" {
-  description = "Bucket of the CSV objects."
-  type        = string
-}
-
-variable "s3_prefix" {
-  description = "Keys that the job may read begin with this; empty: the whole bucket."
-  type        = string
-  default     = ""
-}
-
-variable "s3_kms_key_arn" {
-  description = "Key that encrypts the objects, if it is one of your own."
-  type        = string
-  default     = ""
-}
-
-variable "s3_key" {
-  description = "Key of the CSV object; empty: given at each run."
-  type        = string
-  default     = ""
-}
-
-variable "job_id" {
-  description = "Name of the job: one for each file."
-  type        = string
-  default     = "csv-job-1"
-}
-
-variable "kafka_bootstrap_servers" {
-  description = "Brokers as host:port,host:port."
-  type        = string
-}
-
-variable "kafka_topic" {
-  description = "Topic that gets the rows."
-  type        = string
-}
-
-variable "dead_letter_topic" {
-  description = "Topic for bad rows; empty: a bad row stops the job."
-  type        = string
-  default     = ""
-}
-
-variable "kafka_authentication" {
-  description = "How the job identifies itself to Kafka: none, tls, iam, scram or plain."
-  type        = string
-}
-
-variable "kafka_secret_arn" {
-  description = "Secret with username and password."
-  type        = string
-  default     = ""
+variable "job" {
+  description = "What is loaded where, and how the job identifies itself to Kafka."
+  type = object({
+    s3_bucket               = string                        # Bucket of the CSV objects.
+    s3_prefix               = optional(string, "")          # Keys that the job may read begin with this; empty: the whole bucket.
+    s3_kms_key_arn          = optional(string, "")          # Key that encrypts the objects, if it is one of your own.
+    s3_key                  = optional(string, "")          # Key of the CSV object; empty: given at each run.
+    job_id                  = optional(string, "csv-job-1") # Name of the job of `s3_key`: one for each file.
+    kafka_bootstrap_servers = string                        # Brokers as host:port,host:port.
+    kafka_topic             = string                        # Topic that gets the rows.
+    scratch_topic           = optional(string, "")          # Topic of first tests, which the job may write too.
+    dead_letter_topic       = optional(string, "")          # Topic for bad rows; empty: a bad row stops the job.
+    kafka_authentication    = optional(string, "iam")       # How the job identifies itself to Kafka: none, tls, iam, scram or plain.
+    kafka_secret_arn        = optional(string, "")          # Secret with username and password, for scram and plain.
+    msk_cluster_arn         = optional(string, "")          # ARN of the MSK cluster, for iam.
+    msk_full_access         = optional(bool, false)         # kafka-cluster:* on the cluster and the topics, instead of what the loader needs.
+    settings                = optional(map(string), {})     # More settings of the loader by their environment variables.
+  })
 
   validation {
-    condition     = length(var.kafka_secret_arn) == 0 || startswith(var.kafka_secret_arn, "arn:")
-    error_message = "kafka_secret_arn must be an ARN."
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.job.s3_bucket))
+    error_message = "job.s3_bucket must be the name of a bucket, without s3://."
+  }
+  validation {
+    condition     = var.job.s3_key == "" || startswith(var.job.s3_key, var.job.s3_prefix)
+    error_message = "job.s3_key must begin with job.s3_prefix: the job may read nothing else."
+  }
+  validation {
+    condition     = can(regex("^[^:,\\s]+:[0-9]+(,[^:,\\s]+:[0-9]+)*$", var.job.kafka_bootstrap_servers))
+    error_message = "job.kafka_bootstrap_servers must be host:port,host:port."
+  }
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]{1,249}$", var.job.kafka_topic))
+    error_message = "job.kafka_topic must be the name of a topic."
+  }
+  validation {
+    condition     = contains(["none", "tls", "iam", "scram", "plain"], var.job.kafka_authentication)
+    error_message = "job.kafka_authentication must be none, tls, iam, scram or plain."
+  }
+  validation {
+    condition     = var.job.kafka_authentication != "iam" || can(regex("^arn:aws[a-z-]*:kafka:[^:]+:[0-9]{12}:cluster/[^/]+/[^/]+$", var.job.msk_cluster_arn))
+    error_message = "job.kafka_authentication \"iam\" needs job.msk_cluster_arn, the ARN of the cluster."
+  }
+  validation {
+    condition     = !contains(["scram", "plain"], var.job.kafka_authentication) || startswith(var.job.kafka_secret_arn, "arn:")
+    error_message = "job.kafka_authentication \"scram\" and \"plain\" need job.kafka_secret_arn, a secret with username and password."
+  }
+  validation {
+    condition     = !anytrue([for name, value in var.job.settings : can(regex("PASSWORD|[\\r\\n]", "${name}${value}"))])
+    error_message = "job.settings must hold no password (use job.kafka_secret_arn) and no line breaks."
   }
 }
 
-variable "msk_cluster_arn" {
-  description = "ARN of the MSK cluster."
-  type        = string
-  default     = ""
-}
-
-variable "msk_full_access" {
-  description = "kafka-cluster:* on the cluster and the topics, instead of what the loader needs."
-  type        = bool
-  default     = false
+variable "attributes" {
+  description = "The names that were given in `job`: terraform drops those that it does not know."
+  type        = list(string)
+  default     = []
 }
 
 variable "table_name" {
@@ -92,8 +78,8 @@ variable "partition" {
   default     = "aws"
 }
 
-variable "settings" {
-  description = "More settings of the loader by their environment variables."
-  type        = map(string)
-  default     = {}
+variable "dns_suffix" {
+  description = "Ends the names of AWS's hosts in the partition."
+  type        = string
+  default     = "amazonaws.com"
 }

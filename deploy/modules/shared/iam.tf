@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "secret" {
   statement {
     sid       = "KafkaCredentials"
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = [local.reads_secret ? var.job.kafka_secret_arn : "arn:aws:secretsmanager:::secret:none"]
+    resources = [local.reads_secret ? module.job.job.kafka_secret_arn : "arn:aws:secretsmanager:::secret:none"]
   }
 
   dynamic "statement" {
@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "secret" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["secretsmanager.${local.region}.amazonaws.com"]
+        values   = ["secretsmanager.${local.region}.${local.dns_suffix}"]
       }
     }
   }

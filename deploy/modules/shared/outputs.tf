@@ -1,3 +1,8 @@
+output "job" {
+  description = "The job with its defaults."
+  value       = module.job.job
+}
+
 output "account_id" {
   description = "The account."
   value       = local.account_id

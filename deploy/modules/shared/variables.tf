@@ -9,54 +9,23 @@ variable "name" {
 }
 
 variable "job" {
-  description = "What is loaded where, and how the job identifies itself to Kafka (see modules/job)."
-  type = object({
-    s3_bucket               = string
-    s3_prefix               = optional(string, "")
-    s3_kms_key_arn          = optional(string, "")
-    s3_key                  = optional(string, "")
-    job_id                  = optional(string, "csv-job-1")
-    kafka_bootstrap_servers = string
-    kafka_topic             = string
-    dead_letter_topic       = optional(string, "")
-    kafka_authentication    = optional(string, "iam")
-    kafka_secret_arn        = optional(string, "")
-    msk_cluster_arn         = optional(string, "")
-    msk_full_access         = optional(bool, false)
-    settings                = optional(map(string), {})
-  })
+  description = "What is loaded where: see modules/job."
+  type        = any
+}
+
+variable "region" {
+  description = "The region."
+  type        = string
+}
+
+variable "broker_security_group_id" {
+  description = "Security group of the brokers, which lets the job in; empty: its owner does that."
+  type        = string
+  default     = ""
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.job.s3_bucket))
-    error_message = "job.s3_bucket must be the name of a bucket, without s3://."
-  }
-  validation {
-    condition     = startswith(var.job.s3_key, var.job.s3_prefix)
-    error_message = "job.s3_key must begin with job.s3_prefix: the job may read nothing else."
-  }
-  validation {
-    condition     = can(regex("^[^:,\\s]+:[0-9]+(,[^:,\\s]+:[0-9]+)*$", var.job.kafka_bootstrap_servers))
-    error_message = "job.kafka_bootstrap_servers must be host:port,host:port."
-  }
-  validation {
-    condition     = can(regex("^[A-Za-z0-9._-]{1,249}$", var.job.kafka_topic))
-    error_message = "job.kafka_topic must be the name of a topic."
-  }
-  validation {
-    condition     = contains(["none", "tls", "iam", "scram", "plain"], var.job.kafka_authentication)
-    error_message = "job.kafka_authentication must be none, tls, iam, scram or plain."
-  }
-  validation {
-    condition     = var.job.kafka_authentication != "iam" || can(regex("^arn:aws[a-z-]*:kafka:[^:]+:[0-9]{12}:cluster/[^/]+/[^/]+$", var.job.msk_cluster_arn))
-    error_message = "job.kafka_authentication \"iam\" needs job.msk_cluster_arn, the ARN of the cluster."
-  }
-  validation {
-    condition     = !contains(["scram", "plain"], var.job.kafka_authentication) || startswith(var.job.kafka_secret_arn, "arn:")
-    error_message = "job.kafka_authentication \"scram\" and \"plain\" need job.kafka_secret_arn, a secret with username and password."
-  }
-  validation {
-    condition     = !anytrue([for name, value in var.job.settings : can(regex("PASSWORD|[\\r\\n]", "${name}${value}"))])
-    error_message = "job.settings must hold no password (use job.kafka_secret_arn) and no line breaks."
+    condition     = can(regex("^(sg-[0-9a-f]+)?$", var.broker_security_group_id))
+    error_message = "broker_security_group_id must look like sg-0123456789abcdef0."
   }
 }
 
@@ -143,7 +112,7 @@ variable "no_progress_minutes" {
   default     = 15
 
   validation {
-    condition     = var.no_progress_minutes >= 5 && var.no_progress_minutes % 5 == 0 && var.no_progress_minutes <= 120
-    error_message = "no_progress_minutes must be 5, 10, …, 120."
+    condition     = var.no_progress_minutes >= 5 && var.no_progress_minutes % 5 == 0 && var.no_progress_minutes <= 1440
+    error_message = "no_progress_minutes must be 5, 10, …, 1440 (a day: CloudWatch looks back no further)."
   }
 }
