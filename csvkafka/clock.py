@@ -28,11 +28,12 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The host's clocks. `wall()` is the wall clock at start plus monotonic time, so a step of the
-    wall clock (NTP, an operator) while a load runs does not reach record timestamps."""
+    """The host's clocks. `wall()` is the wall clock at start plus the time since, suspend included:
+    a step of the wall clock (NTP, an operator) while a load runs does not reach record timestamps,
+    and they do not fall behind the brokers' time, which would let a producer id expire early."""
 
     def __init__(self) -> None:
-        self._wall_at_start = time.time() - time.monotonic()
+        self._wall_at_start = time.time() - self.boottime()
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -41,7 +42,7 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOTTIME else time.monotonic()
 
     def wall(self) -> float:
-        return self._wall_at_start + time.monotonic()
+        return self._wall_at_start + self.boottime()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

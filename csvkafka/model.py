@@ -253,7 +253,8 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True)
 class BatchHeader:
     """A batch as the log holds it. `last_sequence` and `base_sequence` are -1 if the writer is
-    not idempotent; `is_control` marks transaction markers."""
+    not idempotent; `is_control` marks transaction markers. `max_timestamp_ms` is the Unix time of
+    its latest record, -1 where it is not told."""
 
     base_kafka_offset: int
     last_kafka_offset: int
@@ -262,6 +263,7 @@ class BatchHeader:
     producer_epoch: int
     base_sequence: int
     is_control: bool = False
+    max_timestamp_ms: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +314,8 @@ class ProduceOutcome:
 class TopicFacts:
     """What the cluster says of a topic. `topic_id` is the cluster's UUID for this very topic as
     text; `config` holds the topic's effective settings by Kafka's names. `rights` are the ACL
-    operations that `principal` has on it, None if the cluster did not tell."""
+    operations that `principal` has on it, None if the cluster did not tell. `forgets_after_ms`:
+    the broker forgets a producer id so long after its last record; None if it did not tell."""
 
     cluster_id: str
     topic_id: str
@@ -321,6 +324,7 @@ class TopicFacts:
     config: dict[str, str]
     rights: frozenset[str] | None = None
     principal: str = ""
+    forgets_after_ms: int | None = None
 
 
 class JobStatus(StrEnum):
@@ -348,6 +352,7 @@ class Step(StrEnum):
     EPOCH_STORED = "epoch-stored"
     SOURCE_OPENED = "source-opened"
     BLOCK_TAKEN = "block-taken"
+    LANE_RESTED = "lane-rested"
     BATCH_SENT = "batch-sent"
     BATCH_ACKNOWLEDGED = "batch-acknowledged"
     BLOCK_ACKNOWLEDGED = "block-acknowledged"

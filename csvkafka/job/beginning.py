@@ -17,7 +17,12 @@ from csvkafka.interfaces import Item
 from csvkafka.job import adoption
 from csvkafka.job.definition import JobSpec, check_same_job, define, has_promised_nothing
 from csvkafka.job.parts import JobParts
-from csvkafka.job.preflight import check_partition, check_topic, missing_topic
+from csvkafka.job.preflight import (
+    check_partition,
+    check_topic,
+    longest_rest_seconds,
+    missing_topic,
+)
 from csvkafka.ledger.item import (
     JobDefinition,
     StoredJob,
@@ -44,11 +49,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a run knows once the item stands."""
+    """What a run knows once the item stands. A lane that rested for longer than
+    `longest_rest_seconds` may have been forgotten by its leader."""
 
     definition: JobDefinition
     plan: EncodePlan
     stored: StoredJob
+    longest_rest_seconds: float
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -109,7 +116,7 @@ class Beginning:
                 self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
                 plan = self._plan(definition, header, facts)
                 self._check_first_row(look, plan)
-                return Begun(definition, plan, stored)
+                return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
             else:
                 self._create(source, look, facts)
 
@@ -124,7 +131,8 @@ class Beginning:
         definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
         self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts, look.header.names))
         self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
-        return Begun(definition, self._plan(definition, look.header, facts), stored)
+        plan = self._plan(definition, look.header, facts)
+        return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
 
     def _create(
         self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]

@@ -5,6 +5,7 @@ Pure. A setting that the cluster did not tell (no right to read it) is taken as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from csvkafka.errors import ConfigError, SinkRefusedError, counted
@@ -20,6 +21,12 @@ SHORTEST_TIMESTAMP_LIMIT_MS = 600_000
 """A resent batch keeps its timestamp, so it may be this old when the broker takes it."""
 
 DAY_MS = 86_400_000
+
+DEFAULT_FORGETS_AFTER_MS = DAY_MS
+"""`producer.id.expiration.ms` where nobody set it. Before Kafka 3.4 it was seven days."""
+
+SAFE_SHARE_OF_REST = 0.5
+"""What is left is for clocks that differ: the broker compares its own with a record's time."""
 
 _NEEDED = ("READ", "WRITE", "DESCRIBE")
 
@@ -59,6 +66,13 @@ def missing_topic(topic: str, data_topic: str) -> ConfigError:
         f"kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic} --partitions 1 "
         "--replication-factor 3"
     )
+
+
+def longest_rest_seconds(topics: Iterable[TopicFacts]) -> float:
+    """How long a lane may rest before its leader may have forgotten the job's producer id."""
+    told = [facts.forgets_after_ms for facts in topics]
+    shortest_ms = min(DEFAULT_FORGETS_AFTER_MS if ms is None else ms for ms in told)
+    return SAFE_SHARE_OF_REST * shortest_ms / 1000
 
 
 def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:

@@ -77,6 +77,11 @@ def _lane_after_tail(
     return LaneProgress(walk.next_row, end, tuple(walk.epochs))
 
 
+def heard_ms(tail: LaneTail, identity: ProducerIdentity) -> int:
+    """The Unix time of our last record in the tail; -1 if none is left there."""
+    return max((batch.max_timestamp_ms for batch in _ours(tail, identity)), default=-1)
+
+
 def _ours(tail: LaneTail, identity: ProducerIdentity) -> list[BatchHeader]:
     """The batches of our producer id, of whichever epoch: nobody else is given one of its
     epochs."""

@@ -17,7 +17,7 @@ from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
 from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.row_by_row import load_row_by_row
-from csvkafka.job.tails import Found, Tails
+from csvkafka.job.tails import Tails
 from csvkafka.ledger import owner
 from csvkafka.ledger.item import StoredJob, decode
 from csvkafka.model import (
@@ -30,6 +30,8 @@ from csvkafka.model import (
 from csvkafka.pipeline.bad_row_limit import LimitedFeed
 from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import (
+    Found,
+    LaneRested,
     LeaseLapsed,
     Progress,
     RescanNeeded,
@@ -144,7 +146,7 @@ class Job:
             if sent_before is None:
                 sent_before = found.start.total_sent + found.row_count
             try:
-                final = self._pass(begun, found, identity)
+                final = self._pass(begun, found, identity, tails)
                 row_count, total_sent = final.position.row_count, final.total_sent
                 return JobResult(
                     row_count,
@@ -165,7 +167,7 @@ class Job:
                 self._observer.report(Step.RESTARTED)
             except RescanNeeded as refusal:
                 forgotten = refusal if isinstance(refusal, ProducerForgotten) else None
-                if ends != before or isinstance(refusal, LeaseLapsed):
+                if ends != before or isinstance(refusal, LeaseLapsed | LaneRested):
                     scans_without_progress = 0
                 else:
                     scans_without_progress += 1
@@ -201,13 +203,21 @@ class Job:
         begun: Begun,
         found: Found,
         identity: ProducerIdentity,
+        tails: Tails,
     ) -> Checkpoint:
         """Step 5: from the checkpoint to the end of the source. Raises RescanNeeded."""
         parts = self._parts
         self._tend_lease()
         start = found.start
-        progress = Progress(start, found.ends, found.read_to)
-        sequencer = Sequencer(found.ends, identity, parts.clock, parts.seal)
+        progress = Progress(found)
+        sequencer = Sequencer(
+            found.ends,
+            identity,
+            parts.clock,
+            parts.seal,
+            found.heard_ms,
+            begun.longest_rest_seconds,
+        )
         with closing(parts.open_sink(begun.lanes, begun.definition.topic_ids)) as sink:
             feed = parts.open_feed(start.position, begun.plan, progress.skip, sink.wake)
             if (topic := self._spec.dead_letter_topic) is not None:
@@ -234,6 +244,7 @@ class Job:
                     settings=parts.settings,
                     observer=self._observer,
                     stop_signal=parts.stop_signal,
+                    look_at=tails.look_at,
                 ).run()
         return progress.checkpoint
 

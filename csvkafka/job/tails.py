@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from csvkafka.errors import SequenceError
 from csvkafka.job.epochs import forgotten_lanes, with_new_epochs
 from csvkafka.job.parts import JobParts
-from csvkafka.job.recovery import lanes_after_tails
-from csvkafka.model import Checkpoint, Lane, LaneProgress, ProducerIdentity, Step
+from csvkafka.job.recovery import heard_ms, lanes_after_tails
+from csvkafka.model import Lane, LaneProgress, LaneTail, ProducerIdentity, Step
+from csvkafka.pipeline.progress import Found
 from csvkafka.pipeline.sequencer import ProducerForgotten
 
 log = logging.getLogger(__name__)
@@ -22,28 +23,18 @@ LOOKS = 10
 """A new epoch takes two; each batch that a zombie gets in between takes one more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`start` is the stored checkpoint, `ends` where the lanes really end; the partition of lane i
-    was read up to Kafka offset `read_to[i]` for that."""
-
-    start: Checkpoint
-    ends: tuple[LaneProgress, ...]
-    read_to: tuple[int, ...]
-
-    @property
-    def row_count(self) -> int:
-        """How many rows after the checkpoint are in the topic."""
-        return rows_in(self.ends) - rows_in(self.start.lanes)
-
-
-def rows_in(lanes: Sequence[LaneProgress]) -> int:
-    """The rows of all these lanes."""
-    return sum(lane.next_sequence for lane in lanes)
-
-
 def _tell_nobody(_: Step, **_facts: int) -> None:
     pass
+
+
+def _unread(found: Found, known: Sequence[bool | None]) -> dict[int, int]:
+    """Where something of ours may be taken before we send: where the leader did not say that it
+    knows us, and so refuses what is not next. Of a lane without rows there is nothing to take."""
+    return {
+        lane: kafka_offset
+        for lane, kafka_offset in found.unread.items()
+        if known[lane] is not True and found.ends[lane].next_sequence > 0
+    }
 
 
 class Tails:
@@ -69,9 +60,17 @@ class Tails:
         the answer because of which we look again.
 
         Raises RecoveryError, CheckpointError; SequenceError if that does not come to an end."""
+        return self._find(range(len(self._lanes)), refused)
+
+    def look_at(self, lanes: Sequence[int]) -> Found:
+        """So too for these lanes alone, of a run that goes on; the others are taken as stored."""
+        return self._find(lanes, None)
+
+    def _find(self, lanes: Sequence[int], refused: ProducerForgotten | None) -> Found:
+        """See `find`."""
         for _ in range(LOOKS):
-            found = self._scan()
-            known = self._known(found.ends)
+            found = self._scan(lanes)
+            known = self._known(lanes, found.ends)
             forgotten = forgotten_lanes(
                 found.ends, known, None if refused is None else (refused.lane, refused.next_row)
             )
@@ -79,12 +78,13 @@ class Tails:
                 # A leader that had forgotten us may have taken a late batch of ours after the scan,
                 # and know us since. From its answer on it refuses what is not next: so the end that
                 # counts is the one that is read after the answer.
-                return self._scan(once_more=True) if True in known else found
+                found = self._scan(lanes, once_more=True) if True in known else found
+                return replace(found, unread=_unread(found, known))
             # Something of ours may have been taken since the scan, before or after a leader
             # answered. If the lanes still end where they did, nothing was: so many rows are there,
             # and who had forgotten us still has. Else the leader may know us again: it is asked
             # again.
-            again = self._scan()
+            again = self._scan(lanes)
             if again.ends == found.ends:
                 self._begin_epochs(again, forgotten)
         raise SequenceError(
@@ -93,32 +93,48 @@ class Tails:
             "producer id or changes the item. Stop it, and run again."
         )
 
-    def _scan(self, *, once_more: bool = False) -> Found:
-        """Reads the item anew, and each lane's tail. `once_more`: the observer knows already."""
-        report = self._parts.observer.report if not once_more else _tell_nobody
+    def _scan(self, lanes: Sequence[int], *, once_more: bool = False) -> Found:
+        """Reads the item anew, and the tails of these lanes. `once_more`: the observer knows
+        already. `unread` is what was not read: all from the end of each lane on."""
+        all_lanes = len(lanes) == len(self._lanes)
+        report = self._parts.observer.report if all_lanes and not once_more else _tell_nobody
         self._tend_lease()
-        stored = self._parts.ask_table(self._parts.ledger.read_mine)
+        stored = self._parts.ask_table(
+            lambda: self._parts.ledger.read_mine(before_all_lanes=all_lanes)
+        )
         start = stored.checkpoint_for(self._lanes)
         report(Step.TAIL_SCAN_BEGINS, rows=start.position.row_count)
-        tails = []
-        for lane, progress in zip(self._lanes, start.lanes, strict=True):
+        tails: dict[int, LaneTail] = {}
+        for lane in lanes:
             self._tend_lease()
-            tails.append(self._parts.cluster.read_tail(lane, progress.next_kafka_offset))
+            kafka_offset = start.lanes[lane].next_kafka_offset
+            tails[lane] = self._parts.cluster.read_tail(self._lanes[lane], kafka_offset)
         ends = lanes_after_tails(
-            self._lanes,
-            start.lanes,
-            tails,
+            [self._lanes[lane] for lane in lanes],
+            [start.lanes[lane] for lane in lanes],
+            list(tails.values()),
             self._identity,
-            accept_deleted_tail=self._accept_deleted_tail,
+            accept_deleted_tail=self._accept_deleted_tail or not all_lanes,
         )
-        found = Found(start, ends, tuple(tail.end_offset for tail in tails))
+        read = dict(zip(lanes, ends, strict=True))
+        found = Found(
+            start,
+            tuple(read.get(lane, stored) for lane, stored in enumerate(start.lanes)),
+            {lane: tail.end_offset for lane, tail in tails.items()},
+            tuple(
+                heard_ms(tails[lane], self._identity) if lane in tails else -1
+                for lane in range(len(self._lanes))
+            ),
+        )
         report(Step.TAIL_SCANNED, rows=found.row_count)
         return found
 
-    def _known(self, ends: Sequence[LaneProgress]) -> tuple[bool | None, ...]:
-        """Whether each lane's leader knows us; None where it is not asked, as the lane has no row
-        in its present epoch, or does not tell."""
-        asked = [lane for lane, end in enumerate(ends) if end.next_sequence > end.base_row]
+    def _known(
+        self, lanes: Sequence[int], ends: Sequence[LaneProgress]
+    ) -> tuple[bool | None, ...]:
+        """Whether the leader of each of these lanes knows us; None where it is not asked, as the
+        lane has no row in its present epoch, or does not tell."""
+        asked = [lane for lane in lanes if ends[lane].next_sequence > ends[lane].base_row]
         if not asked:
             return (None,) * len(ends)
         self._tend_lease()

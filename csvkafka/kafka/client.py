@@ -254,6 +254,14 @@ class KafkaClient:
         reason = next(iter(self._attempts.values())).error if self._attempts else "no node"
         raise kafka_errors.NodeNotReadyError(f"no broker can be reached now: {reason}")
 
+    def any_broker(self) -> int | None:
+        """The id of the broker that is likeliest to answer soon; None if none can be tried now."""
+        try:
+            node_id = self._any_node()
+        except kafka_errors.NodeNotReadyError:
+            return None
+        return node_id if isinstance(node_id, int) else None  # a bootstrap server has a name
+
     # Questions
 
     def call(

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 _NEW_TOPIC_SECONDS = 3.0
 _RESOURCE_TYPE_TOPIC = 2
+_RESOURCE_TYPE_BROKER = 4
+_EXPIRATIONS = ("producer.id.expiration.ms", "transactional.id.expiration.ms")
+"""After so long a broker forgets a producer id; before Kafka 3.4 by the second, which later is
+about others."""
 _NO_TRANSACTION_TIMEOUT_MS = 2**31 - 1
 
 
@@ -56,6 +60,10 @@ class KafkaCluster:
         metadata = self._client.until_answered(ask, f"topic {topic}")
         if metadata.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION:
             return None
+        config, broker = self._client.until_answered(
+            lambda: self._settings(topic), f"the settings of topic {topic}"
+        )
+        expirations = [int(broker[name]) for name in _EXPIRATIONS if name in broker]
         return TopicFacts(
             cluster_id=self._client.cluster_id,
             topic_id=metadata.topic_id,
@@ -63,9 +71,8 @@ class KafkaCluster:
             replication_factor=metadata.replication_factor,
             rights=metadata.rights,
             principal=self._client.settings.principal,
-            config=self._client.until_answered(
-                lambda: self._topic_config(topic), f"the settings of topic {topic}"
-            ),
+            config=config,
+            forgets_after_ms=expirations[0] if expirations else None,
         )
 
     def new_producer_identity(self) -> ProducerIdentity:
@@ -119,21 +126,37 @@ class KafkaCluster:
             raise codes.not_authorized(f"topic {topic}", code, "DESCRIBE")
         raise SinkUnavailableError(f"topic {topic}: {codes.name_of(code)}")
 
-    def _topic_config(self, topic: str) -> dict[str, str]:
+    def _settings(self, topic: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The topic's settings, and of the broker that is asked those of `_EXPIRATIONS`: empty
+        without the right to read them."""
+        broker_id = self._client.any_broker()
+        resource = DescribeConfigsRequest.DescribeConfigsResource
+        resources = [
+            resource(
+                resource_type=_RESOURCE_TYPE_TOPIC, resource_name=topic, configuration_keys=None
+            )
+        ]
+        if broker_id is not None:
+            resources.append(
+                resource(
+                    resource_type=_RESOURCE_TYPE_BROKER,
+                    resource_name=str(broker_id),
+                    configuration_keys=list(_EXPIRATIONS),
+                )
+            )
         response = self._client.call(
             DescribeConfigsRequest(
-                resources=[
-                    DescribeConfigsRequest.DescribeConfigsResource(
-                        resource_type=_RESOURCE_TYPE_TOPIC,
-                        resource_name=topic,
-                        configuration_keys=None,
-                    )
-                ],
-                include_synonyms=False,
-                include_documentation=False,
-            )
+                resources=resources, include_synonyms=False, include_documentation=False
+            ),
+            broker_id,
         )
-        result = response.results[0]
+        results = {result.resource_type: result for result in response.results}
+        broker = results.get(_RESOURCE_TYPE_BROKER)
+        told = broker is not None and broker.error_code == codes.NO_ERROR
+        expirations = _values(broker) if told else {}
+        return self._topic_config(topic, results[_RESOURCE_TYPE_TOPIC]), expirations
+
+    def _topic_config(self, topic: str, result: Any) -> dict[str, str]:
         if codes.is_authorization(result.error_code):
             log.warning(
                 "The settings of topic %s cannot be checked: %s. Grant DESCRIBE_CONFIGS on it.",
@@ -143,7 +166,7 @@ class KafkaCluster:
             return {}
         if result.error_code != codes.NO_ERROR:
             raise SinkUnavailableError(f"topic {topic}: {codes.name_of(result.error_code)}")
-        return {entry.name: entry.value for entry in result.configs if entry.value is not None}
+        return _values(result)
 
     def _init_producer_id(self) -> ProducerIdentity:
         # An id whose answer is lost is not used by anybody: asking again does no harm.
@@ -236,3 +259,8 @@ class KafkaCluster:
             lane, make_request, lambda response: response.topics[0].partitions[0], "DESCRIBE"
         )
         return int(answer.offset)
+
+
+def _values(result: Any) -> dict[str, str]:
+    """The settings that a resource of the answer tells."""
+    return {entry.name: entry.value for entry in result.configs if entry.value is not None}

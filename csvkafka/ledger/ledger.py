@@ -66,7 +66,7 @@ class JobLedger:
         self.holds_lease = False
         """We have taken the lease and neither released it nor completed the job."""
         self.lapsed = False
-        """Our lease had run out, at some time since it was taken or the item was last read."""
+        """Our lease had run out, at some time since it was taken or all lanes were last read."""
         self.lease_valid_until = 0.0
         """Until when (boottime) rows may be sent: a write under our token that succeeded had begun
         less than `lease_seconds` before."""
@@ -134,9 +134,10 @@ class JobLedger:
                 return stored
             stored = self._decode_or_lost(refused.item)
 
-    def read_mine(self) -> StoredJob:
-        """The item now, of which we are the owner. Raises FencedError, ItemLostError."""
-        self.lapsed = False
+    def read_mine(self, *, before_all_lanes: bool = True) -> StoredJob:
+        """The item now, of which we are the owner; `before_all_lanes` are read in the topic, so
+        that it matters no more how long we stood still. Raises FencedError, ItemLostError."""
+        self.lapsed &= not before_all_lanes
         stored = self._decode_mine(Refused(self._table.get()))
         self._number = stored.checkpoint_number
         return stored

@@ -8,7 +8,7 @@ progress waits). It is deterministic when its parts are: the simulator runs this
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from csvkafka.interfaces import BlockFeed, Observer, Sink
 from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Step
 from csvkafka.pipeline.progress import (
+    Found,
     LeaseLapsed,
     Progress,
     RescanNeeded,
@@ -82,7 +83,10 @@ class Pipeline:
         settings: PipelineSettings,
         observer: Observer,
         stop_signal: Callable[[], int | None],
+        look_at: Callable[[Sequence[int]], Found],
     ) -> None:
+        """`look_at` reads where these lanes end, after those that were forgotten have begun a new
+        epoch, as at the start of a run."""
         self._ledger = ledger
         self._lanes = lanes
         self._progress = progress
@@ -94,6 +98,7 @@ class Pipeline:
         self._settings = settings
         self._observer = observer
         self._stop_signal = stop_signal
+        self._look_at = look_at
         self._stored = start
         self._ended = False
         self._stored_at = clock.monotonic()
@@ -188,15 +193,14 @@ class Pipeline:
 
     def _send_due(self) -> None:
         """Sends what the sequencer allows, if the lease allows it (rule 6)."""
-        allowed = self._clock.boottime() < self._ledger.lease_valid_until
-        if not allowed:
-            if not self._paused:
-                log.warning("Sending pauses: the lease could not be renewed in time")
-                self._observer.report(Step.SENDING_PAUSED)
-            self._paused = True
+        if not self._may_send():
             return
-        if self._ledger.lapsed:
-            raise LeaseLapsed("the lease had run out, and was renewed")
+        rested = self._sequencer.rested()
+        if rested:
+            self._observer.report(Step.LANE_RESTED, lanes=len(rested))
+            self._go_on_in(rested)
+            if not self._may_send():
+                return
         batches = self._sequencer.due()
         if batches:
             self._sink.send(batches)
@@ -207,6 +211,34 @@ class Pipeline:
                     ticket=batch.ticket,
                     records=batch.record_count,
                 )
+
+    def _may_send(self) -> bool:
+        """Whether the lease allows it. Raises LeaseLapsed."""
+        if self._clock.boottime() >= self._ledger.lease_valid_until:
+            if not self._paused:
+                log.warning("Sending pauses: the lease could not be renewed in time")
+                self._observer.report(Step.SENDING_PAUSED)
+            self._paused = True
+            return False
+        if self._ledger.lapsed:
+            raise LeaseLapsed("the lease had run out, and was renewed")
+        return True
+
+    def _go_on_in(self, lanes: Sequence[int]) -> None:
+        """Looks at lanes of which all that was sent is acknowledged. Raises RescanNeeded if they do
+        not end where they should, and what `look_at` raises."""
+        self._await_write()  # a later epoch is numbered like a checkpoint
+        found = self._look_at(lanes)
+        self._stored = found.start
+        self._renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
+        for lane in lanes:
+            end, due = found.ends[lane], self._sequencer.next_row(lane)
+            if end.next_sequence != due:
+                raise RescanNeeded(
+                    f"lane {lane} was found to end after {end.next_sequence} records, not {due}"
+                )
+            self._progress.go_on(found, lane)
+            self._sequencer.go_on(lane, end)
 
     def _collect(self, timeout_seconds: float) -> bool:
         """Takes the sink's answers; True if any batch was acknowledged."""
@@ -221,6 +253,8 @@ class Pipeline:
             self._observer.report(
                 Step.BATCH_ACKNOWLEDGED, lane=acknowledged.lane, records=acknowledged.record_count
             )
+            if self._progress.is_unread(acknowledged.lane, acknowledged.base_kafka_offset):
+                self._go_on_in((acknowledged.lane,))
             completed_blocks = self._progress.acknowledge(
                 acknowledged.lane,
                 acknowledged.base_kafka_offset,

@@ -8,7 +8,8 @@ unacknowledged row.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from csvkafka.errors import SequenceError
 from csvkafka.model import Checkpoint, EncodedBlock, LaneProgress, Position
@@ -33,6 +34,34 @@ class LeaseLapsed(RescanNeeded):
     their way only the topic tells."""
 
 
+class LaneRested(RescanNeeded):
+    """For so long no batch of the lane was acknowledged that its leader may have forgotten us, and
+    its next batch has a number already: what became of an earlier send only the topic tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read back of the topic, and of the item before it: `start` is the stored checkpoint,
+    `ends` where the lanes really end, never before `start`. `unread[lane]`: before the lane's next
+    batch something of ours may stand that nobody has seen, from this Kafka offset on. `heard_ms` is
+    the Unix time of each lane's last record of ours, -1 where that is not known."""
+
+    start: Checkpoint
+    ends: tuple[LaneProgress, ...]
+    unread: Mapping[int, int]
+    heard_ms: tuple[int, ...]
+
+    @property
+    def row_count(self) -> int:
+        """How many rows after the checkpoint are in the topic."""
+        return rows_in(self.ends) - rows_in(self.start.lanes)
+
+
+def rows_in(lanes: Sequence[LaneProgress]) -> int:
+    """The rows of all these lanes."""
+    return sum(lane.next_sequence for lane in lanes)
+
+
 class _PendingBlock:
     """A block on its way: how many of its batches are unacknowledged, and where lanes stand."""
 
@@ -48,17 +77,13 @@ class _PendingBlock:
 class Progress:
     """Tracks blocks from hand-over to acknowledgement.
 
-    `start` is the stored checkpoint that the run goes on from; `tails[lane]` is where the lane
-    really ends, read back from the topic: never before `start`. While the blocks are still inside
-    what the tails hold, no checkpoint is offered, because only a tail's end has a known Kafka
-    offset. `read_to[lane]` is the Kafka offset up to which the topic was read for that.
+    A run goes on from the stored checkpoint `found.start`. While the blocks are still inside what
+    the topic holds, no checkpoint is offered, because only a lane's end has a known Kafka offset.
     Memory: some hundred bytes for each block on its way."""
 
-    def __init__(
-        self, start: Checkpoint, tails: Sequence[LaneProgress], read_to: Sequence[int]
-    ) -> None:
-        self._start = start
-        self._tails = tuple(tails)
+    def __init__(self, found: Found) -> None:
+        self._start = start = found.start
+        self._tails = tails = found.ends
         self._epochs = [tail.epochs for tail in tails]
         self._added = [lane.next_sequence for lane in start.lanes]
         self._acknowledged_to = [lane.next_kafka_offset for lane in tails]
@@ -66,12 +91,7 @@ class Progress:
         self._pending: deque[_PendingBlock] = deque()
         self._awaited: list[deque[_PendingBlock]] = [deque() for _ in tails]
         self._newest: Checkpoint = start
-        self._unread = {
-            lane: kafka_offset
-            for lane, (tail, kafka_offset) in enumerate(zip(tails, read_to, strict=True))
-            if tail.next_sequence == tail.base_row > 0
-        }
-        """Lanes whose later epoch has no record yet: what may stand before its first one."""
+        self._unread = dict(found.unread)
 
     @property
     def skip(self) -> tuple[int, ...]:
@@ -101,6 +121,33 @@ class Progress:
             self._awaited[batch.lane].append(pending)
         self._advance()
 
+    def is_unread(self, lane: int, base_kafka_offset: int) -> bool:
+        """Whether other records stand before the lane's first batch, at this offset, that nobody
+        has looked at."""
+        return base_kafka_offset > self._unread.get(lane, base_kafka_offset)
+
+    def go_on(self, found: Found, lane: int) -> None:
+        """The lane was read anew, while all its rows that were sent were acknowledged: it goes on
+        as it was found, perhaps in a later epoch.
+
+        Raises RescanNeeded if it ends before what was acknowledged."""
+        end = found.ends[lane]
+        if end.next_kafka_offset < self._acknowledged_to[lane]:
+            raise RescanNeeded(
+                f"lane {lane} was found to end at Kafka offset {end.next_kafka_offset}, but was "
+                f"acknowledged up to {self._acknowledged_to[lane]}"
+            )
+        self._epochs[lane] = end.epochs
+        lanes = zip(self._newest.lanes, self._epochs, strict=True)
+        # What may be stored is older than the look, and must not take the lane back to its former
+        # epoch.
+        self._newest = replace(
+            self._newest, lanes=tuple(replace(each, epochs=epochs) for each, epochs in lanes)
+        )
+        self._unread.pop(lane, None)
+        if lane in found.unread:
+            self._unread[lane] = found.unread[lane]
+
     def acknowledge(
         self, lane: int, base_kafka_offset: int, record_count: int, *, sent_again: bool = False
     ) -> int:
@@ -108,10 +155,11 @@ class Progress:
         completed.
 
         Raises RescanNeeded if the offset is unknown (-1) or does not rise: then only the topic
-        itself can tell where the lane ends. So too if other records stand before the first batch of
-        a later epoch or before one that was `sent_again`: a broker that has forgotten us may have
-        taken a late batch of a former epoch there, or may have taken this one twice. Most likely
-        they are another writer's; if not, the tail scan says so, and no checkpoint has passed."""
+        itself can tell where the lane ends. So too if other records stand before a batch, where
+        nobody has looked (`is_unread`) or before one that was `sent_again`: a broker that has
+        forgotten us may have taken a late batch of ours there, or may have taken this one twice.
+        Most likely they are another writer's; if not, the tail scan says so, and no checkpoint has
+        passed."""
         pending = self._awaited[lane].popleft()
         floor = self._acknowledged_to[lane]
         if base_kafka_offset < floor:

@@ -15,14 +15,16 @@ whoever sends it. The rules (their reasons are in docs/architecture.md):
 - OUT_OF_ORDER for the lowest unacknowledged batch means that we do not know the lane's end: the
   tails must be read again. For a higher one it is only what a failed batch leaves behind;
 - UNKNOWN_PRODUCER for the lowest means that the leader has forgotten us: the tails must be read
-  again, and only if that batch was alone on its way is it known that no later one was taken.
+  again, and only if that batch was alone on its way is it known that no later one was taken;
+- a lane that has rested for long is looked at before its next batch, which goes alone: its leader
+  may have forgotten us meanwhile.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from csvkafka.clock import Clock
 from csvkafka.errors import ConfigError, CsvKafkaError, RecordTooLargeError, SequenceError
@@ -35,7 +37,7 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.pipeline.progress import RescanNeeded, SmallerBatchesNeeded
+from csvkafka.pipeline.progress import LaneRested, RescanNeeded, SmallerBatchesNeeded
 
 MAX_IN_FLIGHT = 5
 """Kafka's brokers keep the last five batches of each producer id and partition
@@ -72,7 +74,7 @@ class Acknowledged:
 @dataclass(slots=True)
 class _Waiting:
     """A batch that is not acknowledged: `batch` before its first send, `sealed` from then on; both
-    would be its bytes twice. `size` is that of `batch.records`."""
+    would be its bytes twice. `size` is that of `batch.records`, `sealed_at` its records' time."""
 
     ticket: int
     base_sequence: int
@@ -80,16 +82,19 @@ class _Waiting:
     size: int
     batch: EncodedBatch | None
     sealed: SequencedBatch | None = None
+    sealed_at: float = 0.0
     sent_again: bool = False
 
 
 class _LaneQueue:
     """Unacknowledged batches of one lane, lowest first; the first `handed_over` of them were given
-    to the sink since the last failure, and `in_flight` holds the tickets still unanswered."""
+    to the sink since the last failure, and `in_flight` holds the tickets still unanswered.
+    `heard_at` (boottime) is the time of the lane's last record, or of the last look at its end."""
 
     __slots__ = (
         "failures",
         "handed_over",
+        "heard_at",
         "in_flight",
         "limit",
         "next_sequence",
@@ -99,8 +104,9 @@ class _LaneQueue:
         "waiting",
     )
 
-    def __init__(self, next_sequence: int) -> None:
+    def __init__(self, next_sequence: int, heard_at: float) -> None:
         self.next_sequence = next_sequence
+        self.heard_at = heard_at
         self.next_ticket = 0
         self.waiting: deque[_Waiting] = deque()
         self.handed_over = 0
@@ -121,7 +127,7 @@ class _LaneQueue:
 
     def succeed(self) -> None:
         """The lowest batch is acknowledged."""
-        self.waiting.popleft()
+        self.heard_at = self.waiting.popleft().sealed_at
         self.handed_over = max(0, self.handed_over - 1)
         if not self.recovering:
             self.limit = MAX_IN_FLIGHT
@@ -129,7 +135,10 @@ class _LaneQueue:
 
 
 class Sequencer:
-    """The batches between encoder and sink; `lanes` is where each lane ends in the topic."""
+    """The batches between encoder and sink; `lanes` is where each lane ends in the topic.
+
+    A lane whose last record is older than `longest_rest_seconds` may have been forgotten;
+    `heard_ms` is the Unix time of that record, -1 if it is not known."""
 
     def __init__(
         self,
@@ -137,9 +146,16 @@ class Sequencer:
         identity: ProducerIdentity,
         clock: Clock,
         seal: Seal,
+        heard_ms: Sequence[int],
+        longest_rest_seconds: float,
     ) -> None:
+        self._longest_rest_seconds = longest_rest_seconds
         self._base_rows = [lane.base_row for lane in lanes]
-        self._queues = [_LaneQueue(lane.next_sequence - lane.base_row) for lane in lanes]
+        unix_time_at_boot = clock.wall() - clock.boottime()
+        self._queues = [
+            _LaneQueue(lane.next_sequence - lane.base_row, heard / 1000 - unix_time_at_boot)
+            for lane, heard in zip(lanes, heard_ms, strict=True)
+        ]
         self._identities = [ProducerIdentity(identity.producer_id, lane.epoch) for lane in lanes]
         self._clock = clock
         self._seal = seal
@@ -171,6 +187,7 @@ class Sequencer:
             while queue.handed_over < len(queue.waiting) and len(queue.in_flight) < queue.limit:
                 waiting = queue.waiting[queue.handed_over]
                 if waiting.batch is not None:
+                    waiting.sealed_at = self._clock.boottime()
                     waiting.sealed = self._sealed(lane, waiting, waiting.batch)
                     waiting.batch = None
                 else:
@@ -180,6 +197,44 @@ class Sequencer:
                 queue.in_flight.append(waiting.ticket)
                 due.append(waiting.sealed)
         return due
+
+    def rested(self) -> list[int]:
+        """The lanes that have rested for so long that they must be looked at before their next
+        batch leaves; then `go_on`. One without a row in its present epoch needs none: any leader
+        takes that from 0.
+
+        Raises LaneRested if the next batch of such a lane has been sent before."""
+        heard_before = self._clock.boottime() - self._longest_rest_seconds
+        rested = []
+        for lane, queue in enumerate(self._queues):
+            if queue.heard_at >= heard_before or queue.in_flight or not queue.waiting:
+                continue
+            following = queue.waiting[0]
+            if following.base_sequence == 0:
+                continue
+            if following.sealed is not None:
+                raise LaneRested(f"nothing was acknowledged in lane {lane} for long")
+            rested.append(lane)
+        return rested
+
+    def next_row(self, lane: int) -> int:
+        """The row after the last that was acknowledged."""
+        queue = self._queues[lane]
+        number = queue.waiting[0].base_sequence if queue.waiting else queue.next_sequence
+        return self._base_rows[lane] + number
+
+    def go_on(self, lane: int, end: LaneProgress) -> None:
+        """The lane was looked at, with no batch on its way or to be sent again, and ends as it
+        should: it goes on in `end`'s epoch, its next batch alone."""
+        queue = self._queues[lane]
+        shift = self._base_rows[lane] - end.base_row
+        for waiting in queue.waiting:
+            waiting.base_sequence += shift
+        queue.next_sequence += shift
+        queue.limit = 1
+        queue.heard_at = self._clock.boottime()
+        self._base_rows[lane] = end.base_row
+        self._identities[lane] = replace(self._identities[lane], producer_epoch=end.epoch)
 
     @property
     def in_flight(self) -> int:

@@ -211,8 +211,8 @@ def _read_header(batch: memoryview, verify_checksum: bool) -> BatchHeader:
         raise CorruptBatchError(f"there is no intact batch at Kafka offset {base_offset}")
     if verify_checksum and crc32c(batch[_UNCHECKED.size :]) != checksum:
         raise CorruptBatchError(f"the batch at Kafka offset {base_offset} fails its checksum")
-    attributes, last_delta, _, _, producer_id, epoch, sequence, count = _CHECKED.unpack_from(
-        batch, _UNCHECKED.size
+    attributes, last_delta, _, latest_ms, producer_id, epoch, sequence, count = (
+        _CHECKED.unpack_from(batch, _UNCHECKED.size)
     )
     return BatchHeader(
         base_kafka_offset=base_offset,
@@ -222,6 +222,7 @@ def _read_header(batch: memoryview, verify_checksum: bool) -> BatchHeader:
         producer_epoch=epoch,
         base_sequence=sequence,
         is_control=bool(attributes & _CONTROL),
+        max_timestamp_ms=latest_ms,
     )
 
 

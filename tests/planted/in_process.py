@@ -85,7 +85,16 @@ def broker_without_state_refuses_the_first(_: Ground) -> Found:
     def seal(*sealed: object) -> bytes:
         return str(sealed[2]).encode()  # the base sequence
 
-    sequencer = Sequencer([LaneProgress(100, 100)], ProducerIdentity(7, 0), SystemClock(), seal)
+    clock = SystemClock()
+    heard_ms, longest_rest_seconds = [round(clock.wall() * 1000)], 3600.0
+    sequencer = Sequencer(
+        [LaneProgress(100, 100)],
+        ProducerIdentity(7, 0),
+        clock,
+        seal,
+        heard_ms,
+        longest_rest_seconds,
+    )
     for _number in range(3):
         sequencer.enqueue(EncodedBatch(0, 10, 0, b"records"))
     leader = _ForgetfulPartition()

@@ -42,6 +42,7 @@ def run(
     seed: int = 0,
     broker: str | None = None,
     expiry: int = 0,
+    source: bytes | None = None,
 ) -> Simulation:
     """Runs lives until one completes the job. Each fault and each hook must have been met; with
     `spare`, any fault. The seed draws how long things take; with 0 Kafka is slow. Servers have the
@@ -55,7 +56,7 @@ def run(
         expiry=expiry,
         faults=tuple(map(Fault.parse, faults)),
     )
-    simulation = Simulation(schedule, hooks, max_lives)
+    simulation = Simulation(schedule, hooks, max_lives, source)
     simulation.run()
     met = {str(fault) for life in simulation.lives for fault in life.met}
     assert met == set(faults) or (spare and met)

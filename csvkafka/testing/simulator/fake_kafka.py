@@ -114,8 +114,14 @@ class FakeCluster:
         found = self.kafka.topics.get(topic)
         if found is None:
             return None
+        expiration_seconds = found.logs[0].expiration_seconds
         return TopicFacts(
-            self.kafka.cluster_id, found.topic_id, len(found.logs), 1, dict(found.config)
+            cluster_id=self.kafka.cluster_id,
+            topic_id=found.topic_id,
+            partition_count=len(found.logs),
+            replication_factor=1,
+            config=dict(found.config),
+            forgets_after_ms=round(expiration_seconds * 1000) or None,
         )
 
     def new_producer_identity(self) -> ProducerIdentity:

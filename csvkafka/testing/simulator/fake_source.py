@@ -6,6 +6,7 @@ Points and their actions:
     source-read   unavailable   the same, before a chunk
                   changed       the object was overwritten
     block-ready   slow          the next block takes a while
+                  stall         it takes longer than a broker of a schedule remembers a producer id
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from csvkafka.rows.blocks import cut_blocks
 from csvkafka.testing.simulator.points import Meet, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
-SLOW_SECONDS = 3.0
+_WAITS = {"slow": 3.0, "stall": 120.0}
+"""Seconds."""
 
 
 @dataclass(slots=True)
@@ -82,9 +84,10 @@ class SynchronousFeed:
     def take(self) -> EncodedBlock | None:
         if self._ready_at is None:
             self._ready_at = self._time.now
-            if self._meet("block-ready") == "slow":
-                self._ready_at += SLOW_SECONDS
-                self._time.after(SLOW_SECONDS, self._wake)
+            seconds = _WAITS.get(self._meet("block-ready"), 0.0)
+            if seconds:
+                self._ready_at += seconds
+                self._time.after(seconds, self._wake)
         if self._time.now < self._ready_at:
             return None
         self._look()

@@ -100,7 +100,7 @@ class PartitionLog:
         self.looks: list[tuple[int, int]] = []
         """What was read of the log by `tail`: from which offset, and to which."""
         self._rules = rules
-        self._expiration_seconds = expiration_seconds
+        self.expiration_seconds = expiration_seconds
         self._wall_seconds = wall_seconds
         self._entries: list[_Entry] = []
         self._producers: dict[int, _ProducerState] = {}
@@ -164,8 +164,8 @@ class PartitionLog:
         return None
 
     def _expire(self) -> None:
-        if self._expiration_seconds:
-            before = self._wall_seconds() - self._expiration_seconds
+        if self.expiration_seconds:
+            before = self._wall_seconds() - self.expiration_seconds
             expired = [pid for pid, state in self._producers.items() if state.last_seconds < before]
             for producer_id in expired:
                 del self._producers[producer_id]

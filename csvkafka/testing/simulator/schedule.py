@@ -51,7 +51,7 @@ AT_POINTS: dict[str, tuple[str, ...]] = {
     "producers-told": (),
     "identify": ("unavailable",),
     "source-read": ("unavailable",),
-    "block-ready": ("slow",),
+    "block-ready": ("slow", "stall"),
 }
 """The fakes' points and what only they can meet."""
 

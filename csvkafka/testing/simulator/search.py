@@ -111,6 +111,11 @@ def forgotten(base: Schedule) -> Schedule:
     return replace(base, faults=(dies, Fault(2, Step.RUN_BEGINS, 1, "forget")))
 
 
+def rested(base: Schedule) -> Schedule:
+    """In the middle nothing is to be sent for so long that the brokers forget the producer id."""
+    return replace(base, expiry=90, faults=(*base.faults, Fault(1, "block-ready", 3, "stall")))
+
+
 def every_zombie_of_two_epochs(base: Schedule) -> Iterator[Schedule]:
     """The life after the forgotten one dies too, at each of its points, and is forgotten; and what
     both had sent arrives at each point of the life after that."""

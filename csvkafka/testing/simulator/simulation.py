@@ -87,8 +87,13 @@ class Simulation:
     after `max_lives`."""
 
     def __init__(
-        self, schedule: Schedule, hooks: Hooks | None = None, max_lives: int = MAX_LIVES
+        self,
+        schedule: Schedule,
+        hooks: Hooks | None = None,
+        max_lives: int = MAX_LIVES,
+        source: bytes | None = None,
     ) -> None:
+        """`source` is what is loaded, if not `source_bytes`."""
         self.hooks = hooks or {}
         self.max_lives = max_lives
         self.schedule = schedule
@@ -96,7 +101,7 @@ class Simulation:
         self.time = VirtualTime()
         self.random = Random(f"run {schedule.seed}")
         self.produce_seconds = self.random.choice((0.002, 0.002, 0.2, 1.0))
-        self.source = source_bytes(schedule.row_count)
+        self.source = source_bytes(schedule.row_count) if source is None else source
         self.kafka = FakeKafka(new_log=self.new_log)
         self.kafka.create_topic(TOPIC, schedule.lane_count)
         self.table = TableServer()

@@ -23,7 +23,7 @@ from csvkafka.model import (
     Position,
     ProducerIdentity,
 )
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Found, Progress, RescanNeeded
 from tests.refusals import refusal
 
 LANE = Lane("rows", 3)
@@ -110,8 +110,8 @@ def test_lanes_and_tails_must_be_as_many() -> None:
 
 
 def progress(*tails: LaneProgress) -> Progress:
-    read_to = [tail.next_kafka_offset for tail in tails]
-    return Progress(Checkpoint(START, 0, (LaneProgress(0, 0),)), tails, read_to)
+    start = Checkpoint(START, 0, (LaneProgress(0, 0),))
+    return Progress(Found(start, tails, {}, (-1,) * len(tails)))
 
 
 def test_an_acknowledgement_that_does_not_rise_names_its_lane_and_offset() -> None:

@@ -20,9 +20,17 @@ from csvkafka.errors import (
     SourceReadError,
     StoppedError,
 )
-from csvkafka.model import EncodedBatch, EncodedBlock, JobStatus, Position, Step
+from csvkafka.model import (
+    FIRST_EPOCH,
+    EncodedBatch,
+    EncodedBlock,
+    JobStatus,
+    LaneProgress,
+    Position,
+    Step,
+)
 from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
-from csvkafka.pipeline.progress import LeaseLapsed, Progress, RescanNeeded
+from csvkafka.pipeline.progress import Found, LeaseLapsed, Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
@@ -33,6 +41,7 @@ from tests.refusals import refusal_in
 from tests.unit.ledger.ledgers import IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
 
 ROWS_PER_BLOCK = 2
+LONGEST_REST_SECONDS = 3600.0
 SETTINGS = PipelineSettings(window_bytes=100, checkpoint_rows=4, checkpoint_seconds=0.0)
 
 
@@ -87,11 +96,15 @@ class Bench:
         self.stop: int | None = None
         self.stop_at: Step | None = None
         self.window_seen = 0
+        self.epochs = (FIRST_EPOCH,)
+        self.unseen_rows = 0
         kafka = FakeKafka()
         topic = kafka.create_topic("rows")
         self.log = kafka.log(LANES[0])
         start = checkpoint(0)
-        self.sequencer = Sequencer(start.lanes, IDENTITY, self.worker.clock, seal)
+        self.sequencer = Sequencer(
+            start.lanes, IDENTITY, self.worker.clock, seal, [-1], LONGEST_REST_SECONDS
+        )
         self.sink = FakeSink(
             kafka, LANES, {"rows": topic.topic_id}, time=self.time, meet=self.script
         )
@@ -99,7 +112,7 @@ class Bench:
             ledger=self.worker.ledger,
             start=start,
             lanes=LANES,
-            progress=Progress(start, start.lanes, [0]),
+            progress=Progress(Found(start, start.lanes, {}, (-1,))),
             sequencer=self.sequencer,
             feed=blocks,
             sink=self.sink,
@@ -108,7 +121,15 @@ class Bench:
             settings=replace(SETTINGS, **settings),  # type: ignore[arg-type]
             observer=self,
             stop_signal=lambda: self.stop,
+            look_at=self.look_at,
         )
+
+    def look_at(self, lanes: Sequence[int]) -> Found:
+        """Finds what the item says, and as many rows as are in the log."""
+        assert lanes == [0]
+        start = self.office.stored.checkpoint_for(LANES)
+        rows = self.rows + self.unseen_rows
+        return Found(start, (LaneProgress(rows, rows, self.epochs),), {}, (-1,))
 
     def report(self, step: Step, **facts: int) -> None:
         self.steps.append((step, facts))

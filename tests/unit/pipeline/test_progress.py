@@ -18,7 +18,7 @@ from csvkafka.model import (
     LaneProgress,
     Position,
 )
-from csvkafka.pipeline.progress import Progress, RescanNeeded
+from csvkafka.pipeline.progress import Found, Progress, RescanNeeded
 from tests.refusals import refusal
 
 
@@ -38,9 +38,17 @@ def at(*lanes: tuple[int, int]) -> tuple[LaneProgress, ...]:
 FRESH = Checkpoint(START, 0, at((0, 0)))
 
 
+def going_on(
+    start: Checkpoint, ends: Sequence[LaneProgress] = (), unread: dict[int, int] | None = None
+) -> Progress:
+    """From that checkpoint; the lanes end there too, if nothing else is said."""
+    ends = tuple(ends) or start.lanes
+    return Progress(Found(start, ends, unread or {}, (-1,) * len(ends)))
+
+
 def test_a_block_counts_when_it_and_all_before_it_are_acknowledged() -> None:
     two_lanes = at((0, 0), (0, 0))
-    progress = Progress(Checkpoint(START, 0, two_lanes), two_lanes, [0, 0])
+    progress = going_on(Checkpoint(START, 0, two_lanes))
     progress.add(block(4, (4, 0), batch(0, 4)))
     progress.add(block(6, (0, 2), batch(1, 2)))
     assert progress.acknowledge(1, 0, 2) == 0
@@ -51,7 +59,7 @@ def test_a_block_counts_when_it_and_all_before_it_are_acknowledged() -> None:
 
 
 def test_a_block_of_two_batches_needs_both_acknowledgements() -> None:
-    progress = Progress(FRESH, FRESH.lanes, [0])
+    progress = going_on(FRESH)
     progress.add(block(5, (5,), batch(0, 2), batch(0, 3)))
     assert progress.acknowledge(0, 10, 2) == 0
     assert progress.checkpoint.position == START
@@ -61,7 +69,7 @@ def test_a_block_of_two_batches_needs_both_acknowledgements() -> None:
 
 def test_a_lane_without_rows_in_a_block_keeps_its_place() -> None:
     two_lanes = at((0, 5), (0, 7))
-    progress = Progress(Checkpoint(START, 0, two_lanes), two_lanes, [0, 0])
+    progress = going_on(Checkpoint(START, 0, two_lanes))
     progress.add(block(1, (1, 0), batch(0, 1)))
     progress.acknowledge(0, 9, 1)
     assert progress.checkpoint.lanes == at((1, 10), (0, 7))
@@ -69,7 +77,7 @@ def test_a_lane_without_rows_in_a_block_keeps_its_place() -> None:
 
 def test_no_checkpoint_is_offered_inside_the_tail() -> None:
     start = Checkpoint(Position(10, 1), 1, at((1, 1)), number=3)
-    progress = Progress(start, at((5, 5)), [5])
+    progress = going_on(start, at((5, 5)))
     assert progress.skip == (4,)
     progress.add(block(3, (2,)))
     assert progress.checkpoint is start
@@ -80,7 +88,7 @@ def test_no_checkpoint_is_offered_inside_the_tail() -> None:
 def test_offsets_of_blocks_that_were_not_offered_are_remembered() -> None:
     """Lane 0 is past its tail while lane 1 is still inside its own."""
     start = Checkpoint(START, 0, at((0, 0), (0, 0)))
-    progress = Progress(start, at((0, 0), (3, 3)), [0, 3])
+    progress = going_on(start, at((0, 0), (3, 3)))
     progress.add(block(2, (1, 1), batch(0, 1)))
     progress.acknowledge(0, 0, 1)
     assert progress.checkpoint is start
@@ -90,7 +98,7 @@ def test_offsets_of_blocks_that_were_not_offered_are_remembered() -> None:
 
 @pytest.mark.parametrize("kafka_offset", [-1, 0, 6])
 def test_an_offset_that_is_unknown_or_does_not_rise_needs_a_new_look(kafka_offset: int) -> None:
-    progress = Progress(FRESH, FRESH.lanes, [0])
+    progress = going_on(FRESH)
     progress.add(block(2, (2,), batch(0, 2)))
     progress.add(block(4, (2,), batch(0, 2)))
     progress.acknowledge(0, 5, 2)
@@ -100,7 +108,7 @@ def test_an_offset_that_is_unknown_or_does_not_rise_needs_a_new_look(kafka_offse
 
 
 def test_an_offset_below_the_tail_needs_a_new_look() -> None:
-    progress = Progress(FRESH, at((0, 100)), [100])
+    progress = going_on(FRESH, at((0, 100)))
     progress.add(block(2, (2,), batch(0, 2)))
     with pytest.raises(RescanNeeded):
         progress.acknowledge(0, 99, 2)
@@ -112,7 +120,7 @@ LATER = (LaneEpoch(0, 0), LaneEpoch(1, 4))
 def begun_epoch(read_to: int, next_sequence: int = 4) -> Progress:
     """A lane whose second epoch begins at row 4, in a topic read up to that Kafka offset."""
     tail = LaneProgress(next_sequence, 9, LATER)
-    progress = Progress(Checkpoint(START, 0, (LaneProgress(0, 0),)), [tail], [read_to])
+    progress = going_on(FRESH, [tail], {0: read_to} if next_sequence == 4 else {})
     progress.add(block(6, (6,), batch(0, 6 - next_sequence)))
     return progress
 
@@ -137,7 +145,7 @@ def test_f97_what_was_written_before_the_first_batch_of_an_epoch_must_be_read() 
 def test_other_writers_may_stand_before_all_other_batches() -> None:
     in_the_epoch = begun_epoch(read_to=12, next_sequence=5)
     assert in_the_epoch.acknowledge(0, 99, 1) == 1
-    fresh = Progress(FRESH, FRESH.lanes, [0])
+    fresh = going_on(FRESH)
     for end in (2, 4):
         fresh.add(block(end, (2,), batch(0, 2)))
     assert fresh.acknowledge(0, 50, 2) == 1
@@ -150,7 +158,7 @@ def test_other_writers_may_stand_before_all_other_batches() -> None:
 
 def test_before_a_batch_that_was_sent_again_nothing_new_stands() -> None:
     """A broker that had forgotten us would have taken it twice."""
-    progress = Progress(FRESH, at((0, 5)), [5])
+    progress = going_on(FRESH, at((0, 5)))
     for end in (2, 4):
         progress.add(block(end, (2,), batch(0, 2)))
     assert progress.acknowledge(0, 5, 2, sent_again=True) == 1
@@ -160,13 +168,42 @@ def test_before_a_batch_that_was_sent_again_nothing_new_stands() -> None:
     assert progress.checkpoint.lanes == at((2, 7))
 
 
-def test_what_was_read_must_be_known_of_each_lane() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        Progress(FRESH, FRESH.lanes, [])
+LATEST = (*LATER, LaneEpoch(2, 6))
+
+
+def looked_at(end: LaneProgress, unread: dict[int, int] | None = None) -> Found:
+    return Found(FRESH, (end,), unread or {}, (-1,))
+
+
+def test_f111_a_lane_that_was_looked_at_goes_on_in_its_later_epoch() -> None:
+    """What was acknowledged before and is stored only now names the later epoch too."""
+    progress = begun_epoch(read_to=12)
+    progress.acknowledge(0, 12, 2)
+    progress.go_on(looked_at(LaneProgress(6, 14, LATEST), {0: 15}), 0)
+    assert progress.checkpoint.lanes == (LaneProgress(6, 14, LATEST),)
+    progress.add(block(8, (2,), batch(0, 2)))
+    assert progress.is_unread(0, 16)
+    assert not progress.is_unread(0, 15)
+    assert progress.acknowledge(0, 15, 2) == 1
+    assert progress.checkpoint.lanes == (LaneProgress(8, 17, LATEST),)
+
+
+def test_f111_a_look_that_finds_all_read_leaves_nothing_unread() -> None:
+    progress = begun_epoch(read_to=12)
+    progress.go_on(looked_at(LaneProgress(4, 9, LATER)), 0)
+    assert progress.acknowledge(0, 99, 2) == 1
+
+
+def test_f111_a_lane_that_ends_before_what_was_acknowledged_must_be_read_again() -> None:
+    progress = begun_epoch(read_to=12)
+    progress.acknowledge(0, 12, 2)
+    text = "lane 0 was found to end at Kafka offset 13, but was acknowledged up to 14"
+    with pytest.raises(RescanNeeded, match=f"^{text}$"):
+        progress.go_on(looked_at(LaneProgress(6, 13, LATEST)), 0)
 
 
 def test_a_source_with_fewer_rows_than_the_topic_is_refused_at_its_end() -> None:
-    progress = Progress(FRESH, at((3, 3)), [3])
+    progress = going_on(FRESH, at((3, 3)))
     progress.add(block(2, (2,)))
     with refusal(SequenceError, match=r"3 records of this job in lane 0.*only 2"):
         progress.finish()
@@ -200,7 +237,7 @@ class ProgressMachine(RuleBasedStateMachine):
         rows_done = sum(lane.next_sequence for lane in starts)
         self.tails = tails
         self.start = Checkpoint(Position(0, rows_done), rows_done, tuple(starts), number)
-        self.progress = Progress(self.start, tails, [tail.next_kafka_offset for tail in tails])
+        self.progress = going_on(self.start, tails)
         self.reached = [lane.next_sequence for lane in starts]
         self.blocks: list[tuple[Position, list[int]]] = []
         self.awaited: list[list[int]] = [[] for _ in lanes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import strategies as st
@@ -40,6 +41,7 @@ from tests.unit.stepped_clock import SteppedClock
 
 IDENTITY = ProducerIdentity(7, 2)
 EPOCHS = (LaneEpoch(2, 0),)
+LONGEST_REST_SECONDS = 3600.0
 
 
 def batch(record_count: int, lane: int = 0, first_row: int = 0) -> EncodedBatch:
@@ -47,11 +49,20 @@ def batch(record_count: int, lane: int = 0, first_row: int = 0) -> EncodedBatch:
     return EncodedBatch(lane, record_count, 0, frame_records(rows))
 
 
+def sequencer_of(
+    lanes: Sequence[LaneProgress], clock: SteppedClock | None = None
+) -> Sequencer:
+    """Lanes that have not rested yet, and may for an hour."""
+    clock = clock or SteppedClock()
+    heard_ms = [round(clock.wall() * 1000)] * len(lanes)
+    return Sequencer(lanes, IDENTITY, clock, seal, heard_ms, LONGEST_REST_SECONDS)
+
+
 def sequencer(
     *next_sequences: int, clock: SteppedClock | None = None, batches: int = 0
 ) -> Sequencer:
     lanes = [LaneProgress(number, number, EPOCHS) for number in next_sequences or (0,)]
-    made = Sequencer(lanes, IDENTITY, clock or SteppedClock(), seal)
+    made = sequencer_of(lanes, clock)
     for _ in range(batches):
         made.enqueue(batch(2))
     return made
@@ -96,7 +107,7 @@ def test_f68_the_sequence_number_starts_over_after_the_largest() -> None:
 
 def test_a_later_epoch_counts_from_its_base_row() -> None:
     later = LaneProgress(9, 9, (LaneEpoch(2, 0), LaneEpoch(3, 5)))
-    tested = Sequencer([later, LaneProgress(4, 4, EPOCHS)], IDENTITY, SteppedClock(), seal)
+    tested = sequencer_of([later, LaneProgress(4, 4, EPOCHS)])
     for lane in (0, 1):
         tested.enqueue(batch(1, lane))
     headers = [read_headers(each.data)[0] for each in tested.due()]
@@ -106,7 +117,7 @@ def test_a_later_epoch_counts_from_its_base_row() -> None:
 
 def test_f95_a_leader_that_has_forgotten_us_is_told_with_the_refused_row() -> None:
     later = LaneProgress(9, 9, (LaneEpoch(2, 0), LaneEpoch(3, 5)))
-    tested = Sequencer([later], IDENTITY, SteppedClock(), seal)
+    tested = sequencer_of([later])
     for size in (2, 2):
         tested.enqueue(batch(size))
     open_lane(tested)
@@ -314,7 +325,7 @@ class SequencerMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = SteppedClock()
         self.log = PartitionLog()
-        self.sequencer = Sequencer([LaneProgress(0, 0)], IDENTITY, self.clock, seal)
+        self.sequencer = sequencer_of([LaneProgress(0, 0)], self.clock)
         self.enqueued = self.acknowledged = 0
         self.flying: deque[SequencedBatch] = deque()
         self.late: list[bytes] = []
