@@ -42,7 +42,7 @@ SMALL = f"{NUMBERS} -DNO_LATE_WRITE"
 THREE_WORKERS = "-DROWS=2 -DWORKERS=3 -DFORGETS=2 -DNO_LATE_WRITE"
 THREE_ROWS = "-DROWS=3 -DWORKERS=2 -DNO_LATE_WRITE"
 FORGETS_TWICE = "-DROWS=3 -DWORKERS=2 -DFORGETS=2 -DNO_LATE_WRITE"
-LATE = "-DLATE -DEVERY_FIRST"
+LATE = "-DLATE"
 
 HOLDS = (
     Holds("takes any number: writes that arrive late", NUMBERS),
@@ -51,14 +51,17 @@ HOLDS = (
     Holds("takes any number: forgets twice", FORGETS_TWICE),
     Holds("takes any number: another writer", f"{SMALL} -DFOREIGN=1"),
     Holds("takes any number: requests outlive its memory", f"{SMALL} {LATE}"),
-    Holds("takes any number: the same, and it can be asked", f"{SMALL} -DLATE -DCAN_ASK"),
+    Holds("takes any number: a lane that rests", f"-DRESTS {THREE_ROWS}"),
+    Holds("takes any number: a lane that rests, late writes", f"-DRESTS {NUMBERS}"),
+    Holds("takes any number: the same, one in flight", f"-DRESTS {THREE_ROWS} -DWINDOW=1"),
+    Holds("takes any number: the same, requests outlive", f"-DRESTS {SMALL} {LATE}"),
     Holds("takes any number: a run without faults completes", NUMBERS, completes=True),
     Holds("takes 0 only: writes that arrive late", f"-DSTRICT {NUMBERS}"),
     Holds("takes 0 only: three incarnations", f"-DSTRICT {THREE_WORKERS}"),
     Holds("takes 0 only: three rows", f"-DSTRICT {THREE_ROWS}"),
     Holds("takes 0 only: forgets twice", f"-DSTRICT {FORGETS_TWICE}"),
     Holds("takes 0 only: requests outlive its memory", f"-DSTRICT {SMALL} {LATE}"),
-    Holds("takes 0 only: the same, and it can be asked", f"-DSTRICT {SMALL} -DLATE -DCAN_ASK"),
+    Holds("takes 0 only: a lane that rests", f"-DSTRICT -DRESTS {THREE_ROWS}"),
     Holds("takes 0 only: a run without faults completes", f"-DSTRICT {NUMBERS}", completes=True),
     Holds("0 only where nothing was: three rows", f"-DNEVER_WRITTEN {THREE_ROWS}"),
     Holds("0 only where nothing was: another writer", f"-DNEVER_WRITTEN {SMALL} -DFOREIGN=1"),
@@ -167,24 +170,21 @@ REMOVED = (
         "a checkpoint passes a row that is twice",
         13,
     ),
-)
-
-OPEN = (
     Breaks(
         "What stands before each first batch is read, where the leader cannot be asked",
-        f"-DLATE {SMALL}",
+        f"-DNO_EVERY_FIRST {LATE} {SMALL}",
         "a checkpoint passes a row that is twice",
         13,
     ),
     Breaks(
-        "A lane that was silent for hours is looked at again, though its worker lives",
-        f"-DIDLE_LANE {THREE_ROWS}",
+        "A lane that has rested for long is looked at before its next batch",
+        f"-DNO_LOOK_AFTER_REST -DRESTS {THREE_ROWS}",
         "the second batch is taken without the first",
         9,
     ),
     Breaks(
         "The same, with one batch in flight",
-        f"-DWINDOW=1 -DIDLE_LANE {SMALL}",
+        f"-DWINDOW=1 -DNO_LOOK_AFTER_REST -DRESTS {SMALL}",
         "the next incarnation begins an epoch while the batch is on its way",
         15,
     ),
@@ -224,4 +224,4 @@ SAVES_WORK = (
     Holds("No more in flight than the leader remembers", f"-DWINDOW=3 {THREE_ROWS}"),
 )
 
-CASES: tuple[Holds | Breaks, ...] = (*HOLDS, *REMOVED, *OPEN, *SHOWN, *SAVES_WORK)
+CASES: tuple[Holds | Breaks, ...] = (*HOLDS, *REMOVED, *SHOWN, *SAVES_WORK)

@@ -7,9 +7,8 @@
    Leader, one of:  (none) 2.5 to 4.4, takes any first number    STRICT  UNKNOWN_PRODUCER_ID unless it is 0
                     NEVER_WRITTEN  4.5, an empty partition takes 0 only      NO_EPOCHS  keeps no epoch
    LATE: a request may arrive after the leader has forgotten; without it, what was sent before has arrived or
-   is lost.  EVERY_FIRST: what stands before each first batch is looked at.  CAN_ASK: the leader can be asked
-   whether it knows us.  IDLE_LANE: the leader forgets only a lane that has nothing to send, and its worker does
-   not notice.  CALM: from some moment on without faults.
+   is lost.  CAN_ASK: the leader can be asked whether it knows us.  RESTS: the leader forgets only a lane that has
+   nothing to send, whose worker then looks at that lane alone.  CALM: from some moment on without faults.
    NO_...: a rule taken out.  SHOW_..., NOBODY_LOOKS: something that can happen is called an error, to see how.
    model/cases.py lists what is run. */
 
@@ -215,7 +214,7 @@ inline judge_request(w, r) {
 inline forget(p) {
     printf("leader: forgets the producer\n");
     forgets--; known[p] = 0; leader_epoch[p] = 0; leader_last[p] = 0;
-#if !defined(IDLE_LANE) && !defined(NO_LEASE)
+#if !defined(NO_LOOK_AFTER_REST) && !defined(NO_LEASE)
     silent = (1 << WORKERS) - 1;
 #endif
     i = 0;
@@ -260,7 +259,7 @@ ltl completes { [] (calm -> <> completed) }
 #define calm false
 #endif
 
-#ifdef IDLE_LANE
+#ifdef RESTS
 byte heard;                 /* rows that the owner knows to be in the log */
 #define may_forget (heard == in_order && token > 0 && \
     answer[(token - 1) * ROWS] == NONE && answer[(token - 1) * ROWS + 1] == NONE && \
@@ -454,10 +453,10 @@ inline scan_tail() {
     bad = bad || rows < my_base;
     i = 0; row_ = 0;
 #endif
-#ifdef EVERY_FIRST
-    first = (rows > 0);
-#else
+#ifdef NO_EVERY_FIRST
     first = (rows == my_base && my_base > 0);
+#else
+    first = (can_ask -> rows == my_base && my_base > 0 : rows > 0);
 #endif
     note_heard();
     printf("worker %d: reads the tail: %d rows\n", w, rows)
@@ -658,6 +657,12 @@ send:
         :: else
         fi;
         my_answer(taken) = NONE; fail(); go_on() }
+#ifdef RESTS
+    :: atomic { mine(w) && is_silent && handed == rows && !recovering && unsure <= rows && lane_has_rows ->
+        silent = silent & ~(1 << me);
+        before = rows;
+        goto look }
+#endif
     /* Another lane, or silence, asks for a look at the topic. */
     :: atomic { mine(w) && (faults_go_on || is_silent) -> goto read }
 #ifdef NO_EPOCH_STORED_FIRST
@@ -697,6 +702,57 @@ send:
         :: mine(w) && !completed && !is_as_read(stored, read_epoch) -> stored = item_rows
         fi }
     od;
+#ifdef RESTS
+    /* The lane alone is looked at, and keeps what was acknowledged. What does not fit is left to a look at all. */
+look:
+    atomic {
+        scan_tail();
+        if
+        :: bad || rows != before -> bad = false; before = 0; goto read
+        :: else
+        fi
+    };
+    atomic {
+        if
+        :: lane_has_rows && can_ask && known[producer_of(use_id[me])] == 0 ->
+            printf("worker %d: learns that the leader does not know it\n", w)
+        :: else -> goto look_last
+        fi
+    };
+    atomic {
+        scan_tail();
+        if
+        :: bad || rows != before -> bad = false; before = 0; goto read
+        :: else
+        fi
+    };
+    atomic {
+        if
+        :: !mine(w) -> goto ended
+        :: mine(w) && !is_as_read(stored, read_epoch) -> before = 0; goto read
+        :: mine(w) && is_as_read(stored, read_epoch) && my_epoch + 1 == EPOCHS -> stop()
+        :: mine(w) && is_as_read(stored, read_epoch) && my_epoch + 1 < EPOCHS ->
+            store_epoch(my_epoch + 1, rows);
+            use_id[me]++; my_base = rows; read_epoch = item_epoch
+#ifndef NO_LATE_WRITE
+        :: late_write == nothing && faults_go_on && my_epoch + 1 < EPOCHS ->
+            printf("worker %d: no answer for its new epoch\n", w);
+            late_write = new_epoch; late_token = w; late_had_rows = stored; late_had_epoch = read_epoch;
+            late_first = my_epoch + 1; late_second = rows;
+            before = 0; goto read
+#endif
+        fi
+    };
+look_last:
+    atomic {
+        scan_tail();
+        if
+        :: bad || rows != before -> bad = false; before = 0; goto read
+        :: else -> before = 0; one = true
+        fi
+    };
+    goto send;
+#endif
 ended:
     skip
     } unless { (gone >> me) & 1 };

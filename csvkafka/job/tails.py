@@ -129,9 +129,7 @@ class Tails:
         report(Step.TAIL_SCANNED, rows=found.row_count)
         return found
 
-    def _known(
-        self, lanes: Sequence[int], ends: Sequence[LaneProgress]
-    ) -> tuple[bool | None, ...]:
+    def _known(self, lanes: Sequence[int], ends: Sequence[LaneProgress]) -> tuple[bool | None, ...]:
         """Whether the leader of each of these lanes knows us; None where it is not asked, as the
         lane has no row in its present epoch, or does not tell."""
         asked = [lane for lane in lanes if ends[lane].next_sequence > ends[lane].base_row]

@@ -8,8 +8,9 @@ import io
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import documented_record, read_rows
 from csvkafka.testing.checker.expectation import Expectation
+from csvkafka.testing.simulator.partition_log import BROKER
 from csvkafka.testing.simulator.schedule import Fault, Schedule
-from csvkafka.testing.simulator.simulation import Simulation
+from csvkafka.testing.simulator.simulation import MAX_LIVES, Hooks, Simulation
 from csvkafka.testing.simulator.simulation_judge import records_of
 from tests.planted.scenarios import Found, Ground
 
@@ -18,9 +19,17 @@ DIES = "1/produce#4=crash"
 FORGOTTEN = "2/run-begins#1=forget"
 
 
-def _found(*faults: str) -> Found:
+def _found(
+    *faults: str,
+    hooks: Hooks | None = None,
+    max_lives: int = MAX_LIVES,
+    broker: str = BROKER,
+    expiry: int = 0,
+) -> Found:
     """What the checker finds after these faults, and how the last worker ended."""
-    simulation = Simulation(Schedule(row_count=40, faults=tuple(map(Fault.parse, faults))))
+    chosen = tuple(map(Fault.parse, faults))
+    schedule = Schedule(row_count=40, broker=broker, expiry=expiry, faults=chosen)
+    simulation = Simulation(schedule, hooks, max_lives)
     simulation.run()
     verdict = check(
         read_rows(io.BytesIO(simulation.source)),
@@ -61,3 +70,22 @@ def remembered_again(_: Ground) -> Found:
 def forgotten_twice_in_one_tail(_: Ground) -> Found:
     """Both epochs' batches stand after the checkpoint."""
     return _found(DIES, FORGOTTEN, "2/produce#1=crash-applied", "3/run-begins#1=forget")
+
+
+def refused_after_a_rest(_: Ground) -> Found:
+    """A lane has nothing to send until its leader has forgotten the job, which then refuses the
+    next batch once."""
+    return _found("1/block-ready#5=stall", "1/produce#5=refuse", expiry=90)
+
+
+def late_copy_where_no_leader_tells(_: Ground) -> Found:
+    """A leader that has forgotten the job takes a late copy of the last batch; the job stops."""
+
+    def copy_comes(world: Simulation) -> None:
+        log = world.kafka.log(world.lanes[0])
+        log.forget_producers()
+        assert log.append(log._entries[-1].data).appended
+
+    hooks: Hooks = {"2/tail-scanned#1": copy_comes}
+    found = _found(DIES, hooks=hooks, max_lives=2, broker="2.5-2.7")
+    return set() if "error RepeatedRows" in found else found

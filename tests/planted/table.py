@@ -97,6 +97,19 @@ PLANTS = (
         "lost-row",
     ),
     _plant(
+        "rested-lane-not-looked-at",
+        "a lane that rested for long goes on as if its leader knew the job",
+        forgotten.refused_after_a_rest,
+        "error TailGap",
+        *("lost-row", "reordered-row"),
+    ),
+    _plant(
+        "first-batch-not-read-before",
+        "nobody reads what came before a first batch where no leader tells",
+        forgotten.late_copy_where_no_leader_tells,
+        "duplicate-row",
+    ),
+    _plant(
         "no-if-match",
         "GETs are not pinned to the object's version",
         in_process.object_overwritten_between_two_gets,
@@ -231,6 +244,8 @@ CORE_MUTANTS = {
     "base-row-off-by-one",
     "epoch-stored-after-the-send",
     "former-epoch-counted-twice",
+    "rested-lane-not-looked-at",
+    "first-batch-not-read-before",
     "B28",  # the partition follows from live metadata
     "no-if-match",
 }

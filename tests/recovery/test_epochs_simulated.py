@@ -341,15 +341,16 @@ def test_f109_a_worker_that_stood_still_looks_at_the_topic_before_it_sends(
     assert epochs(simulation) == ([0, 1] if begins_epochs(on_each_broker) else [0])
 
 
+def copy_of_the_last_batch_comes(world: Simulation) -> None:
+    """The leader has forgotten us, takes the copy, and knows us since."""
+    log = world.kafka.log(world.lanes[0])
+    log.forget_producers()
+    assert log.append(log._entries[-1].data).appended
+
+
 def test_f110_a_late_copy_between_the_scan_and_the_leaders_answer_is_found() -> None:
-    """The leader has forgotten us, takes the copy, and knows us since: so no epoch begins, and the
-    next row follows in order. Only a look after the answer sees that the last rows are twice."""
-
-    def copy_of_the_last_batch_comes(world: Simulation) -> None:
-        log = world.kafka.log(world.lanes[0])
-        log.forget_producers()
-        assert log.append(log._entries[-1].data).appended
-
+    """No epoch begins, and the next row follows in order. Only a look after the answer sees that
+    the last rows are twice."""
     simulation = run(
         DIES,
         hooks={"2/tail-scanned#1": copy_of_the_last_batch_comes},
@@ -358,6 +359,30 @@ def test_f110_a_late_copy_between_the_scan_and_the_leaders_answer_is_found() -> 
     )
     assert isinstance(simulation.lives[1].error, RepeatedRowsError)
     assert places(simulation, "produce", life=2) == 0
+
+
+@pytest.mark.parametrize("at", ["2/tail-scanned#1", "2/source-opened#1"])
+def test_f112_a_late_copy_before_the_first_batch_where_no_leader_tells_is_found(at: str) -> None:
+    """The next row follows in order, but not where the lane was found to end."""
+    simulation = run(DIES, hooks={at: copy_of_the_last_batch_comes}, max_lives=3, broker="2.5-2.7")
+    for life in (2, 3):
+        assert "holds rows number 0 to 4 of this job twice" in stopped(
+            simulation, RepeatedRowsError, life
+        )
+    assert places(simulation, "produce", life=2) == 1
+    assert places(simulation, "produce", life=3) == 0
+
+
+@pytest.mark.parametrize("at", ["2/tail-scanned#1", "2/source-opened#1", "2/epoch-stored#1"])
+def test_f112_other_writers_before_the_first_batch_are_looked_at_and_nothing_is_begun_anew(
+    on_each_broker: str, at: str
+) -> None:
+    simulation = run(DIES, FORGOTTEN, f"{at}=foreign", spare=True)
+    once(simulation)
+    refuses = not (
+        BROKERS[on_each_broker].tells_producers or BROKERS[on_each_broker].any_first_number
+    )
+    assert places(simulation, "restarted", life=2) == refuses
 
 
 # -- bad input -------------------------------------------------------------------------------------

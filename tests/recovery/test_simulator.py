@@ -25,6 +25,7 @@ from csvkafka.testing.simulator.search import (
     forgotten,
     points_of,
     points_with_moments,
+    rested,
     shrink,
 )
 from csvkafka.testing.simulator.simulation import Moment, Simulation
@@ -71,6 +72,16 @@ def test_each_crash_point_after_the_brokers_have_forgotten(broker: str, lane_cou
     base = forgotten(Schedule(lane_count=lane_count, broker=broker))
     actions = (*CRASHES, HELD, "release", "forget", "restart")
     assert_all_pass(every_crash(base, actions, life=2), at_least=200)
+
+
+@pytest.mark.fault("F111")
+@pytest.mark.parametrize("broker", sorted(set(BROKERS) - {"no-epochs"}))
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_each_crash_point_of_a_load_that_rests(broker: str, lane_count: int) -> None:
+    """What a life has sent after the rest may come late, but no server has forgotten it then. (One
+    that keeps no epochs could not tell it from what was sent before.)"""
+    base = rested(Schedule(broker=broker, lane_count=lane_count))
+    assert_all_pass(every_crash(base, (*CRASHES, HELD, "stop", "rival")), at_least=100)
 
 
 @pytest.mark.parametrize("broker", ["2.8-4.4", "strict"])

@@ -62,8 +62,8 @@ def new_producer_id_on_resume() -> None:
 def first_batch_not_alone() -> None:
     begin = sequencer._LaneQueue.__init__
 
-    def begin_with_five(self: Any, next_sequence: int) -> None:
-        begin(self, next_sequence)
+    def begin_with_five(self: Any, next_sequence: int, heard_at: float) -> None:
+        begin(self, next_sequence, heard_at)
         self.limit = sequencer.MAX_IN_FLIGHT
 
     replace(sequencer._LaneQueue, "__init__", begin_with_five)

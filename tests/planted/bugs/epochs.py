@@ -6,23 +6,30 @@ from dataclasses import replace as changed
 from typing import Any
 
 from csvkafka.job import recovery, tails
-from csvkafka.job.tails import Found, Tails
+from csvkafka.job.tails import Tails
 from csvkafka.model import LaneEpoch
+from csvkafka.pipeline.progress import Found
+from csvkafka.pipeline.sequencer import Sequencer
 
 from . import patch, replace
 
 
 @patch("new-epoch-without-rescan")
 def new_epoch_without_rescan() -> None:
-    def find(self: Any, refused: Any = None) -> Found:
+    def find(self: Any, lanes: Any, refused: Any) -> Found:
         while True:
-            found: Found = self._scan()
-            forgotten = self._forgotten(found.ends, refused)
+            found: Found = self._scan(lanes)
+            forgotten = _forgotten(self, lanes, found, refused)
             if not forgotten:
                 return found
             self._begin_epochs(found, forgotten)
 
-    replace(Tails, "find", find)
+    replace(Tails, "_find", find)
+
+
+def _forgotten(self: Any, lanes: Any, found: Found, refused: Any) -> tuple[int, ...]:
+    named = None if refused is None else (refused.lane, refused.next_row)
+    return tails.forgotten_lanes(found.ends, self._known(lanes, found.ends), named)
 
 
 @patch("new-epoch-while-known")
@@ -52,18 +59,40 @@ def base_row_off_by_one() -> None:
 def epoch_stored_after_the_send() -> None:
     """With the next checkpoint, that is."""
 
-    def find(self: Any, refused: Any = None) -> Found:
-        found: Found = self._scan()
-        forgotten = self._forgotten(found.ends, refused)
-        if not forgotten or self._scan().ends != found.ends:
+    def find(self: Any, lanes: Any, refused: Any) -> Found:
+        found: Found = self._scan(lanes)
+        forgotten = _forgotten(self, lanes, found, refused)
+        if not forgotten or self._scan(lanes).ends != found.ends:
             return found
         begun = tails.with_new_epochs(self._lanes, found.start.lanes, found.ends, forgotten)
         ends = tuple(
             changed(end, epochs=lane.epochs) for end, lane in zip(found.ends, begun, strict=True)
         )
-        return Found(changed(found.start, lanes=begun), ends, found.read_to)
+        return changed(found, start=changed(found.start, lanes=begun), ends=ends)
 
-    replace(Tails, "find", find)
+    replace(Tails, "_find", find)
+
+
+@patch("rested-lane-not-looked-at")
+def rested_lane_not_looked_at() -> None:
+    def none(_: Any) -> list[int]:
+        return []
+
+    replace(Sequencer, "rested", none)
+
+
+@patch("first-batch-not-read-before")
+def first_batch_not_read_before() -> None:
+    """Where no leader tells; that of a new epoch is."""
+
+    def of_new_epochs(found: Found, _: Any) -> dict[int, int]:
+        return {
+            lane: kafka_offset
+            for lane, kafka_offset in found.unread.items()
+            if found.ends[lane].next_sequence == found.ends[lane].base_row > 0
+        }
+
+    replace(tails, "_unread", of_new_epochs)
 
 
 @patch("former-epoch-counted-twice")

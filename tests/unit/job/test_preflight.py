@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from csvkafka.errors import ConfigError, SinkRefusedError
-from csvkafka.job.preflight import DEFAULT_MAX_MESSAGE_BYTES, Findings, check_partition, check_topic
+from csvkafka.job.preflight import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    Findings,
+    check_partition,
+    check_topic,
+    longest_rest_seconds,
+)
 from csvkafka.model import TopicFacts
 
 SOUND = {
@@ -118,3 +124,16 @@ def test_the_only_partition_is_named() -> None:
 
 def test_a_partition_that_exists_passes() -> None:
     check_partition("rows", facts({}), 3)
+
+
+@pytest.mark.fault("F111")
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [([None], 43_200.0), ([7_000], 3.5), ([7_000, 3_000], 1.5), ([None, 604_800_000], 43_200.0)],
+)
+def test_a_lane_may_rest_for_half_of_what_the_brokers_remember(
+    told: list[int | None], seconds: float
+) -> None:
+    """Of a broker that does not tell, for half a day."""
+    topics = [replace(facts(SOUND), forgets_after_ms=each) for each in told]
+    assert longest_rest_seconds(topics) == seconds

@@ -95,7 +95,7 @@ class ScriptedBroker:
     `fetch(kafka_offset)` gives an error code or records; `bounds()` an error code, or the log's
     start and its high watermark; `delete_records()` an error code; `producers()` an error code, or
     (producer id, epoch, last sequence) of each. They are asked about partition `asked_partition`.
-    Producer ids count from 7."""
+    `settings()` gives an error code, or the broker's own. Producer ids count from 7."""
 
     port: int = 0
     topics: dict[str, UUID] = field(default_factory=lambda: {"rows": uuid4()})
@@ -108,6 +108,7 @@ class ScriptedBroker:
     bounds: Callable[[], int | tuple[int, int]] = lambda: (0, 0)
     delete_records: Callable[[], int] = lambda: 0
     producers: Callable[[], int | list[tuple[int, int, int]]] = list
+    settings: Callable[[], int | dict[str, str]] = dict
     asked_partition: int = 0
     producer_ids: Iterator[int] = field(default_factory=lambda: itertools.count(7))
     authenticate: Callable[[], int] = lambda: 0
@@ -159,15 +160,25 @@ class ScriptedBroker:
         return self._produce(request)
 
     def _describe_configs(self, request: Any) -> Any:
-        (asked,) = request.resources
-        result = DescribeConfigsResponse.DescribeConfigsResult(
-            error_code=0,
-            error_message=None,
-            resource_type=asked.resource_type,
-            resource_name=asked.resource_name,
-            configs=[],
-        )
-        return DescribeConfigsResponse(results=[result])
+        result = DescribeConfigsResponse.DescribeConfigsResult
+        results = []
+        for asked in request.resources:
+            is_broker = asked.resource_type == 4
+            told = self.settings() if is_broker else {}
+            assert not is_broker or asked.resource_name == str(self.node_id)
+            results.append(
+                result(
+                    error_code=told if isinstance(told, int) else 0,
+                    error_message=None,
+                    resource_type=asked.resource_type,
+                    resource_name=asked.resource_name,
+                    configs=[
+                        result.DescribeConfigsResourceResult(name=name, value=value)
+                        for name, value in ({} if isinstance(told, int) else told).items()
+                    ],
+                )
+            )
+        return DescribeConfigsResponse(results=results)
 
     def _delete_records(self, request: Any) -> Any:
         (asked,) = request.topics

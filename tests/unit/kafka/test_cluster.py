@@ -1,4 +1,5 @@
-"""Whether the partitions' leaders know a producer id: who is asked, and what their answers mean."""
+"""Whether the partitions' leaders know a producer id, and for how long: who is asked, and what the
+answers mean."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
 from tests.unit.kafka.scripted_broker import ScriptedBroker, scripted_broker
 
+DESCRIBE_CONFIGS = 32
 DESCRIBE_PRODUCERS = 61
+CLUSTER_AUTHORIZATION_FAILED = 31
 NOT_LEADER = 6
 LANES = [Lane("rows", partition) for partition in range(4)]
 
@@ -96,3 +99,33 @@ def test_a_server_without_the_question_tells_nothing(broker: ScriptedBroker) -> 
     assert list(KafkaCluster(client).knows_producer(LANES, 7)) == [None] * 4
     assert asked(broker) == 0
     client.close()
+
+
+@pytest.mark.fault("F111")
+@pytest.mark.parametrize(
+    ("settings", "forgets_after_ms"),
+    [
+        ({"producer.id.expiration.ms": "90000"}, 90_000),
+        ({"transactional.id.expiration.ms": "604800000"}, 604_800_000),  # before Kafka 3.4
+        (
+            {
+                "transactional.id.expiration.ms": "604800000",
+                "producer.id.expiration.ms": "86400000",
+            },
+            86_400_000,
+        ),
+        ({}, None),
+        (CLUSTER_AUTHORIZATION_FAILED, None),
+    ],
+)
+def test_after_how_long_a_producer_id_is_forgotten_comes_with_the_topics_settings(
+    broker: ScriptedBroker,
+    cluster: KafkaCluster,
+    settings: int | dict[str, str],
+    forgets_after_ms: int | None,
+) -> None:
+    broker.settings = lambda: settings
+    facts = cluster.describe_topic("rows")
+    assert facts is not None
+    assert facts.forgets_after_ms == forgets_after_ms
+    assert broker.requests.count(DESCRIBE_CONFIGS) == 1

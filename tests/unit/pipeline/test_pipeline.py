@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -25,8 +25,10 @@ from csvkafka.model import (
     EncodedBatch,
     EncodedBlock,
     JobStatus,
+    LaneEpoch,
     LaneProgress,
     Position,
+    ProducerIdentity,
     Step,
 )
 from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
@@ -86,7 +88,7 @@ class Bench:
     """One pass over blocks, with an owner's ledger. `sink` and `worker.script` say what befalls
     sends and writes; `at` what is done at the nth report of a step."""
 
-    def __init__(self, blocks: Blocks, **settings: float) -> None:
+    def __init__(self, blocks: Blocks, unread_from: int | None = None, **settings: float) -> None:
         self.office = Office()
         self.worker = self.office.owner("me")
         self.time = self.office.time
@@ -96,12 +98,15 @@ class Bench:
         self.stop: int | None = None
         self.stop_at: Step | None = None
         self.window_seen = 0
-        self.epochs = (FIRST_EPOCH,)
+        self.found_epochs: tuple[LaneEpoch, ...] = (FIRST_EPOCH,)
         self.unseen_rows = 0
+        self.look_seconds = 0.0
+        self.looks = 0
         kafka = FakeKafka()
         topic = kafka.create_topic("rows")
         self.log = kafka.log(LANES[0])
         start = checkpoint(0)
+        unread = {} if unread_from is None else {0: unread_from}
         self.sequencer = Sequencer(
             start.lanes, IDENTITY, self.worker.clock, seal, [-1], LONGEST_REST_SECONDS
         )
@@ -112,7 +117,7 @@ class Bench:
             ledger=self.worker.ledger,
             start=start,
             lanes=LANES,
-            progress=Progress(Found(start, start.lanes, {}, (-1,))),
+            progress=Progress(Found(start, start.lanes, unread, (-1,))),
             sequencer=self.sequencer,
             feed=blocks,
             sink=self.sink,
@@ -125,11 +130,22 @@ class Bench:
         )
 
     def look_at(self, lanes: Sequence[int]) -> Found:
-        """Finds what the item says, and as many rows as are in the log."""
-        assert lanes == [0]
-        start = self.office.stored.checkpoint_for(LANES)
-        rows = self.rows + self.unseen_rows
-        return Found(start, (LaneProgress(rows, rows, self.epochs),), {}, (-1,))
+        """Finds the rows that are in the log, `unseen_rows` more, and `found_epochs`."""
+        assert list(lanes) == [0]
+        self.looks += 1
+        ledger = self.worker.ledger
+        self.time.sleep(self.look_seconds)
+        if self.look_seconds:
+            ledger.renew()
+        start = ledger.read_mine(before_all_lanes=False).checkpoint_for(LANES)
+        rows = sum(h.record_count for h in self.log.headers() if h.producer_id >= 0)
+        end = LaneProgress(rows + self.unseen_rows, self.log.end_offset, self.found_epochs)
+        return Found(start, (end,), {}, (-1,))
+
+    def write_before_us(self, records: int) -> None:
+        """Another writer's records."""
+        others = EncodedBatch(0, records, 0, frame_records([b"another writer's"] * records))
+        self.log.append(seal(others, ProducerIdentity(-1, -1), -1, 0))
 
     def report(self, step: Step, **facts: int) -> None:
         self.steps.append((step, facts))
@@ -329,6 +345,93 @@ def test_f73_sending_pauses_when_the_lease_could_not_be_renewed() -> None:
     assert Step.BATCH_SENT in steps[:paused]
     assert Step.BATCH_SENT not in steps[paused:]
     assert bench.time.now - began > LEASE_SECONDS
+
+
+LATER = (FIRST_EPOCH, LaneEpoch(1, 6))
+
+
+class RestingBlocks(Blocks):
+    """The fourth block comes after two hours, in which the lease is renewed."""
+
+    def __init__(self, count: int, bench: Callable[[], Bench]) -> None:
+        super().__init__(count)
+        self._bench = bench
+        self._ready_at: float | None = None
+
+    def take(self) -> EncodedBlock | None:
+        time = self._bench().time
+        if self.left == 3:
+            if self._ready_at is None:
+                self._ready_at = time.now + 2 * LONGEST_REST_SECONDS
+            if time.now < self._ready_at:
+                return None
+        return super().take()
+
+
+def rested(**settings: float) -> Bench:
+    """Of six blocks three are in the topic, and then comes none for long."""
+    bench = Bench(RestingBlocks(6, lambda: bench), **settings)
+    bench.found_epochs = LATER
+    return bench
+
+
+@pytest.mark.fault("F111")
+def test_a_lane_that_rested_is_looked_at_and_goes_on_as_it_was_found() -> None:
+    bench = rested()
+    bench.pipeline.run()
+    assert bench.count(Step.LANE_RESTED) == 1
+    headers = bench.log.headers()
+    assert [(h.producer_epoch, h.base_sequence) for h in headers] == [
+        *((0, 0), (0, 2), (0, 4)),
+        *((1, 0), (1, 2), (1, 4)),
+    ]
+    assert bench.stored == (12, JobStatus.COMPLETED, None)
+    assert bench.office.stored.checkpoint_for(LANES).lanes[0].epochs == LATER
+
+
+@pytest.mark.fault("F111")
+def test_a_lane_that_does_not_end_where_it_should_asks_for_a_look_at_all() -> None:
+    bench = rested()
+    bench.unseen_rows = 2
+    error = bench.fails_with(RescanNeeded)
+    assert str(error) == "lane 0 was found to end after 8 records, not 6"
+    assert bench.rows == 6
+
+
+@pytest.mark.fault("F111")
+def test_no_checkpoint_of_ours_is_on_its_way_while_a_lane_is_looked_at() -> None:
+    """It is written in a thread of its own, and would have a later epoch's number."""
+    bench = rested()
+    bench.worker.table.latency = lambda: 1.0
+    bench.pipeline.run()
+    begun = [step for step, _ in bench.steps]
+    rested_at = begun.index(Step.LANE_RESTED)
+    before = begun[:rested_at]
+    assert before.count(Step.CHECKPOINT_BEGINS) == before.count(Step.CHECKPOINT_STORED)
+
+
+@pytest.mark.fault("F111")
+def test_a_lease_that_ran_out_during_the_look_asks_for_a_look_at_all() -> None:
+    bench = rested()
+    bench.look_seconds = 2 * LEASE_SECONDS
+    bench.fails_with(LeaseLapsed)
+    assert bench.rows == 6
+
+
+@pytest.mark.fault("F112")
+@pytest.mark.parametrize("unseen_rows", [0, 2])
+def test_what_stands_before_a_first_batch_is_looked_at_before_it_counts(unseen_rows: int) -> None:
+    """Another writer's, or a late copy of ours."""
+    bench = Bench(Blocks(3), unread_from=0)
+    bench.unseen_rows = unseen_rows
+    bench.write_before_us(2)
+    if unseen_rows:
+        bench.fails_with(RescanNeeded)
+        assert bench.stored == (0, JobStatus.IN_PROGRESS, "me")
+    else:
+        bench.pipeline.run()
+        assert bench.looks == 1
+        assert bench.stored == (6, JobStatus.COMPLETED, None)
 
 
 def test_the_lease_is_renewed_while_nothing_else_is_written() -> None:

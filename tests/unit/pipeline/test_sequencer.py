@@ -26,7 +26,7 @@ from csvkafka.model import (
     ProducerIdentity,
     SequencedBatch,
 )
-from csvkafka.pipeline.progress import RescanNeeded, SmallerBatchesNeeded
+from csvkafka.pipeline.progress import LaneRested, RescanNeeded, SmallerBatchesNeeded
 from csvkafka.pipeline.sequencer import (
     FIRST_BACKOFF_SECONDS,
     LAST_BACKOFF_SECONDS,
@@ -49,9 +49,7 @@ def batch(record_count: int, lane: int = 0, first_row: int = 0) -> EncodedBatch:
     return EncodedBatch(lane, record_count, 0, frame_records(rows))
 
 
-def sequencer_of(
-    lanes: Sequence[LaneProgress], clock: SteppedClock | None = None
-) -> Sequencer:
+def sequencer_of(lanes: Sequence[LaneProgress], clock: SteppedClock | None = None) -> Sequencer:
     """Lanes that have not rested yet, and may for an hour."""
     clock = clock or SteppedClock()
     heard_ms = [round(clock.wall() * 1000)] * len(lanes)
@@ -315,6 +313,102 @@ def test_bytes_and_batches_are_counted_until_they_are_acknowledged() -> None:
         len(batch(1).records),
         1,
     )
+
+
+# -- a lane that rests -----------------------------------------------------------------------------
+
+
+def rests(seconds: float, next_row: int = 41) -> tuple[Sequencer, SteppedClock]:
+    """So long after its last record, a lane has two batches of two rows to send."""
+    clock = SteppedClock()
+    tested = sequencer(next_row, clock=clock, batches=2)
+    clock.now += seconds
+    return tested, clock
+
+
+@pytest.mark.fault("F111")
+def test_a_lane_that_rested_for_too_long_is_named_before_its_next_batch() -> None:
+    assert rests(LONGEST_REST_SECONDS)[0].rested() == []
+    assert rests(LONGEST_REST_SECONDS + 1)[0].rested() == [0]
+
+
+def test_a_lane_without_a_row_in_its_epoch_is_taken_from_0_by_any_leader() -> None:
+    tested, _ = rests(2 * LONGEST_REST_SECONDS, next_row=0)
+    assert tested.rested() == []
+
+
+def test_a_lane_with_nothing_to_send_may_rest() -> None:
+    clock = SteppedClock()
+    tested = sequencer(41, clock=clock)
+    clock.now += 2 * LONGEST_REST_SECONDS
+    assert tested.rested() == []
+
+
+def test_a_rest_counts_from_the_time_of_the_last_record() -> None:
+    """Not from its answer, which may have been long in coming."""
+    clock = SteppedClock()
+    tested = sequencer(41, clock=clock, batches=2)
+    (first,) = tested.due()
+    clock.now += LONGEST_REST_SECONDS
+    tested.settle(answer(first))
+    assert tested.rested() == []
+    clock.now += 1
+    assert tested.rested() == [0]
+
+
+def test_of_a_lane_of_which_no_record_is_left_nobody_knows_how_long_it_rested() -> None:
+    clock = SteppedClock()
+    clock.now = 1_700_000_000.0
+    lanes = [LaneProgress(41, 41, EPOCHS)]
+    tested = Sequencer(lanes, IDENTITY, clock, seal, [-1], LONGEST_REST_SECONDS)
+    tested.enqueue(batch(2))
+    assert tested.rested() == [0]
+
+
+def test_f111_a_lane_that_was_looked_at_goes_on_in_its_new_epoch_with_one_batch_alone() -> None:
+    tested, _ = rests(LONGEST_REST_SECONDS + 1)
+    assert tested.next_row(0) == 41
+    tested.go_on(0, LaneProgress(41, 50, (*EPOCHS, LaneEpoch(3, 41))))
+    assert tested.rested() == []
+    assert tested.next_row(0) == 41
+    tested.enqueue(batch(1))
+    sent = []
+    for expected in (1, 2):
+        due = tested.due()
+        assert len(due) == expected
+        sent += due
+        for each in due:
+            tested.settle(answer(each))
+    headers = [read_headers(each.data)[0] for each in sent]
+    assert [(h.producer_epoch, h.base_sequence) for h in headers] == [(3, 0), (3, 2), (3, 4)]
+    assert tested.next_row(0) == 46
+
+
+def test_f111_a_lane_that_is_known_goes_on_in_its_epoch_with_one_batch_alone() -> None:
+    tested, _ = rests(LONGEST_REST_SECONDS + 1)
+    tested.go_on(0, LaneProgress(41, 50, EPOCHS))
+    (first,) = tested.due()
+    header = read_headers(first.data)[0]
+    assert (header.producer_epoch, header.base_sequence) == (2, 41)
+
+
+def test_f111_a_batch_that_was_sent_before_asks_for_a_look_at_all() -> None:
+    """It has its number for good, and what became of it nobody knows."""
+    tested, clock = rests(0)
+    (first,) = tested.due()
+    tested.settle(answer(first, OutcomeKind.RETRIABLE))
+    clock.now += LONGEST_REST_SECONDS
+    assert tested.rested() == []
+    clock.now += 1
+    with pytest.raises(LaneRested, match="nothing was acknowledged in lane 0 for long"):
+        tested.rested()
+
+
+def test_a_batch_on_its_way_has_no_answer_yet() -> None:
+    tested, clock = rests(0)
+    assert tested.due()
+    clock.now += 2 * LONGEST_REST_SECONDS
+    assert tested.rested() == []
 
 
 class SequencerMachine(RuleBasedStateMachine):
