@@ -25,6 +25,9 @@ DAY_MS = 86_400_000
 DEFAULT_FORGETS_AFTER_MS = DAY_MS
 """`producer.id.expiration.ms` where nobody set it. Before Kafka 3.4 it was seven days."""
 
+SHORTEST_MEMORY_MS = 300_000
+"""A request may be that long on its way before its answer is given up."""
+
 SAFE_SHARE_OF_REST = 0.5
 """What is left is for clocks that differ: the broker compares its own with a record's time."""
 
@@ -52,6 +55,7 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
     warnings = [
         *_replica_warnings(topic, facts),
         *_retention_warnings(topic, config),
+        *_memory_warnings(topic, facts),
         *_compression_warnings(topic, config),
     ]
     return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
@@ -171,6 +175,17 @@ def _retention_warnings(topic: str, config: dict[str, str]) -> list[str]:
         return [
             f"topic {topic} has retention.ms={retention_ms}, less than a day: rows may be deleted "
             "before they are read, and a job that rests longer cannot tell where it ended; raise it"
+        ]
+    return []
+
+
+def _memory_warnings(topic: str, facts: TopicFacts) -> list[str]:
+    remembered_ms = facts.forgets_after_ms
+    if remembered_ms is not None and remembered_ms < SHORTEST_MEMORY_MS:
+        return [
+            f"the brokers of topic {topic} forget a producer id after {remembered_ms / 1000:g} s: a "
+            "batch whose answer is lost may be stored twice; raise producer.id.expiration.ms, best "
+            "to Kafka's default of a day"
         ]
     return []
 

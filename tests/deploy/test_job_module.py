@@ -68,6 +68,7 @@ def test_policy_of_msk_names_the_cluster_and_the_topics_alone(tmp_path: Path) ->
     assert job.actions("kafka-cluster:") == {
         "kafka-cluster:Connect",  # every connection
         "kafka-cluster:DescribeCluster",  # the cluster's id, in the checkpoint item
+        "kafka-cluster:DescribeClusterDynamicConfiguration",  # DescribeConfigs of a broker
         "kafka-cluster:DescribeTopic",  # Metadata, ListOffsets
         "kafka-cluster:DescribeTopicDynamicConfiguration",  # DescribeConfigs
         "kafka-cluster:ReadData",  # Fetch of the tail

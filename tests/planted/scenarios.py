@@ -153,10 +153,11 @@ def batch_held_until_all_is_done(ground: Ground) -> Found:
 
 
 def zombie_wakes(ground: Ground) -> Found:
-    """A paused owner wakes after another took the lease, and that one is dead."""
+    """A paused owner, who has nothing more to send but to say that the job is complete, wakes after
+    another took the lease, and that one is dead."""
     case = ground.case(settings={"LEASE_SECONDS": "1"})
-    zombie = case.start(CrashPoint(Step.BATCH_SENT, from_rows=case.row_count // 2, signal=SIGSTOP))
-    zombie.wait_for_step(Step.BATCH_SENT, from_rows=case.row_count // 2)
+    zombie = case.start(CrashPoint(Step.ALL_ACKNOWLEDGED, signal=SIGSTOP))
+    zombie.wait_for_step(Step.ALL_ACKNOWLEDGED)
     case.kill_at(Step.LEASE_TAKEN)
     zombie.resume()
     found = case.end_of(zombie)

@@ -15,7 +15,7 @@ SEEDS = range(1, 1001)
 
 FOUND_AS = {
     "checkpoint-before-acknowledgement": "checkpoint-ahead",
-    "new-producer-id-on-resume": "duplicate-row",
+    "new-producer-id-on-resume": "duplicate-row|SequenceError",
     "no-token-in-the-condition": "the item was written after it was COMPLETED|regressed",
     "first-batch-not-alone": "TailGapError|lost-row",
     "new-epoch-while-known": "RepeatedRowsError|duplicate-row|SequenceError",
@@ -23,10 +23,10 @@ FOUND_AS = {
     "former-epoch-counted-twice": "lost-row|SequenceError",
     "B1": "duplicate-row",
     "B8": "lost-row|last_line is 0 at the end",
-    "B9": "checkpoint-ahead",
+    "B9": "checkpoint-ahead|RepeatedRowsError",
     "B13": "SequenceError",
     "B21": "lost-row",
-    "B33": "duplicate-row",
+    "B33": "duplicate-row|TopicTruncatedError",
 }
 """Bug -> what is said of it. The others are about real bytes, servers or processes."""
 

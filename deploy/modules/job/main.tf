@@ -96,6 +96,8 @@ locals {
           Action = [
             "kafka-cluster:Connect",
             "kafka-cluster:DescribeCluster",
+            # producer.id.expiration.ms: for how long the brokers remember the job.
+            "kafka-cluster:DescribeClusterDynamicConfiguration",
             "kafka-cluster:WriteDataIdempotently",
           ]
           Resource = [var.msk_cluster_arn]

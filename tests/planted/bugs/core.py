@@ -50,10 +50,10 @@ def checkpoint_before_acknowledgement() -> None:
 def new_producer_id_on_resume() -> None:
     one_pass = job.Job._pass
 
-    def with_a_new_id(self: Any, begun: Any, found: Any, identity: Any) -> Any:
+    def with_a_new_id(self: Any, begun: Any, found: Any, identity: Any, tails: Any) -> Any:
         if begun.stored.identity is not None:
             identity = self._parts.cluster.new_producer_identity()
-        return one_pass(self, begun, found, identity)
+        return one_pass(self, begun, found, identity, tails)
 
     replace(job.Job, "_pass", with_a_new_id)
 

@@ -137,3 +137,14 @@ def test_a_lane_may_rest_for_half_of_what_the_brokers_remember(
     """Of a broker that does not tell, for half a day."""
     topics = [replace(facts(SOUND), forgets_after_ms=each) for each in told]
     assert longest_rest_seconds(topics) == seconds
+
+
+@pytest.mark.parametrize(("told", "warns"), [(None, False), (299_999, True), (300_000, False)])
+def test_brokers_that_soon_forget_a_producer_id_are_warned_of(
+    told: int | None, warns: bool
+) -> None:
+    warnings = check_topic("rows", replace(facts(SOUND), forgets_after_ms=told)).warnings
+    assert [text for text in warnings if "forget a producer id after 299.999 s" in text] == list(
+        warnings
+    )
+    assert len(warnings) == warns
