@@ -183,9 +183,9 @@ def _memory_warnings(topic: str, facts: TopicFacts) -> list[str]:
     remembered_ms = facts.forgets_after_ms
     if remembered_ms is not None and remembered_ms < SHORTEST_MEMORY_MS:
         return [
-            f"the brokers of topic {topic} forget a producer id after {remembered_ms / 1000:g} s: a "
-            "batch whose answer is lost may be stored twice; raise producer.id.expiration.ms, best "
-            "to Kafka's default of a day"
+            f"the brokers of topic {topic} forget a producer id after {remembered_ms / 1000:g} s: "
+            "a batch whose answer is lost may be stored twice; raise producer.id.expiration.ms, "
+            "best to Kafka's default of a day"
         ]
     return []
 
