@@ -155,7 +155,10 @@ def everything_is_utf8() -> None:
 
 @patch("B30")
 def ragged_rows_shift_fields() -> None:
-    def shifted(self: Any, row: list[str], *_: Any) -> dict[str, object]:
-        return dict(zip(self._names, row, strict=False))
+    record = RowEncoder._record
 
-    replace(RowEncoder, "_ragged", shifted)
+    def shifted(self: Any, row: list[str], number: int) -> Any:
+        width = len(self._names)
+        return record(self, [*row, *[""] * width][:width], number)
+
+    replace(RowEncoder, "_record", shifted)
