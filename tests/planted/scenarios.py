@@ -128,7 +128,7 @@ def _held_midway(ground: Ground, stack: Stack) -> tuple[PlantedCase, Any, dict[s
 def batch_held_until_after_the_tail_scan(ground: Ground) -> Found:
     case, held, direct = _held_midway(ground, ground.stack)
     before = case.view.record_count()
-    resumed = case.start_paused_at(Step.TAIL_SCANNED, settings=direct)
+    resumed = case.start_paused_at(Step.SOURCE_OPENED, settings=direct)
     held.lift()
     case.view.wait_for_records(before + 1)
     resumed.resume()
