@@ -56,6 +56,7 @@ def _check_file(examination: Examination, path: Path) -> Iterator[Finding]:
         examination.table_is_to_come = True
         yield Finding(Mark.OK, "table", f"file {path} is missing and will be created")
         return
+    examination.table_answers = True
     yield Finding(
         Mark.OK,
         "table",
