@@ -6,6 +6,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdlib.h>
+
 #include "agreement.h"
 
 /* The UTF-8 of a str; 0 and an exception if it has none, or is no str. */
