@@ -17,7 +17,7 @@ import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownBrokerIdError
 
 from csvkafka.errors import StackError
 from csvkafka.local.aws import CREDENTIALS, REGION
@@ -67,16 +67,32 @@ class Stack(ABC):
 
         Raises: StackError, if Kafka refuses."""
         topic = NewTopic(name, partitions, self.broker_count, topic_configs=dict(config or {}))
+        with refusals(f"topic {name} cannot be created"):
+            if not wait_until(lambda: self._is_created(topic), _TOPIC_TIMEOUT_SECONDS):
+                raise StackError(
+                    f"topic {name} cannot be created: the controller is none of the brokers that a "
+                    "client is told of"
+                )
         client = self.admin_client()
         try:
-            with refusals(f"topic {name} cannot be created"):
-                client.create_topics([topic])
             if not wait_until(
                 lambda: _led_partitions(client, name) == partitions, _TOPIC_TIMEOUT_SECONDS
             ):
                 raise StackError(f"topic {name} has no leader for some of its partitions")
         finally:
             client.close()
+
+    def _is_created(self, topic: NewTopic) -> bool:
+        """Creates it. False: the client was told of a controller, and not yet of its address, as
+        brokers of 3.9 do when they have just started."""
+        client = self.admin_client()
+        try:
+            client.create_topics([topic])
+        except UnknownBrokerIdError:
+            return False
+        finally:
+            client.close()
+        return True
 
     def create_bucket(self, name: str, *, versioned: bool = False) -> None:
         """Creates an S3 bucket. Raises: StackError, if S3 refuses."""
