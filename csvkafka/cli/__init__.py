@@ -1,9 +1,9 @@
 """The command line, one module a command; only these modules print or end the process.
 
-Imports: the ground, aws, config, encode, files, job, kafka, ledger, local, process, rows, sources,
-stores, testing/checker, testing/history, testing/inputs, testing/judging, testing/processes,
-testing/report, testing/stacks, wiring.
+Imports: the ground, aws, config, encode, files, job, kafka, ledger, local, process, rows, schema,
+sources, stores, testing/checker, testing/history, testing/inputs, testing/judging,
+testing/processes, testing/report, testing/stacks, wiring.
 Imported by: __main__.
 Read: program (the command `csvkafka`), options (made from the table of settings), load, set_list,
-load_view, progress_facts, status, verify, doctor, generate, local, demo, judge, output, bar.
+load_view, progress_facts, status, verify, doctor, infer, generate, local, demo, judge, output, bar.
 """

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "Show how far a job is, and who works on it.",
     "verify": "Compare a job's topic with its source: each row once, in order?",
     "doctor": "Check source, table, topic and broker before a load.",
+    "infer": "Propose a table of columns (CSV_COLUMNS) from a look at a source.",
     "demo": "Watch a load survive kill -9, on a stack of its own, and be judged.",
     "judge": "Kill and resume any loader on a stack of its own, and compare its topic.",
     "local": "Start Kafka, S3 and DynamoDB on this machine, until Ctrl-C.",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
 from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
-from csvkafka.config.settings import SETTINGS, SINK, Kind, Setting
+from csvkafka.config.settings import JOB, SETTINGS, SINK, Kind, Setting
 from csvkafka.config.source_place import local_path, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
@@ -85,6 +85,16 @@ class LoadConfig:
             return f"file://{self.source_path}"
         named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
         return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
+
+    @classmethod
+    def of_source(cls, values: Mapping[str, str]) -> LoadConfig:
+        """As `from_settings`, for who only reads the source: nothing else need be given, and what
+        is, is not looked at."""
+        of_others = {setting.variable for setting in (*SINK, *JOB)}
+        needed = {setting.variable: "none:9092" for setting in SINK if setting.required}
+        needed |= {"DYNAMODB_TABLE": "none", "ON_BAD_ROW": "stop"}
+        given = {name: text for name, text in values.items() if name not in of_others}
+        return cls.from_settings({**given, **needed})
 
     @classmethod
     def from_settings(cls, values: Mapping[str, str]) -> LoadConfig:

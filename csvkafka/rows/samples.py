@@ -1,0 +1,65 @@
+"""Rows from many places of a source, for whoever wants to know what is in it without reading all.
+
+A place in the middle of a file is seldom the beginning of a row. So of each range the first line
+and the last are left out, and of the rest all rows that have another number of fields than the
+header. What is left may still be no row of the file, where quoted fields hold newlines: a sample is
+for a look, never for a load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from csvkafka.model import Dialect
+from csvkafka.rows.blocks import Header
+from csvkafka.rows.csv_rows import source_codec
+from csvkafka.rows.preview import sample_rows
+from csvkafka.rows.window import begun
+
+RANGES = 20
+RANGE_BYTES = 256 * 1024
+"""So many ranges, each of so many bytes: 5 MB of any source; one of that size is read whole."""
+
+
+@dataclass
+class Sampler:
+    """Reads a source of `size` bytes by `read(byte_offset)`; what it met, its counts say after."""
+
+    read: Callable[[int], Any]
+    size: int
+    header: Header
+    dialect: Dialect
+    can_skip: bool = True
+    """Whether reading may begin anywhere; if not, the beginning is all that is looked at."""
+    sampled_bytes: int = field(default=0, init=False)
+    ranges: int = field(default=0, init=False)
+    other_widths: int = field(default=0, init=False)
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Rows as wide as the header. Raises as the source does."""
+        begin = self.header.byte_offset
+        if not self.can_skip or self.size - begin <= RANGES * RANGE_BYTES:
+            yield from self._range(begin, RANGES * RANGE_BYTES, is_first=True)
+            return
+        step = (self.size - begin) // RANGES
+        for number in range(RANGES):
+            yield from self._range(begin + number * step, RANGE_BYTES, is_first=number == 0)
+
+    def _range(self, byte_offset: int, wanted: int, *, is_first: bool) -> Iterator[tuple[str, ...]]:
+        with closing(self.read(byte_offset)) as chunks:
+            data, rest = begun(chunks, wanted)
+            is_whole = next(rest, None) is None
+        self.ranges += 1
+        self.sampled_bytes += len(data)
+        begin = 0 if is_first else data.find(b"\n") + 1
+        end = len(data) if is_whole else data.rfind(b"\n") + 1
+        text = data[begin:end].decode(source_codec(self.dialect.encoding), "replace")
+        width = len(self.header.names)
+        for row in sample_rows(text, self.dialect):
+            if len(row.fields) == width:
+                yield row.fields
+            else:
+                self.other_widths += 1
