@@ -17,8 +17,9 @@ from tests.integration.loads import LoadPlace
 
 SOON_SECONDS = 10
 
-PROMISED_SECONDS = 9.0
-"""3 s for acknowledgements and 3 s for the last checkpoint; the rest is for this busy machine."""
+PROMISED_SECONDS = 20.0
+"""3 s for acknowledgements and 3 s for the last checkpoint; the rest is for a machine that does
+much else. It must be less than the 30 s that are not waited for."""
 
 
 @pytest.fixture
