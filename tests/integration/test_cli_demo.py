@@ -59,7 +59,7 @@ def test_every_row_survives_the_kills() -> None:
 
 def test_it_needs_no_aws_with_a_checkpoint_file(tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    arguments = ("--checkpoint", "sqlite", "--rows", "150000", "--kills", "2", "--report")
+    arguments = ("--checkpoint", "sqlite", "--rows", "600000", "--kills", "2", "--report")
     result = run_csvkafka("demo", *arguments, str(report))
     assert (result.returncode, result.stderr) == (0, "")
     assert "DynamoDB" not in result.stdout
