@@ -77,6 +77,7 @@ def command(output: Path | None, show_values: bool, **options: Any) -> int:
 
 
 def _sampler(config: LoadConfig) -> Sampler:
+    from csvkafka.rows import doubts
     from csvkafka.rows.preview import preview
     from csvkafka.rows.samples import Sampler
     from csvkafka.sources import open_source
@@ -87,6 +88,8 @@ def _sampler(config: LoadConfig) -> Sampler:
         look = preview(chunks, config.spec.dialect, identity.uri)
     if not look.header.names:
         raise ConfigError(f"{identity.uri} has no header row: check CSV_SKIP_LINES and the file")
+    for refusal in doubts.refusals(look, config.spec.duplicate_columns, config.spec.given):
+        raise ConfigError(refusal)  # what no load would begin with
     return Sampler(
         source.read,
         identity.size,

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 
-from csvkafka.errors import (
-    CsvKafkaError,
-    MalformedRowError,
-    SourceCorruptError,
-    UserFunctionError,
-)
+from csvkafka.errors import MalformedRowError, SourceCorruptError, UserFunctionError
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block
 from csvkafka.records.record_batch import RecordHeaders
 
@@ -41,7 +36,7 @@ class FaultCode(StrEnum):
     TRANSFORM = "transform"  # the user's function raised, or returned no object
 
 
-_OF_ERRORS: dict[type[CsvKafkaError], FaultCode] = {
+_OF_ERRORS: dict[type[Exception], FaultCode] = {
     SourceCorruptError: FaultCode.ENCODING,
     UserFunctionError: FaultCode.TRANSFORM,
 }
@@ -55,7 +50,7 @@ class Fault:
     code: FaultCode
     reason: str
     column: str = ""
-    error: type[CsvKafkaError] = MalformedRowError
+    error: type[Exception] = MalformedRowError
 
 
 class RowFault(Exception):
@@ -68,8 +63,8 @@ class RowFault(Exception):
 
 def fault_of(error: Exception) -> Fault | None:
     """The fault that an error tells of; None: it is none of a row's."""
-    code = _OF_ERRORS.get(type(error))  # type: ignore[arg-type]
-    return None if code is None else Fault(code, str(error), error=type(error))  # type: ignore[arg-type]
+    code = _OF_ERRORS.get(type(error))
+    return None if code is None else Fault(code, str(error), error=type(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ class Declared:
                 nulls = table.nulls if column.nulls is None else column.nulls
                 convert = converter(column, nulls, table.hash_key)
                 self._columns.append((place, column, convert))
-        self._key = [names.index(name) for name in table.key]
+        by_name = {column.name: (place, column) for place, column, _ in self._columns}
+        self._key = [by_name[name] for name in table.key]
         self._key_format = table.key_format
-        self.has_key = bool(table.key)
 
     def record(self, row: Sequence[str]) -> tuple[dict[str, object], bytes | None]:
         """The record's fields, without ours, and its key. Raises RowFault for the first field that
@@ -53,14 +53,15 @@ class Declared:
 
     def _key_of(self, row: Sequence[str], values: dict[int, object]) -> bytes | None:
         if self._key_format is KeyFormat.TEXT:
-            (place,) = self._key
-            column = next(column for at, column, _ in self._columns if at == place)
+            ((place, column),) = self._key
             if values[place] is None:
                 return None
             # What is hidden from the value must not stand in the key.
             is_hidden = column.is_hashed or column.is_masked or column.constant is not None
             return str(values[place]).encode() if is_hidden else row[place].encode()
-        fields = {column.field: values[at] for at, column, _ in self._columns if at in self._key}
+        # In the declared order: the files of a set may have their columns in another one, and equal
+        # keys must be equal bytes.
+        fields = {column.field: values[place] for place, column in self._key}
         if all(value is None for value in fields.values()):
             return None
         return b"%b" % orjson.dumps(fields)

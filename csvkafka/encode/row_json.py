@@ -94,6 +94,7 @@ class RowEncoder:
             self._declared = Declared(plan, plan.table)
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
         self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
+        # Its text, not the enum, which is the table's: see above.
         self._metadata = "value" if plan.table is None else plan.table.metadata.value
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:

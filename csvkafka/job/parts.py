@@ -61,11 +61,9 @@ class JobParts:
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """`row_count` rows of the source are in the topic, as `total_sent` records, of which this run
-    sent `sent_now`. `already_complete`: there was nothing left to do. `set_aside` of the rows are
-    dead letters."""
+    sent `sent_now`. `already_complete`: there was nothing left to do."""
 
     row_count: int
     total_sent: int
     sent_now: int
     already_complete: bool = False
-    set_aside: int = 0

@@ -150,12 +150,8 @@ class Job:
             try:
                 final = self._pass(begun, found, identity, tails)
                 row_count, total_sent = final.position.row_count, final.total_sent
-                return JobResult(
-                    row_count,
-                    total_sent,
-                    sent_now=total_sent - sent_before,
-                    set_aside=self._say_set_aside(final),
-                )
+                self._say_set_aside(final)
+                return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
                 forgotten, scans_without_progress = None, 0
@@ -251,13 +247,12 @@ class Job:
                 ).run()
         return progress.checkpoint
 
-    def _say_set_aside(self, final: Checkpoint) -> int:
-        """How many rows of the complete job are dead letters; said, as nobody may look there."""
+    def _say_set_aside(self, final: Checkpoint) -> None:
+        """Says how many rows of the complete job are dead letters, as nobody may look there."""
         topic = self._spec.dead_letter_topic
         set_aside = 0 if topic is None else final.lanes[-1].next_sequence
         if set_aside:
             log.warning("%s set aside in topic %s", counted(set_aside, "row"), topic)
-        return set_aside
 
     # -- lease and signals ---------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Whether the table fits the columns of a file is for `fitting` to say.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,9 +147,13 @@ class _Reader:
         self, path: _Path, declared: Mapping[str, object]
     ) -> str | int | float | bool | None:
         given = declared.get(path[-1])
-        if given is None or isinstance(given, str | int | float | bool):
+        if given is None or isinstance(given, str | bool):
             return given
-        self._note(path, "must be text, a number, true or false")
+        if isinstance(given, float) and math.isfinite(given):
+            return given
+        if isinstance(given, int) and -(1 << 63) <= given < 1 << 63:
+            return given
+        self._note(path, "must be text, a number (finite, of 64 bits), true or false")
         return None
 
     def _masked(self, path: _Path, column: Column, mask: object) -> Column:

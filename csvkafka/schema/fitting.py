@@ -33,6 +33,9 @@ def _misfits(table: RecordTable, names: Sequence[str]) -> Iterator[str]:
     for name in table.key:
         if name not in names:
             yield "key: " + unknown(name, names, "column of the file")
+    key_fields = [column.field for column in columns_of(table, names) if column.name in table.key]
+    for field in sorted({field for field in key_fields if key_fields.count(field) > 1}):
+        yield f"the key would have {field!r} twice"
     fields: dict[str, str] = {}
     if table.metadata is Metadata.VALUE:
         fields |= dict.fromkeys(OWN_FIELDS, "csvkafka's own field")

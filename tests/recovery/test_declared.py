@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -85,6 +86,26 @@ def with_bad_rows() -> bytes:
     return b"id,name,price\n" + b"".join(rows)
 
 
+def setting_aside(
+    recovery_case: NewCase, tmp_path: Path, **settings: str
+) -> tuple[RecoveryCase, str]:
+    """A load whose bad rows are dead letters, and their topic."""
+    declared, dead = tmp_path / "columns.toml", f"dead-{uuid4().hex[:12]}"
+    declared.write_text(TABLE)
+    case = recovery_case(
+        with_bad_rows(),
+        block_bytes=1_024,
+        settings={
+            "CSV_COLUMNS": str(declared),
+            "ON_BAD_ROW": "dead-letter",
+            "DEAD_LETTER_TOPIC": dead,
+            **settings,
+        },
+    )
+    case.stack.create_topic(dead, 1)
+    return case, dead
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -98,23 +119,12 @@ def with_bad_rows() -> bytes:
 def test_killed_around_rows_that_do_not_fit_their_types(
     recovery_case: NewCase, tmp_path: Path, step: Step
 ) -> None:
-    declared = tmp_path / "columns.toml"
-    declared.write_text(TABLE)
-    case = recovery_case(
-        with_bad_rows(),
-        block_bytes=1_024,
-        settings={
-            "CSV_COLUMNS": str(declared),
-            "ON_BAD_ROW": "dead-letter",
-            "DEAD_LETTER_TOPIC": "dead-" + step.value,
-        },
-    )
-    case.stack.create_topic("dead-" + step.value, 1)
+    case, dead = setting_aside(recovery_case, tmp_path)
     case.kill_at(step, from_rows=250)
     case.kill_at(step, from_rows=600)
     case.run()
     kafka = kafka_settings(case.stack.environment())
-    with TopicReader(kafka, "dead-" + step.value) as reader:
+    with TopicReader(kafka, dead) as reader:
         letters = list(reader.records()[0])
     numbers = [int(dict(letter.headers)["_source_line"] or b"") for letter in letters]
     assert numbers == sorted(BAD_ROWS)
@@ -142,19 +152,7 @@ def test_a_resume_with_another_table_is_refused(recovery_case: NewCase, tmp_path
 def test_a_load_stops_at_too_many_bad_rows_and_goes_on_when_the_limit_is_raised(
     recovery_case: NewCase, tmp_path: Path
 ) -> None:
-    declared = tmp_path / "columns.toml"
-    declared.write_text(TABLE)
-    case = recovery_case(
-        with_bad_rows(),
-        block_bytes=1_024,
-        settings={
-            "CSV_COLUMNS": str(declared),
-            "ON_BAD_ROW": "dead-letter",
-            "DEAD_LETTER_TOPIC": "dead-too-many",
-            "MAX_BAD_ROWS": "2",
-        },
-    )
-    case.stack.create_topic("dead-too-many", 1)
+    case, dead = setting_aside(recovery_case, tmp_path, MAX_BAD_ROWS="2")
     worker = case.run(exit_code=1)
     case.assert_error(worker, "TooManyBadRows")
     assert "row 301 (is no int in column 'id'" in worker.output()
@@ -163,5 +161,5 @@ def test_a_load_stops_at_too_many_bad_rows_and_goes_on_when_the_limit_is_raised(
     case.run(exit_code=1)
     assert case.view.record_count() == sent
     worker = case.run(settings={"MAX_BAD_ROWS": "4"})
-    assert "4 rows set aside in topic dead-too-many" in worker.output()
+    assert f"4 rows set aside in topic {dead}" in worker.output()
     assert case.verdict().is_clean

@@ -94,7 +94,7 @@ class DeclaredRows:
                 return None
             is_hidden = column.is_hashed or column.is_masked or column.constant is not None
             return str(value if is_hidden else row[column.name]).encode()
-        wanted = [values[name] for name in row if name in table.key]
+        wanted = [values[name] for name in table.key]
         if all(value is None for _, value in wanted):
             return None
         pairs = (f"{_json(column.field)}:{_written(column, value)}" for column, value in wanted)

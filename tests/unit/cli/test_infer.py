@@ -70,7 +70,13 @@ def test_what_belongs_to_a_load_is_not_looked_at(csv_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(None, "does not exist"), ("", "has no header row"), ("a,b\n", "")],
+    [
+        (None, "does not exist"),
+        ("", "has no header row"),
+        ("a,a\n1,2\n", "--csv-duplicate-columns"),
+        ("a;b\n1;2\n3;4\n", "--csv-delimiter"),
+        ("a,b\n", ""),
+    ],
 )
 def test_a_source_that_shows_nothing(tmp_path: Path, content: str | None, why: str) -> None:
     path = tmp_path / "data.csv"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +60,16 @@ def test_each_field_is_of_its_type() -> None:
     assert [record.key for record in found] == [None] * 3
 
 
+def test_an_encode_worker_makes_the_same_records() -> None:
+    declared = plan(TABLE.replace("[record]", '[record]\nkey = "id"'))
+    assert pickle.loads(pickle.dumps(declared)) == declared
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
+        (block,) = cut_blocks([DATA], START, declared)
+        assert workers.submit(encode_block, block, declared).result() == encode_block(
+            block, declared
+        )
+
+
 def test_neither_fast_way_takes_it() -> None:
     declared = plan()
     (block,) = cut_blocks([DATA], START, declared)
@@ -78,10 +92,17 @@ def test_a_text_key_is_the_columns_text_and_null_where_that_is_null() -> None:
 def test_a_key_of_several_columns_is_an_object_of_their_values() -> None:
     keyed = TABLE.replace("[record]", '[record]\nkey = ["price", "id"]\nkey_format = "json"')
     assert [record.key for record in records(plan(keyed))] == [
-        b'{"id":1,"price":1.50}',
-        b'{"id":2,"price":20.00}',
-        b'{"id":3,"price":-0.25}',
+        b'{"price":1.50,"id":1}',
+        b'{"price":20.00,"id":2}',
+        b'{"price":-0.25,"id":3}',
     ]
+
+
+def test_a_key_is_the_same_bytes_whatever_the_order_of_a_files_columns() -> None:
+    keyed = TABLE.replace("[record]", '[record]\nkey = ["price", "id"]\nkey_format = "json"')
+    other = replace(plan(keyed), header=("price", "id", "name"))
+    found = records(other, b"price,id,name\n1.5,1,ada\n")
+    assert [record.key for record in found] == [b'{"price":1.50,"id":1}']
 
 
 @pytest.mark.parametrize("hidden", ['hash = "blake2b"', 'mask = "all"'])

@@ -119,7 +119,12 @@ def test_a_key_may_be_one_name() -> None:
             "'0' is declared as true and as false",
         ),
         ("[columns.a]\nleading_zeros = true", "columns.a.leading_zeros is for int, long, float"),
-        ("[columns.a]\nconstant = 1979-05-27", "columns.a.constant must be text, a number, true"),
+        ("[columns.a]\nconstant = 1979-05-27", "columns.a.constant must be text, a number (finite"),
+        ("[columns.a]\nconstant = inf", "columns.a.constant must be text, a number (finite"),
+        (
+            "[columns.a]\nconstant = 9223372036854775808",
+            "columns.a.constant must be text",
+        ),
         ("[columns.a]\nrename = ''", "columns.a.rename must be text that is not empty"),
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
         ('[columns.a]\nhash = "blake2b"', "CSV_HASH_KEY is not set"),

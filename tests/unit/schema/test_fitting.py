@@ -45,6 +45,11 @@ def test_a_table_that_fits_passes() -> None:
             "'name' and 'id' would both be called 'id'",
         ),
         (
+            'record.key = ["id", "name"]\nrecord.key_format = "json"\nrecord.undeclared="drop"\n'
+            'columns.id = {drop = true}\ncolumns.name = {rename = "id"}',
+            "the key would have 'id' twice",
+        ),
+        (
             DECLARED.replace('"string"', '{rename = "_source_line"}'),
             "'name' and csvkafka's own field would both be called '_source_line'",
         ),
