@@ -452,7 +452,8 @@ class Pipeline:
         """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
             raise CheckpointUnavailableError(
-                "the checkpoint store did not answer in time; run the same command again",
+                f"the checkpoint store did not answer for job {self._ledger.job_id} in time; "
+                "run the same command again",
                 has_answered=True,
             )
         self._write = None
