@@ -185,6 +185,8 @@ def test_f114_a_point_after_the_checkpoint_is_not_used(new: Callable[..., GzipCa
     load.kill_with_a_point(load.case.row_count // 4)
     backup = load.case.stored_item()
     load.case.restore_point(None)
+    # The first point of a worker may lie before the backup; that of the one after it does not.
+    load.kill_with_a_point(load.case.row_count * 3 // 5)
     load.kill_with_a_point(load.case.row_count * 3 // 4)
     load.case.restore_item(backup)
     point = load.case.stored_point()
