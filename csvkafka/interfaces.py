@@ -99,9 +99,9 @@ class Refused:
 
 
 class ItemTable(Protocol):
-    """The one item of this job in the checkpoint table.
+    """The one item of this job in the checkpoint store.
 
-    Each method blocks until DynamoDB answered or the retries are used up, and then raises
+    Each method blocks until the store answered or the retries are used up, and then raises
     CheckpointError. A write may have been applied although it raised."""
 
     def get(self) -> Item | None:

@@ -107,13 +107,13 @@ class Complaint:
 
 
 def until_table_answers(ask: Callable[[], T], clock: Clock, before_each: Callable[[], None]) -> T:
-    """Asks the checkpoint table with the patience that S3 gets: throttled, or fallen silent, it is
+    """Asks the checkpoint store with the patience that S3 gets: throttled, or fallen silent, it is
     asked again for `ANSWERING_SECONDS`; one that never answered for `UNREACHED_SECONDS`.
 
     `before_each` may end it by raising. Raises what `ask` raises."""
     patience = Patience(clock, ANSWERING_SECONDS, max_delay_seconds=1.0)
     complaint = Complaint(
-        clock, logging.getLogger(__name__), "The checkpoint table does not answer"
+        clock, logging.getLogger(__name__), "The checkpoint store does not answer"
     )
     while True:
         before_each()

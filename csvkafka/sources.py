@@ -30,7 +30,9 @@ def open_source(
     """The source that the settings name; touches nothing yet. See `S3Source` for the arguments."""
     compression = Compression(config.spec.source_compression)
     if config.source_path is not None:
-        return LocalSource(config.source_path, pinned=pinned, compression=compression)
+        return LocalSource(
+            config.source_path, pinned=pinned, compression=compression, points=points
+        )
     version_id = config.s3_version_id or (None if pinned is None else pinned.version_id)
     return S3Source(
         config.s3_bucket,

@@ -1,4 +1,4 @@
-"""The one place where parts are wired: S3, DynamoDB and Kafka meet the engine.
+"""The one place where parts are wired: sources, stores and Kafka meet the engine.
 
 Everything below this module is passed what it works with.
 """

@@ -52,10 +52,6 @@ class DynamoDbItem:
             self._client = aws.dynamodb_client()
         return self._client
 
-    def beside(self, job_id: str) -> DynamoDbItem:
-        """Another item of the same table, by the same client."""
-        return DynamoDbItem(self.table_name, job_id, client=self.client)
-
     def get(self) -> Item | None:
         """The item by a consistent read; None if there is none. Raises CheckpointError."""
         answer = self._call("GetItem", self.client.get_item, Key=self._key(), ConsistentRead=True)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from enum import StrEnum
-from itertools import chain
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
@@ -25,13 +25,12 @@ from csvkafka.clock import Clock, SystemClock
 from csvkafka.errors import (
     CsvKafkaError,
     SourceChangedError,
-    SourceCorruptError,
     SourceReadError,
 )
 from csvkafka.interfaces import RestartPoints
-from csvkafka.model import RestartPoint, SourceIdentity
+from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
-from csvkafka.rows.gzip_stream import GzipStream
+from csvkafka.rows.gzip_content import check_reached, gzip_content
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
 from csvkafka.rows.window import begun
@@ -165,69 +164,29 @@ class S3Source:
         Raises as `identify`, and SourceChangedError, SourceCorruptError."""
         identity = self._known(self._pinned) if self._is_known else self.identify()
         if identity.is_gzip:
-            yield from self._unpacked(identity, byte_offset)
+            yield from gzip_content(
+                identity,
+                byte_offset,
+                partial(self._stored, identity),
+                self._stored_as,
+                self._points,
+            )
             return
         position = byte_offset
         for chunk in self._stored(identity, byte_offset):
             position += len(chunk)
             yield chunk
-        self._check_end(identity, byte_offset, position, identity.size)
-
-    def _unpacked(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
-        point = None if self._points is None else self._points.begin(identity, byte_offset)
-        if point is not None:
-            stream = self._gzip_stream(identity, point)
-            chunks = _without(stream.read(), byte_offset - point.content_bytes)
-            try:
-                first = next(chunks, b"")
-            except SourceCorruptError as error:
-                log.warning(
-                    "Reading %s from its start, as its restart point fails: %s", identity.uri, error
-                )
-            else:
-                if first:
-                    yield first
-                    yield from chunks
-                end = stream.content_bytes
-                self._check_end(identity, byte_offset, end, end)
-                return
-        stream = self._gzip_stream(identity)
-        first, chunks = begun(stream.read(), FIRST_BYTES)
-        self._stored_as.check_content(first, identity.uri)
-        yield from _without(chain([first], chunks), byte_offset)
-        self._check_end(identity, byte_offset, stream.content_bytes, stream.content_bytes)
-
-    def _gzip_stream(
-        self, identity: SourceIdentity, start: RestartPoint | None = None
-    ) -> GzipStream:
-        if start is not None:
-            log.info(
-                "Reading %s from byte %d as stored on, a restart point at byte %d of its content",
-                identity.uri,
-                start.stored_bits // 8,
-                start.content_bytes,
+        check_reached(identity, byte_offset, identity.size)
+        if position != identity.size:
+            raise SourceReadError(
+                f"{identity.uri} has {identity.size} bytes, but the stream ended at byte "
+                f"{position}; what was loaded is kept, run the same command again"
             )
-        stored = self._stored(identity, 0 if start is None else start.stored_bits // 8)
-        return GzipStream(stored, identity.uri, start=start, points=self._points)
 
     def _known(self, pinned: SourceIdentity | None) -> SourceIdentity:
         assert pinned is not None
         self._stored_as = self._find_out(pinned.size, ())
         return replace(pinned, is_gzip=self._stored_as.is_gzip)
-
-    def _check_end(
-        self, identity: SourceIdentity, byte_offset: int, position: int, end: int
-    ) -> None:
-        if byte_offset > end:
-            raise SourceChangedError(
-                f"{identity.uri} ends at byte {end}, but byte {byte_offset} was to be read: the "
-                "checkpoint is not of this object, or the compression is another one now"
-            )
-        if position != end:
-            raise SourceReadError(
-                f"{identity.uri} has {end} bytes, but the stream ended at byte {position}; "
-                "what was loaded is kept, run the same command again"
-            )
 
     def _find_out(self, size: int, encodings: tuple[str, ...]) -> StoredAs:
         given = self._compression
@@ -270,14 +229,6 @@ class S3Source:
         if self._client is None:
             self._client = aws.s3_client()
         return self._client
-
-
-def _without(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The chunks without their first `size` bytes; none is empty."""
-    for chunk in chunks:
-        if len(chunk) > size:
-            yield chunk[size:]
-        size = max(0, size - len(chunk))
 
 
 class _PinnedObject:

@@ -17,7 +17,7 @@ _PHASES = {
     Step.LEASE_TAKEN: "starting",
     Step.TAIL_SCAN_BEGINS: "reading the end of the topic",
     Step.SOURCE_OPENED: "loading",
-    Step.SENDING_PAUSED: "paused until the checkpoint table answers",
+    Step.SENDING_PAUSED: "paused until the checkpoint store answers",
     Step.RESTARTED: "starting again",
     Step.ALL_ACKNOWLEDGED: "finishing",
     Step.COMPLETED: "complete",

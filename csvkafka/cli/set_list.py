@@ -18,8 +18,8 @@ def set_lines(config: LoadConfig) -> Iterator[str]:
 
     if not config.is_set:
         raise ConfigError(
-            "S3_KEY names one object, and --list shows a set; set S3_PREFIX or S3_MANIFEST in its "
-            "place"
+            f"{config.source_uri} is one object or file, and --list shows a set; set S3_PREFIX or "
+            "S3_MANIFEST in its place"
         )
     objects = set_objects(config, keys_shown=None)
     count = size = 0

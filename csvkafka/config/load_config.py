@@ -257,16 +257,17 @@ def _is_number(text: str) -> bool:
 
 def _globs(given: _Given) -> Globs:
     """What a set takes. Raises ConfigError for settings of the source that exclude each other."""
-    named = [name for name in ("S3_KEY", "S3_PREFIX", "S3_MANIFEST") if given.has(name)]
+    one = "SOURCE" if given.has("SOURCE") else "S3_KEY"
+    named = [name for name in (one, "S3_PREFIX", "S3_MANIFEST") if given.has(name)]
     if len(named) > 1:
         raise ConfigError(f"{' and '.join(named)} exclude each other; set one of them")
     of_sets = [name for name in ("S3_INCLUDE", "S3_EXCLUDE") if given.has(name)]
-    if of_sets and named == ["S3_KEY"]:
+    if of_sets and named == [one]:
         raise ConfigError(
-            f"{' and '.join(of_sets)} choose among the objects of a set, and S3_KEY names one; set "
-            "S3_PREFIX or S3_MANIFEST instead of S3_KEY"
+            f"{' and '.join(of_sets)}: globs are for a set, and {one} names one object; set "
+            f"S3_PREFIX or S3_MANIFEST instead of {one}"
         )
-    if given.has("S3_VERSION_ID") and named != ["S3_KEY"]:
+    if given.has("S3_VERSION_ID") and named != [one]:
         raise ConfigError(
             f"S3_VERSION_ID names a version of one object, and {named[0]} a set; leave it out, or "
             "name versions in a manifest"

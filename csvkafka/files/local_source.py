@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from csvkafka.errors import (
@@ -23,8 +24,9 @@ from csvkafka.errors import (
     SourceNotFoundError,
     SourceReadError,
 )
+from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
-from csvkafka.rows.gzip_stream import GzipStream
+from csvkafka.rows.gzip_content import check_reached, gzip_content
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs
 from csvkafka.rows.window import begun
@@ -47,13 +49,15 @@ class LocalSource:
         *,
         pinned: SourceIdentity | None = None,
         compression: str = "auto",
+        points: RestartPoints | None = None,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         """`path` is absolute. `pinned` is the identity that the file must still have; `compression`
-        is `SOURCE_COMPRESSION`."""
+        is `SOURCE_COMPRESSION`; `points` are as for `S3Source`."""
         self._path = path
         self._pinned = pinned
         self._compression = compression
+        self._points = points
         self._chunk_bytes = chunk_bytes
         self._stored_as = StoredAs.unknown()
         self._written_at = 0
@@ -74,28 +78,18 @@ class LocalSource:
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
-        Pins the file as `identify` does. A gzip file has no way in but its start. Raises as
-        `identify`, and SourceChangedError, SourceCorruptError."""
+        Pins the file as `identify` does. A gzip file is read from a restart point, as an object is
+        (`S3Source.read`). Raises as `identify`, and SourceChangedError, SourceCorruptError."""
         with self._opened() as descriptor:
             identity = self._identified(descriptor)
-            position = 0 if identity.is_gzip else byte_offset
-            chunks = (
-                self._gunzipped(descriptor, identity)
-                if identity.is_gzip
-                else self._stored(descriptor, identity, byte_offset)
-            )
-            for chunk in chunks:
-                wanted = chunk[max(0, byte_offset - position) :]
-                position += len(chunk)
-                if wanted:
-                    yield wanted
-            end = position if identity.is_gzip else identity.size
-            if byte_offset > end:
-                raise SourceChangedError(
-                    f"{identity.uri} ends at byte {end}, but byte {byte_offset} was to be read: "
-                    "the checkpoint is not of this file, or the compression is another one now; "
-                    "check SOURCE and JOB_ID"
+            stored = partial(self._stored, descriptor, identity)
+            if identity.is_gzip:
+                yield from gzip_content(
+                    identity, byte_offset, stored, self._stored_as, self._points
                 )
+                return
+            yield from stored(byte_offset)
+            check_reached(identity, byte_offset, identity.size)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -161,14 +155,6 @@ class LocalSource:
             self._stored_as.check(first, identity.uri)
             if first:
                 yield first
-        yield from chunks
-
-    def _gunzipped(self, descriptor: int, identity: SourceIdentity) -> Iterator[bytes]:
-        content = GzipStream(self._stored(descriptor, identity, 0), identity.uri).read()
-        first, chunks = begun(content, FIRST_BYTES)
-        self._stored_as.check_content(first, identity.uri)
-        if first:
-            yield first
         yield from chunks
 
     def _chunks(

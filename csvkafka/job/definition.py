@@ -21,6 +21,7 @@ from csvkafka.errors import (
     TopicChangedError,
     counted,
 )
+from csvkafka.ledger import point_item
 from csvkafka.ledger.item import JobDefinition, StoredJob
 from csvkafka.model import (
     BLOCK_BYTES,
@@ -39,7 +40,7 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.rows.columns import numbered
-from csvkafka.sets.frozen import MARK
+from csvkafka.sets import frozen
 
 if TYPE_CHECKING:
     from csvkafka.schema.table import RecordTable
@@ -85,11 +86,12 @@ class JobSpec:
     def __post_init__(self) -> None:
         if not self.job_id or not self.topic:
             raise ConfigError("a job needs a JOB_ID and a KAFKA_TOPIC that are not empty")
-        if MARK in self.job_id:
-            raise ConfigError(
-                f"JOB_ID must not hold {MARK!r}, which marks the lists of files of sets; give the "
-                "job another name"
-            )
+        for mark in (frozen.MARK, point_item.MARK):
+            if mark in self.job_id:
+                raise ConfigError(
+                    f"JOB_ID must not hold {mark!r}, which marks an item beside a job's own; give "
+                    "the job another name"
+                )
         if (self.bad_rows is BadRows.DEAD_LETTER) != (self.dead_letter_topic is not None):
             raise ConfigError(
                 "ON_BAD_ROW=dead-letter and DEAD_LETTER_TOPIC go together: set both or neither"

@@ -66,10 +66,10 @@ class Job:
         was acknowledged is in the checkpoint as far as the table can be reached."""
         self._observer.report(Step.RUN_BEGINS)
         begun = self._beginning.begin()
-        if begun.stored.status is JobStatus.COMPLETED:
-            return self._nothing_to_do(begun.stored)
         for warning in self._beginning.warnings:
             log.warning("%s", warning)
+        if begun.stored.status is JobStatus.COMPLETED:
+            return self._nothing_to_do(begun.stored)
         taken = self._parts.ask_table(
             lambda: self._ledger.take(begun.stored, self._is_stopping, self._say_waiting)
         )

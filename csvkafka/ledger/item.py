@@ -1,4 +1,4 @@
-"""The job's item in the checkpoint table as values: what is stored, and how it is written down.
+"""The job's item in the checkpoint store as values: what is stored, and how it is written down.
 
 The documented attributes (`job_id`, `last_line`, `total_sent`, `timestamp`, `status`) stand beside
 those that exactly-once needs; the table is in docs/architecture.md.

@@ -54,7 +54,7 @@ class ListChunks:
         if item is None:
             raise ItemUnusableError(
                 f"a part of the list of files of job {self._job_id} is missing in the checkpoint "
-                "table: restore it from a backup, or load under another JOB_ID into a clean topic"
+                "store: restore it from a backup, or load under another JOB_ID into a clean topic"
             )
         return chunk_data(item)
 

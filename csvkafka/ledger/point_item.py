@@ -17,12 +17,15 @@ from csvkafka.model import RestartPoint, SourceIdentity
 NUMBER = "point_number"
 """Grows by one with each write; each write's condition is the one before."""
 
+MARK = "#restart-point"
+"""Stands in the key of such an item, after the job's id, and in no job's id."""
+
 _PLACE = ("stored_bits", "content_bytes", "checksum", "member_bytes")
 
 
 def point_item_id(job_id: str) -> str:
     """The key of the item beside that of the job."""
-    return f"{job_id}#restart-point"
+    return f"{job_id}{MARK}"
 
 
 def point_item(source: SourceIdentity, point: RestartPoint, number: int) -> Item:

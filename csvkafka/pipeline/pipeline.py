@@ -104,7 +104,7 @@ class Pipeline:
         self._stored_at = clock.monotonic()
         self._write: Future[Stored | None] | None = None
         self._write_failing_since: float | None = None
-        self._complaint = Complaint(clock, log, "The checkpoint table does not take writes")
+        self._complaint = Complaint(clock, log, "The checkpoint store does not take writes")
         self._write_not_before = 0.0
         self._renew_at = ledger.lease_valid_until - ledger.lease_seconds * 2 / 3
         self._moved_at = clock.monotonic()
@@ -452,7 +452,8 @@ class Pipeline:
         """Takes the result of the write in flight. Raises CheckpointError."""
         if write is None or not write.done():
             raise CheckpointUnavailableError(
-                "the checkpoint table did not answer in time; run the same command again",
+                f"the checkpoint store did not answer for job {self._ledger.job_id} in time; "
+                "run the same command again",
                 has_answered=True,
             )
         self._write = None

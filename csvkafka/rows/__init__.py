@@ -5,5 +5,5 @@ Imported by: aws, cli, encode, files, job, pipeline, testing/simulator, wiring.
 Read: csv_rows (what a row is), window, blocks, cutters (where rows end), pieces (the blocks of a
 set), columns, preview (what the first bytes show), samples (rows of many places), doubts (what of
 it is not meant), text_encodings, source_kind (what bytes are), stored_as, gzip_stream,
-deflate_blocks (where such a stream can be entered).
+gzip_content (from any byte on), deflate_blocks (where such a stream can be entered).
 """

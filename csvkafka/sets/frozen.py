@@ -1,7 +1,7 @@
 """The frozen list of a set: its pieces in their order, compressed, with a digest that names it.
 
 The list is written once, before the first row, and never changed. It is cut into chunks, each small
-enough for an item of the checkpoint table. The digest is that of the uncompressed text, so another
+enough for an item of a DynamoDB table. The digest is that of the uncompressed text, so another
 version of zlib gives the same list.
 
 Memory: the compressed chunks, about 40 bytes for each piece, and one chunk uncompressed.
@@ -166,6 +166,6 @@ def thawed(datas: Iterable[bytes], digest: str, job_id: str) -> FrozenList:
 
 def _damaged(job_id: str) -> ItemUnusableError:
     return ItemUnusableError(
-        f"the list of files of job {job_id} in the checkpoint table is damaged: restore its items "
+        f"the list of files of job {job_id} in the checkpoint store is damaged: restore its items "
         f"({MARK} is in their keys) from a backup, or load under another JOB_ID into a clean topic"
     )

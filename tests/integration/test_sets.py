@@ -179,7 +179,7 @@ def test_what_is_no_set_is_refused_before_anything_is_written(
 
 
 def test_globs_beside_one_key_are_refused(place: LoadPlace) -> None:
-    with refusal(ConfigError, "S3_INCLUDE choose among the objects of a set"):
+    with refusal(ConfigError, "S3_INCLUDE: globs are for a set, and S3_KEY names one"):
         place.load(S3_INCLUDE="*.csv")
 
 

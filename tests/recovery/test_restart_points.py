@@ -6,14 +6,19 @@ S3 is a fake that notes each request: what a resume asks for shows whether it re
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
+from csvkafka.ledger.point_item import point_item_id
 from csvkafka.model import Step
+from csvkafka.stores import open_store
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
@@ -27,6 +32,11 @@ ROWS = b"".join(
 PACKED = gzip.compress(ROWS, 6, mtime=0)
 SETTINGS = {"SOURCE_COMPRESSION": "gzip", "LOG_LEVEL": "INFO", "CHECKPOINT_INTERVAL": "500"}
 
+KILLS_IN_A_LOAD = 8
+PACE_SECONDS = 0.1
+"""At each of some 120 batches: eight workers that live for up to 0.8 s after a checkpoint are all
+killed before the load ends."""
+
 NewCase = Callable[..., RecoveryCase]
 
 
@@ -39,12 +49,14 @@ class GzipCase:
         s3.put(BUCKET, made.key, stored)
 
     def kill_with_a_point(self, from_rows: int) -> None:
-        """Killed in the middle, after a point was stored."""
+        """Killed in the middle, after a point was stored. Nothing waits for a point's write, so a
+        kill may come before it: then the next worker is killed some rows later."""
         before = self.case.stored_point()
-        worker = self.case.start(CrashPoint(Step.BLOCK_ACKNOWLEDGED, from_rows=from_rows))
-        self.case.ends(worker, KILLED)
-        self.case.assert_midway()
-        assert self.case.stored_point() not in (None, before), "no point was stored"
+        while self.case.stored_point() in (None, before):
+            worker = self.case.start(CrashPoint(Step.BLOCK_ACKNOWLEDGED, from_rows=from_rows))
+            self.case.ends(worker, KILLED)
+            self.case.assert_midway()
+            from_rows += self.case.row_count // 20
 
     def begins(self) -> list[int]:
         """Where each GET since the last look began; the header's is left out."""
@@ -91,6 +103,47 @@ def test_f113_each_resume_begins_at_a_restart_point(new: Callable[..., GzipCase]
     load.case.assert_once()
 
 
+def test_f113_killed_at_random(new: Callable[..., GzipCase], kills: int, seed: int) -> None:
+    """Each worker lives until it has stored a checkpoint, and some time more: it may have stored a
+    point then, or be in the middle of it."""
+    load, chance = new(), random.Random(seed)
+    case, kills_in_all = load.case, min(kills, KILLS_IN_A_LOAD)
+    for left in reversed(range(kills_in_all)):
+        worker = case.start(settings={"CSVKAFKA_ENCODER": "python"}, pace_seconds=PACE_SECONDS)
+        worker.wait_for_step(Step.CHECKPOINT_STORED)
+        if left == 0:
+            worker.wait_until(lambda: case.stored_point() is not None, "store a point", 60.0)
+        worker.lives_for(chance.uniform(0.0, 0.8))
+        assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
+    case.assert_midway()
+    load.begins()
+    worker = case.run()
+    assert load.begins()[-1] > 0, worker.output()
+    case.assert_once()
+
+
+def test_f113_a_file_of_this_host_with_a_checkpoint_file(
+    recovery_case: NewCase, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(PACKED)
+    here = {"SOURCE": str(path), "S3_BUCKET": "", "S3_KEY": ""}
+    case = recovery_case(
+        ROWS,
+        settings=SETTINGS | here,
+        checkpoint="sqlite",
+        point_bytes=400_000,
+        block_bytes=32_768,
+    )
+    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=case.row_count // 2)
+    case.assert_midway()
+    store = open_store(CheckpointPlace.parse(case.settings["CHECKPOINT"]))
+    assert store.item(point_item_id(case.job_id)).get() is not None
+    worker = case.run()
+    assert f"Reading {path.as_uri()} from byte" in worker.output()
+    case.assert_once()
+
+
 def test_f113_members_are_restart_points_too(new: Callable[..., GzipCase]) -> None:
     members = [ROWS[place : place + 300_000] for place in range(0, len(ROWS), 300_000)]
     # Written by a compressor that makes one long block: nothing but its members can be entered.
@@ -132,6 +185,8 @@ def test_f114_a_point_after_the_checkpoint_is_not_used(new: Callable[..., GzipCa
     load.kill_with_a_point(load.case.row_count // 4)
     backup = load.case.stored_item()
     load.case.restore_point(None)
+    # The first point of a worker may lie before the backup; that of the one after it does not.
+    load.kill_with_a_point(load.case.row_count * 3 // 5)
     load.kill_with_a_point(load.case.row_count * 3 // 4)
     load.case.restore_item(backup)
     point = load.case.stored_point()

@@ -118,6 +118,9 @@ def test_f118_an_object_that_came_between_two_runs_is_named_and_left_alone(
     assert "2 objects of" in worker.output()
     assert f"{case.prefix}aaa.csv, {case.prefix}part-0002b.csv" in worker.output()
     case.assert_once()
+    again = case.run()
+    assert "complete already" in again.output()
+    assert "2 objects of" in again.output()
 
 
 @pytest.mark.parametrize("number", [0, 3, 11])

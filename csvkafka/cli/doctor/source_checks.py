@@ -125,8 +125,8 @@ def _check_set(examination: Examination) -> Iterator[Finding]:
         yield Finding(
             Mark.WARNING,
             "source",
-            "gzip has no way in but its start: a resume reads again what is before it in its file "
-            "(it sends nothing twice)",
+            "of a set, a gzip file is read again from its start to where a resume goes on (it "
+            "sends nothing twice)",
         )
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
 

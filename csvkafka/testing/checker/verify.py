@@ -292,8 +292,8 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
     uri = config.source_uri
     if job.source is not None and job.source.uri != uri:
         raise SourceChangedError(
-            f"job {job_id} was begun with {job.source.uri}, not {uri}; check S3_BUCKET, S3_KEY and "
-            "JOB_ID"
+            f"job {job_id} was begun with {job.source.uri}, not {uri}; check the source's "
+            "settings and JOB_ID"
         )
 
 

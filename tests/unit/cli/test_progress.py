@@ -90,7 +90,7 @@ def test_phases_follow_the_steps() -> None:
         "waiting for the worker that owns the job",
         "reading the end of the topic",
         "loading",
-        "paused until the checkpoint table answers",
+        "paused until the checkpoint store answers",
         "loading",
     ]
 

@@ -49,6 +49,8 @@ def test_an_object_is_named_by_its_uri() -> None:
         {"SOURCE": "a.csv", "S3_BUCKET": "data"},
         {"SOURCE": "a.csv", "S3_REQUEST_PAYER": "requester"},
         {"SOURCE": "s3://data/a.csv", "S3_KEY": "b.csv", "DYNAMODB_TABLE": "checkpoints"},
+        {"SOURCE": "s3://data/a.csv", "S3_PREFIX": "x/", "DYNAMODB_TABLE": "checkpoints"},
+        {"SOURCE": "s3://data/a.csv", "S3_INCLUDE": "*", "DYNAMODB_TABLE": "checkpoints"},
     ],
 )
 def test_what_is_no_source_or_two_is_refused(settings: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from csvkafka.files.local_source import DIGESTED_BYTES, LocalSource
 from csvkafka.model import SourceIdentity
 from tests.refusals import refusal
 from tests.unit.files.checkpoint_files import foreign_folder, without_rights
+from tests.unit.rows.points import Points
 
 BODY = b"id,name\n" + b"".join(b"%d,row %d\n" % (row, row) for row in range(20_000))
 CHUNK = 1_000
@@ -67,6 +68,21 @@ def test_a_gzip_file_is_read_unpacked(tmp_path: Path, byte_offset: int) -> None:
     path.write_bytes(gzip.compress(BODY[:90_000]) + gzip.compress(BODY[90_000:]))
     assert source(path).identify().is_gzip
     assert read(path, byte_offset) == BODY[byte_offset:]
+
+
+def test_a_gzip_file_is_read_from_a_restart_point_and_nothing_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv.gz"
+    text = b"".join(b"%d,%d\n" % (row, row * 7919 % 99_991) for row in range(200_000))
+    path.write_bytes(gzip.compress(text, mtime=0))
+    points = Points(400_000)
+    assert b"".join(LocalSource(path, points=points).read(0)) == text
+    points.start = start = points.all[-1]
+    assert start.stored_bits // 8 > 2 * DIGESTED_BYTES
+    keeping_time(path, lambda: replaced_at(path, DIGESTED_BYTES + 1))
+    byte_offset = start.content_bytes + 5
+    assert b"".join(LocalSource(path, points=points).read(byte_offset)) == text[byte_offset:]
+    with refusal(SourceCorruptError, match="its data is damaged|its checksum is"):
+        read(path, byte_offset)
 
 
 def test_an_empty_file_has_no_bytes(tmp_path: Path) -> None:

@@ -209,6 +209,8 @@ def test_dead_letters_are_the_last_lane() -> None:
     "wrong",
     [
         {"job_id": ""},
+        {"job_id": "a#files/b"},
+        {"job_id": "a#restart-point"},
         {"topic": ""},
         {"dead_letter_topic": "dead"},
         {"bad_rows": BadRows.DEAD_LETTER},

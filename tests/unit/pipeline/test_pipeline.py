@@ -318,7 +318,7 @@ def test_a_table_that_fails_for_a_while_is_borne(caplog: pytest.LogCaptureFixtur
     assert bench.stored == (60, JobStatus.COMPLETED, None)
     said = [r.getMessage() for r in caplog.records if "does not take writes" in r.getMessage()]
     (once,) = said
-    assert once.startswith("The checkpoint table does not take writes: ")
+    assert once.startswith("The checkpoint store does not take writes: ")
 
 
 def test_a_table_that_fails_for_too_long_stops_the_run() -> None:

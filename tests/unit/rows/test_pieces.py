@@ -84,11 +84,12 @@ def test_a_position_says_which_piece_and_what_is_before_it() -> None:
     ]
 
 
-def test_a_resume_from_each_end_cuts_the_same_blocks_again() -> None:
-    whole = cut()
+@pytest.mark.parametrize("files", [FILES, (FILES[3], FILES[0])], ids=["ends", "inside a later"])
+def test_a_resume_from_each_end_cuts_the_same_blocks_again(files: tuple[bytes, ...]) -> None:
+    whole = cut(files=files)
     all_records = records(whole)
     for number, end in enumerate(ends(whole), 1):
-        rest = cut(end)
+        rest = cut(end, files)
         assert ends(rest) == ends(whole)[number:]
         assert records(rest) == all_records[end.row_count :]
 
