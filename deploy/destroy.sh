@@ -34,7 +34,7 @@ refuse_while_jobs_run() {
   local running request instance status
   case "${FOLDER##*/}" in
     option1-*)
-      running="$(aws ecs list-tasks --cluster "$name" --query 'taskArns' --output text 2>&1)" ||
+      running="$(aws ecs list-tasks --cluster "$name" --desired-status RUNNING --query 'taskArns' --output text 2>&1)" ||
         [[ "$running" == *ClusterNotFoundException* ]] || fail "ECS does not say what runs: $running"
       [[ "$running" != arn:* ]] || fail "a job runs: wait, or stop it with aws ecs stop-task" \
         "--region $region --cluster $name --task ${running%%$'\t'*}"
@@ -144,8 +144,12 @@ fi
 remove_alarms_of_jobs
 run terraform apply -input=false "$work/plan" >&2 ||
   fail "terraform destroy stopped: mend what it says above, then run it again"
-if has_table "$addresses" && [[ "$DELETE_NOW" == no ]]; then
-  run terraform state rm "$TABLE_ADDRESS" >&2
+# What is left is the table, which stays in the account, and what was only looked up.
+if [[ "$DRY_RUN" == no ]]; then
+  left="$(state_addresses)"
+  while IFS= read -r address; do
+    [[ -z "$address" ]] || terraform state rm "$address" >&2
+  done <<<"$left"
 fi
 
 if [[ "$DRY_RUN" == no && "$create_table" == true ]] && table_stands "$table"; then

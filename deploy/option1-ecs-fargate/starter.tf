@@ -151,15 +151,16 @@ resource "aws_cloudwatch_metric_alarm" "not_started" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "failed_invocations" {
+  # The rules' names, known before they are made: `terraform import` knows no others.
   for_each = toset(concat(
-    aws_cloudwatch_event_rule.interrupted[*].name, aws_cloudwatch_event_rule.new_object[*].name
+    var.resume_interrupted ? ["interrupted"] : [], var.new_objects == "" ? [] : ["new-object"]
   ))
 
-  alarm_name          = "${each.key}-not-invoked"
+  alarm_name          = "${var.name}-${each.key}-not-invoked"
   alarm_description   = "EventBridge could not start a csvkafka task; it tries for a day."
   namespace           = "AWS/Events"
   metric_name         = "FailedInvocations"
-  dimensions          = { RuleName = each.key }
+  dimensions          = { RuleName = "${var.name}-${each.key}" }
   statistic           = "Sum"
   period              = 60
   evaluation_periods  = 1

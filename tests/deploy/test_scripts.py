@@ -102,6 +102,31 @@ def test_scripts_need_no_other_program() -> None:
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "refusal"),
+    [
+        ("No state file was found!", 0, ""),
+        ("Error: Backend initialization required", 1, "terraform's state cannot be read"),
+        ("Error: AccessDenied: no s3:GetObject", 1, "terraform's state cannot be read"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, said: str, code: int, refusal: str
+) -> None:
+    terraform = tmp_path / "terraform"
+    terraform.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
+    terraform.chmod(0o755)
+    script = (
+        f'set -e; source "{DEPLOY}/lib.sh"; addresses="$(state_addresses)"; echo "($addresses)"'
+    )
+    environment = script_environment(tmp_path / "home")
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == code
+    assert refusal in done.stderr
+    assert (done.stdout == "()\n") == (code == 0)
+
+
 # -- the image's tag ------------------------------------------------------------------------------
 
 
