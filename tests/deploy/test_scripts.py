@@ -208,8 +208,15 @@ def test_the_unit_starts_again_after_a_reboot(user_data: str) -> None:
 @needs("terraform")
 def test_the_watchdog_waits_before_anything_can_fail(user_data: str) -> None:
     data = yaml.safe_load(user_data)
-    ((*_, script),) = data["bootcmd"]
-    assert script in {entry["path"] for entry in data["write_files"]}
+    written = {entry["path"] for entry in data["write_files"]}
+    ((name, *words),) = data["bootcmd"]
+    program, script = (word for word in words if not word.startswith("-"))
+    assert name == "systemd-run"
+    assert script in written
+    # systemd-run refuses what is not there, and bootcmd comes before write_files.
+    assert program not in written
+    # It waits until the timer runs, which by default waits for the boot.
+    assert "--timer-property=DefaultDependencies=no" in words
 
 
 @needs("terraform", "cloud-init")
