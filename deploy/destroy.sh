@@ -34,7 +34,7 @@ refuse_while_jobs_run() {
   local running request instance status
   case "${FOLDER##*/}" in
     option1-*)
-      running="$(aws ecs list-tasks --cluster "$name" --query 'taskArns' --output text 2>&1)" ||
+      running="$(aws ecs list-tasks --cluster "$name" --desired-status RUNNING --query 'taskArns' --output text 2>&1)" ||
         [[ "$running" == *ClusterNotFoundException* ]] || fail "ECS does not say what runs: $running"
       [[ "$running" != arn:* ]] || fail "a job runs: wait, or stop it with aws ecs stop-task" \
         "--region $region --cluster $name --task ${running%%$'\t'*}"
@@ -90,6 +90,11 @@ remove_alarms_of_jobs() {
   [[ -z "$alarms" ]] || run aws cloudwatch delete-alarms --alarm-names $alarms
 }
 
+# Whether the address is the table's, or of what is only looked up: these are not destroyed.
+is_kept() {
+  [[ "$1" == "$TABLE_ADDRESS" || "$1" == data.* || "$1" == *.data.* ]]
+}
+
 unprotected=no
 # Whatever the end is, a table that still stands is protected as it was.
 put_back() {
@@ -110,6 +115,7 @@ trap put_back EXIT
 
 # A tag has no meaning any more, but the variable wants one.
 options=(-input=false -var image_tag=none)
+only_table=no
 if [[ -n "$addresses" ]]; then
   refuse_while_jobs_run
   refuse_while_a_rule_names_the_group
@@ -123,13 +129,22 @@ elif [[ "$DELETE_TABLE" == yes ]]; then
   question="This destroys all that is listed above, and THE CHECKPOINT TABLE $table with every job's progress."
 else
   DELETE_NOW=no
+  targets=()
   # All but the table, which leaves the state when the rest is gone.
   while IFS= read -r address; do
-    [[ "$address" == "$TABLE_ADDRESS" || "$address" == *data.* || -z "$address" ]] || options+=("-target=$address")
+    [[ -z "$address" ]] || is_kept "$address" || targets+=("-target=$address")
   done <<<"$addresses"
+  options+=("${targets[@]+"${targets[@]}"}")
+  # After a destroy that was cut off: without a target terraform would take the table.
+  if ((${#targets[@]} == 0)); then
+    only_table=yes
+    question="All but the checkpoint table is gone; it stays, and leaves terraform's state."
+  fi
 fi
 
-if [[ "$DRY_RUN" == yes ]]; then
+if [[ "$only_table" == yes ]]; then
+  say "nothing is left to destroy here"
+elif [[ "$DRY_RUN" == yes ]]; then
   run terraform plan -destroy "${options[@]}"
 else
   terraform plan -destroy -out "$work/plan" "${options[@]}" >&2 || fail "terraform plan failed: see above"
@@ -142,10 +157,14 @@ if [[ "$DELETE_NOW" == yes ]]; then
     fail "the table $table cannot be changed: see above"
 fi
 remove_alarms_of_jobs
-run terraform apply -input=false "$work/plan" >&2 ||
+[[ "$only_table" == yes ]] || run terraform apply -input=false "$work/plan" >&2 ||
   fail "terraform destroy stopped: mend what it says above, then run it again"
-if has_table "$addresses" && [[ "$DELETE_NOW" == no ]]; then
-  run terraform state rm "$TABLE_ADDRESS" >&2
+# The table stays in the account, and leaves the state with what was only looked up.
+if [[ "$DRY_RUN" == no ]]; then
+  left="$(state_addresses)"
+  while IFS= read -r address; do
+    if is_kept "$address"; then terraform state rm "$address" >&2; fi
+  done <<<"$left"
 fi
 
 if [[ "$DRY_RUN" == no && "$create_table" == true ]] && table_stands "$table"; then

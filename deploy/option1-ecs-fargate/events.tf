@@ -53,31 +53,6 @@ resource "aws_cloudwatch_event_rule" "interrupted" {
   })
 }
 
-resource "aws_cloudwatch_event_target" "resume" {
-  count = local.resumes
-
-  rule     = aws_cloudwatch_event_rule.interrupted[0].name
-  arn      = aws_sfn_state_machine.starter[0].arn
-  role_arn = aws_iam_role.starter[0].arn
-
-  input_transformer {
-    input_paths = {
-      overrides = "$.detail.overrides.containerOverrides"
-      stop_code = "$.detail.stopCode"
-    }
-    input_template = "{\"overrides\": <overrides>, \"stop_code\": <stop_code>}"
-  }
-
-  retry_policy {
-    maximum_event_age_in_seconds = 86400
-    maximum_retry_attempts       = 185
-  }
-
-  dead_letter_config {
-    arn = aws_sqs_queue.not_started[0].arn
-  }
-}
-
 # S3 tells EventBridge of new objects if the bucket's owner has turned that on: see docs/deploy.md.
 resource "aws_cloudwatch_event_rule" "new_object" {
   count = local.arrivals
@@ -94,26 +69,52 @@ resource "aws_cloudwatch_event_rule" "new_object" {
   })
 }
 
-resource "aws_cloudwatch_event_target" "new_object" {
-  count = local.arrivals
+# What the starter gets of an event. (The rules' names are not asked for which there are: `terraform
+# import` knows none before they are made.)
+locals {
+  starting_events = merge(
+    local.resumes == 0 ? {} : {
+      interrupted = {
+        paths = {
+          overrides = "$.detail.overrides.containerOverrides"
+          stop_code = "$.detail.stopCode"
+        }
+        template = "{\"overrides\": <overrides>, \"stop_code\": <stop_code>}"
+      }
+    },
+    local.arrivals == 0 ? {} : {
+      new-object = {
+        paths    = { key = "$.detail.object.key" }
+        template = "{\"key\": <key>}"
+      }
+    },
+  )
+  # EventBridge and the scheduler try for a day; what is left over is in the queue.
+  tried = { seconds = 86400, attempts = 185 }
+}
 
-  rule     = aws_cloudwatch_event_rule.new_object[0].name
+resource "aws_cloudwatch_event_target" "start" {
+  for_each = local.starting_events
+
+  rule     = "${var.name}-${each.key}"
   arn      = aws_sfn_state_machine.starter[0].arn
   role_arn = aws_iam_role.starter[0].arn
 
   input_transformer {
-    input_paths    = { key = "$.detail.object.key" }
-    input_template = "{\"key\": <key>}"
+    input_paths    = each.value.paths
+    input_template = each.value.template
   }
 
   retry_policy {
-    maximum_event_age_in_seconds = 86400
-    maximum_retry_attempts       = 185
+    maximum_event_age_in_seconds = local.tried.seconds
+    maximum_retry_attempts       = local.tried.attempts
   }
 
   dead_letter_config {
     arn = aws_sqs_queue.not_started[0].arn
   }
+
+  depends_on = [aws_cloudwatch_event_rule.interrupted, aws_cloudwatch_event_rule.new_object]
 }
 
 resource "aws_scheduler_schedule" "job" {
@@ -135,8 +136,8 @@ resource "aws_scheduler_schedule" "job" {
     input    = jsonencode({ time = "<aws.scheduler.scheduled-time>" })
 
     retry_policy {
-      maximum_event_age_in_seconds = 86400
-      maximum_retry_attempts       = 185
+      maximum_event_age_in_seconds = local.tried.seconds
+      maximum_retry_attempts       = local.tried.attempts
     }
 
     dead_letter_config {

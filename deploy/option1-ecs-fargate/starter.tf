@@ -119,48 +119,40 @@ resource "aws_sfn_state_machine" "starter" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "not_started" {
-  for_each = local.starts == 0 ? {} : {
-    execution = {
-      text       = "A csvkafka task was not started: see the executions of ${var.name}-starter, then run the same command again."
-      namespace  = "AWS/States"
-      metric     = "ExecutionsFailed"
-      statistic  = "Sum"
-      dimensions = { StateMachineArn = aws_sfn_state_machine.starter[0].arn }
-    }
-    delivery = {
-      text       = "An event that starts a csvkafka task was not delivered: it is in the queue ${var.name}-not-started."
-      namespace  = "AWS/SQS"
-      metric     = "ApproximateNumberOfMessagesVisible"
-      statistic  = "Maximum"
-      dimensions = { QueueName = "${var.name}-not-started" }
-    }
-  }
+  for_each = merge(
+    local.starts == 0 ? {} : {
+      not-started-execution = {
+        text       = "A csvkafka task was not started: see the executions of ${var.name}-starter, then run the same command again."
+        namespace  = "AWS/States"
+        metric     = "ExecutionsFailed"
+        statistic  = "Sum"
+        dimensions = { StateMachineArn = aws_sfn_state_machine.starter[0].arn }
+      }
+      not-started-delivery = {
+        text       = "An event that starts a csvkafka task was not delivered: it is in the queue ${var.name}-not-started."
+        namespace  = "AWS/SQS"
+        metric     = "ApproximateNumberOfMessagesVisible"
+        statistic  = "Maximum"
+        dimensions = { QueueName = "${var.name}-not-started" }
+      }
+    },
+    {
+      for event in keys(local.starting_events) : "${event}-not-invoked" => {
+        text       = "EventBridge could not start a csvkafka task; it tries for a day."
+        namespace  = "AWS/Events"
+        metric     = "FailedInvocations"
+        statistic  = "Sum"
+        dimensions = { RuleName = "${var.name}-${event}" }
+      }
+    },
+  )
 
-  alarm_name          = "${var.name}-not-started-${each.key}"
+  alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.text
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
   statistic           = each.value.statistic
-  period              = 60
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.shared.alarm_topic_arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "failed_invocations" {
-  for_each = toset(concat(
-    aws_cloudwatch_event_rule.interrupted[*].name, aws_cloudwatch_event_rule.new_object[*].name
-  ))
-
-  alarm_name          = "${each.key}-not-invoked"
-  alarm_description   = "EventBridge could not start a csvkafka task; it tries for a day."
-  namespace           = "AWS/Events"
-  metric_name         = "FailedInvocations"
-  dimensions          = { RuleName = each.key }
-  statistic           = "Sum"
   period              = 60
   evaluation_periods  = 1
   threshold           = 1
@@ -188,10 +180,11 @@ data "aws_iam_policy_document" "not_started" {
       type        = "Service"
       identifiers = ["events.amazonaws.com"]
     }
+    # By the rule, as EventBridge's documentation has it for such queues.
     condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [module.shared.account_id]
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${module.shared.partition}:events:${module.shared.region}:${module.shared.account_id}:rule/${var.name}-*"]
     }
   }
 }

@@ -17,7 +17,6 @@ locals {
     manifest = "-"
   }
 
-  # The first rule that fits decides; Batch takes five.
   # Batch takes five rules; the first that fits decides, and what fits none is tried again. So these
   # are what is not: all else may go well the next time. An instance that is gone, with or without an
   # exit code; an image or a network interface that did not come in time; 143, SIGTERM, with the

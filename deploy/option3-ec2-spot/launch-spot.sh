@@ -86,8 +86,8 @@ INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 [[ -n "$JOB_ID" ]] || fail "which job? --job-id ID: one for each file"
 [[ "$S3_KEY$JOB_ID" != *$'\n'* ]] || fail "a key or a job id has no line breaks"
 # A tag's value, by which the job is found again.
-[[ "$JOB_ID" =~ ^[A-Za-z0-9._:/=+@-]{1,200}$ ]] ||
-  fail "--job-id may hold letters, digits and . _ : / = + @ - (200 at most): EC2 keeps it as a tag"
+[[ "$JOB_ID" =~ ^[A-Za-z0-9._:/=+@-]{1,200}$ && "$JOB_ID" != =* ]] ||
+  fail "--job-id may hold letters, digits and . _ : / = + @ - (200 at most, no = first): EC2 keeps it as a tag"
 alarm="$name-job-$JOB_ID"
 
 found="$(aws ec2 describe-spot-instance-requests \
@@ -157,9 +157,10 @@ arguments=(
 [[ -z "$INSTANCE_TYPE" ]] || arguments+=(--instance-type "$INSTANCE_TYPE")
 
 # The first value is the launch itself: without one the alarm would go off at once.
+# (In JSON, as `--dimensions` takes no job id with = in it.)
 watch_progress() {
-  run aws cloudwatch put-metric-data --namespace "csvkafka/$name" --metric-name JobProgress \
-    --dimensions "JobId=$JOB_ID" --value 1 &&
+  run aws cloudwatch put-metric-data --namespace "csvkafka/$name" \
+    --metric-data "[{\"MetricName\":\"JobProgress\",\"Dimensions\":[{\"Name\":\"JobId\",\"Value\":\"$JOB_ID\"}],\"Value\":1}]" &&
     run aws cloudwatch put-metric-alarm --alarm-name "$alarm" \
       --alarm-description "The job $JOB_ID stored no row for $no_progress_minutes minutes: see $log_group, and whether it has an instance." \
       --namespace "csvkafka/$name" --metric-name JobProgress --dimensions "Name=JobId,Value=$JOB_ID" \

@@ -116,17 +116,23 @@ watch_job() {
   done
 }
 
+progress_lines() {
+  grep -c ' - INFO - Progress: ' "$LOG_FILE" || true
+}
+
 told_at=0
-told=0
+# What the log holds from before a reboot was told then.
+told="$(progress_lines)"
 # Tells CloudWatch once a minute whether rows were stored.
 tell_progress() {
   local count
   ((SECONDS - told_at >= PROGRESS_SECONDS)) || return 0
   told_at=$SECONDS
-  count="$(grep -c ' - INFO - Progress: ' "$LOG_FILE")" || true
+  count="$(progress_lines)"
   ((count > told)) || return 0
+  # In JSON, as `--dimensions` takes no job id with = in it.
   aws cloudwatch put-metric-data --region "$REGION" --namespace "csvkafka/$NAME" \
-    --metric-name JobProgress --dimensions "JobId=$JOB_ID" --value "$((count - told))" ||
+    --metric-data "[{\"MetricName\":\"JobProgress\",\"Dimensions\":[{\"Name\":\"JobId\",\"Value\":\"$JOB_ID\"}],\"Value\":$((count - told))}]" ||
     say WARNING "CloudWatch does not take the progress"
   told=$count
 }

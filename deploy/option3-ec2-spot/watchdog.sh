@@ -10,6 +10,8 @@ STARTED_FILE="${STARTED_FILE:-/run/csv-to-kafka.started}"
 BOOT_LOG="${BOOT_LOG:-/var/log/cloud-init-output.log}"
 
 if [[ -e "$STARTED_FILE" ]]; then exit 0; fi
+# Whether or not it can be said.
+trap 'shutdown -h now' EXIT
 # shellcheck source=/dev/null
 source "$CONFIG_DIR/host.env"
 export AWS_DEFAULT_REGION="$REGION"
@@ -20,4 +22,3 @@ message="$(printf '%s' "$message" | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\
 aws logs create-log-stream --log-group-name "$LOG_GROUP" --log-stream-name "$stream" &&
   aws logs put-log-events --log-group-name "$LOG_GROUP" --log-stream-name "$stream" \
     --log-events "[{\"timestamp\": $(date +%s)000, \"message\": \"$message\"}]" >/dev/null
-shutdown -h now

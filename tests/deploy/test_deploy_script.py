@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.deployment import BUCKET, NEEDS_PROVIDER, Deployment, deployed
+from tests.deploy.conftest import Deploy
+from tests.deploy.deployment import BUCKET, NEEDS_PROVIDER, TABLE, Deployment, deployed
 from tests.deploy.folders import DEPLOY
 
 pytestmark = NEEDS_PROVIDER
@@ -119,6 +120,17 @@ def test_a_bucket_that_is_not_there_is_named_before_anything_is_applied(
 def test_a_key_that_is_not_there_yet_is_said(option1: Deployment) -> None:
     done = option1.run("./deploy.sh", "--dry-run")
     assert "there is no s3://data/exports/data.csv yet" in done.stderr
+
+
+def test_a_second_deployment_stands_beside_the_first(deploy: Deploy) -> None:
+    deployment = deploy("option1-ecs-fargate")
+    names = {"name": "second", "log_group_name": "/ecs/second", "table_name": "second"}
+    given = [f"-var={name}={value}" for name, value in {"image_tag": "a", **names}.items()]
+    apply = ("terraform", "apply", "-auto-approve", "-input=false", "-state=second.tfstate")
+    deployment.run(*apply, *given)
+    groups = deployment.client("logs").describe_log_groups()["logGroups"]
+    assert {group["logGroupName"] for group in groups} >= {"/ecs/csv-to-kafka", "/ecs/second"}
+    assert set(deployment.client("dynamodb").list_tables()["TableNames"]) == {TABLE, "second"}
 
 
 def test_no_script_puts_a_host_of_aws_together() -> None:

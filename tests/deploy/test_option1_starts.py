@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -130,6 +131,21 @@ def test_the_schedule_hands_over_its_time(option1: Deployment) -> None:
     target = schedule["Target"]
     assert json.loads(target["Input"]) == {"time": "<aws.scheduler.scheduled-time>"}
     assert target["DeadLetterConfig"]["Arn"].endswith(":csv-to-kafka-ecs-not-started")
+
+
+@pytest.mark.parametrize("rule", ["interrupted", "new-object"])
+def test_an_event_goes_to_the_starter_and_else_to_the_queue(option1: Deployment, rule: str) -> None:
+    events = option1.client("events")
+    (target,) = events.list_targets_by_rule(Rule=f"{NAME}-{rule}")["Targets"]
+    assert target["Arn"].endswith(f":{NAME}-starter")
+    assert target["DeadLetterConfig"]["Arn"].endswith(f":{NAME}-not-started")
+    # The queue takes it from the deployment's rules.
+    sqs = option1.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"{NAME}-not-started")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    (statement,) = json.loads(attributes["Policy"])["Statement"]
+    (source,) = statement["Condition"]["ArnLike"].values()
+    assert fnmatch(events.describe_rule(Name=f"{NAME}-{rule}")["Arn"], source)
 
 
 def test_a_schedule_of_one_key_is_refused(option1: Deployment) -> None:

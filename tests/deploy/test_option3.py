@@ -18,7 +18,7 @@ from tests.deploy.metadata_server import MetadataServer
 
 pytestmark = NEEDS_PROVIDER
 OPTION = "option3-ec2-spot"
-IMAGE_ID = 'image_id = "ami-0123456789abcdef0"'
+IMAGE_ID = 'image_id = "ami-0123456789abcdef0"\ntags = { CostCentre = "data" }'
 
 
 def instances(deployment: Deployment) -> list[dict[str, Any]]:
@@ -42,20 +42,31 @@ def written(deployment: Deployment, instance_id: str) -> dict[str, bytes]:
 def test_it_is_launched_once_and_destroyed_when_nothing_runs(deploy: Deploy) -> None:
     deployment = deploy(OPTION, more=IMAGE_ID)
     deployment.assert_no_drift()
-    ec2 = deployment.client("ec2")
-    dry = deployment.run("./launch-spot.sh", "--dry-run", "--job-id", "night-1")
+    ec2, s3 = deployment.client("ec2"), deployment.client("s3")
+    missing = deployment.run("./launch-spot.sh", "--s3-key", "exports/b.csv", check=False)
+    assert "there is no s3://data/exports/b.csv" in missing.stderr
+    for key in ("exports/data.csv", "exports/b.csv"):
+        s3.put_object(Bucket="data", Key=key, Body=b"a\n1\n")
+    dry = deployment.run("./launch-spot.sh", "--dry-run", "--job-id", "day=28/night-1")
     assert "SpotInstanceType=persistent" in dry.stdout
+    assert "ValidUntil=" in dry.stdout, "EC2 would start instances for ever"
+    assert "AssociatePublicIpAddress=false" in dry.stdout
     assert instances(deployment) == []
 
-    launch = ("./launch-spot.sh", "--s3-key", "exports/b.csv", "--job-id", "night-1")
+    launch = ("./launch-spot.sh", "--s3-key", "exports/b.csv", "--job-id", "day=28/night-1")
     said = deployment.run(*launch).stdout
     (instance,) = instances(deployment)
     assert f"Instance:    {instance['InstanceId']}" in said
     assert "aws logs tail '/ec2/csv-to-kafka'" in said
-    assert {"Key": "JobId", "Value": "night-1"} in instance["Tags"]
+    tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+    assert (tags["JobId"], tags["CostCentre"]) == ("day=28/night-1", "data")
+    (alarm,) = deployment.client("cloudwatch").describe_alarms(
+        AlarmNamePrefix="csv-to-kafka-spot-job-"
+    )["MetricAlarms"]
+    assert (alarm["TreatMissingData"], alarm["EvaluationPeriods"]) == ("breaching", 3)
     job_env = written(deployment, instance["InstanceId"])["/etc/csv-to-kafka/job.env"]
     settings = job_env.decode().splitlines()
-    assert "JOB_ID=night-1" in settings
+    assert "JOB_ID=day=28/night-1" in settings
     assert "KAFKA_TOPIC=rows" in settings
     assert [line for line in settings if line.startswith("S3_KEY=")] == ["S3_KEY=exports/b.csv"]
 
@@ -63,6 +74,13 @@ def test_it_is_launched_once_and_destroyed_when_nothing_runs(deploy: Deploy) -> 
     assert "is running already" in again.stderr
     assert again.stdout == said
     assert len(instances(deployment)) == 1
+
+    # run-job.sh tags its instance so.
+    failed = [{"Key": "JobState", "Value": "failed"}]
+    ec2.create_tags(Resources=[instance["InstanceId"]], Tags=failed)
+    after = deployment.run(*launch, check=False)
+    assert after.returncode == 1
+    assert "the job day=28/night-1 failed on" in after.stderr
 
     refused = deployment.run("./destroy.sh", "--yes", check=False)
     assert refused.returncode == 1
@@ -93,6 +111,7 @@ def test_what_was_launched_loads_the_file_and_ends_itself(
             **deployment.environment,
             "CONFIG_DIR": str(tmp_path),
             "LOG_FILE": str(tmp_path / "csv-processor.log"),
+            "STARTED_FILE": str(tmp_path / "started"),
             "METADATA_URL": metadata.url,
             "CONTAINER": tmp_path.name,
             "WATCH_SECONDS": "0.2",

@@ -20,6 +20,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from csvkafka.local.processes import wait_until
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
@@ -57,6 +58,15 @@ class Account:
         )
         (instance,) = ran["Instances"]
         return instance["InstanceId"], instance["SpotInstanceRequestId"]
+
+    def told(self, job_id: str) -> list[Any]:
+        """The metrics by which the job's alarm is told of progress."""
+        found: list[Any] = self.client("cloudwatch").list_metrics(
+            Namespace="csvkafka/spot",
+            MetricName="JobProgress",
+            Dimensions=[{"Name": "JobId", "Value": job_id}],
+        )["Metrics"]
+        return found
 
     def requests(self) -> set[str]:
         """The Spot requests that are open."""
@@ -195,32 +205,39 @@ def test_progress_goes_to_the_alarm_of_the_job_which_ends_with_it(
 ) -> None:
     case = recovery_case(LASTING, settings={"CHECKPOINT_INTERVAL": "5000"})
     instance = new_instance(case)
+    job_id = f"exports/day=28/{case.job_id}"
     cloudwatch = instance.account.client("cloudwatch")
-    dimension = {"Name": "JobId", "Value": case.job_id}
     cloudwatch.put_metric_alarm(
-        AlarmName=f"spot-job-{case.job_id}",
+        AlarmName=f"spot-job-{job_id}",
         ComparisonOperator="LessThanThreshold",
         EvaluationPeriods=1,
         Threshold=1,
         Namespace="csvkafka/spot",
         MetricName="JobProgress",
-        Dimensions=[dimension],
+        Dimensions=[{"Name": "JobId", "Value": job_id}],
         Statistic="Sum",
         Period=300,
     )
 
-    def told() -> list[Any]:
-        wanted = {"Namespace": "csvkafka/spot", "MetricName": "JobProgress"}
-        found: list[Any] = cloudwatch.list_metrics(**wanted, Dimensions=[dimension])["Metrics"]
-        return found
-
-    run = instance.start(slow=True)
-    run.wait_until(lambda: bool(told()), "tell its progress", 60)
+    run = instance.start(slow=True, JOB_ID=job_id)
+    assert wait_until(lambda: bool(instance.account.told(job_id)), 60), instance.log()
     instance.metadata.give_notice()
     case.ends(run, 0)
     assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == 1, "the job is not done"
-    case.ends(new_instance(case).start(), 0)
+    case.ends(new_instance(case).start(JOB_ID=job_id), 0)
     assert cloudwatch.describe_alarms()["MetricAlarms"] == []
+
+
+def test_what_was_told_before_a_reboot_is_no_progress(
+    recovery_case: NewCase, new_instance: NewInstance
+) -> None:
+    """A job that ends an instance again and again without a row would else never be alarmed."""
+    case = recovery_case()
+    instance = new_instance(case)
+    instance.folder.mkdir()
+    instance.log_file.write_text("... - INFO - Progress: 500 records sent (line 500)\n")
+    case.ends(instance.start(S3_KEY="no-such-key.csv"), 1)
+    assert instance.account.told(case.job_id) == []
 
 
 def test_failed_the_instance_stays_with_its_log(
@@ -292,10 +309,13 @@ def test_shutdown_of_the_host_stops_the_job_too(
 # -- the boot --------------------------------------------------------------------------------------
 
 
-def watchdog(folder: Path, account: Account, started: Path) -> Path:
+HOST = "REGION='eu-west-1'\nLOG_GROUP='/ec2/boot'\n"
+
+
+def watchdog(folder: Path, account: Account, started: Path, host: str = HOST) -> Path:
     """Runs the watchdog; returns the note that a shutdown leaves."""
     environment = script_environment(folder, account.url)
-    (folder / "host.env").write_text("REGION='eu-west-1'\nLOG_GROUP='/ec2/boot'\n")
+    (folder / "host.env").write_text(host)
     (folder / "boot.log").write_text('dnf: "no route to host"\n\tpackages failed\n')
     environment |= {
         "CONFIG_DIR": str(folder),
@@ -303,8 +323,7 @@ def watchdog(folder: Path, account: Account, started: Path) -> Path:
         "BOOT_LOG": str(folder / "boot.log"),
     }
     script = DEPLOY / "option3-ec2-spot" / "watchdog.sh"
-    done = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    subprocess.run(["bash", str(script)], env=environment, check=host == HOST)
     return folder / "shutdown"
 
 
@@ -318,6 +337,10 @@ def test_a_boot_that_fails_is_said_and_ends(tmp_path: Path, account: Account) ->
     (message,) = (event["message"] for event in events)
     assert pattern("errors") in message
     assert 'dnf: "no route to host"' in message
+
+
+def test_a_boot_that_cannot_even_say_so_ends(tmp_path: Path, account: Account) -> None:
+    assert watchdog(tmp_path, account, tmp_path / "started", host="").exists()
 
 
 def test_a_job_that_began_is_let_be(tmp_path: Path, account: Account) -> None:

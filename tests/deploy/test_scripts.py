@@ -102,6 +102,31 @@ def test_scripts_need_no_other_program() -> None:
         assert not re.search(r"^\s*(git|jq|python3?) ", text, re.M), script
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "refusal"),
+    [
+        ("No state file was found!", 0, ""),
+        ("Error: Backend initialization required", 1, "terraform's state cannot be read"),
+        ("Error: AccessDenied: no s3:GetObject", 1, "terraform's state cannot be read"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, said: str, code: int, refusal: str
+) -> None:
+    terraform = tmp_path / "terraform"
+    terraform.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
+    terraform.chmod(0o755)
+    script = (
+        f'set -e; source "{DEPLOY}/lib.sh"; addresses="$(state_addresses)"; echo "($addresses)"'
+    )
+    environment = script_environment(tmp_path / "home")
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == code
+    assert refusal in done.stderr
+    assert (done.stdout == "()\n") == (code == 0)
+
+
 # -- the image's tag ------------------------------------------------------------------------------
 
 
@@ -183,8 +208,15 @@ def test_the_unit_starts_again_after_a_reboot(user_data: str) -> None:
 @needs("terraform")
 def test_the_watchdog_waits_before_anything_can_fail(user_data: str) -> None:
     data = yaml.safe_load(user_data)
-    ((*_, script),) = data["bootcmd"]
-    assert script in {entry["path"] for entry in data["write_files"]}
+    written = {entry["path"] for entry in data["write_files"]}
+    ((name, *words),) = data["bootcmd"]
+    program, script = (word for word in words if not word.startswith("-"))
+    assert name == "systemd-run"
+    assert script in written
+    # systemd-run refuses what is not there, and bootcmd comes before write_files.
+    assert program not in written
+    # It waits until the timer runs, which by default waits for the boot.
+    assert "--timer-property=DefaultDependencies=no" in words
 
 
 @needs("terraform", "cloud-init")

@@ -1,3 +1,5 @@
+# Defaults are in common.tf and in modules/job alone, as each value is handed over.
+
 variable "name" {
   description = "Begins the name of everything made here, but the table's."
   type        = string
@@ -21,7 +23,6 @@ variable "region" {
 variable "broker_security_group_id" {
   description = "Security group of the brokers, which lets the job in; empty: its owner does that."
   type        = string
-  default     = ""
 
   validation {
     condition     = can(regex("^(sg-[0-9a-f]+)?$", var.broker_security_group_id))
@@ -32,13 +33,11 @@ variable "broker_security_group_id" {
 variable "kafka_secret_kms_key_arn" {
   description = "Key that encrypts the secret, if it is one of your own (MSK's SCRAM secrets have one)."
   type        = string
-  default     = ""
 }
 
 variable "secret_reader" {
   description = "Who reads the secret: the role that starts the task (ecs), or the job's own (instance)."
   type        = string
-  default     = "ecs"
 
   validation {
     condition     = contains(["ecs", "instance"], var.secret_reader)
@@ -64,7 +63,6 @@ variable "vpc_id" {
 variable "table_name" {
   description = "Checkpoint table."
   type        = string
-  default     = "csv-kafka-checkpoint"
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.table_name))
@@ -75,13 +73,11 @@ variable "table_name" {
 variable "create_table" {
   description = "false: the table is there already, made by another option or by hand."
   type        = bool
-  default     = true
 }
 
 variable "table_deletion_protection" {
   description = "Whether AWS refuses to delete the table. Without the table, a job begins anew."
   type        = bool
-  default     = true
 }
 
 variable "log_group_name" {
@@ -92,7 +88,6 @@ variable "log_group_name" {
 variable "log_retention_days" {
   description = "Days that the log is kept."
   type        = number
-  default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
@@ -103,13 +98,11 @@ variable "log_retention_days" {
 variable "alarm_email" {
   description = "Address that gets the alarms (AWS asks it to confirm); empty: alarms in CloudWatch alone."
   type        = string
-  default     = ""
 }
 
 variable "no_progress_minutes" {
   description = "Alarm if a job lives but no row was stored for so long."
   type        = number
-  default     = 15
 
   validation {
     condition     = var.no_progress_minutes >= 5 && var.no_progress_minutes % 5 == 0 && var.no_progress_minutes <= 1440
