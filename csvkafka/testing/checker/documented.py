@@ -129,9 +129,7 @@ def documented_row(row: SourceRow, _: int) -> Fields:
 def documented_row_that_is_good(row: SourceRow, line: int) -> Fields | None:
     """As `documented_row`; None for a row of another width than the header's, or with bytes that
     are no text."""
-    if None in row or None in row.values() or not all(map(is_text, row.values())):
-        return None
-    return documented_row(row, line)
+    return documented_row(row, line) if is_good(row) else None
 
 
 class SourceRows(Iterator[SourceRow]):
@@ -189,8 +187,13 @@ def read_rows(
     return SourceRows(rows, rename)
 
 
-def is_text(value: object) -> bool:
-    """Whether a value of a row that was read with "surrogateescape" was text in the file."""
+def is_good(row: SourceRow) -> bool:
+    """Whether a row that was read with "surrogateescape" has the header's width, and was text in
+    the file."""
+    return None not in row and None not in row.values() and all(map(_is_text, row.values()))
+
+
+def _is_text(value: object) -> bool:
     try:
         str(value).encode()
     except UnicodeEncodeError:
