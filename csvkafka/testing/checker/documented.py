@@ -80,13 +80,14 @@ class DocumentedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ColumnKey:
-    """The key of a row's record: the column's field, UTF-8; None for a row that is too short."""
+    """The key of a row's record: the column's field, UTF-8; None for a row that is too short, and
+    for a field that is no text."""
 
     column: str
 
     def __call__(self, row: SourceRow) -> bytes | None:
         value = row.get(self.column)
-        return value.encode() if isinstance(value, str) else None
+        return value.encode() if isinstance(value, str) and _is_text(value) else None
 
 
 def line_in_set(files: Mapping[str, FileLines], file: object, line: int) -> int | None:
