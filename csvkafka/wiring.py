@@ -34,7 +34,7 @@ from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.encode_workers import check_portable, encode_workers
 from csvkafka.pipeline.pieces_ahead import fetched_ahead
-from csvkafka.pipeline.pipeline import PipelineSettings
+from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log

@@ -14,8 +14,8 @@ from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
-from csvkafka.pipeline.pipeline import PipelineSettings
 from csvkafka.pipeline.sequencer import Seal
+from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.records import record_batch
 from csvkafka.retry import until_table_answers
 

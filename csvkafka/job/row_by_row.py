@@ -27,7 +27,7 @@ from csvkafka.ledger.item import StoredJob
 from csvkafka.ledger.ledger import JobLedger, Stored
 from csvkafka.model import BadRows, Block, Checkpoint, EncodePlan, Position, Step
 from csvkafka.pipeline.daemon_threads import DaemonThreads
-from csvkafka.pipeline.pipeline import STOP_GRACE_SECONDS
+from csvkafka.pipeline.settings import STOP_GRACE_SECONDS
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import decode_row, parse_rows, row_ends

@@ -1,21 +1,18 @@
 """The loop: blocks in, batches out, acknowledgements back, checkpoints beside it.
 
 One thread over non-blocking parts. It takes the next encoded block, hands its batches to the sink,
-collects acknowledgements, and has at most one write to the checkpoint item in flight (the newest
-progress waits). It is deterministic when its parts are: the simulator runs this very loop on fakes.
+collects acknowledgements, and has progress written to the item (`item_writer`). It is deterministic
+when its parts are: the simulator runs this very loop on fakes.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from concurrent.futures import Executor
 
 from csvkafka.clock import Clock
 from csvkafka.errors import (
-    CheckpointError,
-    CheckpointUnavailableError,
     DeliveryError,
     FencedError,
     ItemLostError,
@@ -23,8 +20,9 @@ from csvkafka.errors import (
     StoppedError,
 )
 from csvkafka.interfaces import BlockFeed, Observer, Sink
-from csvkafka.ledger.ledger import JobLedger, Stored
+from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import Checkpoint, EncodedBlock, Lane, Position, Step
+from csvkafka.pipeline.item_writer import ItemWriter
 from csvkafka.pipeline.progress import (
     Found,
     LeaseLapsed,
@@ -33,32 +31,11 @@ from csvkafka.pipeline.progress import (
     SmallerBatchesNeeded,
 )
 from csvkafka.pipeline.sequencer import Sequencer
-from csvkafka.retry import ANSWERING_SECONDS, Complaint
+from csvkafka.pipeline.settings import PipelineSettings
 
 log = logging.getLogger(__name__)
 
 LONGEST_POLL_SECONDS = 0.2
-STORE_RETRY_SECONDS = 0.5
-STOP_GRACE_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    """The loop's limits.
-
-    `window_bytes`: unacknowledged (compressed) bytes, the memory that a stalled broker costs.
-    `checkpoint_rows`, `checkpoint_seconds`: a checkpoint is due after so many rows, but no sooner
-    than so many seconds after the one before.
-    `watchdog_seconds`: without any acknowledgement for so long the run stops with DeliveryError.
-    `store_give_up_seconds`: so long the table may fail before the run stops with CheckpointError.
-    `stop_grace_seconds`: so long a stop waits for acknowledgements before its last checkpoint."""
-
-    window_bytes: int = 4 * 1024 * 1024
-    checkpoint_rows: int = 10_000
-    checkpoint_seconds: float = 0.2
-    watchdog_seconds: float = 120.0
-    store_give_up_seconds: float = ANSWERING_SECONDS
-    stop_grace_seconds: float = STOP_GRACE_SECONDS
 
 
 class Pipeline:
@@ -88,25 +65,17 @@ class Pipeline:
         """`look_at` reads where these lanes end, after those that were forgotten have begun a new
         epoch, as at the start of a run."""
         self._ledger = ledger
-        self._lanes = lanes
         self._progress = progress
         self._sequencer = sequencer
         self._feed = feed
         self._sink = sink
-        self._store = store
         self._clock = clock
         self._settings = settings
         self._observer = observer
         self._stop_signal = stop_signal
         self._look_at = look_at
-        self._stored = start
-        self._ended = False
-        self._stored_at = clock.monotonic()
-        self._write: Future[Stored | None] | None = None
-        self._write_failing_since: float | None = None
-        self._complaint = Complaint(clock, log, "The checkpoint store does not take writes")
-        self._write_not_before = 0.0
-        self._renew_at = ledger.lease_valid_until - ledger.lease_seconds * 2 / 3
+        # It wakes the loop, which may be in a long poll when a write ends.
+        self._item = ItemWriter(ledger, start, lanes, store, clock, settings, observer, sink.wake)
         self._moved_at = clock.monotonic()
         self._paused = False
         self._feed_error: Exception | None = None
@@ -121,25 +90,25 @@ class Pipeline:
             raise
         except SmallerBatchesNeeded:
             # The next pass may end before it has a checkpoint of its own.
-            self._store_progress()
+            self._item.store(self._progress.checkpoint)
             raise
         except RescanNeeded:
             # The next pass reads the item anew: no write of ours may still be on its way.
-            self._wait_for(self._write, deadline=None)
+            self._item.wait()
             raise
         except StoppedError as stopped:
-            failed = self._store_what_is_acknowledged()
+            failed = self._item.release(self._progress.checkpoint)
             if failed is not None:
                 raise failed from stopped
             raise
         except SequenceError as error:
-            failed = self._store_what_is_acknowledged()
+            failed = self._item.release(self._progress.checkpoint)
             if isinstance(failed, FencedError):
                 # A later epoch is another owner's: who that is says more than the broker's answer.
                 raise failed from error
             raise
         except BaseException:
-            self._store_what_is_acknowledged()
+            self._item.release(self._progress.checkpoint)
             raise
 
     def _run(self) -> None:
@@ -148,7 +117,7 @@ class Pipeline:
             more = self._fill_window()
             self._send_due()
             acknowledged = self._collect(self._poll_seconds(more))
-            self._tend_store()
+            self._item.tend(self._progress.checkpoint)
             self._watch(acknowledged)
         if self._feed_error is not None:
             raise self._feed_error
@@ -229,10 +198,9 @@ class Pipeline:
     def _go_on_in(self, lanes: Sequence[int]) -> None:
         """Looks at lanes of which all that was sent is acknowledged. Raises RescanNeeded if they do
         not end where they should, and what `look_at` raises."""
-        self._await_write()  # a later epoch is numbered like a checkpoint
+        self._item.settle()  # a later epoch is numbered like a checkpoint
         found = self._look_at(lanes)
-        self._stored = found.start
-        self._renew_at = self._ledger.lease_valid_until - self._ledger.lease_seconds * 2 / 3
+        self._item.go_on(found.start)
         for lane in lanes:
             end, due = found.ends[lane], self._sequencer.next_row(lane)
             if end.next_sequence != due:
@@ -299,107 +267,15 @@ class Pipeline:
                 "is in the checkpoint: check the brokers and run the same command again."
             )
 
-    # -- the item ------------------------------------------------------------------------------
-
-    def _tend_store(self) -> None:
-        """Collects a finished write; begins one if a checkpoint or a renewal is due."""
-        if self._write is not None:
-            if not self._write.done():
-                return
-            self._finish_write()
-        now = self._clock.monotonic()
-        if now < self._write_not_before:
-            return
-        checkpoint = self._progress.checkpoint
-        rows = checkpoint.position.row_count - self._stored.position.row_count
-        if (
-            rows >= self._settings.checkpoint_rows
-            and now - self._stored_at >= self._settings.checkpoint_seconds
-        ):
-            self._begin_write(lambda: self._commit(checkpoint))
-        elif self._clock.boottime() >= self._renew_at:
-            self._begin_write(self._renew)
-
-    def _begin_write(self, write: Callable[[], Stored | None]) -> None:
-        self._write = self._store.submit(write)
-        # The loop may be in a long poll when the write ends; what waits for it should not.
-        self._write.add_done_callback(lambda _: self._sink.wake())
-
-    def _finish_write(self) -> None:
-        """Takes the result of the write in flight, which is done. Raises what must end the run."""
-        assert self._write is not None
-        write, self._write = self._write, None
-        try:
-            stored = write.result()
-        except (FencedError, ItemLostError):
-            raise
-        except CheckpointError as error:
-            self._bear_failed_write(error)
-            return
-        self._write_failing_since = None
-        self._complaint.over()
-        self._keep(stored)
-
-    def _keep(self, stored: Stored | None) -> None:
-        """A write succeeded: what is stored now (None: only the lease was renewed)."""
-        self._renew_at = self._clock.boottime() + self._ledger.lease_seconds / 3
-        if stored is not None:
-            self._stored = stored.checkpoint
-            self._ended = stored.ended
-            self._stored_at = self._clock.monotonic()
-
-    def _bear_failed_write(self, error: CheckpointError) -> None:
-        now = self._clock.monotonic()
-        if self._write_failing_since is None:
-            self._write_failing_since = now
-        if now - self._write_failing_since > self._settings.store_give_up_seconds:
-            raise error
-        self._complaint.say(error)
-        self._write_not_before = now + STORE_RETRY_SECONDS
-
-    def _commit(
-        self, checkpoint: Checkpoint, *, completed: bool = False, release: bool = False
-    ) -> Stored:
-        """One checkpoint write. Runs in the store's thread."""
-        self._observer.report(Step.CHECKPOINT_BEGINS, rows=checkpoint.position.row_count)
-        stored = self._ledger.commit(checkpoint, self._lanes, completed=completed, release=release)
-        self._observer.report(
-            Step.CHECKPOINT_STORED,
-            rows=stored.checkpoint.position.row_count,
-            bytes=stored.checkpoint.position.source_bytes,
-            sent=stored.checkpoint.total_sent,
-        )
-        return stored
-
-    def _renew(self) -> None:
-        """One renewal of the lease. Runs in the store's thread."""
-        self._ledger.renew()
-        self._observer.report(Step.LEASE_RENEWED)
-
     def _complete(self) -> None:
         """The final write: COMPLETED, lease released. Retried like any other write."""
         final = self._progress.checkpoint
-        while not self._ended:
+        while not self._item.ended:
             self._raise_if_stopped()
-            if self._write is None and self._clock.monotonic() >= self._write_not_before:
-                self._begin_write(lambda: self._commit(final, completed=True))
+            self._item.complete(final)
             self._sink.poll(LONGEST_POLL_SECONDS)
-            if self._write is not None and self._write.done():
-                self._finish_write()
+            self._item.collect()
         self._observer.report(Step.COMPLETED, rows=final.position.row_count, sent=final.total_sent)
-
-    def _store_progress(self) -> None:
-        """One more checkpoint, if it says more than the last; it may fail, as any other."""
-        self._await_write()
-        checkpoint = self._progress.checkpoint
-        if checkpoint.position != self._stored.position:
-            self._begin_write(lambda: self._commit(checkpoint))
-            self._await_write()
-
-    def _await_write(self) -> None:
-        self._wait_for(self._write, deadline=None)
-        if self._write is not None:
-            self._finish_write()
 
     # -- stopping ------------------------------------------------------------------------------
 
@@ -418,49 +294,3 @@ class Pipeline:
             if remaining <= 0 or not self._sequencer.in_flight:
                 return
             self._collect(min(remaining, LONGEST_POLL_SECONDS))
-
-    def _store_what_is_acknowledged(self) -> CheckpointError | None:
-        """The last checkpoint of a run that ends early, and the end of our lease.
-
-        Bounded in time; if the table cannot be reached, what it holds stays true, and only the
-        next start has a little more to read back. Returns why it could not be stored."""
-        deadline = self._clock.monotonic() + self._settings.stop_grace_seconds
-        checkpoint = self._progress.checkpoint
-        failed: CheckpointError | None = None
-        # More than once if an earlier write turns out to be what is stored, or the table fails.
-        while not self._ended:
-            if self._write is None:
-                self._begin_write(lambda: self._commit(checkpoint, release=True))
-            self._wait_for(self._write, deadline)
-            try:
-                self._take_written(self._write)
-            except (FencedError, ItemLostError) as error:
-                failed = error
-                break
-            except CheckpointError as error:
-                failed = error
-                if self._write is not None or self._clock.monotonic() >= deadline:
-                    break
-                self._clock.sleep(STORE_RETRY_SECONDS)
-        if not self._ended:
-            log.warning("The last checkpoint could not be stored: %s", failed)
-            return failed
-        self._observer.report(Step.RELEASED)
-        return None
-
-    def _take_written(self, write: Future[Stored | None] | None) -> None:
-        """Takes the result of the write in flight. Raises CheckpointError."""
-        if write is None or not write.done():
-            raise CheckpointUnavailableError(
-                f"the checkpoint store did not answer for job {self._ledger.job_id} in time; "
-                "run the same command again",
-                has_answered=True,
-            )
-        self._write = None
-        self._keep(write.result())
-
-    def _wait_for(self, write: Future[Stored | None] | None, deadline: float | None) -> None:
-        while write is not None and not write.done():
-            if deadline is not None and self._clock.monotonic() >= deadline:
-                return
-            self._clock.sleep(0.01)

@@ -31,7 +31,7 @@ from csvkafka.testing.checker.documented import (
     Decoder,
     FileLines,
     TopicRecord,
-    is_text,
+    is_good,
     line_in_set,
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
@@ -101,10 +101,8 @@ class DeclaredRows:
         return ("{" + ",".join(pairs) + "}").encode()
 
     def _values(self, row: SourceRow) -> Iterator[tuple[Column, object]]:
-        if None in row or None in row.values():
-            raise ValueError("of another width")
-        if not all(map(is_text, row.values())):
-            raise ValueError("no text")
+        if not is_good(row):
+            raise ValueError("of another width, or no text")
         for name, text in row.items():
             assert isinstance(name, str)
             column = self._table.named(name)

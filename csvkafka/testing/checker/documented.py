@@ -80,13 +80,14 @@ class DocumentedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ColumnKey:
-    """The key of a row's record: the column's field, UTF-8; None for a row that is too short."""
+    """The key of a row's record: the column's field, UTF-8; None for a row that is too short, and
+    for a field that is no text."""
 
     column: str
 
     def __call__(self, row: SourceRow) -> bytes | None:
         value = row.get(self.column)
-        return value.encode() if isinstance(value, str) else None
+        return value.encode() if isinstance(value, str) and _is_text(value) else None
 
 
 def line_in_set(files: Mapping[str, FileLines], file: object, line: int) -> int | None:
@@ -129,9 +130,7 @@ def documented_row(row: SourceRow, _: int) -> Fields:
 def documented_row_that_is_good(row: SourceRow, line: int) -> Fields | None:
     """As `documented_row`; None for a row of another width than the header's, or with bytes that
     are no text."""
-    if None in row or None in row.values() or not all(map(is_text, row.values())):
-        return None
-    return documented_row(row, line)
+    return documented_row(row, line) if is_good(row) else None
 
 
 class SourceRows(Iterator[SourceRow]):
@@ -189,8 +188,13 @@ def read_rows(
     return SourceRows(rows, rename)
 
 
-def is_text(value: object) -> bool:
-    """Whether a value of a row that was read with "surrogateescape" was text in the file."""
+def is_good(row: SourceRow) -> bool:
+    """Whether a row that was read with "surrogateescape" has the header's width, and was text in
+    the file."""
+    return None not in row and None not in row.values() and all(map(_is_text, row.values()))
+
+
+def _is_text(value: object) -> bool:
     try:
         str(value).encode()
     except UnicodeEncodeError:

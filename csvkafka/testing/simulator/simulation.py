@@ -23,7 +23,7 @@ from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.run import Job
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodedBatch, Lane, ProducerIdentity, Step
-from csvkafka.pipeline.pipeline import PipelineSettings
+from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSink

@@ -31,9 +31,10 @@ from csvkafka.model import (
     ProducerIdentity,
     Step,
 )
-from csvkafka.pipeline.pipeline import Pipeline, PipelineSettings
+from csvkafka.pipeline.pipeline import Pipeline
 from csvkafka.pipeline.progress import Found, LeaseLapsed, Progress, RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
+from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
 from csvkafka.testing.simulator.partition_log import values

@@ -329,13 +329,20 @@ def test_the_slow_reading_is_left_for_what_disagrees(monkeypatch: pytest.MonkeyP
     assert 0 < len(read) < agreement.MOST_ROWS + 2
 
 
-def test_rows_for_the_dead_letter_topic_are_left_out() -> None:
-    data = b"id,group\n1,x\n2\n3,y\n"
+@pytest.mark.parametrize("bad", [b"2", b"2,z,surplus", b"2,\xff", b"\xff,z"])
+def test_rows_for_the_dead_letter_topic_are_left_out(bad: bytes) -> None:
+    data = b"id,group\n1,x\n" + bad + b"\n3,y\n"
     values = [orjson.dumps(record_of(("id", "group"), row, line))
               for row, line in ((("1", "x"), 1), (("3", "y"), 3))]  # fmt: skip
-    expectation = Expectation(decode=documented_record(URI), fields_of=documented_row_that_is_good)
-    topic = {0: [TopicRecord(n, None, value) for n, value in enumerate(values)]}
-    verdict = check(read_rows(io.BytesIO(data)), topic, expectation)
+    expectation = Expectation(
+        decode=documented_record(URI),
+        fields_of=documented_row_that_is_good,
+        key_of=ColumnKey("id"),
+        partition_of=lambda _: 0,
+    )
+    keys = (b"1", b"3")
+    topic = {0: [TopicRecord(n, key, values[n]) for n, key in enumerate(keys)]}
+    verdict = check(read_rows(io.BytesIO(data), errors="surrogateescape"), topic, expectation)
     assert (verdict.is_clean, verdict.row_count) == (True, 2)
 
 

@@ -1,4 +1,4 @@
-"""What records should be, by the settings alone; the rest of `verify` is tested on real servers."""
+"""What records should be, by the settings alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import UserFunctionError
-from csvkafka.testing.checker.verify import Scope, expectation_of
+from csvkafka.testing.checker.job_expectation import expectation_of
 from tests.refusals import refusal
 
 CONFIG = LoadConfig.from_settings(
@@ -63,7 +63,7 @@ def test_a_transform_that_fails_is_named_with_its_row(
     transform: Callable[..., object], said: str
 ) -> None:
     config = replace(CONFIG, spec=replace(CONFIG.spec, transform=transform))  # type: ignore[arg-type]
-    fields_of = expectation_of(config, Scope(), partition_count=1).fields_of
+    fields_of = expectation_of(config, partition_count=1).fields_of
     place = f"transform {__name__}:{transform.__name__} {said} for row 2 of s3://data/rows.csv"
     with refusal(UserFunctionError, place) as caught:
         fields_of({"name": "x-ray"}, 2)

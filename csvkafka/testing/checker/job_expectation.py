@@ -1,0 +1,130 @@
+"""What a job's settings promise: the record of each row, its key, and the partition it belongs in.
+
+All follows from the settings and from `csv.DictReader`, with none of the loader's code: partitions
+of keys are kafka-python's murmur2 and zlib's crc32.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import orjson
+from kafka.partitioner.default import murmur2
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import UserFunctionError
+from csvkafka.job.definition import JobSpec
+from csvkafka.model import BadRows, Routing, Transform
+from csvkafka.schema.table import Metadata
+from csvkafka.testing.checker.declared import DeclaredRows, declared_record
+from csvkafka.testing.checker.documented import (
+    ColumnKey,
+    documented_record,
+    documented_row,
+    documented_row_that_is_good,
+    is_good,
+)
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
+from csvkafka.testing.checker.set_files import SetFiles
+
+PlaceOf = Callable[[int], tuple[str, int]]
+"""The file, and the line in it, of a line of the source."""
+
+
+def expectation_of(
+    config: LoadConfig,
+    partition_count: int,
+    files: SetFiles | None = None,
+    identify_by: IdentifyBy = IdentifyBy.LINE,
+) -> Expectation:
+    """What the records of a correct load under these settings are; `files` are those of a set.
+
+    Rows are told by their content, too, where the settings leave their lines out."""
+    spec = config.spec
+    uri = config.source_uri
+    expectation = Expectation(
+        decode=documented_record(uri) if files is None else documented_record(files=files.lines),
+        fields_of=_fields_of(spec, (lambda line: (uri, line)) if files is None else files.place_of),
+        identify_by=identify_by,
+        key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
+        partition_of=_partition_of(spec, partition_count),
+    )
+    return expectation if spec.table is None else _declared(expectation, spec, uri, files)
+
+
+def _declared(
+    expectation: Expectation, spec: JobSpec, uri: str, files: SetFiles | None
+) -> Expectation:
+    table = spec.whole_table
+    assert table is not None
+    rows = DeclaredRows(table)
+    return replace(
+        expectation,
+        decode=declared_record(table, uri, None if files is None else files.lines),
+        fields_of=rows.fields_of,
+        key_of=rows.key_of if table.key else None,
+        identify_by=(
+            IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
+        ),
+    )
+
+
+def _fields_of(spec: JobSpec, place_of: PlaceOf) -> Callable[[SourceRow, int], Fields | None]:
+    """What a row's record holds; None for a row that goes to the dead-letter topic."""
+    fields_of: Callable[[SourceRow, int], Fields] = documented_row
+    if (transform := spec.transform) is not None:
+        name = spec.configuration(header=())["TRANSFORM"]
+        fields_of = _transformed(transform, f"the transform {name}", place_of)
+    if spec.bad_rows is not BadRows.DEAD_LETTER:
+        return fields_of
+    if fields_of is documented_row:
+        return documented_row_that_is_good
+
+    def good(row: SourceRow, line: int) -> Fields | None:
+        if not is_good(row):
+            return None
+        try:
+            return fields_of(row, line)
+        except UserFunctionError:
+            return None
+
+    return good
+
+
+def _transformed(
+    transform: Transform, name: str, place_of: PlaceOf
+) -> Callable[[SourceRow, int], Fields]:
+    """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
+    no JSON object."""
+
+    def transformed(row: SourceRow, line_of_source: int) -> Fields:
+        uri, line = place_of(line_of_source)
+        place = f"row {line} of {uri}"
+        before = {**row, "_source_line": line, "_source_file": uri}
+        try:
+            result = transform(before, line)  # type: ignore[arg-type]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be anything
+            raise UserFunctionError.of(name, place, error) from None
+        try:
+            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+        except (TypeError, ValueError) as error:
+            raise UserFunctionError.no_object(name, place, error) from None
+        fields.pop("_source_line", None)
+        fields.pop("_source_file", None)
+        return fields  # type: ignore[no-any-return]
+
+    return transformed
+
+
+def _partition_of(spec: JobSpec, partition_count: int) -> Callable[[bytes | None], int]:
+    match spec.routing:
+        case Routing.ONE_PARTITION:
+            partition = spec.partition or 0
+            return lambda _: partition
+        case Routing.KEY_CRC32:
+            return lambda key: 0 if key is None else zlib.crc32(key) % partition_count
+        case Routing.KEY_MURMUR2:
+            return lambda key: 0 if key is None else (murmur2(key) & 0x7FFFFFFF) % partition_count

@@ -1,0 +1,59 @@
+"""The rows of a set, and which of them a record is that names a file and a line there."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import orjson
+import pytest
+
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import TopicRecord, documented_record, read_rows
+from csvkafka.testing.checker.expectation import Expectation
+from csvkafka.testing.checker.set_files import SetFiles
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
+
+CONTENTS = {"a": b"id\n1\n2\n", "empty": b"id\n", "b": b"id\n3\n4\n5\n"}
+RIGHT = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3)]
+
+
+def set_files() -> SetFiles:
+    files = {uri: partial(io.BytesIO, data) for uri, data in CONTENTS.items()}
+    return SetFiles(files, read_rows)
+
+
+def judged(places: list[tuple[str, int]]) -> Verdict:
+    """Of a topic that holds all rows, if its records named these files and lines."""
+    files = set_files()
+    records = [
+        TopicRecord(
+            kafka_offset,
+            None,
+            orjson.dumps({"id": str(kafka_offset + 1), "_source_line": line, "_source_file": uri}),
+        )
+        for kafka_offset, (uri, line) in enumerate(places)
+    ]
+    return check(files.rows(), {0: records}, Expectation(documented_record(files=files.lines)))
+
+
+def test_lines_are_counted_in_each_file() -> None:
+    assert judged(RIGHT).is_clean
+
+
+@pytest.mark.parametrize("place", [("a", 3), ("empty", 1), ("a", 0), ("b", -1)])
+def test_a_line_that_a_file_does_not_have_is_none_of_the_file_beside_it(
+    place: tuple[str, int],
+) -> None:
+    verdict = judged([*RIGHT[:2], place, *RIGHT[3:]])
+    assert verdict.count(AnomalyKind.PHANTOM_ROW) == verdict.count(AnomalyKind.LOST_ROW) == 1
+
+
+def test_a_record_of_a_file_beside_the_set_shows_no_row() -> None:
+    verdict = judged([*RIGHT[:2], ("c", 1), *RIGHT[3:]])
+    assert verdict.count(AnomalyKind.PHANTOM_ROW) == verdict.count(AnomalyKind.LOST_ROW) == 1
+
+
+def test_a_row_is_found_again_in_its_file() -> None:
+    files = set_files()
+    assert [files.place_of(line) for line in range(1, 6)] == RIGHT
