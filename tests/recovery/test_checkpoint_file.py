@@ -1,5 +1,5 @@
-"""Loads whose checkpoint is a file of SQLite: the real loop on fakes around a real file, and two
-owners on one host. (Kills at steps and at random moments: see the modules of their names.)"""
+"""Loads whose checkpoint is a file of SQLite: the real loop on fakes around a real file, and what
+befalls the file. (Kills and two owners: see the modules of their names.)"""
 
 from __future__ import annotations
 
@@ -116,30 +116,6 @@ def file_of(case: RecoveryCase) -> Path:
 
 
 SHORT_LEASE = {"LEASE_SECONDS": "1"}
-
-
-def test_f20_a_zombie_wakes_while_the_second_sends(new_case: NewCase) -> None:
-    case = new_case(settings=SHORT_LEASE)
-    zombie = case.start_paused_at(Step.BATCH_SENT, from_rows=case.row_count // 2)
-    case.assert_midway()
-    second = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, nth=3)
-    assert second.steps(Step.LEASE_WAITED)
-    zombie.resume()
-    case.ends(zombie, 1)
-    case.assert_error(zombie, "Fenced")
-    second.resume()
-    case.ends(second)
-    case.assert_once()
-
-
-def test_f23_two_workers_start_at_once(new_case: NewCase) -> None:
-    case = new_case(settings=SHORT_LEASE)
-    both = [case.start(), case.start()]
-    for worker in both:
-        case.ends(worker)
-    (idle,) = (worker for worker in both if not worker.steps(Step.BATCH_SENT))
-    assert "is complete already" in idle.output()
-    case.assert_once()
 
 
 def test_two_jobs_of_one_file_do_not_meet(new_case: NewCase) -> None:

@@ -23,8 +23,8 @@ from csvkafka.testing.simulator.search import (
     every_zombie_of_two_epochs,
     first_failure,
     forgotten,
+    points_for_a_fault,
     points_of,
-    points_with_moments,
     rested,
     shrink,
 )
@@ -185,22 +185,38 @@ def outcome(schedule: Schedule) -> Outcome:
     )
 
 
-@pytest.mark.parametrize("broker", ["2.8-4.4", "strict", "before-2.5"])
-@pytest.mark.parametrize("lane_count", [1, 3])
+OF_EACH_KIND = {
+    "plain, one lane": (Schedule(), 1),
+    "plain, three lanes": (Schedule(lane_count=3), 1),
+    "forgotten, one lane": (forgotten(Schedule()), 2),
+    "forgotten, strict": (forgotten(Schedule(lane_count=3, broker="strict")), 2),
+    "forgotten, old": (forgotten(Schedule(lane_count=3, broker="before-2.5")), 2),
+    "rested": (rested(Schedule(broker="strict")), 1),
+}
+"""Runs to which a search adds faults, and in which life."""
+
+
+@pytest.mark.parametrize(("base", "life"), OF_EACH_KIND.values(), ids=OF_EACH_KIND)
 def test_what_is_run_once_for_a_moment_is_the_same_at_each_of_its_points(
-    broker: str, lane_count: int
+    base: Schedule, life: int
 ) -> None:
     """So a search need not run all of them (`search.OF_A_MOMENT`)."""
-    base = forgotten(Schedule(lane_count=lane_count, broker=broker))
     of_moments: dict[tuple[Moment, str], Outcome] = {}
     repeated = 0
-    for point, nth, moment in points_with_moments(base, 2):
+    for point, nth, moment in points_for_a_fault(base, life):
         for action in sorted(OF_A_MOMENT):
-            fault = Fault(2, point, nth, action)
+            fault = Fault(life, point, nth, action)
             came_of_it = outcome(replace(base, faults=(*base.faults, fault)))
             repeated += (moment, action) in of_moments
             assert of_moments.setdefault((moment, action), came_of_it) == came_of_it, str(fault)
     assert repeated > 50
+
+
+@pytest.mark.parametrize(("base", "life"), OF_EACH_KIND.values(), ids=OF_EACH_KIND)
+def test_no_fault_takes_the_place_of_one_of_the_run_itself(base: Schedule, life: int) -> None:
+    for schedule in every_crash(base, ("crash",), life=life):
+        places = {(fault.life, fault.point, fault.nth) for fault in schedule.faults}
+        assert len(places) == len(schedule.faults)
 
 
 def test_points_are_met_by_the_life_that_is_asked_for() -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from signal import SIGSTOP
 
+import pytest
+
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.proxy import Proxy
@@ -18,18 +20,19 @@ NewCase = Callable[..., RecoveryCase]
 
 SHORT_LEASE = {"LEASE_SECONDS": "1"}
 
+on_each_checkpoint = pytest.mark.parametrize("checkpoint", ["dynamodb", "sqlite"])
+
 
 def stopped_midway(case: RecoveryCase, step: Step = Step.BATCH_SENT) -> Incarnation:
     """A worker that has stopped itself in the middle, with a batch just handed to the sink."""
-    half = case.row_count // 2
-    zombie = case.start(CrashPoint(step, from_rows=half, signal=SIGSTOP))
-    zombie.wait_for_step(step, from_rows=half)
+    zombie = case.start_paused_at(step, from_rows=case.row_count // 2)
     case.assert_midway()
     return zombie
 
 
-def test_f20_a_zombie_wakes_while_the_second_sends(recovery_case: NewCase) -> None:
-    case = recovery_case(settings=SHORT_LEASE)
+@on_each_checkpoint
+def test_f20_a_zombie_wakes_while_the_second_sends(recovery_case: NewCase, checkpoint: str) -> None:
+    case = recovery_case(checkpoint=checkpoint, settings=SHORT_LEASE)
     zombie = stopped_midway(case)
     second = case.start(CrashPoint(Step.BATCH_ACKNOWLEDGED, nth=3, signal=SIGSTOP))
     second.wait_for_step(Step.LEASE_WAITED)
@@ -54,8 +57,9 @@ def test_f21_a_zombie_wakes_after_the_second_has_completed(recovery_case: NewCas
     case.assert_once()
 
 
-def test_f23_two_workers_start_at_once(recovery_case: NewCase) -> None:
-    case = recovery_case(settings=SHORT_LEASE)
+@on_each_checkpoint
+def test_f23_two_workers_start_at_once(recovery_case: NewCase, checkpoint: str) -> None:
+    case = recovery_case(checkpoint=checkpoint, settings=SHORT_LEASE)
     both = [case.start(), case.start()]
     for worker in both:
         case.ends(worker)

@@ -81,6 +81,13 @@ def points_with_moments(schedule: Schedule, life: int) -> list[tuple[str, int, M
     return points
 
 
+def points_for_a_fault(schedule: Schedule, life: int) -> list[tuple[str, int, Moment]]:
+    """Those points, and when, but for such as have a fault of the schedule's own: a point meets one
+    fault, and another one would take its place."""
+    taken = {(fault.point, fault.nth) for fault in schedule.faults if fault.life == life}
+    return [it for it in points_with_moments(schedule, life) if it[:2] not in taken]
+
+
 OF_A_MOMENT = frozenset((*CRASHES, HELD, "release", "forget", "restart"))
 """What is the same at each point of one `Moment`. The worker's own steps from one of its points to
 the next are seen by nobody: it dies as well before as after them, and what happens to the servers
@@ -92,7 +99,7 @@ def every_crash(base: Schedule, actions: Sequence[str], life: int = 1) -> Iterat
 
     Of the points of one moment only the first, for what is the same at each of them."""
     moments = set()
-    for point, nth, moment in points_with_moments(base, life):
+    for point, nth, moment in points_for_a_fault(base, life):
         for action in actions:
             if moment not in moments or action not in OF_A_MOMENT:
                 yield replace(base, faults=(*base.faults, Fault(life, point, nth, action)))
