@@ -62,7 +62,7 @@ def test_each_crash_point(base: Schedule) -> None:
 
 @pytest.mark.parametrize("broker", sorted(set(BROKERS) - {BROKER}))
 def test_each_crash_point_on_other_brokers(broker: str) -> None:
-    assert_all_pass(every_crash(Schedule(broker=broker), CRASHES), at_least=100)
+    assert_all_pass(every_crash(Schedule(broker=broker), CRASHES), at_least=180)
 
 
 @pytest.mark.parametrize("broker", BROKERS)
@@ -81,7 +81,7 @@ def test_each_crash_point_of_a_load_that_rests(broker: str, lane_count: int) -> 
     """What a life has sent after the rest may come late, but no server has forgotten it then. (One
     that keeps no epochs could not tell it from what was sent before.)"""
     base = rested(Schedule(broker=broker, lane_count=lane_count))
-    assert_all_pass(every_crash(base, (*CRASHES, HELD, "stop", "rival")), at_least=100)
+    assert_all_pass(every_crash(base, (*CRASHES, HELD, "stop", "rival")), at_least=1000)
 
 
 @pytest.mark.parametrize("broker", ["2.8-4.4", "strict"])
