@@ -39,10 +39,10 @@ def next_line(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
 def test_every_row_survives_the_kills() -> None:
     # A shell that points elsewhere must not lead the demo's loader astray.
     misleading = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "S3_KEY": "else", "AWS_REGION": "else"}
-    result = run_csvkafka("demo", "--rows", "150000", "--kills", "2", settings=misleading)
+    result = run_csvkafka("demo", "--rows", "600000", "--kills", "2", settings=misleading)
     assert (result.returncode, result.stderr) == (0, "")
     for text in (
-        r"rows +150,000 of 150,000",
+        r"rows +600,000 of 600,000",
         r"lost +0\n",
         r"duplicated +0\n",
         r"out of order +0\n",
@@ -54,7 +54,7 @@ def test_every_row_survives_the_kills() -> None:
         assert re.search(text, result.stdout), text
     killed = re.findall(r"kill -9 with ([\d,]+) rows in the topic", result.stdout)
     assert len(killed) == 2
-    assert all(0 < int(rows.replace(",", "")) < 150_000 for rows in killed)
+    assert all(0 < int(rows.replace(",", "")) < 600_000 for rows in killed)
 
 
 def test_it_needs_no_aws_with_a_checkpoint_file(tmp_path: Path) -> None:
