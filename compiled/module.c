@@ -6,13 +6,15 @@
  *
  * `agreeing` and `records_of` are no part of that: they are the checker's (compiled/checker.h).
  *
- * Memory: the output, and 32 bytes for each column; nothing is allocated for a row or a field.
+ * Memory: the output, and 32 bytes for each column (by a declared table: one record too); nothing is
+ * allocated for a row or a field.
  * Built against the stable ABI: one binary for CPython 3.11 and every later one.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include "arguments.h"
 #include "checker.h"
 #include "records.h"
 #include "rows.h"
@@ -33,7 +35,7 @@ static PyObject *refusal(int outcome)
     if (outcome == NO_MEMORY) {
         return PyErr_NoMemory();
     }
-    PyErr_SetString(PyExc_ValueError, "a row does not fit its header");
+    PyErr_SetString(PyExc_ValueError, "a row does not fit");
     return NULL;
 }
 
@@ -163,55 +165,15 @@ static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
 
 /* -- the encoder --------------------------------------------------------------------------------- */
 
-/* Takes over the bytes of `texts`; 0 and an exception if they cannot be. */
-static int set_texts(Plan *plan, PyObject *texts)
-{
-    const Py_ssize_t count = PyTuple_Size(texts);
-    if (count < 3) {
-        PyErr_SetString(PyExc_ValueError, "a record has at least one field");
-        return 0;
-    }
-    plan->width = count - 2;
-    plan->text_ends = calloc((size_t)count, sizeof *plan->text_ends);
-    for (Py_ssize_t i = 0; plan->text_ends != NULL && i < count; i++) {
-        char *text;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(texts, i), &text, &size) < 0) {
-            return 0;
-        }
-        byte *grown = realloc(plan->texts, plan->texts_size + (size_t)size + SLACK);
-        if (grown == NULL) {
-            break;
-        }
-        memcpy(grown + plan->texts_size, text, (size_t)size);
-        memset(grown + plan->texts_size + size, 0, SLACK);
-        plan->texts = grown;
-        plan->texts_size += (size_t)size;
-        plan->text_ends[i] = plan->texts_size;
-        if (i == count - 1) {
-            return 1;
-        }
-    }
-    PyErr_NoMemory();
-    return 0;
-}
-
-static int is_possible(const Plan *plan)
-{
-    return plan->dialect.delimiter >= 0 && plan->dialect.delimiter < 128
-           && plan->dialect.quote < 128 && plan->key >= -1 && plan->key < plan->width
-           && plan->lane_count > 0 && (plan->routing == ONE_PARTITION || plan->key >= 0);
-}
-
-/* Encoder(texts, delimiter, quote, key, lane_count, routing) */
+/* Encoder(texts, delimiter, quote, key, lane_count, routing, table) */
 static PyObject *Encoder_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(keywords))
 {
-    PyObject *texts;
+    PyObject *texts, *table;
     int delimiter, quote, routing;
     Py_ssize_t key;
     unsigned int lane_count;
-    if (!PyArg_ParseTuple(arguments, "O!iinIi", &PyTuple_Type, &texts, &delimiter, &quote, &key,
-                          &lane_count, &routing)) {
+    if (!PyArg_ParseTuple(arguments, "O!iinIiO", &PyTuple_Type, &texts, &delimiter, &quote, &key,
+                          &lane_count, &routing, &table)) {
         return NULL;
     }
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -224,7 +186,9 @@ static PyObject *Encoder_new(PyTypeObject *type, PyObject *arguments, PyObject *
     plan->key = key;
     plan->lane_count = lane_count;
     plan->routing = routing;
-    if (set_texts(plan, texts) && is_possible(plan)) {
+    plan->width = PyTuple_Size(texts) - 2;
+    if (set_texts(&plan->names, texts) && (table == Py_None || set_table(plan, table))
+        && is_possible(plan)) {
         return (PyObject *)encoder;
     }
     Py_DECREF((PyObject *)encoder);
@@ -238,8 +202,7 @@ static void Encoder_dealloc(PyObject *self)
 {
     Encoder *encoder = (Encoder *)self;
     PyTypeObject *type = Py_TYPE(self);
-    free(encoder->plan.texts);
-    free(encoder->plan.text_ends);
+    release_plan(&encoder->plan);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);

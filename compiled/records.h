@@ -7,87 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "declared.h"
 #include "fields.h"
 #include "partitions.h"
+#include "plan.h"
 #include "rows.h"
-
-/* How rows become records; never changes. */
-typedef struct {
-    Dialect dialect;
-    ptrdiff_t width;
-    byte *texts; /* all texts of a record that are always the same, one after the other */
-    size_t *text_ends; /* of each: before each field, before the row's number, and the last one */
-    size_t texts_size;
-    ptrdiff_t key; /* which field is the record's key; -1: null keys */
-    uint32_t lane_count;
-    int routing;
-} Plan;
-
-/* Framed records, one after the other. */
-typedef struct {
-    byte *bytes;
-    size_t size;
-    size_t room;
-    ptrdiff_t records;
-    ptrdiff_t rows;
-} Section;
-
-/* Room for `size` more bytes; NULL if there is no memory. */
-static byte *room_for(Section *section, size_t size)
-{
-    if (section->room - section->size < size) {
-        const size_t needed = section->size + size;
-        const size_t room = needed + needed / 2 + 4096;
-        byte *bytes = realloc(section->bytes, room);
-        if (bytes == NULL) {
-            return NULL;
-        }
-        section->bytes = bytes;
-        section->room = room;
-    }
-    return section->bytes + section->size;
-}
-
-/* Kafka's zigzag varint of a number that is not negative. */
-static inline size_t varint_size(uint64_t number)
-{
-    size_t size = 1;
-    for (number <<= 1; number > 0x7f; number >>= 7) {
-        size++;
-    }
-    return size;
-}
-
-static inline byte *put_varint(byte *to, uint64_t number)
-{
-    for (number <<= 1; number > 0x7f; number >>= 7) {
-        *to++ = (byte)(number | 0x80);
-    }
-    *to++ = (byte)number;
-    return to;
-}
-
-static inline byte *put_text(byte *to, const Plan *plan, ptrdiff_t index)
-{
-    const size_t begin = index ? plan->text_ends[index - 1] : 0;
-    const byte *const limit = plan->texts + plan->texts_size + SLACK;
-    return put(to, plan->texts + begin, plan->text_ends[index] - begin, limit);
-}
-
-typedef struct {
-    byte bytes[20];
-    size_t size;
-} Digits;
-
-static inline Digits digits_of(uint64_t number)
-{
-    Digits digits = {.size = 0};
-    do {
-        digits.bytes[sizeof digits.bytes - ++digits.size] = (byte)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    return digits;
-}
 
 /* Adds the record of a row, which is number `number` of the source; 0 if there is no memory. Bytes
  * before `limit` may be read. */
@@ -97,7 +21,7 @@ static int add_record(Section *section, const Plan *plan, const Field *fields, u
     const int quote = plan->dialect.quote;
     const Field *const key = plan->key < 0 ? NULL : &fields[plan->key];
     const Digits digits = digits_of(number);
-    size_t value_size = plan->texts_size + digits.size;
+    size_t value_size = plan->names.size + digits.size;
     for (ptrdiff_t i = 0; i < plan->width; i++) {
         value_size += json_size(&fields[i], quote);
     }
@@ -123,23 +47,25 @@ static int add_record(Section *section, const Plan *plan, const Field *fields, u
     }
     to = put_varint(to, value_size);
     for (ptrdiff_t i = 0; i < plan->width; i++) {
-        to = put_text(to, plan, i);
+        to = put_text(to, &plan->names, i);
         to = put_json(to, &fields[i], quote, limit);
     }
-    to = put_text(to, plan, plan->width);
-    memcpy(to, digits.bytes + sizeof digits.bytes - digits.size, digits.size);
-    to = put_text(to + digits.size, plan, plan->width + 1);
+    to = put_number(put_text(to, &plan->names, plan->width), &digits);
+    to = put_text(to, &plan->names, plan->width + 1);
     *to++ = 0;
     section->size = (size_t)(to - section->bytes);
     section->records++;
     return 1;
 }
 
-/* The row's lane; -1 if there is no memory. */
-static int64_t lane_of(const Plan *plan, const Field *fields)
+/* The row's lane; -1 if there is no memory. `made`: its record, where the plan has a table. */
+static int64_t lane_of(const Plan *plan, const Field *fields, const Made *made)
 {
-    if (plan->routing == ONE_PARTITION) {
+    if (plan->routing == ONE_PARTITION || (plan->table != NULL && !made->has_key)) {
         return 0;
+    }
+    if (plan->table != NULL) {
+        return partition_of(plan->routing, made->key.bytes, made->key.size, plan->lane_count);
     }
     const Field *const field = &fields[plan->key];
     if (!(field->kind & QUOTED_ODDLY)) {
@@ -159,9 +85,54 @@ static int64_t lane_of(const Plan *plan, const Field *fields)
 
 enum { DONE, DOES_NOT_FIT, NO_MEMORY };
 
-static Field *new_fields(const Plan *plan)
+/* The rows of a block, one after the other. */
+typedef struct {
+    const Plan *plan;
+    const byte *end;
+    Scan scan;
+    Field *fields; /* of the row that was read last */
+    Made made;     /* its record, where the plan has a table */
+} Reader;
+
+static int open_reader(Reader *reader, const Plan *plan, const byte *begin, const byte *end)
 {
-    return malloc((size_t)plan->width * sizeof(Field));
+    reader->plan = plan;
+    reader->end = end;
+    reader->made = (Made){.has_key = 0};
+    reader->fields = malloc((size_t)plan->width * sizeof(Field));
+    scan_fields(&plan->dialect, &reader->scan, begin, end);
+    return reader->fields == NULL ? NO_MEMORY : DONE;
+}
+
+static void close_reader(Reader *reader)
+{
+    free(reader->fields);
+    release_made(&reader->made);
+}
+
+/* Makes the record of the row that was read, which is number `number`, if the plan has a table. */
+static int make(Reader *reader, uint64_t number)
+{
+    if (reader->plan->table == NULL) {
+        return DONE;
+    }
+    switch (make_record(&reader->made, reader->plan, reader->fields, number, reader->end)) {
+    case MADE:
+        return DONE;
+    case NO_ROOM:
+        return NO_MEMORY;
+    default:
+        return DOES_NOT_FIT;
+    }
+}
+
+static int add(Section *section, const Reader *reader, uint64_t number)
+{
+    const Plan *const plan = reader->plan;
+    const int is_added = plan->table == NULL
+                             ? add_record(section, plan, reader->fields, number, reader->end)
+                             : add_made(section, plan, &reader->made, number);
+    return is_added ? DONE : NO_MEMORY;
 }
 
 /* Adds the records of the rows from `*place` on, of which the first is number `number`, and goes on
@@ -169,23 +140,22 @@ static Field *new_fields(const Plan *plan)
 static int add_rows(Section *section, const Plan *plan, const byte **place, const byte *end,
                     uint64_t number, ptrdiff_t rows, size_t wanted_size)
 {
-    Field *const fields = new_fields(plan);
-    int outcome = fields == NULL ? NO_MEMORY : DONE;
-    Scan scan;
-    scan_fields(&plan->dialect, &scan, *place, end);
+    Reader reader;
+    int outcome = open_reader(&reader, plan, *place, end);
     while (outcome == DONE && section->rows < rows && section->size < wanted_size) {
-        const int row = read_row(&plan->dialect, &scan, place, fields, plan->width);
+        const int row =
+            read_row(&plan->dialect, &reader.scan, place, reader.fields, plan->width);
         if (row == NO_ROW) {
             break;
         }
-        if (row == REFUSED) {
-            outcome = DOES_NOT_FIT;
-        } else if (!add_record(section, plan, fields, number + (uint64_t)section->rows, end)) {
-            outcome = NO_MEMORY;
+        const uint64_t this_one = number + (uint64_t)section->rows;
+        outcome = row == REFUSED ? DOES_NOT_FIT : make(&reader, this_one);
+        if (outcome == DONE) {
+            outcome = add(section, &reader, this_one);
         }
         section->rows++;
     }
-    free(fields);
+    close_reader(&reader);
     return outcome;
 }
 
@@ -193,44 +163,40 @@ static int add_rows(Section *section, const Plan *plan, const byte **place, cons
 static int add_rows_to_lanes(Section *lanes, const ptrdiff_t *skip, const Plan *plan,
                              const byte *place, const byte *end, uint64_t number)
 {
-    Field *const fields = new_fields(plan);
-    int outcome = fields == NULL ? NO_MEMORY : DONE;
-    Scan scan;
-    scan_fields(&plan->dialect, &scan, place, end);
+    Reader reader;
+    int outcome = open_reader(&reader, plan, place, end);
     for (; outcome == DONE; number++) {
-        const int row = read_row(&plan->dialect, &scan, &place, fields, plan->width);
+        const int row =
+            read_row(&plan->dialect, &reader.scan, &place, reader.fields, plan->width);
         if (row == NO_ROW) {
             break;
         }
-        if (row == REFUSED) {
-            outcome = DOES_NOT_FIT;
+        outcome = row == REFUSED ? DOES_NOT_FIT : make(&reader, number);
+        if (outcome != DONE) {
             break;
         }
-        const int64_t lane = lane_of(plan, fields);
+        const int64_t lane = lane_of(plan, reader.fields, &reader.made);
         if (lane < 0) {
             outcome = NO_MEMORY;
-        } else if (lanes[lane].rows++ >= skip[lane]
-                   && !add_record(&lanes[lane], plan, fields, number, end)) {
-            outcome = NO_MEMORY;
+        } else if (lanes[lane].rows++ >= skip[lane]) {
+            outcome = add(&lanes[lane], &reader, number);
         }
     }
-    free(fields);
+    close_reader(&reader);
     return outcome;
 }
 
 /* Goes on behind `rows` rows. */
 static int skip_rows(const Plan *plan, const byte **place, const byte *end, ptrdiff_t rows)
 {
-    Field *const fields = new_fields(plan);
-    int outcome = fields == NULL ? NO_MEMORY : DONE;
-    Scan scan;
-    scan_fields(&plan->dialect, &scan, *place, end);
+    Reader reader;
+    int outcome = open_reader(&reader, plan, *place, end);
     for (; outcome == DONE && rows > 0; rows--) {
-        if (read_row(&plan->dialect, &scan, place, fields, plan->width) != ROW) {
+        if (read_row(&plan->dialect, &reader.scan, place, reader.fields, plan->width) != ROW) {
             outcome = DOES_NOT_FIT;
         }
     }
-    free(fields);
+    close_reader(&reader);
     return outcome;
 }
 

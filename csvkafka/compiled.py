@@ -19,9 +19,28 @@ ENCODER_VARIABLE = "CSVKAFKA_ENCODER"
 """`compiled` or `python`; without it the compiled one, where it was built."""
 
 
+CompiledColumn = tuple[int, int, int, int, tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
+"""Kind, options, two numbers and the texts of null, true and false, as `compiled/columns.h` has
+them."""
+
+CompiledTable = tuple[
+    tuple[CompiledColumn | None, ...],
+    tuple[int, ...],
+    bool,
+    tuple[bytes, ...],
+    int,
+    tuple[int, ...],
+    tuple[bytes, ...],
+]
+"""The columns of the file (None: neither in the record nor in its key), those in the record in its
+order, whether it has the row's number, what stands before and behind the number in its headers,
+the form of its key, the key's columns, and what stands before each and behind the last, as
+`compiled/plan.h` has them."""
+
+
 class CompiledEncoder(Protocol):
     """Frames the rows of one plan. Its methods raise ValueError for a row of another width than the
-    header's."""
+    header's, and for a field that is not plainly of its declared type."""
 
     def frame(
         self, data: bytes, offset: int, number: int, delta: int, rows: int, piece_bytes: int
@@ -55,6 +74,7 @@ class CompiledModule(Protocol):
         key: int,
         lane_count: int,
         routing: int,
+        table: CompiledTable | None,
     ) -> CompiledEncoder:
         """`texts`: what stands before each field, before the row's number, and behind it. `quote`
         -1: nothing is quoted. `key`: the field that is the key, -1: null keys. `routing`: 0 all to

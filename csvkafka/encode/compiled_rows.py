@@ -1,7 +1,8 @@
 """The compiled way from a block to the records of its batches, for nearly every block.
 
 A plan goes into a compiled encoder once, then blocks. It takes all blocks whose rows are as wide
-as the header, quoted line ends and escapes too, to the same bytes as the reference way.
+as the header, quoted line ends and escapes too, to the same bytes as the reference way. By a
+declared table it takes those whose fields are plainly of their types (`compiled_table`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from csvkafka.compiled import CompiledModule
+from csvkafka.compiled import CompiledModule, CompiledTable
 from csvkafka.encode.bad_row import text_of
+from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import key_index_of
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, EncodePlan, Routing
 from csvkafka.rows.csv_rows import source_codec
@@ -24,23 +26,42 @@ _ROUTINGS = {Routing.ONE_PARTITION: 0, Routing.KEY_CRC32: 1, Routing.KEY_MURMUR2
 
 
 class CompiledRows:
-    """Encodes blocks of a plan that `PlainRows.fits`.
+    """Encodes blocks of a plan; `of` says whether there can be any.
 
-    Methods raise ValueError for a row of another width than the header's."""
+    Methods raise ValueError for a row of another width than the header's, and for a field that may
+    not be of its declared type."""
 
-    def __init__(self, plan: EncodePlan, compiled: CompiledModule) -> None:
+    @classmethod
+    def of(cls, plan: EncodePlan, compiled: CompiledModule) -> CompiledRows | None:
+        """None if all blocks of the plan are for the reference way."""
+        if plan.table is None:
+            return cls(plan, compiled, _texts(plan), None) if PlainRows.fits(plan) else None
+        # Not at the top: most loads declare nothing, and their start should not pay for it.
+        from csvkafka.encode.compiled_table import compiled_table
+
+        found = compiled_table(plan, plan.table)
+        return None if found is None else cls(plan, compiled, *found)
+
+    def __init__(
+        self,
+        plan: EncodePlan,
+        compiled: CompiledModule,
+        texts: tuple[bytes, ...],
+        table: CompiledTable | None,
+    ) -> None:
         self._plan = plan
         self._takes_utf8 = source_codec(plan.dialect.encoding) == "utf-8"
         self._is_utf8 = compiled.is_utf8
         key_index = key_index_of(plan)
         quote = plan.dialect.quotechar
         self._encoder = compiled.Encoder(
-            _texts(plan),
+            texts,
             ord(plan.dialect.delimiter),
             ord(quote) if quote else -1,
             -1 if key_index is None else key_index,
             plan.lane_count,
             _ROUTINGS[plan.routing],
+            table,
         )
 
     def utf8(self, block: Block) -> bytes:

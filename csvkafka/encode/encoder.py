@@ -148,7 +148,7 @@ def encode_compiled(
         lane = _LaneRecords(0, range(first, block.row_count), frame)
         batches = _batches(block, plan, prepared.attributes, lane) if lane.row_indexes else []
     except ValueError:
-        return None  # a row has another width
+        return None  # a row has another width, or a field may not be of its type
     return EncodedBlock(block.end, (block.row_count,), tuple(batches))
 
 
@@ -245,11 +245,11 @@ def _prepared(plan: EncodePlan) -> _Prepared:
         Routing.KEY_CRC32: crc32_lane,
         Routing.KEY_MURMUR2: murmur2_lane,
     }[plan.routing]
-    fits, compiled = PlainRows.fits(plan), compiled_module()
+    compiled = compiled_module()
     return _Prepared(
         rows=rows,
-        plain=PlainRows(plan) if fits else None,
-        compiled=CompiledRows(plan, compiled) if fits and compiled else None,
+        plain=PlainRows(plan) if PlainRows.fits(plan) else None,
+        compiled=CompiledRows.of(plan, compiled) if compiled else None,
         attributes=codec_attributes(plan.compression),
         lane_count=plan.lane_count,
         lane_total=lane_total(plan),

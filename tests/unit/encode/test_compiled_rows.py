@@ -172,6 +172,7 @@ def encoder(**changes: object) -> CompiledEncoder:
         "key": -1,
         "lane_count": 1,
         "routing": 0,
+        "table": None,
         **changes,
     }
     return compiled.Encoder(*arguments.values())  # type: ignore[arg-type]

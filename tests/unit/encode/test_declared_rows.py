@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from csvkafka.encode.encoder import check_plan, encode_block, encode_compiled, encode_plain
+from csvkafka.encode.encoder import check_plan, encode_block
 from csvkafka.errors import ConfigError, MalformedRowError
 from csvkafka.model import START, BadRows, EncodePlan, Routing
 from csvkafka.rows.blocks import cut_blocks
@@ -68,13 +68,6 @@ def test_an_encode_worker_makes_the_same_records() -> None:
         assert workers.submit(encode_block, block, declared).result() == encode_block(
             block, declared
         )
-
-
-def test_neither_fast_way_takes_it() -> None:
-    declared = plan()
-    (block,) = cut_blocks([DATA], START, declared)
-    assert encode_compiled(block, declared) is None
-    assert encode_plain(block, declared) is None
 
 
 def test_dropped_columns_are_not_in_the_record_but_may_be_its_key() -> None:

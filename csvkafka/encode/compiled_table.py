@@ -1,0 +1,149 @@
+"""A declared table as the compiled encoder takes it, where it knows each of its types.
+
+It refuses a block for each field that is not plainly of its type: the reference way decides then.
+Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from csvkafka.compiled import CompiledColumn, CompiledTable
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
+from csvkafka.records.record_batch import varint
+from csvkafka.schema.fitting import columns_of
+from csvkafka.schema.table import Column, KeyFormat, Kind, Metadata, RecordTable
+from csvkafka.schema.types import ISO, LOCAL
+
+# As compiled/columns.h and compiled/plan.h number them.
+_STRING, _MASKED, _INTEGER, _FLOATING, _DECIMAL, _BOOLEAN, _DATE, _TIMESTAMP = range(8)
+_LEADING_ZEROS, _AS_TEXT, _IS_LOCAL, _NEEDS_OFFSET = 1, 2, 4, 8
+_NULL_KEYS, _TEXT_KEYS, _MASKED_KEYS, _JSON_KEYS = range(4)
+
+_SHORT = 128
+"""Texts of null, true and false are no longer, in bytes."""
+
+_KINDS = {
+    Kind.STRING: _STRING,
+    Kind.INT: _INTEGER,
+    Kind.LONG: _INTEGER,
+    Kind.FLOAT: _FLOATING,
+    Kind.DOUBLE: _FLOATING,
+    Kind.DECIMAL: _DECIMAL,
+    Kind.BOOLEAN: _BOOLEAN,
+    Kind.DATE: _DATE,
+    Kind.TIMESTAMP: _TIMESTAMP,
+}
+_BITS = {Kind.INT: 32, Kind.LONG: 64}
+
+
+def compiled_table(
+    plan: EncodePlan, table: RecordTable
+) -> tuple[tuple[bytes, ...], CompiledTable] | None:
+    """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if it
+    knows a type less than the table has."""
+    names = plan.header
+    if plan.transform is not None or not names or len(set(names)) < len(names):
+        return None
+    columns = columns_of(table, names)
+    of_file: list[CompiledColumn | None] = []
+    for column in columns[: len(names)]:
+        is_key = column.name in table.key
+        is_read = is_key or not (column.is_dropped or column.constant is not None)
+        compiled = _column(column, table) if is_read else None
+        if is_read and (compiled is None or column.constant is not None):
+            return None
+        of_file.append(compiled)
+    texts, fields = _texts(plan, table, columns)
+    key = tuple(names.index(name) for name in table.key)
+    return texts, (
+        tuple(of_file),
+        fields,
+        table.metadata is Metadata.VALUE,
+        _headers(plan) if table.metadata is Metadata.HEADERS else (),
+        _key_form(table),
+        key,
+        _key_names(columns[place] for place in key),
+    )
+
+
+def _column(column: Column, table: RecordTable) -> CompiledColumn | None:
+    nulls = _short(table.nulls if column.nulls is None else column.nulls)
+    trues = _short(text for text in column.trues if text not in column.falses)
+    falses = _short(column.falses)
+    kind, form = column.type.kind, column.type.format
+    is_strange = column.is_hashed or kind not in _KINDS or form not in ("", ISO)
+    if is_strange or nulls is None or trues is None or falses is None:
+        return None
+    if column.is_masked:
+        return _MASKED, 0, column.shown_first, column.shown_last, nulls, (), ()
+    options = _LEADING_ZEROS * column.leading_zeros + _AS_TEXT * column.as_text
+    first = second = 0
+    match kind:
+        case Kind.INT | Kind.LONG:
+            first = _BITS[kind]
+        case Kind.DECIMAL:
+            second = column.type.scale
+            first = column.type.precision - second
+        case Kind.TIMESTAMP:
+            zone = column.type.zone
+            # Which offset another zone had at a time is for the reference way.
+            options = {LOCAL: _IS_LOCAL, "UTC": 0}.get(zone, _NEEDS_OFFSET)
+    return _KINDS[kind], options, first, second, nulls, trues, falses
+
+
+def _short(texts: Iterable[str]) -> tuple[bytes, ...] | None:
+    found = tuple(text.encode() for text in texts)
+    return found if all(len(text) <= _SHORT for text in found) else None
+
+
+def _texts(
+    plan: EncodePlan, table: RecordTable, columns: Sequence[Column]
+) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """What stands before each field of the file that is in the record, before the row's number and
+    at the end; and which fields these are."""
+    texts: list[bytes] = []
+    fields: list[int] = []
+    text, comma = b"{", b""
+    for place, column in enumerate(columns):
+        if column.is_dropped and place < len(plan.header):
+            continue
+        text += comma + orjson.dumps(column.field) + b":"
+        comma = b","
+        if column.constant is not None:
+            text += orjson.dumps(column.constant)
+        else:
+            texts.append(text)
+            fields.append(place)
+            text = b""
+    if table.metadata is not Metadata.VALUE:
+        return (*texts, text, b"}"), tuple(fields)
+    file = b"," + orjson.dumps(SOURCE_FILE) + b":" + orjson.dumps(plan.source_uri) + b"}"
+    return (*texts, text + comma + orjson.dumps(SOURCE_LINE) + b":", file), tuple(fields)
+
+
+def _headers(plan: EncodePlan) -> tuple[bytes, bytes]:
+    """The headers as framed, but for the size and the digits of the row's number."""
+
+    def framed(text: bytes) -> bytes:
+        return varint(len(text)) + text
+
+    uri = framed(plan.source_uri.encode())
+    return varint(2) + framed(SOURCE_LINE.encode()), framed(SOURCE_FILE.encode()) + uri
+
+
+def _key_form(table: RecordTable) -> int:
+    if not table.key:
+        return _NULL_KEYS
+    if table.key_format is KeyFormat.JSON:
+        return _JSON_KEYS
+    (name,) = table.key
+    column = table.named(name)
+    return _MASKED_KEYS if column is not None and column.is_masked else _TEXT_KEYS
+
+
+def _key_names(columns: Iterable[Column]) -> tuple[bytes, ...]:
+    names = [orjson.dumps(column.field) + b":" for column in columns]
+    return (*((b"," if index else b"{") + name for index, name in enumerate(names)), b"}")

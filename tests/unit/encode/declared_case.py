@@ -1,0 +1,124 @@
+"""One comparison of the compiled way with the reference way by a declared table, for any bytes: for
+Hypothesis, and for the coverage-guided fuzzer of `tests/fuzz`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from csvkafka.encode.bad_row import BadRow
+from csvkafka.encode.encoder import encode_compiled, encode_reference
+from csvkafka.model import Block, EncodedBlock, EncodePlan, Position, Routing
+from csvkafka.rows.csv_rows import row_ends
+from csvkafka.schema.declaration import read_table
+from csvkafka.schema.table import RecordTable
+
+SECRET = b"0123456789abcdef"
+
+TYPES = (
+    "string",
+    "int",
+    "long",
+    "float",
+    "double",
+    "decimal(6,2)",
+    "decimal(4,4)",
+    "decimal(20,0)",
+    "boolean",
+    "date",
+    "timestamp(iso)",
+    "timestamp(iso, UTC)",
+    "timestamp(iso, local)",
+    "timestamp(iso, Europe/Berlin)",
+)
+"""All that the compiled way knows."""
+
+OPTIONS = {
+    "": TYPES,
+    "leading_zeros = true": TYPES[1:8],
+    "as_text = true": ("int", "long", "decimal(6,2)"),
+    'null = ["", "NA", "é\\"\\n"]': TYPES,
+    'rename = "a\\"b\\\\"': ("string", "int"),
+    'mask = "all"': ("string",),
+    'mask = "first 2"': ("string",),
+    'mask = "last 1"': ("string",),
+    'true = ["1", "ja"], false = ["0", "n\\"n"]': ("boolean",),
+    "drop = true": ("int",),
+}
+
+COLUMNS = tuple(
+    f'{{ type = "{kind}"{", " + option if option else ""} }}'
+    for option, kinds in OPTIONS.items()
+    for kind in kinds
+)
+"""Each type, with each option that it has."""
+
+RECORDS = (
+    "",
+    'metadata = "headers"',
+    'metadata = "none"',
+    'key = "a"',
+    'key = ["b", "a"]\nkey_format = "json"',
+    'key = "b"\nmetadata = "headers"',
+)
+
+
+@cache
+def table_of(record: str, a: str, b: str, *, has_constant: bool = False) -> RecordTable:
+    """The table of a file with the columns a and b; where both are renamed, to other names."""
+    b = b.replace('rename = "a', 'rename = "b')
+    constant = 'c = { constant = "é\\"" }\n' if has_constant else ""
+    text = f"[record]\n{record}\n[columns]\na = {a}\nb = {b}\n{constant}"
+    return read_table(text, "columns.toml", SECRET)
+
+
+def plan_of(table: RecordTable, lane_count: int = 1) -> EncodePlan:
+    routing = Routing.KEY_MURMUR2 if table.key and lane_count > 1 else Routing.ONE_PARTITION
+    return EncodePlan(
+        ("a", "b"),
+        "s3://bucket/key",
+        lane_count=lane_count if routing is Routing.KEY_MURMUR2 else 1,
+        routing=routing,
+        compression="none",
+        table=table,
+    )
+
+
+def both_ways(
+    plan: EncodePlan, data: bytes, rows_before: int = 0, skip: tuple[int, ...] = ()
+) -> tuple[EncodedBlock | None, EncodedBlock | None]:
+    """The whole rows of the data by the compiled way (None: not taken) and by the reference way
+    (None: a row is bad)."""
+    end = rows = 0
+    for row_end, is_row in row_ends(data, plan.dialect):
+        end, rows = row_end, rows + is_row
+    begin = Position(0, rows_before)
+    block = Block(data[:end], begin, Position(end, rows_before + rows), False)
+
+    def by(way: object) -> EncodedBlock | None:
+        try:
+            return way(block, plan, skip)  # type: ignore[operator, no-any-return]
+        except BadRow:
+            return None
+
+    return by(encode_compiled), by(encode_reference)
+
+
+def check_declared(
+    plan: EncodePlan, data: bytes, rows_before: int = 0, skip: tuple[int, ...] = ()
+) -> None:
+    """Raises AssertionError where the compiled way takes a block and makes something else of it."""
+    compiled, reference = both_ways(plan, data, rows_before, skip)
+    assert compiled is None or compiled == reference, (plan.table, data)
+
+
+def declared_case_of(choices: bytes, data: bytes) -> None:
+    """`check_declared` for any bytes: `choices` (8 bytes are looked at) decide the table."""
+    a, b, c, d, e, f, _, _ = (choices + bytes(8))[:8]
+    table = table_of(
+        RECORDS[c % len(RECORDS)],
+        COLUMNS[a % len(COLUMNS)],
+        COLUMNS[b % len(COLUMNS)],
+        has_constant=bool(d & 1),
+    )
+    skip = (e & 3, e >> 2 & 3, e >> 4 & 3) if e & 128 else ()
+    check_declared(plan_of(table, 1 + d % 3), data, (0, 8, 97, 99_990)[f % 4], skip)

@@ -1,0 +1,160 @@
+"""Declared records by the compiled way: the same bytes as by the reference way, or not taken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from csvkafka.compiled import compiled_module
+from csvkafka.encode.encoder import encode_compiled, encode_plain
+from csvkafka.model import START, EncodePlan
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.testing.inputs.strategies import hostile_csvs
+from tests.unit.encode.declared_case import (
+    COLUMNS,
+    RECORDS,
+    both_ways,
+    check_declared,
+    declared_case_of,
+    plan_of,
+    table_of,
+)
+
+if compiled_module() is None:
+    pytest.skip("the compiled encoder is not in use", allow_module_level=True)
+
+CHOICES = st.binary(min_size=8, max_size=8)
+
+NUMBERS = st.one_of(
+    st.from_regex(r"[+-]?[0-9]{0,20}(\.[0-9]{0,20})?([eE][0-9])?", fullmatch=True),
+    st.integers(-(2**64), 2**64).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(-1e6, 1e6).map(lambda number: f"{number:.3f}"),
+    st.floats(-1e-3, 1e-3).map(lambda number: f"{number:.9f}"),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str),
+)
+TIMES = st.one_of(
+    st.datetimes().map(str),
+    st.datetimes().map(lambda moment: moment.isoformat()[:16]),
+    st.dates().map(str),
+    st.from_regex(
+        r"(0001|9999|2024|1900|2023)-(01|02|12)-(01|28|29|30|31|32)"
+        r"[T ](00|23|24):(00|59|60)(:(00|59|60)(\.[0-9]{1,7})?)?"
+        r"(Z|[+-](00|01|14|23|24):(00|30|59|60)|z)?",
+        fullmatch=True,
+    ),
+)
+TEXTS = st.one_of(
+    NUMBERS,
+    TIMES,
+    st.sampled_from(["", "NA", 'é""\n', "true", "false", "1", "0", "ja", 'n""n', "nn"]),
+    st.text('aé"\\\n,\x01😀', max_size=6).map(lambda text: text.replace('"', '""')),
+)
+ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.booleans(), st.booleans()), min_size=1, max_size=4).map(
+    lambda rows: "".join(
+        (f'"{a}"' if quote_a or not a.isalnum() else a)
+        + ","
+        + (f'"{b}"' if quote_b or not b.isalnum() else b)
+        + "\n"
+        for a, b, quote_a, quote_b in rows
+    ).encode()
+)
+
+
+@given(choices=CHOICES, data=ROWS)
+@example(bytes([13, 1, 4, 0, 0, 0, 0, 0]), b"0001-01-01T00:00:00+00:01,-0\n")
+def test_rows_of_what_types_take_are_encoded_alike(choices: bytes, data: bytes) -> None:
+    declared_case_of(choices, data)
+
+
+@given(choices=CHOICES, data=hostile_csvs())
+def test_hostile_bytes_are_encoded_alike(choices: bytes, data: bytes) -> None:
+    declared_case_of(choices, data)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@given(text=TEXTS, record=st.sampled_from(RECORDS))
+def test_each_type_takes_each_text_alike(column: str, text: str, record: str) -> None:
+    plan = plan_of(table_of(record, column, '"string"'), lane_count=3)
+    check_declared(plan, f'"{text}",x\n'.encode())
+
+
+PLAIN = {
+    "int": ["0", "-0", "+7", "-2147483648", "2147483647"],
+    "long": ["-9223372036854775808", "9223372036854775807", "1"],
+    "double": ["0", "-0", "-0.0", "1.5", "123456789012345", "0.00001", ".5", "5.", "1.50", "0.1"],
+    "float": ["3.25", "-1"],
+    "decimal(6,2)": ["1", "1.5", "-0", "-0.01", "+9999.99", "1.500", ".5", "7."],
+    "decimal(4,4)": ["0", "0.1234", "-.1"],
+    "boolean": ["true", "false"],
+    "date": ["2024-02-29", "0001-01-01", "9999-12-31"],
+    "timestamp(iso)": [
+        "2024-02-29T23:59:59.5-00:30",
+        "2024-03-01 00:00+23:59",
+        "1970-01-01T00:00Z",
+    ],
+    "timestamp(iso, UTC)": ["2024-02-29T23:59:59.123456", "2023-12-31 23:59:59-00:01"],
+    "timestamp(iso, local)": ["2024-02-29T23:59", "2024-02-29 23:59:00.000"],
+    "timestamp(iso, Europe/Berlin)": ["2024-02-29T23:59+01:00"],
+    "string": ["", 'a""b', "é"],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind in PLAIN for text in PLAIN[kind]])
+def test_what_is_plainly_of_its_type_is_taken(kind: str, text: str) -> None:
+    plan = plan_of(table_of("", f'"{kind}"', '"string"'))
+    compiled, reference = both_ways(plan, f'"{text}",x\n'.encode())
+    assert compiled == reference
+    assert compiled is not None
+
+
+def test_doubles_whose_shortest_text_has_an_exponent_or_other_digits() -> None:
+    plan = plan_of(table_of("", '"double"', '"string"'))
+    for zeros in range(20):
+        for digits in ("1", "12", "9" * 15, "9" * 16, "9" * 17, "10000000000000001"):
+            for text in (f"0.{'0' * zeros}{digits}", f"{digits}{'0' * zeros}", f"{digits}.{zeros}"):
+                check_declared(plan, f"{text},x\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("int", "007"),
+        ("int", "2147483648"),
+        ("long", "9223372036854775808"),
+        ("long", "1e5"),
+        ("long", ""),
+        ("double", "NaN"),
+        ("double", "1e400"),
+        ("decimal(6,2)", "10000"),
+        ("decimal(6,2)", "1.005"),
+        ("boolean", "True"),
+        ("date", "2023-02-29"),
+        ("timestamp(iso)", "2024-02-29T23:59"),
+        ("timestamp(iso, UTC)", "2024-02-29T23:60"),
+        ("timestamp(iso, UTC)", "9999-12-31T23:59-00:01"),
+        ("timestamp(iso, local)", "2024-02-29T23:59Z"),
+    ],
+)
+def test_what_a_type_refuses_is_not_taken(kind: str, text: str) -> None:
+    plan = plan_of(table_of("", f'"{kind}"', '"string"'))
+    assert both_ways(plan, f'"{text}",x\n'.encode()) == (None, None)
+
+
+@pytest.mark.parametrize("size", [15, 16, 17, 128, 129, 300, 5_000])
+def test_fields_of_every_size(size: int) -> None:
+    for column in COLUMNS:
+        plan = plan_of(table_of(RECORDS[4], column, '"string"'), lane_count=2)
+        for text in ("1" * size, "é" * size, '""' * size, "0" * size + "1", "." + "0" * size):
+            check_declared(plan, f'"{text}","{text}"\n'.encode())
+
+
+@pytest.mark.parametrize(
+    "column", ['{hash = "blake2b"}', '"json"', '"date(%d.%m.%Y)"', f'{{null = ["{"x" * 129}"]}}']
+)
+def test_other_tables_are_left_to_the_reference_way(column: str) -> None:
+    plan: EncodePlan = plan_of(table_of("", column, '"string"'))
+    (block,) = cut_blocks([b"a,b\n", b'"1",2\n'], START, plan)
+    assert encode_compiled(block, plan) is None
+    assert encode_plain(block, plan) is None
