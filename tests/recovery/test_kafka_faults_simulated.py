@@ -14,7 +14,8 @@ from csvkafka.errors import (
     TopicChangedError,
     TopicTruncatedError,
 )
-from csvkafka.model import SEQUENCE_MODULUS, EncodedBatch, ProducerIdentity
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import EncodedBatch, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.life import JOB_ID, TOPIC
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
