@@ -21,15 +21,8 @@ from csvkafka.config.source_place import local_path, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.model import (
-    ENCODE_THREADS,
-    POINT_SPACING_BYTES,
-    BadRows,
-    Dialect,
-    DuplicateColumns,
-    Routing,
-    Transform,
-)
+from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
+from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.sets.selection import Globs, globs_of
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.model import ENCODE_THREADS, MAX_RECORD_BYTES, BadRows, DuplicateColumns
+from csvkafka.limits import ENCODE_THREADS, MAX_RECORD_BYTES
+from csvkafka.model import BadRows, DuplicateColumns
 
 
 class Kind(StrEnum):

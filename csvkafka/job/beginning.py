@@ -30,16 +30,8 @@ from csvkafka.ledger.item import (
     decode_documented,
     is_documented_only,
 )
-from csvkafka.model import (
-    SMALLEST_BATCH_BYTES,
-    START,
-    EncodePlan,
-    JobStatus,
-    Lane,
-    SourceIdentity,
-    Step,
-    TopicFacts,
-)
+from csvkafka.limits import SMALLEST_BATCH_BYTES
+from csvkafka.model import START, EncodePlan, JobStatus, Lane, SourceIdentity, Step, TopicFacts
 from csvkafka.rows import doubts
 from csvkafka.rows.blocks import Header, cut_blocks
 from csvkafka.rows.preview import Preview, preview

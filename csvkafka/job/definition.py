@@ -23,11 +23,8 @@ from csvkafka.errors import (
 )
 from csvkafka.ledger import point_item
 from csvkafka.ledger.item import JobDefinition, StoredJob
+from csvkafka.limits import BLOCK_BYTES, MAX_BATCH_BYTES, MAX_RECORD_BYTES, RECORD_LIMIT_SETTING
 from csvkafka.model import (
-    BLOCK_BYTES,
-    MAX_BATCH_BYTES,
-    MAX_RECORD_BYTES,
-    RECORD_LIMIT_SETTING,
     BadRows,
     Dialect,
     DuplicateColumns,

@@ -27,7 +27,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from csvkafka.errors import EpochsUsedUpError
-from csvkafka.model import LAST_EPOCH, Lane, LaneEpoch, LaneProgress
+from csvkafka.limits import LAST_EPOCH
+from csvkafka.model import Lane, LaneEpoch, LaneProgress
 
 
 def forgotten_lanes(

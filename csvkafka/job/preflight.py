@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from csvkafka.errors import ConfigError, SinkRefusedError, counted
-from csvkafka.model import SMALLEST_BATCH_BYTES, TopicFacts
+from csvkafka.limits import SMALLEST_BATCH_BYTES
+from csvkafka.model import TopicFacts
 
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 """`max.message.bytes` where nobody set it."""

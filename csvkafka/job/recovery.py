@@ -19,15 +19,8 @@ from csvkafka.errors import (
     TailGapError,
     TopicTruncatedError,
 )
-from csvkafka.model import (
-    SEQUENCE_MODULUS,
-    BatchHeader,
-    Lane,
-    LaneEpoch,
-    LaneProgress,
-    LaneTail,
-    ProducerIdentity,
-)
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import BatchHeader, Lane, LaneEpoch, LaneProgress, LaneTail, ProducerIdentity
 
 
 def lanes_after_tails(

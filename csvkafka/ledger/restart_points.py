@@ -15,7 +15,8 @@ from csvkafka.clock import Clock
 from csvkafka.errors import CsvKafkaError
 from csvkafka.interfaces import ItemChange, ItemTable, Observer
 from csvkafka.ledger.point_item import NUMBER, number_of, point_item, point_of
-from csvkafka.model import POINT_SPACING_BYTES, RestartPoint, SourceIdentity, Step
+from csvkafka.limits import POINT_SPACING_BYTES
+from csvkafka.model import RestartPoint, SourceIdentity, Step
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from concurrent.futures import Executor, Future
 from contextlib import closing
 
 from csvkafka.encode.encoder import encode_block, lane_total
-from csvkafka.model import ENCODE_THREADS, EncodedBlock, EncodePlan, PieceStart, Position
+from csvkafka.limits import ENCODE_THREADS
+from csvkafka.model import EncodedBlock, EncodePlan, PieceStart, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.blocks import MAX_ROW_BYTES
 from csvkafka.rows.pieces import Cut, PlacedBlock, placed

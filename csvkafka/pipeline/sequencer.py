@@ -28,8 +28,8 @@ from dataclasses import dataclass, replace
 
 from csvkafka.clock import Clock
 from csvkafka.errors import ConfigError, CsvKafkaError, RecordTooLargeError, SequenceError
+from csvkafka.limits import SMALLEST_BATCH_BYTES
 from csvkafka.model import (
-    SMALLEST_BATCH_BYTES,
     EncodedBatch,
     LaneProgress,
     OutcomeKind,

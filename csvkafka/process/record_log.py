@@ -9,7 +9,8 @@ import logging
 from collections.abc import Sequence
 
 from csvkafka.interfaces import Sink
-from csvkafka.model import SEQUENCE_MODULUS, Lane, OutcomeKind, ProduceOutcome, SequencedBatch
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import Lane, OutcomeKind, ProduceOutcome, SequencedBatch
 from csvkafka.records.record_batch import iterate_records, read_headers
 
 log = logging.getLogger(__name__)

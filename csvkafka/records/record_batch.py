@@ -17,7 +17,8 @@ from functools import lru_cache
 
 from crc32c import crc32c
 
-from csvkafka.model import SEQUENCE_MODULUS, BatchHeader, EncodedBatch, ProducerIdentity
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import BatchHeader, EncodedBatch, ProducerIdentity
 from csvkafka.records.codecs import codec_attributes, compress, decompress
 
 __all__ = [

@@ -18,8 +18,8 @@ from csvkafka.files.sqlite_store import SqliteStore
 from csvkafka.interfaces import Cluster, Item, ItemChange, ItemTable, Refused, Sink
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
+from csvkafka.limits import SEQUENCE_MODULUS
 from csvkafka.model import (
-    SEQUENCE_MODULUS,
     EncodedBatch,
     Lane,
     OutcomeKind,

@@ -9,9 +9,10 @@ import pytest
 
 from csvkafka.model import BatchHeader, EncodedBatch, JobStatus, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.life import JOB_ID, Life
 from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 from csvkafka.testing.simulator.schedule import Fault, Schedule
-from csvkafka.testing.simulator.simulation import JOB_ID, Life, Simulation
+from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
 
 ROWS = 40

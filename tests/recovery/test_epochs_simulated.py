@@ -13,10 +13,12 @@ from csvkafka.errors import (
     RepeatedRowsError,
 )
 from csvkafka.interfaces import Item
-from csvkafka.model import LAST_EPOCH, EncodedBatch, ProducerIdentity
+from csvkafka.limits import LAST_EPOCH
+from csvkafka.model import EncodedBatch, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.life import JOB_ID
 from csvkafka.testing.simulator.partition_log import BROKERS
-from csvkafka.testing.simulator.simulation import JOB_ID, Simulation
+from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import late_rows
 from tests.recovery.simulated import (
     ROWS,

@@ -13,7 +13,7 @@ from csvkafka.errors import (
     SourceReadError,
     StoppedError,
 )
-from csvkafka.testing.simulator.simulation import JOB_ID
+from csvkafka.testing.simulator.life import JOB_ID
 from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import (
     ROWS,

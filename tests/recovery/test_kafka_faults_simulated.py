@@ -14,10 +14,12 @@ from csvkafka.errors import (
     TopicChangedError,
     TopicTruncatedError,
 )
-from csvkafka.model import SEQUENCE_MODULUS, EncodedBatch, ProducerIdentity
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import EncodedBatch, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.simulator.life import JOB_ID, TOPIC
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
-from csvkafka.testing.simulator.simulation import JOB_ID, TOPIC, Simulation
+from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
 from tests.recovery.simulated import (
     ROWS,

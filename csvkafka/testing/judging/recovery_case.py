@@ -11,13 +11,11 @@ levels, and the checkpoint item: at the end, and as it was observed all along.
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -29,15 +27,14 @@ from csvkafka.ledger.point_item import point_item_id
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
 from csvkafka.stores import open_store
-from csvkafka.testing.checker.documented import read_rows
-from csvkafka.testing.checker.set_files import OpenFile
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.verdict import Verdict
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.history import History
-from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.inputs.csv_files import CsvSpec
+from csvkafka.testing.judging.case_source import CaseSource
 from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
@@ -99,16 +96,12 @@ class RecoveryCase:
         checkpoint: str = "dynamodb",
     ) -> None:
         self.stack = stack
-        self.files: dict[str, bytes] = {}
         name = uuid4().hex[:12]
-        if isinstance(source, Mapping):
-            self.files = {f"{name}/{file}": source[file] for file in sorted(source)}
-            self.source = b""
-        else:
-            self.source = _written(source) if isinstance(source, CsvSpec) else source
-        contents = self.files.values() or (self.source,)
-        self.row_count = sum(1 for data in contents for _ in read_rows(io.BytesIO(data)))
-        self.topic, self.job_id, self.key = topic or f"rows-{name}", f"job-{name}", f"{name}.csv"
+        self._case_source = CaseSource.of(source, stored, bucket=BUCKET, name=name)
+        self.source, self.files = self._case_source.content, self._case_source.files
+        self.key, self.prefix = self._case_source.key, self._case_source.prefix
+        self.row_count = self._case_source.row_count
+        self.topic, self.job_id = topic or f"rows-{name}", f"job-{name}"
         self.partitions = partitions
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.point_bytes = point_bytes
@@ -120,11 +113,11 @@ class RecoveryCase:
         self.exclusive = exclusive
         if topic is None:
             stack.create_topic(self.topic, partitions, topic_config)
-        self._put_source(self.source if stored is None else stored)
-        self.prefix = f"{name}/"
+        self._case_source.put(stack)
+        if TABLE not in stack.client("dynamodb").list_tables()["TableNames"]:
+            stack.create_table(TABLE)
         self.settings = {
-            "S3_BUCKET": BUCKET,
-            **({"S3_PREFIX": self.prefix} if self.files else {"S3_KEY": self.key}),
+            **self._case_source.settings,
             "KAFKA_TOPIC": self.topic,
             "JOB_ID": self.job_id,
             "CHECKPOINT_INTERVAL": str(CHECKPOINT_INTERVAL),
@@ -171,21 +164,9 @@ class RecoveryCase:
     ) -> None:
         self.close()
 
-    def _put_source(self, stored: bytes) -> None:
-        s3, dynamodb = self.stack.client("s3"), self.stack.client("dynamodb")
-        if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-            self.stack.create_bucket(BUCKET, versioned=True)
-        if TABLE not in dynamodb.list_tables()["TableNames"]:
-            self.stack.create_table(TABLE)
-        if not self.files:
-            self.stack.put_object(BUCKET, self.key, stored)
-        for key, data in self.files.items():
-            self.put_file(key, data)
-
     def put_file(self, key: str, data: bytes) -> None:
         """Stores a file of a set, compressed if its key says so."""
-        stored = gzip.compress(data, mtime=0) if key.endswith(".gz") else data
-        self.stack.put_object(BUCKET, key, stored)
+        self._case_source.put_file(self.stack, key, data)
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -335,14 +316,9 @@ class RecoveryCase:
                 partition_count=self.partitions,
             ),
             source=io.BytesIO(self.source),
-            files=self._opened() if self.files else None,
+            files=self._case_source.opened(),
             checkpoints=self._watch.observations,
         )
-
-    def _opened(self) -> dict[str, OpenFile]:
-        return {
-            f"s3://{BUCKET}/{key}": partial(io.BytesIO, data) for key, data in self.files.items()
-        }
 
     def assert_once(self, total_sent: int | None = None) -> None:
         """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,
@@ -402,12 +378,6 @@ class RecoveryCase:
         """The history without its steps, for messages."""
         lines = [line for line in self.history.lines() if '"event": "step"' not in line]
         return "\n".join(lines[-60:])
-
-
-@lru_cache(maxsize=4)
-def _written(spec: CsvSpec) -> bytes:
-    """The file of the spec, which most cases share; four such files are kept in memory."""
-    return b"".join(write_csv(spec))
 
 
 def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Imports: the ground, encode, job, ledger, pipeline, records, rows, testing/checker.
 Imported by: nobody.
-Read: simulation (one run), schedule (what befalls it), virtual_clock, points (where a fake lets
-something happen), fake_kafka, partition_log (the leader's rules), fake_table, fake_source,
-simulation_judge, search, __main__.
+Read: simulation (one run), life (one worker of it), store_tasks, schedule (what befalls it),
+virtual_clock, points (where a fake lets something happen), fake_kafka, partition_log (the leader's
+rules), fake_table, fake_source, simulation_judge, search, __main__.
 """

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from csvkafka.model import SEQUENCE_MODULUS, BatchHeader, LaneTail
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import BatchHeader, LaneTail
 from csvkafka.records.record_batch import Record, iterate_records, read_headers
 
 REMEMBERED_BATCHES = 5

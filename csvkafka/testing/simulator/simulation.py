@@ -7,53 +7,25 @@ as the schedule says. A paused life goes on later, as a zombie, beside the ones 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from random import Random
-from typing import ParamSpec, TypeVar
 
 from csvkafka.errors import RecoveryError
 from csvkafka.interfaces import Item
-from csvkafka.job.definition import JobSpec
-from csvkafka.job.parts import JobParts, JobResult
-from csvkafka.job.run import Job
-from csvkafka.ledger.ledger import JobLedger
-from csvkafka.model import EncodedBatch, Lane, ProducerIdentity, Step
-from csvkafka.pipeline.settings import PipelineSettings
+from csvkafka.model import EncodedBatch, Lane, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.checker.verdict import CheckpointObservation
-from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSink
-from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
-from csvkafka.testing.simulator.fake_table import FakeTable, TableServer, random_latency
+from csvkafka.testing.simulator.fake_kafka import FakeKafka
+from csvkafka.testing.simulator.fake_table import TableServer
+from csvkafka.testing.simulator.life import TOPIC, Life
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
-from csvkafka.testing.simulator.points import OnTheirWay
-from csvkafka.testing.simulator.schedule import CRASHES, HELD, Fault, Schedule
-from csvkafka.testing.simulator.virtual_clock import WALL_AT_START, Task, VirtualClock, VirtualTime
+from csvkafka.testing.simulator.schedule import Schedule
+from csvkafka.testing.simulator.virtual_clock import WALL_AT_START, VirtualTime
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-JOB_ID = "job"
-TOPIC = "rows"
-LEASE_SECONDS = 10.0
 MAX_LIVES = 25
 REFUSALS = 3
-BLOCK_BYTES = 60
-"""About three rows."""
-
-SETTINGS = PipelineSettings(
-    window_bytes=1500, checkpoint_rows=3, checkpoint_seconds=0.01, store_give_up_seconds=40.0
-)
-TABLE_GIVE_UP_SECONDS = 1.0
-SIGTERM = 15
-
-
-class Crash(BaseException):
-    """The worker is dead: raised out of every call that it makes."""
 
 
 def source_bytes(row_count: int) -> bytes:
@@ -213,226 +185,6 @@ class Simulation:
         assert isinstance(rows, int)
         ends = {lane.partition: self.kafka.log(lane).end_offset for lane in self.lanes}
         self.observations.append(CheckpointObservation(rows, ends, self.time.now))
-
-
-@dataclass(slots=True, eq=False)
-class Life:
-    """One incarnation of the worker. How it ended: `result`, `error`, or neither (it crashed)."""
-
-    simulation: Simulation
-    number: int
-    result: JobResult | None = None
-    error: BaseException | None = None
-    ended: bool = False
-    stop_signal: int | None = None
-    met: list[Fault] = field(default_factory=list)
-    acknowledged_rows: int = 0
-    ended_at: float | None = None
-    item_at_end: Item | None = None
-    """The item as it stood when the life ended by an error."""
-    beside: set[int] = field(default_factory=set)
-    """The other lives that lived while this one did."""
-    clock: VirtualClock = field(init=False)
-    on_their_way: OnTheirWay = field(default_factory=OnTheirWay)
-    _counts: Counter[str] = field(default_factory=Counter)
-    _tasks: list[Task] = field(default_factory=list)
-
-    def begin(self) -> None:
-        for other in self.simulation.lives:
-            if other is not self and not other.ended:
-                other.beside.add(self.number)
-                self.beside.add(other.number)
-        self.clock = VirtualClock(self.simulation.time)
-        self._spawn(self._live)
-
-    @property
-    def owner(self) -> str:
-        return f"life-{self.number}"
-
-    @property
-    def is_undisturbed(self) -> bool:
-        """Nothing befell it and nobody lived beside it: it must load what is left."""
-        return not self.met and not self.beside
-
-    # -- what befalls it -------------------------------------------------------------------------
-
-    def report(self, step: Step, **facts: int) -> None:
-        """`interfaces.Observer`."""
-        if step is Step.BLOCK_ACKNOWLEDGED:
-            self.acknowledged_rows = facts["rows"]
-        elif step is Step.RESTARTED:
-            self.acknowledged_rows = 0  # the topic is read again: it alone tells
-        self.meet(step.value)
-
-    def meet(self, point: str) -> str:
-        """Comes to a point; see `points.Meet`."""
-        if self.ended:
-            raise Crash
-        simulation = self.simulation
-        self._counts[point] += 1
-        nth = self._counts[point]
-        place = f"{self.number}/{point}#{nth}"
-        simulation.trace.append(place)
-        if point == Step.TAIL_SCANNED:
-            simulation.release_withheld()
-        if place in simulation.hooks:
-            simulation.hooks[place](simulation)
-        if simulation.moments is not None:
-            simulation.moments.append(simulation.moment())
-        fault = simulation.faults.get((self.number, point, nth))
-        if fault is None:
-            return ""
-        self.met.append(fault)
-        if fault.action in (*CRASHES, HELD):
-            self.die(fault.action)
-            raise Crash
-        match fault.action:
-            case "pause" | "suspend":
-                simulation.begin_life()
-                (self.clock.suspend if fault.action == "suspend" else self.clock.sleep)(
-                    fault.seconds
-                )
-            case "rival":
-                simulation.begin_life()
-            case "stop":
-                self.stop_signal = SIGTERM
-            case "foreign":
-                simulation.write_foreign()
-            case "release":
-                simulation.release_held()
-            case "forget":
-                simulation.forget_producers()
-            case "restart":
-                for lane in simulation.lanes:
-                    simulation.kafka.log(lane).restart_uncleanly()
-            case "expire":
-                if point == Step.COMPLETED or not self._counts[Step.TAIL_SCANNED]:
-                    simulation.expire_producers()
-            case action:
-                return action
-        return ""
-
-    def die(self, how: str) -> None:
-        """Ends the life where it stands; `how` decides on what it has sent."""
-        self.ended = True
-        simulation = self.simulation
-        effects = self.on_their_way.abandon()
-        match how:
-            case "crash-applied":
-                for effect in effects:
-                    effect()
-            case "crash-late":
-                simulation.withheld += effects
-            case "crash-held":
-                simulation.held += effects
-            case "crash-later":
-                seconds = 0.0
-                for effect in effects:
-                    seconds += simulation.late_seconds()
-                    simulation.time.after(seconds, effect)
-        # The running one too: what Python does on its way out of a call takes no time of the dead.
-        for task in self._tasks:
-            simulation.time.kill(task, Crash())
-
-    # -- what it does ----------------------------------------------------------------------------
-
-    def _live(self) -> None:
-        try:
-            self.result = Job(self._spec(), self._parts()).run()
-        except Crash:
-            return
-        except BaseException as error:  # noqa: BLE001 - the judge says whether it may be
-            self.error = error
-            self.item_at_end = self.simulation.table.items.get(JOB_ID)
-        self.ended_at = self.simulation.time.now
-        if not self.ended:
-            self.die("crash-later")  # what the process had sent goes its way
-
-    def _spawn(self, body: Callable[[], None]) -> None:
-        self._tasks.append(self.simulation.time.spawn(self.owner, body))
-
-    def _spec(self) -> JobSpec:
-        return JobSpec(
-            JOB_ID,
-            TOPIC,
-            key_column="key" if self.simulation.schedule.lane_count > 1 else None,
-            compression="none",
-            block_bytes=BLOCK_BYTES,
-        )
-
-    def _parts(self) -> JobParts:
-        simulation, time = self.simulation, self.simulation.time
-        produce = random_latency(simulation.random, simulation.produce_seconds)
-        ask = random_latency(simulation.random, 0.002)
-        write = random_latency(simulation.random, 0.01)
-        source = FakeSource(simulation.source, self.meet, chunk_bytes=100)
-        table = FakeTable(
-            simulation.table,
-            JOB_ID,
-            time,
-            self.meet,
-            write,
-            simulation.late_seconds,
-            self.on_their_way,
-            give_up_seconds=TABLE_GIVE_UP_SECONDS,
-        )
-        return JobParts(
-            source=source,
-            cluster=FakeCluster(simulation.kafka, time, self.meet, ask),
-            ledger=JobLedger(
-                JOB_ID,
-                table,
-                self.clock,
-                owner=self.owner,
-                lease_seconds=LEASE_SECONDS,
-                is_known_dead=self._is_known_dead,
-            ),
-            open_sink=lambda lanes, topic_ids: FakeSink(
-                simulation.kafka,
-                lanes,
-                topic_ids,
-                time=time,
-                meet=self.meet,
-                latency=produce,
-                late=simulation.late_seconds,
-                on_their_way=self.on_their_way,
-            ),
-            open_feed=lambda position, plan, skip, wake: SynchronousFeed(
-                source, position, plan, skip, wake, time=time, meet=self.meet
-            ),
-            store=StoreTasks(self._spawn),
-            clock=self.clock,
-            observer=self,
-            stop_signal=lambda: self.stop_signal,
-            settings=SETTINGS,
-        )
-
-    def _is_known_dead(self, owner: str) -> bool:
-        simulation = self.simulation
-        return simulation.schedule.same_host and any(
-            life.owner == owner and life.ended for life in simulation.lives
-        )
-
-
-class StoreTasks(Executor):
-    """Each call is a task of its own: the loop goes on while the table takes its time."""
-
-    def __init__(self, spawn: Callable[[Callable[[], None]], None]) -> None:
-        self._spawn = spawn
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        self._spawn(partial(_fulfil, future, partial(fn, *args, **kwargs)))
-        return future
-
-
-def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
-    try:
-        result = work()
-    except BaseException as error:  # noqa: BLE001 - it is raised again where it is awaited
-        future.set_exception(error)
-    else:
-        future.set_result(result)
 
 
 @contextmanager

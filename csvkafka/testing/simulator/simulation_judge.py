@@ -29,9 +29,10 @@ from csvkafka.testing.checker.documented import TopicRecord, documented_record, 
 from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.verdict import AnomalyKind
+from csvkafka.testing.simulator.life import JOB_ID, Life
 from csvkafka.testing.simulator.partition_log import PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
-from csvkafka.testing.simulator.simulation import JOB_ID, Life, Simulation
+from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.virtual_clock import Stalled
 
 MAY_END = (

@@ -34,17 +34,8 @@ from csvkafka.errors import (
     SourceCorruptError,
     UserFunctionError,
 )
-from csvkafka.model import (
-    MAX_BATCH_BYTES,
-    RECORD_LIMIT_SETTING,
-    START,
-    BadRows,
-    Block,
-    Dialect,
-    EncodePlan,
-    Position,
-    Routing,
-)
+from csvkafka.limits import MAX_BATCH_BYTES, RECORD_LIMIT_SETTING
+from csvkafka.model import START, BadRows, Block, Dialect, EncodePlan, Position, Routing
 from csvkafka.rows.blocks import cut_blocks, read_header
 from csvkafka.rows.cutters import PythonCutter
 from csvkafka.testing.inputs.strategies import csv_files, hostile_csvs

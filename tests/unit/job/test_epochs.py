@@ -8,7 +8,8 @@ import pytest
 
 from csvkafka.errors import EpochsUsedUpError
 from csvkafka.job.epochs import forgotten_lanes, with_new_epochs
-from csvkafka.model import LAST_EPOCH, Lane, LaneEpoch, LaneProgress
+from csvkafka.limits import LAST_EPOCH
+from csvkafka.model import Lane, LaneEpoch, LaneProgress
 from tests.refusals import refusal
 
 LANES = [Lane("rows", 0), Lane("rows", 1)]

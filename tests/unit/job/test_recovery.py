@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from csvkafka.errors import TailDeletedError, TailGapError, TopicTruncatedError
 from csvkafka.job.recovery import lanes_after_tails
-from csvkafka.model import (
-    SEQUENCE_MODULUS,
-    BatchHeader,
-    EncodedBatch,
-    Lane,
-    LaneProgress,
-    LaneTail,
-    ProducerIdentity,
-)
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import BatchHeader, EncodedBatch, Lane, LaneProgress, LaneTail, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.partition_log import PartitionLog
 

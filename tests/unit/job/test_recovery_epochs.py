@@ -19,15 +19,8 @@ from csvkafka.errors import (
     TopicTruncatedError,
 )
 from csvkafka.job.recovery import lanes_after_tails
-from csvkafka.model import (
-    SEQUENCE_MODULUS,
-    BatchHeader,
-    Lane,
-    LaneEpoch,
-    LaneProgress,
-    LaneTail,
-    ProducerIdentity,
-)
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import BatchHeader, Lane, LaneEpoch, LaneProgress, LaneTail, ProducerIdentity
 from tests.refusals import refusal
 
 LANE = Lane("rows", 3)

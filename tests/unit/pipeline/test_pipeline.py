@@ -39,7 +39,7 @@ from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.fake_kafka import FakeKafka, FakeSink
 from csvkafka.testing.simulator.partition_log import values
 from csvkafka.testing.simulator.points import Script
-from csvkafka.testing.simulator.simulation import StoreTasks
+from csvkafka.testing.simulator.store_tasks import StoreTasks
 from tests.refusals import refusal_in
 from tests.unit.ledger.ledgers import IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
 

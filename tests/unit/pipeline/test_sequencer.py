@@ -16,8 +16,8 @@ from csvkafka.errors import (
     SequenceError,
     SinkRefusedError,
 )
+from csvkafka.limits import SEQUENCE_MODULUS
 from csvkafka.model import (
-    SEQUENCE_MODULUS,
     EncodedBatch,
     LaneEpoch,
     LaneProgress,

@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "csvkafka"
-GROUND = frozenset({"clock", "compiled", "errors", "exit_codes", "interfaces", "model", "retry"})
+GROUND = frozenset(
+    {"clock", "compiled", "errors", "exit_codes", "interfaces", "limits", "model", "retry"}
+)
 FACES = ("", "testing")
 
 
