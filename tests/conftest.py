@@ -29,6 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "stack_dependent: embedded servers and containers may differ in what it tests"
     )
+    config.addinivalue_line(
+        "markers", "applied: deploy/ is applied for it, by terraform and its AWS provider"
+    )
     folder = config.getoption("--fault-results")
     if folder is not None:
         kind = choose_stack(config.getoption("--stack"), os.environ).kind

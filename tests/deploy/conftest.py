@@ -13,10 +13,30 @@ import pytest
 from csvkafka.errors import StackError
 from csvkafka.testing.stacks.engine import connect, require_images
 from csvkafka.testing.stacks.images import JOB
-from tests.deploy.deployment import Deployment, deployed
+from tests.deploy.deployment import PROVIDER_VARIABLE, Deployment, deployed
 from tests.deploy.folders import ROOT, run_options
 
 Deploy = Callable[..., Deployment]
+
+
+def applied_line(ran: int, skipped: int, provider: str | None) -> str:
+    """Whether `deploy/` was applied in this run, for who reads no list of skipped tests."""
+    if provider is None:
+        return f"deploy/ was NOT applied by terraform: {skipped} tests left out, no AWS provider"
+    return f"deploy/ was applied by terraform in {ran} tests, with the AWS provider of {provider}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    found = {"ran": 0, "skipped": 0}
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            counts = outcome == "skipped" or report.when == "call"
+            if "applied" in report.keywords and counts:
+                found["skipped" if outcome == "skipped" else "ran"] += 1
+    if any(found.values()):
+        provider = os.environ.get(PROVIDER_VARIABLE)
+        name = Path(provider).name if provider else None
+        terminalreporter.write_line(applied_line(**found, provider=name))
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from tests.deploy.folders import ACCOUNT, REGION, ROOT, needs, script_environmen
 
 PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
 NEEDS_PROVIDER = [
+    pytest.mark.applied,
     pytest.mark.timeout(1200),
     needs("terraform", "aws"),
     pytest.mark.skipif(
@@ -197,6 +198,17 @@ class Deployment:
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def path_with_answer(self, folder: Path, command: str, answer: str) -> str:
+        """A PATH whose `aws` gives one command this answer, and is the real one else."""
+        (folder / "answer").write_text(f"{answer}\n")
+        aws = folder / "aws"
+        aws.write_text(
+            f'#!/bin/sh\ncase "$*" in "{command}"*) exec cat "{folder}/answer" ;; esac\n'
+            f'exec {shutil.which("aws")} "$@"\n'
+        )
+        aws.chmod(0o755)
+        return f"{folder}:{self.environment['PATH']}"
 
     def docker_calls(self) -> list[str]:
         """What docker was asked for so far."""
