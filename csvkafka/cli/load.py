@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -47,6 +48,10 @@ Examples:
 \b
   csvkafka load --s3-prefix exports/2026-11-27/ --s3-include '*.csv.gz' --list ...
 
+\b
+  csvkafka load data.csv --kafka-bootstrap-servers localhost:9092 --kafka-topic orders --dry-run
+      the first records as they would be sent, and what all would take; writes nothing
+
 AWS region, credentials and endpoints are those of boto3: AWS_REGION, AWS_PROFILE,
 AWS_ENDPOINT_URL, roles.
 
@@ -57,6 +62,8 @@ command goes on where the last run ended.
 \b
 With --exit-codes detailed, instead of 1:
 """ + "".join(f"  {code.value}  {code.meaning}\n" for code in ExitCode)
+
+DRY_RUN_ROWS = 20
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +81,24 @@ log = logging.getLogger(__name__)
     help="Show which objects S3_PREFIX or S3_MANIFEST means, in their order, and end.",
 )
 @click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the first records as they would be sent, estimate what all of the source would "
+    "take, and end: nothing is sent, and nothing is written.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="ROWS",
+    help=f"So many rows are shown by --dry-run.  [default: {DRY_RUN_ROWS}]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="What --dry-run shows as one JSON object, on a terminal too.",
+)
+@click.option(
     "--exit-codes",
     metavar="|".join(EXIT_CODES),
     envvar=EXIT_CODES_VARIABLE,
@@ -83,7 +108,16 @@ log = logging.getLogger(__name__)
     help="plain: 1 for each failure. detailed: what an orchestrator must tell apart (below).",
 )
 @log_level_option
-def command(plain: bool, shows_list: bool, exit_codes: str, log_level: str, **options: Any) -> int:
+def command(
+    plain: bool,
+    shows_list: bool,
+    dry_run: bool,
+    limit: int | None,
+    as_json: bool,
+    exit_codes: str,
+    log_level: str,
+    **options: Any,
+) -> int:
     """Loads CSV into a Kafka topic, an object in S3, a set of them, or the file SOURCE: every row
     once and in order.
 
@@ -91,8 +125,12 @@ def command(plain: bool, shows_list: bool, exit_codes: str, log_level: str, **op
     whenever you like. A second one beside it waits, and takes over should the first die.
     """
     detailed = are_detailed(exit_codes, "--exit-codes")
+    if not dry_run and (as_json or limit is not None):
+        raise click.UsageError("--limit and --json go with --dry-run")
     try:
-        if shows_list:
+        if dry_run:
+            _dry_run(limit or DRY_RUN_ROWS, as_json, values_given(options))
+        elif shows_list:
             _show_list(values_given(options))
         else:
             _load(plain, log_level, values_given(options))
@@ -112,6 +150,24 @@ def _show_list(settings: Mapping[str, str]) -> None:
     logging.getLogger().setLevel(logging.CRITICAL)  # every line is one of ours
     for line in set_lines(LoadConfig.from_settings(settings)):
         click.echo(line)
+
+
+def _dry_run(limit: int, as_json: bool, settings: Mapping[str, str]) -> None:
+    from csvkafka.cli import dry_run_view
+    from csvkafka.cli.dry_run import dry_run
+    from csvkafka.config.load_config import LoadConfig
+    from csvkafka.config.unknown import misspelt_variables
+
+    logging.getLogger().setLevel(logging.CRITICAL)  # every line is one of ours
+    config = LoadConfig.from_settings(settings)
+    run = dry_run(config, limit)
+    run = replace(run, notes=[*misspelt_variables(settings), *run.notes])
+    show = dry_run_view.print_table
+    if as_json or not is_terminal():
+        show = dry_run_view.print_json
+    show(run, config)
+    if run.failure is not None:
+        raise run.failure
 
 
 def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:

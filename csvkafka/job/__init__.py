@@ -5,5 +5,6 @@ Imported by: cli, config, processor, testing/checker, testing/simulator, wiring.
 Read: run (the steps in their order), parts (what it is given), beginning (what needs no lease),
 file_set (a set as the source), definition (what makes a job the same job), preflight, tails (reads
 where the lanes end), recovery (checkpoint and topic tails: where to go on), epochs (when a broker
-has forgotten the producer id), adoption, row_by_row.
+has forgotten the producer id), adoption, row_by_row, dry_run (what a load would send first),
+estimate (what all of it would take).
 """

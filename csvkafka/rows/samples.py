@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from csvkafka.model import Dialect
 from csvkafka.rows.blocks import Header
@@ -24,6 +24,13 @@ RANGE_BYTES = 256 * 1024
 """So many ranges, each of so many bytes: 5 MB of any source; one of that size is read whole."""
 
 
+class Stretch(NamedTuple):
+    """Lines of a source, and where the first one begins."""
+
+    byte_offset: int
+    data: bytes
+
+
 @dataclass
 class Sampler:
     """Reads a source of `size` bytes by `read(byte_offset)`; what it met, its counts say after."""
@@ -34,32 +41,40 @@ class Sampler:
     dialect: Dialect
     can_skip: bool = True
     """Whether reading may begin anywhere; if not, the beginning is all that is looked at."""
+    most_ranges: int = RANGES
     sampled_bytes: int = field(default=0, init=False)
     ranges: int = field(default=0, init=False)
     other_widths: int = field(default=0, init=False)
+    saw_all: bool = field(default=False, init=False)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Rows as wide as the header. Raises as the source does."""
-        begin = self.header.byte_offset
-        if not self.can_skip or self.size - begin <= RANGES * RANGE_BYTES:
-            yield from self._range(begin, RANGES * RANGE_BYTES, is_first=True)
-            return
-        step = (self.size - begin) // RANGES
-        for number in range(RANGES):
-            yield from self._range(begin + number * step, RANGE_BYTES, is_first=number == 0)
+        width = len(self.header.names)
+        for stretch in self.stretches():
+            text = stretch.data.decode(source_codec(self.dialect.encoding), "replace")
+            for row in sample_rows(text, self.dialect):
+                if len(row.fields) == width:
+                    yield row.fields
+                else:
+                    self.other_widths += 1
 
-    def _range(self, byte_offset: int, wanted: int, *, is_first: bool) -> Iterator[tuple[str, ...]]:
+    def stretches(self) -> Iterator[Stretch]:
+        """The lines of each range. Raises as the source does."""
+        begin, most_bytes = self.header.byte_offset, self.most_ranges * RANGE_BYTES
+        if not self.can_skip or self.size - begin <= most_bytes:
+            yield self._range(begin, most_bytes, is_first=True)
+            return
+        step = (self.size - begin) // self.most_ranges
+        for number in range(self.most_ranges):
+            yield self._range(begin + number * step, RANGE_BYTES, is_first=number == 0)
+
+    def _range(self, byte_offset: int, wanted: int, *, is_first: bool) -> Stretch:
         with closing(self.read(byte_offset)) as chunks:
             data, rest = begun(chunks, wanted)
             is_whole = next(rest, None) is None
         self.ranges += 1
         self.sampled_bytes += len(data)
+        self.saw_all = is_first and is_whole
         begin = 0 if is_first else data.find(b"\n") + 1
         end = len(data) if is_whole else data.rfind(b"\n") + 1
-        text = data[begin:end].decode(source_codec(self.dialect.encoding), "replace")
-        width = len(self.header.names)
-        for row in sample_rows(text, self.dialect):
-            if len(row.fields) == width:
-                yield row.fields
-            else:
-                self.other_widths += 1
+        return Stretch(byte_offset + begin, data[begin:end])

@@ -1,0 +1,128 @@
+"""What a load would take, from samples of its source that the load's own encoder encodes.
+
+An estimate says on how much it rests. Where the samples do not tell, it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from csvkafka.encode.encoder import check_plan, encode_block
+from csvkafka.errors import CsvKafkaError
+from csvkafka.model import EncodePlan, Position
+from csvkafka.records.record_batch import BATCH_OVERHEAD_BYTES
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.rows.samples import Sampler, Stretch
+
+MOST_SECONDS = 3.0
+"""After so much processor time no further block is encoded: a TRANSFORM may take long."""
+
+WRITES_OF_A_START_AND_AN_END = 4
+"""The item is created, the lease taken, the producer id stored, and the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of a whole load; None: not known. `topic_bytes` counts one replica, as compressed;
+    `encode_seconds` is processor time of one thread. It rests on `sampled_rows` in `places`, which
+    hold `sampled_bytes`; in `misfits` of them encoding stopped at a row that did not fit, which
+    may be half of one. `is_exact`: all of the source was encoded."""
+
+    row_count: int | None
+    topic_bytes: int | None
+    most_checkpoint_writes: int | None
+    encode_seconds: float | None
+    rows_per_second: float | None
+    sampled_rows: int
+    sampled_bytes: int
+    places: int
+    misfits: int
+    is_exact: bool
+
+
+class Estimator:
+    """Gathers what samples show, of one file after the other."""
+
+    def __init__(self, checkpoint_rows: int, processor_seconds: Callable[[], float]) -> None:
+        """`processor_seconds` is the processor time of this thread so far."""
+        self._checkpoint_rows = checkpoint_rows
+        self._processor_seconds = processor_seconds
+        self._stored_bytes = 0
+        self._content_bytes: int | None = 0
+        self._sampled_bytes = self._row_count = self._batch_bytes = self._block_count = 0
+        self._places = self._misfits = 0
+        self._seconds = 0.0
+        self._saw_all = True
+
+    def look(
+        self, sampler: Sampler, plan: EncodePlan, content_bytes: Callable[[], int | None]
+    ) -> None:
+        """Encodes samples of a file. `content_bytes` tells, after they were read, how many bytes
+        its rows have in all; None: nobody knows. Raises as the source does."""
+        check_plan(plan)  # makes what encoding needs, before the time is taken
+        for stretch in sampler.stretches():
+            if self._seconds > MOST_SECONDS:
+                break
+            self._places += 1
+            self._encode(stretch, plan)
+        self._saw_all = self._saw_all and sampler.saw_all
+        self._stored_bytes += sampler.size
+        content = content_bytes()
+        if content is None or self._content_bytes is None:
+            self._content_bytes = None
+        else:
+            self._content_bytes += content
+
+    def _encode(self, stretch: Stretch, plan: EncodePlan) -> None:
+        # Numbers of rows are part of the records: so many rows are about before this one.
+        rows_before = stretch.byte_offset * self._row_count // max(1, self._sampled_bytes)
+        start = Position(stretch.byte_offset, rows_before)
+        begun = self._processor_seconds()
+        end = start
+        try:
+            for block in cut_blocks([stretch.data] if stretch.data else [], start, plan):
+                encoded = encode_block(block, plan)
+                end = encoded.end
+                self._block_count += 1
+                self._batch_bytes += sum(
+                    BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encoded.batches
+                )
+                if encoded.failure is not None:
+                    self._misfits += 1
+                    break
+                if self._seconds + self._processor_seconds() - begun > MOST_SECONDS:
+                    self._saw_all = False
+                    break
+        except CsvKafkaError:
+            self._misfits += 1
+        self._seconds += self._processor_seconds() - begun
+        self._row_count += end.row_count - start.row_count
+        self._sampled_bytes += end.byte_offset - start.byte_offset
+
+    def estimate(self, source_bytes: int) -> Estimate:
+        """For a source of so many stored bytes, of which the files that were looked at are part."""
+        is_exact = self._saw_all and not self._misfits and source_bytes == self._stored_bytes
+        factor: float | None = None
+        if is_exact:
+            factor = 1.0
+        elif self._content_bytes is not None and self._sampled_bytes and self._stored_bytes:
+            content_bytes = self._content_bytes * source_bytes / self._stored_bytes
+            factor = content_bytes / self._sampled_bytes
+        rows = None if factor is None else round(self._row_count * factor)
+        blocks = None if factor is None else round(self._block_count * factor)
+        most_writes = None
+        if rows is not None and blocks is not None:
+            most_writes = min(rows // self._checkpoint_rows, blocks) + WRITES_OF_A_START_AND_AN_END
+        return Estimate(
+            row_count=rows,
+            topic_bytes=None if factor is None else round(self._batch_bytes * factor),
+            most_checkpoint_writes=most_writes,
+            encode_seconds=None if factor is None else self._seconds * factor,
+            rows_per_second=self._row_count / self._seconds if self._seconds else None,
+            sampled_rows=self._row_count,
+            sampled_bytes=self._sampled_bytes,
+            places=self._places,
+            misfits=self._misfits,
+            is_exact=is_exact,
+        )

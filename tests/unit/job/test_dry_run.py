@@ -1,0 +1,95 @@
+"""The first records of a load, and what all of it would take, from bytes in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from csvkafka.encode.encoder import encode_block
+from csvkafka.errors import MalformedRowError
+from csvkafka.job import estimate
+from csvkafka.job.dry_run import first_records
+from csvkafka.job.estimate import Estimator
+from csvkafka.model import START, BadRows, Dialect, EncodePlan, Lane, Routing
+from csvkafka.rows.blocks import Header, cut_blocks
+from csvkafka.rows.pieces import one_object
+from csvkafka.rows.samples import RANGES, Sampler
+
+HEADER = b"id,name\n"
+ROWS = b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(500_000))
+DATA = HEADER + ROWS
+PLAN = EncodePlan(("id", "name"), "s3://b/k.csv")
+LANES = (Lane("rows", 0), Lane("rows", 1), Lane("bad", 0))
+
+
+def read(byte_offset: int) -> Iterator[bytes]:
+    for at in range(byte_offset, len(DATA), 65_536):
+        yield DATA[at : at + 65_536]
+
+
+def sampler(data: bytes = DATA) -> Sampler:
+    return Sampler(read, len(data), Header(("id", "name"), len(HEADER)), Dialect())
+
+
+def test_rows_of_all_lanes_come_in_their_order() -> None:
+    plan = dataclasses.replace(
+        PLAN,
+        lane_count=2,
+        routing=Routing.KEY_MURMUR2,
+        key_column="id",
+        bad_rows=BadRows.DEAD_LETTER,
+    )
+    cut = one_object(lambda _: [b'id,name\na,1\nb,2\nc\n\n"d\n1",3\n'])
+    records = list(first_records(cut, plan, LANES, 4))
+    assert [record.source_line for record in records] == [1, 2, 3, 4]
+    assert [record.lane.topic for record in records] == ["rows", "rows", "bad", "rows"]
+    assert [record.key for record in records] == [b"a", b"b", None, b"d\n1"]
+    assert records[2].value == b"c"
+    assert len(list(first_records(cut, plan, LANES, 2))) == 2
+
+
+def test_what_ends_the_load_is_raised_after_the_records_before_it() -> None:
+    cut = one_object(lambda _: [b'id,name\n1,a\n2,"b\n'])
+    found = []
+    with pytest.raises(MalformedRowError, match="row 2 at byte 12"):
+        found.extend(first_records(cut, PLAN, LANES[:1], 9))
+    cut = one_object(lambda _: [b"id,name\n1,a\n2\n"])
+    records = first_records(cut, PLAN, LANES[:1], 9)
+    assert next(records).source_line == 1
+    with pytest.raises(MalformedRowError, match="row 2 "):
+        next(records)
+
+
+def test_an_estimate_is_near_to_what_all_of_it_is() -> None:
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(), PLAN, lambda: len(ROWS))
+    found = estimator.estimate(len(DATA))
+    batches = [
+        b for block in cut_blocks(read(0), START, PLAN) for b in encode_block(block, PLAN).batches
+    ]
+    topic_bytes = sum(len(batch.records) + 61 for batch in batches)
+    assert found.row_count == pytest.approx(500_000, rel=0.02)
+    assert found.topic_bytes == pytest.approx(topic_bytes, rel=0.1)
+    assert found.places == RANGES
+    assert not found.is_exact
+    assert found.most_checkpoint_writes is not None
+    assert found.most_checkpoint_writes <= 54
+
+
+def test_a_long_transform_ends_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "MOST_SECONDS", 3.5)
+    estimator = Estimator(10_000, iter(range(10_000)).__next__)
+    estimator.look(sampler(), PLAN, lambda: len(ROWS))
+    found = estimator.estimate(len(DATA))
+    assert found.places < RANGES
+    assert found.row_count == pytest.approx(500_000, rel=0.1)
+
+
+def test_a_place_in_which_a_row_does_not_fit_is_counted() -> None:
+    plan = dataclasses.replace(PLAN, header=("id", "name", "more"))
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(), plan, lambda: None)
+    found = estimator.estimate(len(DATA))
+    assert (found.misfits, found.sampled_rows, found.row_count) == (RANGES, 0, None)
