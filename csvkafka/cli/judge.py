@@ -29,11 +29,13 @@ Examples:
   csvkafka judge --command 'python my_loader.py'
   csvkafka judge --command 'python my_loader.py' --kills 10 --seed 7 --report verdict.html
   csvkafka judge --command './load {bucket} {key} {bootstrap_servers} {topic}' --rows 200000
+  csvkafka judge --command './load s3://{bucket}/{prefix} {topic}' --files 40
   csvkafka judge --command 'java -jar load.jar' --env STATE_FILE={folder}/state --pauses 2
 
-The loader gets S3_BUCKET, S3_KEY, KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC, DYNAMODB_TABLE, JOB_ID, and
-AWS_* for the stack; or placeholders in its arguments: {bucket} {key} {bootstrap_servers} {topic}
-{table} {job_id} {endpoint_url}, and {folder}, an empty folder that outlives its kills.
+The loader gets S3_BUCKET, S3_KEY (or S3_PREFIX), KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC,
+DYNAMODB_TABLE, JOB_ID, and AWS_* for the stack; or placeholders in its arguments: {bucket} {key}
+{prefix} {bootstrap_servers} {topic} {table} {job_id} {endpoint_url}, and {folder}, an empty folder
+that outlives its kills.
 
 Exit codes: 0 every row once and in order, 1 anything else, 2 the command line is wrong.
 """
@@ -50,6 +52,12 @@ Exit codes: 0 every row once and in order, 1 anything else, 2 the command line i
     type=click.Choice(list(PRESETS)),
     default=None,
     help="What the CSV looks like, as in csvkafka generate (default: some of each quirk).",
+)
+@click.option(
+    "--files",
+    type=click.IntRange(1),
+    default=None,
+    help="The CSV as so many objects under a prefix (S3_PREFIX), not as one (S3_KEY).",
 )
 @click.option(
     "--kills", type=click.IntRange(0), default=5, show_default=True, help="How often SIGKILL."
@@ -108,6 +116,7 @@ def command(
     variables: tuple[str, ...],
     rows: int,
     preset: str | None,
+    files: int | None,
     kills: int,
     pauses: int,
     seed: int,
@@ -136,6 +145,7 @@ def command(
     plan = JudgePlan(
         _loader(command_line, variables),
         preset_spec(preset, rows, seed) if preset else replace(DEFAULT_FILE, row_count=rows),
+        files,
         kills=kills,
         pauses=pauses,
         seed=seed,

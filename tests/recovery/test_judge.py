@@ -170,3 +170,50 @@ def test_a_loader_that_no_strike_hit_has_proven_nothing(stack: Stack) -> None:
     assert not judgement.is_clean
     (problem,) = judgement.problems
     assert problem.startswith("0 of 2 planned kills and pauses hit the loader")
+
+
+def test_csvkafka_is_judged_by_a_set_of_files(stack: Stack) -> None:
+    judgement = judged(
+        stack, f"{PYTHON} -m {SLOW_CSVKAFKA}", rows=100_000, kills=3, files=9, run_again=True
+    )
+    assert judgement.is_clean, judgement.to_json()
+    assert (judgement.row_count, judgement.kills) == (100_000, 3)
+
+
+LOADS_A_PREFIX = """
+import csv, io, json, os, pathlib, sys
+import boto3
+from kafka import KafkaProducer
+
+done = pathlib.Path(sys.argv[1])
+s3 = boto3.client("s3")
+producer = KafkaProducer(bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"])
+bucket, topic = os.environ["S3_BUCKET"], os.environ["KAFKA_TOPIC"]
+listed = s3.list_objects_v2(Bucket=bucket, Prefix=os.environ["S3_PREFIX"])["Contents"]
+for key in sorted(item["Key"] for item in listed):
+    if done.exists() and key in done.read_text().split():
+        continue
+    text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    for line, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 1):
+        row |= {"_source_line": line, "_source_file": f"s3://{bucket}/{key}"}
+        producer.send(topic, json.dumps(row).encode())
+        if line % 50 == 0:
+            producer.flush()
+    producer.flush()
+    with done.open("a") as file:
+        print(key, file=file)
+"""
+
+
+def test_a_loader_that_notes_whole_files_repeats_rows_of_the_one_it_was_killed_in(
+    stack: Stack, tmp_path: Path
+) -> None:
+    script = tmp_path / "load.py"
+    script.write_text(LOADS_A_PREFIX)
+    command = f"{PYTHON} {script} {{folder}}/done"
+    judgement = judged(stack, command, rows=20_000, kills=3, files=4)
+    assert anomalies(judgement) == for_all({AnomalyKind.DUPLICATE_ROW})
+    assert judgement.kills == 3
+    assert judgement.problems == ()
+    # No file is repeated that was noted as done.
+    assert 0 < judgement.rows_repeated <= 3 * 5_000

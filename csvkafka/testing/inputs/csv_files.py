@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from hashlib import shake_128
+from itertools import islice
 from types import MappingProxyType
 
 from csvkafka.errors import ConfigError
@@ -161,25 +162,28 @@ def column_names(spec: CsvSpec) -> tuple[str, ...]:
     return tuple(names)
 
 
-def write_csv(spec: CsvSpec) -> Iterator[bytes]:
-    """The file's bytes, in blocks of at most about `BLOCK_BYTES`; UTF-8."""
+def write_csv(spec: CsvSpec, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The file's bytes, in blocks of at most about `BLOCK_BYTES`; UTF-8. Of its rows those from
+    `begin` (0 is the first) to before `end`, for one file of a set."""
+    end = spec.row_count if end is None else end
     line_end = spec.line_end.encode()
     header = ",".join(map(_quoted_if_needed, column_names(spec))).encode()
     mark = b"\xef\xbb\xbf" if spec.byte_order_mark else b""
-    ends_here = not spec.row_count and not spec.final_line_end
+    ends_here = begin == end and not spec.final_line_end
     yield mark + header + (b"" if ends_here else line_end)
     tails = _tails(spec)
     mean_bytes = sum(map(len, tails)) // len(tails) + 8
     block_rows = max(1, min(_BLOCK_ROWS, BLOCK_BYTES // mean_bytes))
     tails = (tails * (65_536 // len(tails) + 1))[:65_536]
-    for first in range(0, spec.row_count, block_rows):
+    for first in range(begin - begin % block_rows, end, block_rows):
         last = min(first + block_rows, spec.row_count)
         choices = struct.unpack(
             f"<{last - first}H", _random_bytes(spec, "block", first, 2 * (last - first))
         )
         rows = zip(range(first + 1, last + 1), map(tails.__getitem__, choices), strict=True)
-        block = b"".join([b"%d%b" % row for row in rows])
-        if last == spec.row_count and not spec.final_line_end:
+        written = islice(rows, max(0, begin - first), end - first)
+        block = b"".join([b"%d%b" % row for row in written])
+        if last >= end and not spec.final_line_end:
             block = block.rstrip(b"\r\n")
         yield block
 

@@ -3,6 +3,6 @@
 Imports: the ground, aws, config, kafka, ledger, local, stores, testing/checker, testing/faults,
 testing/history, testing/inputs, testing/processes.
 Imported by: cli, testing/pytest_plugin, testing/report.
-Read: plan, judge (any loader), judgement, recovery_case (csvkafka, killed at any step),
-case_source, job_view (what is seen of a job), demo.
+Read: plan, judge (any loader), judged_source, judgement, recovery_case (csvkafka, killed at any
+step), case_source, job_view (what is seen of a job), demo.
 """

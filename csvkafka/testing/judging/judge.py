@@ -3,10 +3,11 @@
     with EmbeddedStack() as stack:
         judgement = judge(JudgePlan(LoaderCommand.parse("python my_loader.py")), stack)
 
-Nothing is asked of the loader but that it loads one CSV from S3 into one topic, and goes on when it
-is run again. It is struck by the rows in the topic, the writes to the checkpoint table, and time
-(`strikes`). A loader that ends with an error is run again too, as an orchestrator would; one that
-hangs, fails each time or gets nowhere ends the judgement, and is never a pass.
+Nothing is asked of the loader but that it loads one CSV (or a set of them) from S3 into one topic,
+and goes on when it is run again. It is struck by the rows in the topic, the writes to the
+checkpoint table, and time (`strikes`). A loader that ends with an error is run again too, as an
+orchestrator would; one that hangs, fails each time or gets nowhere ends the judgement, and is never
+a pass.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from uuid import uuid4
 from csvkafka.config.load_config import kafka_settings
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.faults.strikes import Action, StrikeWatch, plan_strikes
 from csvkafka.testing.history import History
-from csvkafka.testing.inputs.csv_files import write_csv
 from csvkafka.testing.judging.job_view import JobView, LookRest, table_item
+from csvkafka.testing.judging.judged_source import JudgedSource
 from csvkafka.testing.judging.judgement import Judgement, Life, compare, repeated_rows
 from csvkafka.testing.judging.plan import JudgePlan, JudgeView, Unwatched
 from csvkafka.testing.processes.loader_command import placeholder_values
@@ -95,25 +95,20 @@ class _Trial:
         self._plan = plan
         self._view = view
         self._history = history
-        self._csv_file = folder / "data.csv"
         name = uuid4().hex[:12]
-        bucket, key, topic, table = f"judge-{name}", "data.csv", f"judge-{name}", f"judge-{name}"
-        self._uri = f"s3://{bucket}/{key}"
+        bucket, topic, table = f"judge-{name}", f"judge-{name}", f"judge-{name}"
+        view.phase("writing the CSV", plan.csv.row_count)
+        self._source = JudgedSource(plan, folder, bucket)
+        self._source.put(stack)
         self._documented = {
             **stack.environment(),
             "AWS_ENDPOINT_URL": stack.aws_endpoint_url,
-            "S3_BUCKET": bucket,
-            "S3_KEY": key,
+            **self._source.settings,
             "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap_servers,
             "KAFKA_TOPIC": topic,
             "DYNAMODB_TABLE": table,
             "JOB_ID": f"judge-{name}",
         }
-        view.phase("writing the CSV", plan.csv.row_count)
-        with self._csv_file.open("wb") as file:
-            file.writelines(write_csv(plan.csv))
-        stack.create_bucket(bucket)
-        stack.put_object(bucket, key, self._csv_file)
         stack.create_table(table)
         stack.create_topic(topic, plan.partitions)
         self._topic = topic
@@ -329,20 +324,25 @@ class _Trial:
     def judgement(self) -> Judgement:
         """Compares topic and source; after `run`."""
         plan, settings = self._plan, kafka_settings(self._documented)
-        expectation = plan.expected(self._uri)
-        row_count = _row_count(self._csv_file)
+        expectation = self._source.expectation()
+        row_count = sum(1 for _ in self._source.rows())
         verdicts = {}
         for isolation in plan.isolations:
             self._view.phase(f"judging, as {isolation} readers see it", row_count)
             verdicts[isolation] = compare(
-                settings, self._topic, self._csv_file, expectation, isolation, self._checkpoints
+                settings,
+                self._topic,
+                self._source.rows(),
+                expectation,
+                isolation,
+                self._checkpoints,
             )
         began_at = [life.began_at for life in self._lives]
         repeated = repeated_rows(settings, self._topic, expectation, began_at)
         return Judgement(
             command=str(plan.command),
             row_count=row_count,
-            source_bytes=self._csv_file.stat().st_size,
+            source_bytes=self._source.byte_count,
             seed=plan.seed,
             kills=self._struck[Action.KILL],
             pauses=self._struck[Action.PAUSE],
@@ -381,8 +381,3 @@ class _Trial:
             return [f"{hits}: it was done before, so nothing is proven; give it more rows"]
         self._notes.append(f"{hits}: it was done before the others; give it more rows")
         return []
-
-
-def _row_count(csv_file: Path) -> int:
-    with csv_file.open("rb") as source:
-        return sum(1 for _ in read_rows(source))

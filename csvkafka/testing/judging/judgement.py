@@ -7,16 +7,15 @@ newest incarnation that had begun before it. Memory: some 100 bytes for each row
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.testing.checker.checker import check
-from csvkafka.testing.checker.documented import TopicRecord, read_rows
+from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.expectation import Expectation
-from csvkafka.testing.checker.row_ledger import digest
+from csvkafka.testing.checker.row_ledger import SourceRow, digest
 from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 
@@ -101,14 +100,14 @@ class Judgement:
 def compare(
     settings: KafkaSettings,
     topic: str,
-    csv_file: Path,
+    rows: Iterator[SourceRow],
     expectation: Expectation,
     isolation: Isolation,
     checkpoints: Sequence[CheckpointObservation],
 ) -> Verdict:
-    """The checker's answer for readers of that isolation level."""
-    with csv_file.open("rb") as source, TopicReader(settings, topic, isolation) as reader:
-        return check(read_rows(source), reader.records(), expectation, checkpoints)
+    """The checker's answer on these rows of the source, for readers of that isolation level."""
+    with TopicReader(settings, topic, isolation) as reader:
+        return check(rows, reader.records(), expectation, checkpoints)
 
 
 def repeated_rows(

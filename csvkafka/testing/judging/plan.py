@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from csvkafka.testing.checker.documented import documented_record
+from csvkafka.errors import ConfigError
+from csvkafka.testing.checker.documented import FileLines, documented_record
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.inputs.csv_files import CsvSpec
@@ -24,11 +25,13 @@ class JudgePlan:
     `stall_seconds`: a loader that for so long neither brings a new record nor ends is killed as
     hung. `failures`: so many ends with an error in a row, none with a new record, end the
     judgement, and so do `errors` of them in all. `run_again`: once it is done it is started once
-    more, and should then send nothing. `expectation(source_uri)` is for records other than the
-    documented ones."""
+    more, and should then send nothing. `files`: the CSV is a set of so many objects under a prefix
+    (S3_PREFIX), loaded by their keys; None: one object (S3_KEY). `expectation(source_uri)` is for
+    records other than the documented ones; the URI of a set is that of its prefix."""
 
     command: LoaderCommand
     csv: CsvSpec = DEFAULT_FILE
+    files: int | None = None
     kills: int = 5
     pauses: int = 0
     seed: int = 0
@@ -41,11 +44,18 @@ class JudgePlan:
     identify_by: IdentifyBy = IdentifyBy.LINE
     expectation: Callable[[str], Expectation] | None = None
 
-    def expected(self, source_uri: str) -> Expectation:
-        """What the records should be."""
+    def __post_init__(self) -> None:
+        if self.files is not None and self.files < 1:
+            raise ConfigError("a set of files has at least one: give files=1, or more")
+
+    def expected(
+        self, source_uri: str, files: Mapping[str, FileLines] | None = None
+    ) -> Expectation:
+        """What the records should be; `files` has the lines of each file of a set, by its URI."""
         if self.expectation is not None:
             return self.expectation(source_uri)
-        return Expectation(decode=documented_record(source_uri), identify_by=self.identify_by)
+        decode = documented_record(source_uri) if files is None else documented_record(files=files)
+        return Expectation(decode=decode, identify_by=self.identify_by)
 
 
 class JudgeView(Protocol):

@@ -21,13 +21,15 @@ from csvkafka.errors import ConfigError
 PLACEHOLDERS = {
     "bucket": "S3_BUCKET",
     "key": "S3_KEY",
+    "prefix": "S3_PREFIX",
     "bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
     "topic": "KAFKA_TOPIC",
     "table": "DYNAMODB_TABLE",
     "job_id": "JOB_ID",
     "endpoint_url": "AWS_ENDPOINT_URL",
 }
-"""Placeholder -> the variable that holds the same. `{folder}` is one more: an empty folder that
+"""Placeholder -> the variable that holds the same; empty where it is not given: one object has no
+prefix, a set no key. `{folder}` is one more: an empty folder that
 lasts for all incarnations, for loaders that keep their progress in a file."""
 
 _ALL_PLACEHOLDERS = (*PLACEHOLDERS, "folder")
@@ -104,7 +106,7 @@ class LoaderCommand:
 
 def placeholder_values(documented: Mapping[str, str], folder: Path) -> dict[str, str]:
     """What each placeholder stands for."""
-    values = {name: documented[variable] for name, variable in PLACEHOLDERS.items()}
+    values = {name: documented.get(variable, "") for name, variable in PLACEHOLDERS.items()}
     return {**values, "folder": str(folder)}
 
 

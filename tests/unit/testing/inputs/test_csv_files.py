@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from csvkafka.errors import ConfigError
+from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.inputs.csv_files import PRESETS, CsvSpec, column_names, preset, write_csv
 
 GOLDEN = {
@@ -130,3 +132,15 @@ def test_specs_that_make_no_sense_are_refused(wrong: dict[str, object], message:
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="no preset 'big'; choose one of plain, narrow, wide"):
         preset("big", 1)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_file_in_parts_has_the_same_rows(name: str) -> None:
+    spec = preset(name, 20_000, seed=3)
+    whole = list(read_rows(io.BytesIO(b"".join(write_csv(spec)))))
+    bounds = [0, 1, 1, 8_192, 9_000, 19_999, 20_000]
+    parts = [b"".join(write_csv(spec, *part)) for part in pairwise(bounds)]
+    assert [len(list(read_rows(io.BytesIO(part)))) for part in parts] == [
+        end - begin for begin, end in pairwise(bounds)
+    ]
+    assert [row for part in parts for row in read_rows(io.BytesIO(part))] == whole
