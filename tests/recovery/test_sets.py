@@ -3,8 +3,12 @@ between two runs; headers that differ."""
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 from collections.abc import Callable
+from functools import cache
+from itertools import groupby
 
 import pytest
 
@@ -12,6 +16,7 @@ from csvkafka.model import Step
 from csvkafka.pipeline.pieces_ahead import PIECE_BYTES
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
+from tests.integration.flights import flights_csv
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -101,6 +106,56 @@ def test_f117_a_set_under_random_kills(
         if number % 2:
             worker.wait_for_step(Step.BATCH_ACKNOWLEDGED)
         worker.lives_for(chance.uniform(0.0, 0.6) if number % 2 else chance.uniform(0.2, 1.5))
+        assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
+    case.assert_midway()
+    case.run()
+    case.assert_once()
+
+
+@cache
+def nightly_export(days: int) -> dict[str, bytes]:
+    """flights.csv cut by day, so many of its days, and after each tenth a file of rows with quoted
+    newlines and Unicode."""
+    made: dict[str, bytes] = {}
+    with flights_csv().open(newline="") as file:
+        header, *rows = csv.reader(file)
+    columns = {name: place for place, name in enumerate(header)}
+    for day, of_day in groupby(rows, key=lambda row: row[:3]):
+        if len(made) >= days + days // 10:
+            break
+        name = "-".join(part.zfill(2) for part in day)
+        whole = list(of_day)
+        made[f"{name}.csv.gz"] = csv_of(header, whole)
+        if len(made) % 11 == 10:
+            odd = [row.copy() for row in whole[:40]]
+            for number, row in enumerate(odd):
+                row[columns["dest"]] = ('Zürich, "Kloten"', "東京\n羽田", "a\r\nb", "")[number % 4]
+            made[f"{name}b.csv.gz"] = csv_of(header, odd)
+    return made
+
+
+def csv_of(header: list[str], rows: list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+@pytest.mark.timeout(7_200)
+@pytest.mark.parametrize("checkpoint", ["dynamodb", "sqlite"])
+def test_f117_a_nightly_export_under_random_kills(
+    recovery_case: NewCase, kills: int, seed: int, checkpoint: str
+) -> None:
+    """Of 400 files, where there are 92 kills or more."""
+    chance = random.Random(seed)
+    made = nightly_export(min(365, 4 * kills))
+    case = recovery_case(made, block_bytes=32_768, checkpoint=checkpoint)
+    for number in range(kills):
+        due = case.row_count * number // (kills + 1)
+        worker = case.start(pace_seconds=0.03)
+        worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=due)
+        worker.lives_for(chance.uniform(0.0, 0.2))
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
     case.assert_midway()
     case.run()
