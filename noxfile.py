@@ -58,14 +58,15 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """The compiled encoder beside the reference, on inputs that find new ways; `-- -runs=N`."""
+    """What is compiled beside what is not, on inputs that find new ways; `-- -runs=N`."""
     session.install("--editable", ".[testing]", "atheris>=3")
-    found = Path("reports/fuzz")
-    found.mkdir(parents=True, exist_ok=True)
     options = session.posargs or ("-runs=1000000", "-max_len=1000")
-    kept = (str(found), f"-artifact_prefix={found}/")
     compiled = {"CSVKAFKA_ENCODER": "compiled"}
-    session.run("python", "-m", "tests.fuzz.encoder", *kept, *options, env=compiled)
+    for target in ("encoder", "agreement"):
+        found = Path("reports/fuzz", target)
+        found.mkdir(parents=True, exist_ok=True)
+        kept = (str(found), f"-artifact_prefix={found}/")
+        session.run("python", "-m", f"tests.fuzz.{target}", *kept, *options, env=compiled)
 
 
 @nox.session
