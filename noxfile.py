@@ -59,11 +59,11 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """The compiled encoder beside the reference, on inputs that find new ways; `-- -runs=N`."""
+    """What is compiled beside what is not, on inputs that find new ways; `-- -runs=N`."""
     session.install("--editable", ".[testing]", "atheris>=3")
     options = session.posargs or ("-runs=1000000", "-max_len=1000")
     compiled = {"CSVKAFKA_ENCODER": "compiled"}
-    for target in ("encoder", "declared"):
+    for target in ("encoder", "declared", "agreement"):
         found = Path("reports/fuzz", target)
         found.mkdir(parents=True, exist_ok=True)
         kept = (str(found), f"-artifact_prefix={found}/")

@@ -77,11 +77,11 @@ def _parsed(data: bytes, count: int, base_offset: int) -> list[TopicRecord]:
     add = rows.append
     place = 0
     for _ in range(count):
-        # Varints of one and two bytes are read in place: next to all are.
+        # Varints of one and two bytes are read in place: next to all are. Odd ones are negative.
         byte = data[place]
-        if byte < 0x80:
+        if not byte & 0x81:
             size, place = byte >> 1, place + 1
-        elif data[place + 1] < 0x80:
+        elif not byte & 1 and data[place + 1] < 0x80:
             size, place = (byte & 0x7F | data[place + 1] << 7) >> 1, place + 2
         else:
             size, place = _varint(data, place)
@@ -91,9 +91,9 @@ def _parsed(data: bytes, count: int, base_offset: int) -> list[TopicRecord]:
             place += 1
         place += 1
         byte = data[place]
-        if byte < 0x80:
+        if not byte & 0x81:
             delta, place = byte >> 1, place + 1
-        elif data[place + 1] < 0x80:
+        elif not byte & 1 and data[place + 1] < 0x80:
             delta, place = (byte & 0x7F | data[place + 1] << 7) >> 1, place + 2
         else:
             delta, place = _varint(data, place)
@@ -106,12 +106,14 @@ def _parsed(data: bytes, count: int, base_offset: int) -> list[TopicRecord]:
         if byte == 1:
             value, place = None, place + 1
         else:
-            if byte < 0x80:
+            if not byte & 0x81:
                 size, place = byte >> 1, place + 1
-            elif data[place + 1] < 0x80:
+            elif not byte & 1 and data[place + 1] < 0x80:
                 size, place = (byte & 0x7F | data[place + 1] << 7) >> 1, place + 2
             else:
                 size, place = _varint(data, place)
+            if size < 0:
+                raise IndexError(f"record {len(rows)} has a value of {size} bytes")
             value = data[place : place + size]
             place += size
         headers: Headers = ()

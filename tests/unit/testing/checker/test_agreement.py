@@ -29,6 +29,7 @@ from csvkafka.testing.checker.documented import (
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
+from tests.unit.testing.checker.agreement_case import check_bytes, check_value, said_by
 
 compiled = compiled_module()
 if compiled is None:
@@ -117,6 +118,23 @@ def test_what_agrees_is_what_other_parsers_read(
     if agree(bytes(value), names, row, line):
         found = documented_record(URI)(TopicRecord(0, None, bytes(value)))
         assert found == (line, dict(zip(names, row, strict=True)))
+
+
+@given(TABLES, st.integers(0, 2**64 - 1), st.sampled_from(sorted(STYLES)))
+def test_a_record_says_what_an_own_parser_reads_and_nothing_else(
+    table: tuple[list[str], list[str]], line: int, style: str
+) -> None:
+    names, row = table
+    value = STYLES[style](record_of(names, row, line))
+    said = said_by(value)
+    assert said is not None
+    assert (said.names, said.row, said.line, said.file) == (tuple(names), row, line, URI)
+    check_value(value)
+
+
+@given(st.integers(0, 7), st.binary(max_size=40))
+def test_any_bytes_are_read_as_slow_parsers_read_them(kind: int, data: bytes) -> None:
+    check_bytes(bytes([kind]) + data)
 
 
 @pytest.mark.parametrize(

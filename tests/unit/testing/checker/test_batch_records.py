@@ -11,6 +11,7 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from csvkafka.testing.checker import batch_records
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
 from csvkafka.testing.checker.documented import TopicRecord
 
@@ -75,3 +76,20 @@ def test_only_whole_batches_are_taken_from_a_fetch() -> None:
         assert list(whole_batches(one + two[:-cut])) == [one]
     with pytest.raises(CorruptRecordError):
         list(whole_batches(bytes(40)))
+
+
+@pytest.mark.parametrize("encoder", ["compiled", "python"])
+def test_numbers_below_zero_are_read_as_kafka_python_reads_them(
+    encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if encoder == "python":
+        monkeypatch.setattr(batch_records, "compiled_module", lambda: None)
+    whole = batch_of([(0, b"k", b"value", [])])
+    delta = bytearray(whole)
+    delta[64] = 5  # the offset delta: -3
+    batch = DefaultRecordBatch(bytes(delta))
+    assert records_of(batch, bytes(delta))[0].kafka_offset == next(batch).offset == -3
+    size = bytearray(whole)
+    size[67] = 5  # the value's size
+    with pytest.raises(CorruptRecordError):
+        records_of(DefaultRecordBatch(bytes(size)), bytes(size))
