@@ -53,6 +53,9 @@ class RestartPoints(Protocol):
     def found(self, point: RestartPoint) -> None:
         """A point of that source was found."""
 
+    def read_to(self, content_bytes: int, stored_bytes: int) -> None:
+        """The content up to there was decompressed, out of so many stored bytes."""
+
 
 class SetObjects(Protocol):
     """The objects that make a set, as they stand now, and a way into each."""
@@ -70,9 +73,11 @@ class SetObjects(Protocol):
 
         Raises ConfigError, SourceNotFoundError, SourceReadError."""
 
-    def open_piece(self, piece: Piece, byte_offset: int) -> Generator[bytes, None, None]:
+    def open_piece(
+        self, piece: Piece, byte_offset: int, points: RestartPoints | None = None
+    ) -> Generator[bytes, None, None]:
         """As `Source.read` of the piece, which must still be what it was pinned to. Nothing is
-        asked before the first chunk is. Callable from any thread."""
+        asked before the first chunk is. `points` are the piece's. Callable from any thread."""
 
 
 AttributeValue = str | int | Mapping[str, "AttributeValue"] | Sequence["AttributeValue"]

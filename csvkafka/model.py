@@ -101,6 +101,19 @@ class Position:
             return self.byte_offset
         return self.piece.stored_bytes + min(self.byte_offset, self.piece.size)
 
+    @property
+    def facts(self) -> dict[str, int]:
+        """What an observer is told of it: also the number of the piece, and the stored bytes of
+        those before it; both are 0 where one object is all."""
+        number = 0 if self.piece is None else self.piece.number
+        return {
+            "rows": self.row_count,
+            "bytes": self.source_bytes,
+            "piece": number,
+            "byte_offset": self.byte_offset,
+            "bytes_before": 0 if self.piece is None else self.piece.stored_bytes,
+        }
+
 
 START = Position(0, 0)
 

@@ -93,9 +93,9 @@ def run_load(
     file_set: FileSet | None = None
     if config.is_set:
         objects = set_objects(config, s3_client=s3_client, clock=asking)
-        file_set = FileSet(objects, ListChunks(spec.job_id, kept_in.item))
+        file_set = FileSet(objects, ListChunks(spec.job_id, kept_in.item), points.of_piece)
     source: Source = file_set or open_source(
-        config, s3_client=s3_client, points=points, clock=asking
+        config, s3_client=s3_client, points=points.of_piece(), clock=asking
     )
     with (
         closing(points),

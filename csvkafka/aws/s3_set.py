@@ -17,6 +17,7 @@ from csvkafka.aws.s3_listing import S3Listing
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, SystemClock
 from csvkafka.errors import ConfigError, SourceNotFoundError
+from csvkafka.interfaces import RestartPoints
 from csvkafka.model import Piece, SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
 from csvkafka.sets.manifest import SCHEME, Entry, read_manifest
@@ -97,11 +98,17 @@ class S3Set:
             raise ConfigError(self._nothing())
         return chain((first,), pieces)
 
-    def open_piece(self, piece: Piece, byte_offset: int) -> Generator[bytes, None, None]:
+    def open_piece(
+        self, piece: Piece, byte_offset: int, points: RestartPoints | None = None
+    ) -> Generator[bytes, None, None]:
         """See `interfaces.SetObjects`."""
         place = self._place
         pinned = SourceIdentity(place.bucket, piece.key, piece.etag, piece.size, piece.version_id)
-        return self._source(place.bucket, piece.key, pinned).read(byte_offset)
+        return self._source(place.bucket, piece.key, pinned, points=points).read(byte_offset)
+
+    def is_gzip(self, piece: Piece) -> bool:
+        """Whether the piece will be read as gzip."""
+        return self._source(self.bucket, piece.key).stored_as_known(piece.size).is_gzip
 
     def _source(
         self,
@@ -109,6 +116,7 @@ class S3Set:
         key: str,
         pinned: SourceIdentity | None = None,
         version: str | None = None,
+        points: RestartPoints | None = None,
     ) -> S3Source:
         return S3Source(
             bucket,
@@ -120,6 +128,7 @@ class S3Set:
             pinned=pinned,
             is_known=pinned is not None,
             compression=self._access.compression,
+            points=points,
             give_up_seconds=self._access.give_up_seconds,
             clock=self._clock,
         )

@@ -108,6 +108,10 @@ class S3Source:
         """How the object is stored, and what says so; after `identify`."""
         return self._stored_as
 
+    def stored_as_known(self, size: int) -> StoredAs:
+        """How an object of that size is stored, as far as is known without a HEAD."""
+        return self._find_out(size, ())
+
     def identify(self) -> SourceIdentity:
         """The object's identity now, by HEAD.
 
@@ -185,7 +189,7 @@ class S3Source:
 
     def _known(self, pinned: SourceIdentity | None) -> SourceIdentity:
         assert pinned is not None
-        self._stored_as = self._find_out(pinned.size, ())
+        self._stored_as = self.stored_as_known(pinned.size)
         return replace(pinned, is_gzip=self._stored_as.is_gzip)
 
     def _find_out(self, size: int, encodings: tuple[str, ...]) -> StoredAs:

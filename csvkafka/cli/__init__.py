@@ -5,6 +5,6 @@ sources, stores, testing/checker, testing/history, testing/inputs, testing/judgi
 testing/processes, testing/report, testing/stacks, wiring.
 Imported by: __main__.
 Read: program (the command `csvkafka`), options (made from the table of settings), load, set_list,
-dry_run, dry_run_view, load_view, progress_facts, status, verify, doctor, infer, generate, local,
+dry_run, dry_run_view, load_view, status, verify, doctor, infer, generate, local,
 demo, judge, output, bar.
 """

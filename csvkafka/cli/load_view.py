@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from csvkafka.cli.output import bytes_text, count_text, duration_text
-from csvkafka.cli.progress_facts import LoadProgress, reads_gzip
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.process.load_progress import LoadProgress
 
 REFRESH_PER_SECOND = 5
 
@@ -30,9 +30,7 @@ class LoadView:
     """Draws a run's progress below its log lines while it is entered, and leaves its last state."""
 
     def __init__(self, config: LoadConfig, logger: logging.Logger) -> None:
-        # How far a set is, the stored bytes of its files tell.
-        is_gzip = reads_gzip(config.spec.source_compression, config.source_uri)
-        self.progress = LoadProgress(is_gzip and not config.is_set)
+        self.progress = LoadProgress()
         self.report = self.progress.report
         self._title = f"{config.source_uri} → {config.spec.topic}"
         self._console = Console(file=cast(TextIO, QuietStream(sys.stdout)), highlight=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from functools import partial
 
-from csvkafka.interfaces import Observer, SetObjects
+from csvkafka.interfaces import Observer, RestartPoints, SetObjects
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Piece, SourceIdentity, Step
 from csvkafka.rows.pieces import OpenPiece
@@ -26,9 +26,16 @@ class FileSet:
     """The set of `objects`, whose list stands in `chunks`. Implements `interfaces.Source`; what it
     reads is the first piece."""
 
-    def __init__(self, objects: SetObjects, chunks: ListChunks) -> None:
+    def __init__(
+        self,
+        objects: SetObjects,
+        chunks: ListChunks,
+        points: Callable[[int], RestartPoints] | None = None,
+    ) -> None:
+        """`points` gives the restart points of the piece of that number."""
         self._objects = objects
         self._chunks = chunks
+        self._points = points
         self._frozen: FrozenList | None = None
 
     @property
@@ -69,7 +76,9 @@ class FileSet:
     def open_pieces(self, number: int) -> Generator[OpenPiece, None, None]:
         """The pieces from that number on, to be read."""
         for start, piece in self.frozen.starts(number):
-            yield OpenPiece(start, self._uri(piece), partial(self._objects.open_piece, piece))
+            points = None if self._points is None else self._points(start.number)
+            opener = partial(self._objects.open_piece, piece, points=points)
+            yield OpenPiece(start, self._uri(piece), opener)
 
     def _uri(self, piece: Piece) -> str:
         return f"s3://{self._objects.bucket}/{piece.key}"

@@ -45,10 +45,9 @@ def load_row_by_row(
     loop = _Loop(send_row, ledger, parts, stored.position, plan.source_uri)
     parts.observer.report(
         Step.SOURCE_OPENED,
-        rows=stored.position.row_count,
-        bytes=stored.position.byte_offset,
         size=stored.source.size,
         in_topic=0,
+        **stored.position.facts,
     )
     try:
         with closing(parts.source.read(stored.position.byte_offset)) as chunks:
@@ -157,9 +156,8 @@ class _Loop:
         self._stored_rows = self.reached.row_count
         self._parts.observer.report(
             Step.CHECKPOINT_STORED,
-            rows=self.reached.row_count,
-            bytes=self.reached.byte_offset,
             sent=self.reached.row_count,
+            **self.reached.facts,
         )
 
     def _tend_lease(self) -> None:

@@ -224,9 +224,9 @@ class Job:
             with closing(feed):
                 self._observer.report(
                     Step.SOURCE_OPENED,
-                    rows=start.position.row_count,
-                    bytes=start.position.source_bytes,
+                    **start.position.facts,
                     size=begun.definition.source.size,
+                    compressed=int(begun.definition.source.is_gzip),
                     in_topic=found.row_count,
                     **_files(start.position, begun.definition.source),
                 )

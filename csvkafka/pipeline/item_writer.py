@@ -201,9 +201,8 @@ class ItemWriter:
         stored = self._ledger.commit(checkpoint, self._lanes, completed=completed, release=release)
         self._observer.report(
             Step.CHECKPOINT_STORED,
-            rows=stored.checkpoint.position.row_count,
-            bytes=stored.checkpoint.position.source_bytes,
             sent=stored.checkpoint.total_sent,
+            **stored.checkpoint.position.facts,
         )
         return stored
 

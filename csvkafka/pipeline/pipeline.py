@@ -236,9 +236,7 @@ class Pipeline:
         return moved
 
     def _report_reached(self, reached: Position) -> None:
-        self._observer.report(
-            Step.BLOCK_ACKNOWLEDGED, rows=reached.row_count, bytes=reached.source_bytes
-        )
+        self._observer.report(Step.BLOCK_ACKNOWLEDGED, **reached.facts)
         if reached.piece is not None and reached.piece.number > self._file_number:
             self._file_number = reached.piece.number
             self._observer.report(

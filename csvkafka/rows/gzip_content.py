@@ -36,7 +36,7 @@ def gzip_content(
     point = None if points is None else points.begin(identity, byte_offset)
     if point is not None:
         stream = _stream_from(point, identity, open_stored, points)
-        chunks = _without(stream.read(), byte_offset - point.content_bytes)
+        chunks = _without(_read(stream, points), byte_offset - point.content_bytes)
         try:
             first = next(chunks, b"")
         except SourceCorruptError as error:
@@ -50,7 +50,7 @@ def gzip_content(
             check_reached(identity, byte_offset, stream.content_bytes)
             return
     stream = GzipStream(open_stored(0), identity.uri, points=points)
-    first, chunks = begun(stream.read(), FIRST_BYTES)
+    first, chunks = begun(_read(stream, points), FIRST_BYTES)
     stored_as.check_content(first, identity.uri)
     yield from _without(chain([first], chunks), byte_offset)
     check_reached(identity, byte_offset, stream.content_bytes)
@@ -80,6 +80,14 @@ def _stream_from(
         point.content_bytes,
     )
     return GzipStream(open_stored(stored_byte), identity.uri, start=point, points=points)
+
+
+def _read(stream: GzipStream, points: RestartPoints | None) -> Iterator[bytes]:
+    """The stream's chunks; `points` learn how far it has come."""
+    for chunk in stream.read():
+        if points is not None:
+            points.read_to(stream.content_bytes, stream.stored_bytes)
+        yield chunk
 
 
 def _without(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

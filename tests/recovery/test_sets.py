@@ -1,5 +1,5 @@
-"""Sets of files: kills at the freeze, between files and at the end; objects that come, go or change
-between two runs; headers that differ."""
+"""Sets of files: kills at the freeze, between files, behind a restart point and at the end; objects
+that come, go or change between two runs; headers that differ."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from csvkafka.model import Step
 from csvkafka.pipeline.pieces_ahead import PIECE_BYTES
+from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
 from tests.integration.flights import flights_csv
@@ -82,6 +83,71 @@ def test_f117_killed_inside_a_file(recovery_case: NewCase, step: Step, from_rows
     case = set_case(recovery_case)
     case.kill_at(step, from_rows=from_rows)
     case.run()
+    case.assert_once()
+
+
+def pieces_with_points(recovery_case: NewCase) -> RecoveryCase:
+    """A set of which two gzip files have restart points."""
+    settings = {"LOG_LEVEL": "INFO", "CHECKPOINT_INTERVAL": "500"}
+    return set_case(
+        recovery_case,
+        *(900, 20_000, 20_000, 40),
+        settings=settings,
+        point_bytes=300_000,
+        block_bytes=32_768,
+    )
+
+
+def kill_with_a_point(case: RecoveryCase, from_rows: int, key: str) -> str:
+    """Killed once a point of that file is stored. Nothing waits for a point's write: a kill may
+    come before it, and then another follows. Returns what the workers said."""
+    said = ""
+    while key not in str(case.stored_point()):
+        worker = case.start(CrashPoint(Step.BLOCK_ACKNOWLEDGED, from_rows=from_rows))
+        case.ends(worker, KILLED)
+        case.assert_midway()
+        said += worker.output()
+        from_rows += 1_500
+    return said
+
+
+def test_f117_killed_in_gzip_files_each_resume_begins_at_a_point_of_that_file(
+    recovery_case: NewCase,
+) -> None:
+    case = pieces_with_points(recovery_case)
+    _, second, third, _ = case.files
+    kill_with_a_point(case, 12_000, second)
+    said = kill_with_a_point(case, 28_000, third)
+    assert f"Reading s3://{BUCKET}/{second} from byte" in said
+    worker = case.run()
+    assert f"Reading s3://{BUCKET}/{third} from byte" in worker.output()
+    case.assert_once()
+
+
+def test_f117_gzip_files_under_random_kills(recovery_case: NewCase, kills: int, seed: int) -> None:
+    case, chance = pieces_with_points(recovery_case), random.Random(seed)
+    for _ in range(min(kills, 8)):
+        worker = case.start(settings={"CSVKAFKA_ENCODER": "python"}, pace_seconds=0.1)
+        worker.wait_for_step(Step.CHECKPOINT_STORED)
+        worker.lives_for(chance.uniform(0.0, 0.8))
+        assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
+    case.assert_midway()
+    case.run()
+    case.assert_once()
+
+
+def test_f117_a_point_of_the_file_before_is_not_used(recovery_case: NewCase) -> None:
+    case = pieces_with_points(recovery_case)
+    second, third = list(case.files)[1:3]
+    kill_with_a_point(case, 12_000, second)
+    point = case.stored_point()
+    case.kill_at(Step.CHECKPOINT_STORED, from_rows=32_000)
+    case.restore_point(point)
+    worker = case.run()
+    refused = f"No restart point of s3://{BUCKET}/{third} can be used: it is of"
+    assert f"{refused} s3://{BUCKET}/{second}, ETag" in worker.output()
+    assert point is not None
+    assert f"at byte {point['content_bytes']['N']} of its content" not in worker.output()
     case.assert_once()
 
 

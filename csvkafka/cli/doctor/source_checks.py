@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
 from csvkafka.errors import SourceCorruptError, counted
-from csvkafka.interfaces import Source
 from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Dialect, RestartPoint, SourceIdentity
@@ -48,7 +47,7 @@ def check_source(examination: Examination) -> Iterator[Finding]:
     stored = "gzip" if identity.is_gzip else "not compressed"
     yield Finding(Mark.OK, "source", stored, f"{source.stored_as.reason}; its first bytes agree")
     if identity.is_gzip:
-        yield _restart_finding(source, points)
+        yield _restart_finding(source.read(0), points)
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
     if look.failure is not None:
         text = examination.remedied(str(look.failure))
@@ -69,27 +68,35 @@ class _FirstPoint:
         """See `interfaces.RestartPoints`."""
         self.is_found = True
 
+    def read_to(self, content_bytes: int, stored_bytes: int) -> None:
+        """See `interfaces.RestartPoints`."""
 
-def _restart_finding(source: Source, points: _FirstPoint) -> Finding:
+
+def _restart_finding(
+    content: Generator[bytes, None, None], points: _FirstPoint, what: str = ""
+) -> Finding:
+    """`what` begins the text, for a file of a set."""
     read_bytes = 0
     try:
-        with closing(source.read(0)) as chunks:
+        with closing(content) as chunks:
             for chunk in chunks:
                 read_bytes += len(chunk)
                 if points.is_found or read_bytes >= PROBED_BYTES:
                     break
             else:
-                text = "so small that a resume may read it again from its start"
+                text = f"{what}so small that a resume may read it again from its start"
                 return Finding(Mark.OK, "source", text, "read to its end")
     except SourceCorruptError as error:
         return Finding(Mark.ERROR, "source", str(error), "its rows before that are sent")
     looked = f"a look for blocks and members in the first {bytes_text(read_bytes)} of its content"
     if points.is_found:
-        text = "a resume goes on from a restart point: the gzip data can be entered on the way"
+        text = (
+            f"{what}a resume goes on from a restart point: the gzip data can be entered on the way"
+        )
         return Finding(Mark.OK, "source", text, looked)
     text = (
-        "this gzip data has no way in but its start, as far as it was looked at: a resume reads "
-        "all before it again (it sends nothing twice)"
+        f"{what}this gzip data has no way in but its start, as far as it was looked at: a resume "
+        "reads all before it again (it sends nothing twice)"
     )
     return Finding(Mark.WARNING, "source", text, looked)
 
@@ -121,13 +128,13 @@ def _check_set(examination: Examination) -> Iterator[Finding]:
         f"{file_set.first_uri} is looked at; the others must have its columns",
         "each is compared when its turn comes",
     )
-    if any(piece.key.endswith(".gz") for piece in file_set.frozen.pieces()):
-        yield Finding(
-            Mark.WARNING,
-            "source",
-            "of a set, a gzip file is read again from its start to where a resume goes on (it "
-            "sends nothing twice)",
-        )
+    packed = (piece for piece in file_set.frozen.pieces() if objects.is_gzip(piece))
+    # The largest: a small one tells nothing of the others.
+    piece = max(packed, key=lambda each: each.size, default=None)
+    if piece is not None:
+        points = _FirstPoint()
+        content = objects.open_piece(piece, 0, points)
+        yield _restart_finding(content, points, f"{piece.key}, the largest gzip file: ")
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
 
 

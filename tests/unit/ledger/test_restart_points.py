@@ -37,6 +37,17 @@ class AtOnce(Executor):
         return future
 
 
+class Worker:
+    """One worker's keeper, and the points of a source that is one object."""
+
+    def __init__(self, keeper: RestartPointKeeper) -> None:
+        self.of_piece = keeper.of_piece
+        self.report = keeper.report
+        points = keeper.of_piece()
+        self.begin = points.begin
+        self.found = points.found
+
+
 class Workers:
     """Keepers of one job's points, one after the other or side by side."""
 
@@ -45,12 +56,12 @@ class Workers:
         self.time = VirtualTime()
         self.clock = VirtualClock(self.time)
 
-    def start(self, **actions: str) -> RestartPointKeeper:
+    def start(self, **actions: str) -> Worker:
         script = Script({name.replace("_", "-", 1): action for name, action in actions.items()})
         table = FakeTable(self.server, ITEM_ID, self.time, script)
-        return RestartPointKeeper(table, AtOnce(), self.clock)
+        return Worker(RestartPointKeeper(table, AtOnce(), self.clock))
 
-    def load_to(self, content_bytes: int, *points: int) -> RestartPointKeeper:
+    def load_to(self, content_bytes: int, *points: int) -> Worker:
         """A worker that read these points and stored a checkpoint there."""
         keeper = self.start()
         assert keeper.begin(SOURCE, 0) is None
@@ -59,9 +70,9 @@ class Workers:
         self.reached(keeper, content_bytes)
         return keeper
 
-    def reached(self, keeper: RestartPointKeeper, content_bytes: int) -> None:
+    def reached(self, keeper: Worker, content_bytes: int, piece: int = 0) -> None:
         self.clock.sleep(STORE_SECONDS)
-        keeper.report(Step.CHECKPOINT_STORED, bytes=content_bytes, rows=1, sent=1)
+        keeper.report(Step.CHECKPOINT_STORED, byte_offset=content_bytes, piece=piece)
 
     @property
     def item(self) -> Item:
@@ -103,7 +114,7 @@ def test_a_point_is_written_once_and_no_two_within_a_few_seconds(workers: Worker
     workers.reached(keeper, 160)
     assert number_of(workers.item) == 1
     workers.reached(keeper, 250)
-    keeper.report(Step.CHECKPOINT_STORED, bytes=350, rows=1, sent=1)
+    keeper.report(Step.CHECKPOINT_STORED, byte_offset=350, piece=0)
     assert (number_of(workers.item), point_of(workers.item, SOURCE)) == (2, point(200))
     workers.reached(keeper, 351)
     assert (number_of(workers.item), point_of(workers.item, SOURCE)) == (3, point(300))
@@ -246,4 +257,77 @@ def test_the_error_of_a_table_is_not_raised() -> None:
             raise CheckpointUnavailableError("no answer", has_answered=True)
 
     keeper = RestartPointKeeper(Broken(), AtOnce(), VirtualClock(VirtualTime()))  # type: ignore[arg-type]
-    assert keeper.begin(SOURCE, 5) is None
+    assert keeper.of_piece().begin(SOURCE, 5) is None
+
+
+def test_steps_go_on_with_the_stored_bytes_where_they_are_known(workers: Workers) -> None:
+    told: list[int | None] = []
+
+    class Seen:
+        def report(self, step: Step, **facts: int) -> None:  # noqa: ARG002
+            told.append(facts.get("stored_bytes"))
+
+    keeper = RestartPointKeeper(
+        FakeTable(workers.server, ITEM_ID, workers.time, Script({})),
+        AtOnce(),
+        workers.clock,
+        Seen(),
+    )
+    keeper.of_piece(3).read_to(500, 70)
+    for step in (Step.BLOCK_ACKNOWLEDGED, Step.CHECKPOINT_STORED):
+        for byte_offset in (499, 500, 600):
+            keeper.report(step, byte_offset=byte_offset, piece=3, bytes_before=1_000)
+    keeper.report(Step.LEASE_RENEWED)
+    assert told == [None, 1_070, 1_070, None, 1_070, 1_070, None]
+
+
+# -- sets ------------------------------------------------------------------------------------------
+
+THIRD = replace(SOURCE, key="third.csv.gz")
+
+
+def in_third_piece(workers: Workers) -> Worker:
+    """A worker that read two pieces ahead of its checkpoint, which is in the third (number 2)."""
+    keeper = workers.start()
+    first, third = keeper.of_piece(0), keeper.of_piece(2)
+    assert third.begin(THIRD, 0) is None
+    third.found(point(90))
+    assert first.begin(SOURCE, 0) is None
+    first.found(point(100))
+    first.found(point(200))
+    third.found(point(180))
+    return keeper
+
+
+def test_of_a_set_the_point_of_the_piece_with_the_checkpoint_is_stored(workers: Workers) -> None:
+    keeper = in_third_piece(workers)
+    workers.reached(keeper, 150, piece=0)
+    assert point_of(workers.item, SOURCE) == point(100)
+    workers.reached(keeper, 120, piece=2)
+    assert point_of(workers.item, THIRD) == point(90)
+    started = workers.start()
+    assert started.of_piece(2).begin(THIRD, 120) == point(90)
+    workers.reached(started, 121, piece=2)
+    assert number_of(workers.item) == 2
+
+
+def test_of_a_set_no_point_of_a_piece_before_the_checkpoints_is_stored_or_used(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    keeper = in_third_piece(workers)
+    workers.reached(keeper, 5_000, piece=1)
+    assert not workers.server.items
+    assert keeper.of_piece(1).begin(replace(SOURCE, key="second.csv.gz"), 5_000) is None
+    workers.reached(keeper, 95, piece=2)
+    assert workers.start().of_piece(3).begin(SOURCE, 5_000) is None
+    assert "it is of s3://bucket/third.csv.gz" in caplog.text
+
+
+def test_of_a_set_a_look_at_the_header_forgets_no_point(workers: Workers) -> None:
+    """A resume reads a piece's beginning first, and then goes to its place."""
+    workers.reached(in_third_piece(workers), 200, piece=2)
+    points = workers.start().of_piece(2)
+    for _ in range(2):
+        assert points.begin(THIRD, 0) is None
+        assert points.begin(THIRD, 200) == point(180)

@@ -64,3 +64,26 @@ def test_every_step_goes_on_to_the_observer() -> None:
     for step in steps:
         log.report(step)
     assert seen.steps == steps
+
+
+def test_of_a_set_and_of_a_compressed_object_the_lines_say_how_much_is_loaded(
+    messages: pytest.LogCaptureFixture,
+) -> None:
+    seconds = [100.0]
+    for more in ({"file": 1, "files": 4, "compressed": 0}, {"compressed": 1}):
+        log = LoadLog(clock=lambda: seconds[0])
+        log.report(Step.SOURCE_OPENED, rows=0, bytes=0, size=1_000, in_topic=0, **more)
+        for number in (1, 2):
+            seconds[0] += 10.0
+            facts = {"rows": 10 * number, "bytes": 0, "stored_bytes": 200 * number}
+            log.report(Step.BLOCK_ACKNOWLEDGED, **facts)
+            log.report(Step.CHECKPOINT_STORED, **facts, sent=0)
+        log.report(Step.COMPLETED, rows=50, sent=50)
+    assert [line for line in messages.messages if line.startswith("Progress")] == [
+        "Progress: 0 records sent (line 10), file 1 of 4, 20 %",
+        "Progress: 0 records sent (line 20), file 1 of 4, 40 %, about 30 s left",
+        "Progress: 0 records sent (line 50), file 4 of 4",
+        "Progress: 0 records sent (line 10), 20 %",
+        "Progress: 0 records sent (line 20), 40 %, about 30 s left",
+        "Progress: 0 records sent (line 50)",
+    ]

@@ -14,6 +14,7 @@ class Points:
     spacing_bytes: int
     start: RestartPoint | None = None
     all: list[RestartPoint] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
 
     def begin(self, source: SourceIdentity, byte_offset: int) -> RestartPoint | None:  # noqa: ARG002
         """See `interfaces.RestartPoints`."""
@@ -22,3 +23,7 @@ class Points:
     def found(self, point: RestartPoint) -> None:
         """See `interfaces.RestartPoints`."""
         self.all.append(point)
+
+    def read_to(self, content_bytes: int, stored_bytes: int) -> None:
+        """See `interfaces.RestartPoints`."""
+        self.places.append((content_bytes, stored_bytes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from csvkafka.model import Step
@@ -36,38 +36,51 @@ class Reached:
 class LoadProgress:
     """The numbers of a run, gathered from its steps; implements `interfaces.Observer`.
 
-    `clock` gives seconds. `is_gzip`: the source's size says nothing of how much is to come."""
+    `clock` gives seconds. Of a compressed source, `source_bytes` are the stored bytes as soon as
+    they are known; before that nothing says how much is to come."""
 
-    def __init__(self, is_gzip: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._is_gzip = is_gzip
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._is_content = False
         self._seen: deque[Reached] = deque()
         self.phase = "connecting"
         self.rows = self.source_bytes = self.size = 0
         self.file = self.files = 0
         """Which file of how many; 0 where the source is one object."""
+        self.is_compressed = False
 
     def report(self, step: Step, **facts: int) -> None:
         """See `interfaces.Observer`."""
         self.phase = _PHASES.get(step, self.phase)
         if step is Step.SOURCE_OPENED:
             self._seen.clear()
-            self.rows, self.source_bytes = facts["rows"], facts["bytes"]
+            self._reached(facts)
             self.size = facts["size"]
+            self.is_compressed = facts.get("compressed", 0) > 0
             self.file, self.files = facts.get("file", 0), facts.get("files", 0)
         elif step is Step.FILE_ACKNOWLEDGED:
             self.file = facts["file"]
         elif step is Step.COMPLETED:
-            self.rows = facts["rows"]
+            self.rows, self.file = facts["rows"], self.files
         elif step is Step.BLOCK_ACKNOWLEDGED:
-            self.rows, self.source_bytes = facts["rows"], facts["bytes"]
+            self._reached(facts)
             if self.phase.startswith("paused"):
                 self.phase = "loading"
+
+    def _reached(self, facts: Mapping[str, int]) -> None:
+        stored = facts.get("stored_bytes")
+        if (stored is None) != self._is_content:
+            # From content to stored bytes, or back: no rate can be told across that.
+            self._seen.clear()
+        self._is_content = stored is None
+        self.rows = facts["rows"]
+        self.source_bytes = facts["bytes"] if stored is None else stored
 
     @property
     def fraction(self) -> float | None:
         """How much of the source's bytes is loaded; None where that cannot be known."""
-        if self._is_gzip or not self.size or self.source_bytes > self.size:
+        is_content = self.is_compressed and self._is_content
+        if is_content or not self.size or self.source_bytes > self.size:
             return None
         return self.source_bytes / self.size
 
@@ -85,10 +98,3 @@ class LoadProgress:
         byte_rate = (self.source_bytes - before.source_bytes) / passed
         left = None if self.fraction is None or not byte_rate else bytes_left / byte_rate
         return (self.rows - before.rows) / passed, left
-
-
-def reads_gzip(source_compression: str, key: str) -> bool:
-    """Whether an object is read as gzip, as far as its key tells."""
-    return source_compression == "gzip" or (
-        source_compression == "auto" and key.lower().endswith(".gz")
-    )
