@@ -352,7 +352,7 @@ def _run_main() -> int:
             for warning in misspelt_variables(os.environ):
                 log.warning("%s", warning)
             config = LoadConfig.from_settings(os.environ)
-            if config.source_path is not None:
+            if not config.is_in_s3:
                 # The documented class is for an object in S3.
                 run_load(config, stop_signal=signals.requested)
                 return 0

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from csvkafka.compiled import compiled_module
 from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
 from csvkafka.config.settings import JOB, SETTINGS, SINK, Kind, Setting
-from csvkafka.config.source_place import local_path, with_source_spread
+from csvkafka.config.source_place import authorization, place_by_source, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
 from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
+from csvkafka.remote.place import RemotePlace
 from csvkafka.sets.selection import Globs, globs_of
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ HASH_KEY_BYTES = (16, 64)
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
     """One load, ready to run. `spec` is what the job is; the rest is how this run does it. With a
-    `source_path`, the CSV is that file, and bucket and key are empty; `s3_key` is empty too for a
-    set, which `s3_prefix` or `s3_manifest` names."""
+    `source_path` or a `remote` place, the CSV is there, and bucket and key are empty; `s3_key` is
+    empty too for a set, which `s3_prefix` or `s3_manifest` names."""
 
     s3_bucket: str
     s3_key: str
@@ -51,6 +52,8 @@ class LoadConfig:
     kafka: KafkaSettings
     spec: JobSpec
     source_path: Path | None = None
+    remote: RemotePlace | None = None
+    source_authorization: str | None = field(default=None, repr=False)
     s3_prefix: str | None = None
     s3_manifest: str | None = None
     s3_globs: Globs = Globs()  # noqa: RUF009 - frozen
@@ -69,13 +72,20 @@ class LoadConfig:
     @property
     def is_set(self) -> bool:
         """Whether the source is a set of objects."""
-        return not self.s3_key and self.source_path is None
+        return self.is_in_s3 and not self.s3_key
+
+    @property
+    def is_in_s3(self) -> bool:
+        """Whether the source is an object or a set of objects in S3."""
+        return self.source_path is None and self.remote is None
 
     @property
     def source_uri(self) -> str:
         """As `SourceIdentity.uri`: the object or file, or what names the set."""
         if self.source_path is not None:
             return f"file://{self.source_path}"
+        if self.remote is not None:
+            return self.remote.uri
         named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
         return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
 
@@ -94,9 +104,9 @@ class LoadConfig:
         """Reads and checks all settings. Raises ConfigError that names each missing or malformed
         variable, or what does not go together."""
         values = with_source_spread(values)
-        path = local_path(values)
+        place = place_by_source(values)
         given = _Given(values, SETTINGS)
-        checkpoint = _checkpoint(values, path)
+        checkpoint = _checkpoint(values, of_this_host=isinstance(place, Path))
         compiled_module()  # refuses an encoder that there is none of
         spec = JobSpec(
             job_id=given.text("JOB_ID"),
@@ -124,7 +134,9 @@ class LoadConfig:
         return cls(
             s3_bucket=given.optional("S3_BUCKET") or "",
             s3_key=given.optional("S3_KEY") or "",
-            source_path=path,
+            source_path=place if isinstance(place, Path) else None,
+            remote=place if isinstance(place, RemotePlace) else None,
+            source_authorization=authorization(given.optional("SOURCE_AUTHORIZATION")),
             checkpoint=checkpoint,
             kafka=_kafka_settings(given, values),
             spec=spec,
@@ -144,11 +156,13 @@ class LoadConfig:
         )
 
 
-def _checkpoint(values: Mapping[str, str], path: Path | None) -> CheckpointPlace:
+def _checkpoint(values: Mapping[str, str], *, of_this_host: bool) -> CheckpointPlace:
+    """A file of this host is the default for a source that is on this host, too: whatever others
+    can read, they would load a second time by a checkpoint of their own."""
     place = place_of(values)
     if place is not None:
         return place
-    if path is None:
+    if not of_this_host:
         raise ConfigError(
             "Missing environment variable DYNAMODB_TABLE (or CHECKPOINT); see csvkafka load --help"
         )

@@ -57,8 +57,14 @@ MOST_ENCODERS = 256
 SOURCE = (
     Setting(
         "SOURCE",
-        "The CSV by a path or URI, in S3_BUCKET's and S3_KEY's place: data.csv, file:///PATH or "
-        "s3://BUCKET/KEY.",
+        "The CSV by a path or URI, in S3_BUCKET's and S3_KEY's place: data.csv, file:///PATH, "
+        "s3://BUCKET/KEY, https://HOST/PATH, gs://BUCKET/OBJECT or azure://CONTAINER/BLOB.",
+    ),
+    Setting(
+        "SOURCE_AUTHORIZATION",
+        "Authorization header for a SOURCE by https://, such as `Bearer TOKEN`, or @FILE that "
+        "holds it.",
+        secret=True,
     ),
     Setting(
         "S3_BUCKET",

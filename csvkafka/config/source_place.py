@@ -1,4 +1,5 @@
-"""Where the CSV is: an object in S3 by its bucket and key or, by `SOURCE`, a file of this host."""
+"""Where the CSV is: an object in S3 by its bucket and key or, by `SOURCE`, a file of this host or
+an object elsewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +9,14 @@ from urllib.parse import unquote
 
 from csvkafka.config.settings import SETTINGS
 from csvkafka.errors import ConfigError
+from csvkafka.remote.place import SCHEMES, WEB, RemotePlace
 
 _S3, _FILE = "s3://", "file://"
+
+_FORMS = (
+    "s3://BUCKET/KEY, a path, file:///PATH, https://HOST/PATH, gs://BUCKET/OBJECT or "
+    "azure://CONTAINER/BLOB"
+)
 
 STDIN = ("-", "/dev/stdin", "/dev/fd/0")
 
@@ -21,7 +28,7 @@ def with_source_spread(values: Mapping[str, str]) -> dict[str, str]:
         return dict(values)
     bucket, _, key = source.removeprefix(_S3).partition("/")
     if not bucket or not key:
-        raise ConfigError(f"SOURCE must be s3://BUCKET/KEY, a path or file:///PATH, not {source!r}")
+        raise ConfigError(f"SOURCE must be {_FORMS}, not {source!r}")
     spread = {"S3_BUCKET": bucket, "S3_KEY": key}
     for variable, text in spread.items():
         if values.get(variable, text) not in (text, ""):
@@ -31,9 +38,15 @@ def with_source_spread(values: Mapping[str, str]) -> dict[str, str]:
     return {**values, **spread}
 
 
-def local_path(values: Mapping[str, str]) -> Path | None:
-    """The whole path of the file that SOURCE names; None if it names none. Raises ConfigError."""
+def place_by_source(values: Mapping[str, str]) -> Path | RemotePlace | None:
+    """The whole path of the file, or the object, that SOURCE names; None: it is in S3, or there is
+    none. Raises ConfigError."""
     source = values.get("SOURCE", "")
+    scheme, mark, _ = source.partition("://")
+    if values.get("SOURCE_AUTHORIZATION") and scheme not in WEB:
+        raise ConfigError(
+            "SOURCE_AUTHORIZATION is for a SOURCE by https://; leave it out, or name such a source"
+        )
     if not source or source.startswith(_S3):
         return None
     if source in STDIN:
@@ -41,15 +54,24 @@ def local_path(values: Mapping[str, str]) -> Path | None:
             f"SOURCE {source!r} is standard input, which cannot be read again from where a load "
             "stopped, so it cannot be resumed: write it to a file, and load that"
         )
-    if "://" in source and not source.startswith(_FILE):
-        raise ConfigError(f"SOURCE must be s3://BUCKET/KEY, a path or file:///PATH, not {source!r}")
+    remote = RemotePlace.parse(source) if mark and scheme in SCHEMES else None
+    if remote is None and mark and not source.startswith(_FILE):
+        raise ConfigError(f"SOURCE must be {_FORMS}, not one by {scheme}://")
+    _alone(values, source if remote is None else remote.uri)
+    return remote or _path(source)
+
+
+def _alone(values: Mapping[str, str], shown: str) -> None:
     names = (setting.variable for setting in SETTINGS)
     given = [name for name in names if name.startswith("S3_") and values.get(name)]
     if given:
         raise ConfigError(
-            f"SOURCE {source} and {' and '.join(given)} exclude each other; set one source, and "
+            f"SOURCE {shown} and {' and '.join(given)} exclude each other; set one source, and "
             "leave out (or unset) what belongs to the other"
         )
+
+
+def _path(source: str) -> Path:
     if not source.startswith(_FILE):
         return Path(source).expanduser().absolute()
     path = unquote(source.removeprefix(_FILE).removeprefix("localhost"))
@@ -58,3 +80,24 @@ def local_path(values: Mapping[str, str]) -> Path | None:
             f"SOURCE {source!r} names no file of this host: give its whole path, file:///PATH"
         )
     return Path(path)
+
+
+def authorization(text: str | None) -> str | None:
+    """The header's text, from a file if it is @FILE. Raises ConfigError, which never shows it."""
+    if text is None:
+        return None
+    where = "the value given"
+    if text.startswith("@"):
+        where = f"file {text[1:]}"
+        try:
+            text = Path(text[1:]).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"SOURCE_AUTHORIZATION: cannot read {where} ({error}); check it"
+            ) from error
+    if not text or not text.isascii() or not text.isprintable():
+        raise ConfigError(
+            f"SOURCE_AUTHORIZATION must be one line of ASCII, such as `Bearer TOKEN`; {where} is "
+            "none"
+        )
+    return text

@@ -36,10 +36,13 @@ def check_source(examination: Examination) -> Iterator[Finding]:
     identity = source.identify()
     version = "" if identity.version_id is None else f", version {identity.version_id}"
     size = bytes_text(identity.size)
-    if config.source_path is None:
-        pin, how = f"ETag {identity.etag}{version}", "HEAD of the object"
-    else:
+    if config.source_path is not None:
         pin, how = "size, time and a digest of both ends", "a look at the file"
+    elif config.remote is not None:
+        kind = "generation" if config.remote.scheme == "gs" else "ETag"
+        pin, how = f"{kind} {identity.etag}", "an answer of its server"
+    else:
+        pin, how = f"ETag {identity.etag}{version}", "HEAD of the object"
     yield Finding(Mark.OK, "source", f"{identity.uri}: {size}, pinned by {pin}", how)
     with closing(source.read(0)) as chunks:
         look = preview(chunks, config.spec.dialect, identity.uri)
