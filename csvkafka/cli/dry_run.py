@@ -11,10 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from csvkafka.aws.s3_source import S3Source
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError
-from csvkafka.files.local_source import LocalSource
 from csvkafka.job.dry_run import PlannedRecord, first_records
 from csvkafka.job.estimate import Estimate, Estimator
 from csvkafka.job.file_set import FileSet
@@ -187,15 +185,13 @@ class _File:
     ) -> None:
         self._spec = config.spec
         self._most_ranges = most_ranges
-        self._points = _LastPoint()
+        self._read_to = _ReadTo()
         pinned = None
         if piece is not None:
             config = replace(config, s3_key=piece.key, s3_prefix=None, s3_manifest=None)
             bucket, version = config.s3_bucket, piece.version_id
             pinned = SourceIdentity(bucket, piece.key, piece.etag, piece.size, version)
-        self.source: S3Source | LocalSource = open_source(
-            config, pinned=pinned, points=self._points
-        )
+        self.source = open_source(config, pinned=pinned, points=self._read_to)
         self.identity = self.source.identify()
         self._look: Preview | None = None
 
@@ -229,27 +225,29 @@ class _File:
                 return sampler.sampled_bytes
             if not self.identity.is_gzip:
                 return self.identity.size - header.byte_offset
-            point = self._points.last
-            if point is None:
+            if not self._read_to.stored_bytes:
                 return None
-            stored = self.identity.size * 8
-            return stored * point.content_bytes // point.stored_bits - header.byte_offset
+            share = self._read_to.content_bytes / self._read_to.stored_bytes
+            return round(self.identity.size * share) - header.byte_offset
 
         return content_bytes
 
 
-class _LastPoint:
-    """The last restart point that was found; implements `interfaces.RestartPoints`."""
+class _ReadTo:
+    """How far a compressed file was read; implements `interfaces.RestartPoints`."""
 
     spacing_bytes = POINT_SPACING_BYTES
 
     def __init__(self) -> None:
-        self.last: RestartPoint | None = None
+        self.content_bytes = self.stored_bytes = 0
 
     def begin(self, source: SourceIdentity, byte_offset: int) -> None:
         """See `interfaces.RestartPoints`."""
 
     def found(self, point: RestartPoint) -> None:
         """See `interfaces.RestartPoints`."""
-        if self.last is None or point.content_bytes > self.last.content_bytes:
-            self.last = point
+
+    def read_to(self, content_bytes: int, stored_bytes: int) -> None:
+        """See `interfaces.RestartPoints`."""
+        if content_bytes > self.content_bytes:
+            self.content_bytes, self.stored_bytes = content_bytes, stored_bytes
