@@ -60,14 +60,14 @@ class Bar:
         self._progress.stop()
 
     def phase(self, text: str, total: int) -> None:
-        """What begins now; `total` 0: nobody knows how much it is."""
+        """Says what begins now, and how much it is in all; `total` 0: nobody knows."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._begun_at, self._total = time.monotonic(), total
         self._task = self._progress.add_task(text, total=total or None, facts="")
 
     def reached(self, done: int) -> None:
-        """So much of it is done."""
+        """`done` of the phase's total is reached."""
         if self._task is None:
             return
         passed = time.monotonic() - self._begun_at
@@ -79,5 +79,5 @@ class Bar:
         self._progress.update(self._task, completed=done, facts=facts)
 
     def say(self, text: str) -> None:
-        """A line above the bar, which stays."""
+        """Prints a line above the bar; the line stays."""
         self._console.print(Text(text), soft_wrap=True)

@@ -96,7 +96,7 @@ class LoadView:
 
 
 class QuietStream(io.TextIOBase):
-    """Writes to a text stream whose failures shall disturb nobody."""
+    """Writes to a text stream, and ignores its failures."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
