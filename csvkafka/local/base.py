@@ -27,7 +27,7 @@ _TOPIC_TIMEOUT_SECONDS = 60.0
 
 
 class Stack(ABC):
-    """A running Kafka, S3 and DynamoDB. `broker_count` is the replication of new topics."""
+    """A running Kafka, S3 and DynamoDB. New topics are replicated to `broker_count` brokers."""
 
     broker_count: int
 
@@ -53,7 +53,7 @@ class Stack(ABC):
     def client(self, service: str) -> Any:
         """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at.
 
-        Who asks again is given the same one, which several threads may use."""
+        A second call returns the same client; several threads may use it."""
         return _client(service, self.aws_endpoint_url)
 
     def admin_client(self) -> KafkaAdminClient:

@@ -4,9 +4,9 @@
         stack.create_topic("rows")
         stack.create_bucket("data")
 
-It is ready when it says so (when `start` or `with` returns). Several at once do not meet: each has
-its own ports, folder and cluster id. When this process ends, killed or not, nothing of it is left
-running or on disk, except the cache of jars.
+It is ready when `start` returns, or when `with` is entered. Several stacks can run at once: each
+has its own ports, folder and cluster id. When this process ends, killed or not, nothing of the
+stack is left running or on disk, except the cache of jars.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EmbeddedStack(Stack):
     else the default of `releases`).
     `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
     `jvm_options` replace the brokers' (`BROKER_JVM_OPTIONS`, which favour a fast start: pass
-    ("-Xmx1g",) where throughput over minutes is measured). Not `has_aws`: Kafka alone.
+    ("-Xmx1g",) where throughput over minutes is measured). Without `has_aws` there is only Kafka.
     Memory: -Xmx and some 150 MB for each broker; 100 MB and three times the largest object for S3.
     """
 

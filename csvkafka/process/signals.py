@@ -14,9 +14,9 @@ from typing import Any, Self
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 LONGEST_STOP_SECONDS = 9.0
-"""So long after the first signal the process ends, whatever a function of the user's or a call that
-hangs is doing: less than the 10 seconds after which `docker stop` kills. A stop by itself takes up
-to 3 s for acknowledgements and 3 s for the last checkpoint."""
+"""How long after the first signal the process ends at the latest, whatever a function of the user's
+or a call that hangs is doing: less than the 10 seconds after which `docker stop` kills. A stop by
+itself takes up to 3 s for acknowledgements and 3 s for the last checkpoint."""
 
 
 def end_at_once_on_signals() -> None:
