@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import boto3
 import botocore.session
@@ -30,6 +31,27 @@ class Stack(ABC):
     """A running Kafka, S3 and DynamoDB. New topics are replicated to `broker_count` brokers."""
 
     broker_count: int
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Starts what is ours of it; returns when all of it can be used.
+
+        Raises: StackError, and then nothing is left running."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends and removes what is ours of it."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     @abstractmethod

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from csvkafka.errors import StackError
@@ -107,17 +106,6 @@ class EmbeddedStack(Stack):
         for broker in self._cluster.brokers if self._cluster is not None else ():
             broker.release_ports()
         self._guardian = self._cluster = self._aws = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def folder(self) -> Path:
