@@ -10,7 +10,6 @@ import contextlib
 import io
 import logging
 import sys
-from types import TracebackType
 from typing import Self, TextIO, cast
 
 from rich.console import Console, RenderableType
@@ -56,12 +55,7 @@ class LoadView:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
         self._logger.handlers = self._handlers
 

@@ -16,7 +16,6 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -157,12 +156,7 @@ class RecoveryCase:
             self.supervisor.close()
             self.view.close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def put_file(self, key: str, data: bytes) -> None:
