@@ -1,4 +1,4 @@
-"""CheckpointManager, the documented API over a job's item, for programs of one's own.
+"""CheckpointManager, the documented API over a job's item, for your own programs.
 
 It reads and writes the documented attributes and no others. `CSVToKafkaProcessor.process()` takes
 table, job and client from it, but reads and writes the item under conditions of its own
@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 
 class CheckpointManager:
-    """Progress of the job `job_id` in the DynamoDB table `table_name`; or in a checkpoint file, if
-    that is `sqlite:///PATH` (`sqlite` for one in the user's own folder)."""
+    """The progress of the job `job_id`, in the DynamoDB table `table_name`. If `table_name` is
+    `sqlite:///PATH`, it is in that checkpoint file (`sqlite`: in the one in the user's own
+    folder)."""
 
     def __init__(
         self, table_name: str, job_id: str, *, client: DynamoDBClient | None = None
@@ -78,11 +79,13 @@ class CheckpointManager:
         Raises botocore's ClientError if it could not be stored; JobOwnedError, which is a
         ClientError too, if the item belongs to a job of `CSVToKafkaProcessor.process()`;
         ConfigError if region or credentials are missing. With a checkpoint file, which must be
-        there, CheckpointError and JobOwnedError, which are no ClientErrors then."""
+        there, it raises CheckpointError or JobOwnedError instead, which are then no
+        ClientErrors."""
         self._store(line_number, total_sent, JobStatus.IN_PROGRESS)
 
     def mark_complete(self, total_lines: int) -> None:
-        """Stores that the job is done, all `total_lines` rows sent. Raises as the update does."""
+        """Stores that the job is done: all `total_lines` rows are sent. Raises as
+        `update_checkpoint`."""
         self._store(total_lines, total_lines, JobStatus.COMPLETED)
 
     def _store(self, line_number: int, total_sent: int, status: JobStatus) -> None:

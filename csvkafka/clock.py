@@ -49,8 +49,8 @@ class SystemClock:
 
 
 class InterruptibleClock(SystemClock):
-    """The host's clocks; `interrupt` is called several times in each second of sleep, and ends it
-    by raising."""
+    """The host's clocks; `interrupt` is called several times in each second of sleep; if it raises,
+    the sleep ends."""
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         super().__init__()

@@ -45,20 +45,21 @@ class CompiledEncoder(Protocol):
     def frame(
         self, data: bytes, offset: int, number: int, delta: int, rows: int, piece_bytes: int
     ) -> tuple[bytes, int, int]:
-        """At least `piece_bytes` of the records of the rows from `offset` on, at most `rows` of
-        them: these bytes, the offset behind their rows, how many rows. `number` is the first one's
-        `source_line`, `delta` its place in the batch."""
+        """The records of rows that begin at byte `offset`: at most `rows` of them, until there are
+        `piece_bytes` of records. Returns these bytes, the byte offset behind their rows, and how
+        many rows they are. `number` is the first one's `source_line`, `delta` its place in the
+        batch."""
         ...
 
     def frame_lanes(
         self, data: bytes, number: int, skips: Sequence[int]
     ) -> list[tuple[int, int, bytes]]:
-        """All rows of `data`: of each lane how many rows, how many records (without the `skips`
-        first ones), and the records."""
+        """Frames all rows of `data`. Returns of each lane how many rows it has, how many records
+        (without its first `skips`), and these records."""
         ...
 
     def skip(self, data: bytes, rows: int) -> int:
-        """The offset behind the first `rows` rows."""
+        """The byte offset behind the first `rows` rows."""
         ...
 
 
@@ -90,10 +91,10 @@ class CompiledModule(Protocol):
         row_overhead: int,
         limit: int,
     ) -> tuple[int, int]:
-        """The size and the number of the whole rows that `data` begins with, blank lines among and
-        behind them counted in: as many as fit into `limit`, where each costs `row_overhead` beside
-        its bytes, or the first one. Without `at_end`, a last row without a line end is not
-        whole."""
+        """The whole rows that `data` begins with: how many bytes they take (with blank lines among
+        and behind them), and how many they are. They are as many as fit into `limit` bytes, if each
+        counts `row_overhead` bytes more, but at least one. A last row without a line end is whole
+        only if `at_end`."""
         ...
 
     def is_utf8(self, data: bytes) -> bool:
@@ -109,10 +110,10 @@ class CompiledModule(Protocol):
         file: str,
         key: int,
     ) -> int:
-        """For the checker: how many of the first records (lists, as all three are, of Kafka offset,
-        key, value, headers) are the documented ones of the rows, whose `_source_line` is in
-        `lines`; `key` is the field that must be the record's key, -1: any key will do. Holds the
-        interpreter's lock."""
+        """For the checker: how many of the first `records` are the documented records of the
+        `rows`. All three arguments are lists; a record is its Kafka offset, key, value and headers;
+        `lines` has the `_source_line` of each row. `key` is the field that must be the record's
+        key; -1: any key will do. Holds the interpreter's lock."""
         ...
 
     def records_of(
@@ -125,7 +126,7 @@ class CompiledModule(Protocol):
 
 @cache
 def compiled_module() -> CompiledModule | None:
-    """The module; None where Python shall encode.
+    """The module; None where Python is to encode.
 
     Raises ConfigError for another value of CSVKAFKA_ENCODER, and for `compiled` where there is
     none."""

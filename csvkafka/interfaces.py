@@ -40,18 +40,18 @@ class Source(Protocol):
 
 
 class RestartPoints(Protocol):
-    """Where reading of a compressed object may begin, for whoever reads it. A point is looked for
-    each `spacing_bytes` of content."""
+    """Places from which a compressed object can be read. Whoever reads it looks for one after each
+    `spacing_bytes` of content."""
 
     @property
     def spacing_bytes(self) -> int: ...
 
     def begin(self, source: SourceIdentity, byte_offset: int) -> RestartPoint | None:
-        """Reading of `source` begins: the newest known point at or before `byte_offset` of its
-        content, None if there is none. Does not raise."""
+        """Called when reading of `source` begins. Returns the newest known point at or before
+        `byte_offset` of its content, None if there is none. Does not raise."""
 
     def found(self, point: RestartPoint) -> None:
-        """A point of that source was found."""
+        """Called when a point of that source was found."""
 
     def read_to(self, content_bytes: int, stored_bytes: int) -> None:
         """The content up to there was decompressed, out of so many stored bytes."""
@@ -98,7 +98,8 @@ class ItemChange:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A condition did not hold; `item` is what stands there (None: no item)."""
+    """A write was refused, because its condition did not hold; `item` is what stands there (None:
+    no item)."""
 
     item: Item | None
 
@@ -106,17 +107,18 @@ class Refused:
 class ItemTable(Protocol):
     """The one item of this job in the checkpoint store.
 
-    Each method blocks until the store answered or the retries are used up, and then raises
-    CheckpointError. A write may have been applied although it raised."""
+    Each method blocks until the store has answered. When the retries are used up, it raises
+    CheckpointError; a write may have been applied although it raised."""
 
     def get(self) -> Item | None:
         """The item by a consistent read; None if there is none."""
 
     def put_new(self, item: Item) -> Refused | None:
-        """Creates the item if there is none; None: created."""
+        """Creates the item if there is none, and then returns None."""
 
     def update(self, change: ItemChange) -> Refused | None:
-        """Applies the change if the item exists and `change.expect` holds; None: applied."""
+        """Applies the change if the item exists and `change.expect` holds, and then returns
+        None."""
 
 
 class StoredItem(ItemTable, Protocol):
@@ -138,7 +140,7 @@ class ItemStore(Protocol):
         """The item of that key, be there one or none. Touches nothing."""
 
     def create(self) -> bool:
-        """Makes the place if it is missing; False: it was there. Raises CheckpointError,
+        """Makes the place if it is missing; returns False if it was there. Raises CheckpointError,
         ConfigError."""
 
 
@@ -161,8 +163,8 @@ class Cluster(Protocol):
         read_uncommitted. `kafka_offset` may be past the end or before the log's start."""
 
     def knows_producer(self, lanes: Sequence[Lane], producer_id: int) -> Sequence[bool | None]:
-        """Whether the leader of each lane has state of the producer id; None: it does not tell
-        (the server cannot be asked, or we have not the right to)."""
+        """For each lane, whether its leader has state of the producer id; None: it does not tell
+        (the server cannot be asked, or we do not have the right to)."""
 
     def last_values(self, lane: Lane, record_count: int) -> Sequence[bytes]:
         """Values of up to the last `record_count` records, oldest first (adoption, F78)."""
@@ -190,8 +192,8 @@ class BlockFeed(Protocol):
     """Encoded blocks in file order, prepared ahead of the loop."""
 
     def take(self) -> EncodedBlock | None:
-        """The next block if it is ready, else None; raises what reading raised. After a block with
-        a `failure` nothing more is to be taken."""
+        """The next block if it is ready, else None; raises what reading raised. Must not be called
+        again after a block with a `failure`."""
 
     @property
     def exhausted(self) -> bool:

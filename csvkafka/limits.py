@@ -1,4 +1,4 @@
-"""How much at once, if no setting says otherwise, and how far Kafka's own numbers reach."""
+"""Limits and defaults: how much csvkafka does at once, and how far Kafka's own numbers reach."""
 
 MAX_BATCH_BYTES = 1_000_000
 """The largest batch of several rows on the wire; a little less than what brokers take by default.
@@ -13,13 +13,13 @@ MAX_RECORD_BYTES = 8_000_000
 RECORD_LIMIT_SETTING = "MAX_RECORD_BYTES"
 
 BLOCK_BYTES = 256 * 1024
-"""Source bytes of a block, by measurement (docs/performance.md): of more, the Python encoder's
-objects do not stay in the processor's cache; fewer make more batches, of which each costs loader
-and broker something."""
+"""Source bytes of a block, by measurement (docs/performance.md). With more, the Python encoder's
+objects do not stay in the processor's cache; with fewer there are more batches, and each costs
+loader and broker something."""
 
 POINT_SPACING_BYTES = 128 * 1024 * 1024
-"""Content between two restart points of a compressed source: ISA-L reads so much gzip in 0.1 to
-0.2 s. To find one costs some 0.03 s, and 0.15 s where there is none."""
+"""Content between two restart points of a compressed source: ISA-L decompresses that much in 0.1 to
+0.2 s. To find a point costs about 0.03 s, and 0.15 s where there is none."""
 
 ENCODE_THREADS = 2
 """Threads that encode blocks, by measurement on two cores (docs/performance.md)."""

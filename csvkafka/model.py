@@ -36,11 +36,11 @@ class Dialect:
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
     """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored
-    bytes. `is_gzip`: what is read is the decompressed stream, whose length nothing tells.
+    bytes. `is_gzip`: what is read is the decompressed stream, and nothing tells how long that is.
 
-    With the `scheme` "file" a file of this machine: its path without the first slash is the `key`,
-    and what stands for an ETag is `files/local_source`'s. With `files`, a set of so many objects
-    instead: `key` is what names the set (a prefix, or its manifest), `etag` the digest of its
+    With the `scheme` "file" it is a file of this machine: its path without the first slash is the
+    `key`, and `files/local_source` says what stands for an ETag. With `files` it is a set of that
+    many objects: `key` is what names the set (a prefix, or its manifest), `etag` the digest of its
     frozen list, `size` that of all objects together."""
 
     bucket: str
@@ -73,7 +73,7 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class PieceStart:
     """Where a piece begins in its set: before it are `number` pieces, which hold `row_count` rows
-    in `stored_bytes`. `size` is its own, in stored bytes."""
+    and take `stored_bytes`. `size` is that of the piece itself, in stored bytes."""
 
     number: int = 0
     row_count: int = 0
@@ -96,7 +96,8 @@ class Position:
 
     @property
     def source_bytes(self) -> int:
-        """`byte_offset`; in a set the stored bytes before it, of compressed pieces by about."""
+        """`byte_offset`; in a set, how many stored bytes of the set are before it (about, if its
+        piece is compressed)."""
         if self.piece is None:
             return self.byte_offset
         return self.piece.stored_bytes + min(self.byte_offset, self.piece.size)
@@ -122,9 +123,10 @@ START = Position(0, 0)
 class RestartPoint:
     """A place of a compressed object from which it can be read without what is before it.
 
-    `stored_bits` of the object come before it, `content_bytes` of its content. Inside of a gzip
-    member it is where a block begins: `window` is the content before it, as far back as blocks
-    refer; `member_bytes` (more than 0) and `checksum` (CRC-32) are of the member's content so far.
+    Before it are `stored_bits` bits of the object and `content_bytes` of its content. If it is
+    inside a gzip member, a block begins there: `window` is the content before it, as far back as a
+    block may refer (32 KiB); `member_bytes` (more than 0) and `checksum` (CRC-32) are the size and
+    checksum of the member's content so far.
     """
 
     stored_bits: int
@@ -174,11 +176,11 @@ class EncodedBatch:
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
     """What a block became. `batches` are in order inside each lane. `rows_by_lane[i]` counts the
-    rows of lane i in this block, those included that were skipped as already in the topic.
+    rows of lane i in this block, also those that were skipped because the topic has them already.
 
-    `failure` is why the row after `end` cannot become a record: the load ends with it, once all
-    rows before are in the topic. The block has no row at all if that is its first. `set_aside`
-    names the first rows of the block that are dead letters, and why."""
+    `failure` says why the row after `end` cannot become a record: the load ends with it, once all
+    rows before are in the topic. If that row is the block's first, the block has no rows.
+    `set_aside` names the first rows of the block that are dead letters, and why."""
 
     end: Position
     rows_by_lane: tuple[int, ...]
@@ -223,9 +225,9 @@ class EncodePlan:
 
     `lane_count` data lanes, and one more (the last index) for dead letters if `bad_rows` says so.
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
-    `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` one of a single
-    row, by what `record_limit` names; `block_bytes` the source bytes of a block. `table` is the
-    declared table, which then names the key columns too."""
+    `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` a batch of one
+    row (`record_limit` names the setting that says so), `block_bytes` the source bytes of a block.
+    `table` is the declared table, which then names the key columns too."""
 
     header: tuple[str, ...]
     source_uri: str
@@ -245,8 +247,8 @@ class EncodePlan:
 
 @dataclass(frozen=True, slots=True)
 class ProducerIdentity:
-    """The job's one producer id, for life, and an epoch of it: the one that the cluster gave it
-    with, in which every lane begins, or a later one of a lane."""
+    """The job's one producer id, for life, and an epoch of it. Every lane begins in the epoch that
+    the cluster gave with the id; a lane may be in a later one."""
 
     producer_id: int
     producer_epoch: int
@@ -266,11 +268,11 @@ FIRST_EPOCH = LaneEpoch(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class LaneProgress:
-    """`next_sequence`: number of our records in the lane (not reduced mod 2^31), so the next one's
-    number; `next_kafka_offset`: the Kafka offset after our last one.
+    """`next_sequence`: how many records of ours the lane has, which is the next one's number (not
+    reduced mod 2^31); `next_kafka_offset`: the Kafka offset after our last one.
 
-    `epochs`, oldest first: the last is the present one, under which the next record is sent. Those
-    before are known as far back as their records may have to be told from others."""
+    `epochs`, oldest first: the last is the present one, under which the next record is sent.
+    Earlier ones are kept as long as their records may have to be recognised."""
 
     next_sequence: int
     next_kafka_offset: int
@@ -362,8 +364,8 @@ class ProduceOutcome:
 class TopicFacts:
     """What the cluster says of a topic. `topic_id` is the cluster's UUID for this very topic as
     text; `config` holds the topic's effective settings by Kafka's names. `rights` are the ACL
-    operations that `principal` has on it, None if the cluster did not tell. `forgets_after_ms`:
-    the broker forgets a producer id so long after its last record; None if it did not tell."""
+    operations that `principal` has on it, None if the cluster did not tell. `forgets_after_ms`: how
+    long after its last record the broker forgets a producer id; None if it did not tell."""
 
     cluster_id: str
     topic_id: str

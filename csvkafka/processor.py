@@ -56,13 +56,13 @@ DOCUMENTED_ATTRIBUTES = (
 class CSVToKafkaProcessor:
     """Loads one CSV object from S3 into a Kafka topic: the documented class.
 
-    `process()` sends in bulk, exactly once. An own `_send_to_kafka`, a subclass's or one set on
-    class or instance, is called for each row instead, in order: slower, and rows since the last
-    checkpoint come again after a kill. To change rows and keep both speed and promise, pass
-    `transform`.
+    `process()` sends in bulk, exactly once. If `_send_to_kafka` is your own (of a subclass, or set
+    on the class or an instance), it is called for each row instead, in order. That is slower, and
+    rows since the last checkpoint come again after a kill. To change rows and keep both speed and
+    promise, pass `transform`.
 
-    Attributes that are set before `process()` count; while it runs they cannot be set. A `producer`
-    that is set is for an own `_send_to_kafka` to send by; it is closed when `process()` ends."""
+    Attributes may be set before `process()`; while it runs they cannot. A `producer` that you set
+    is only used if your own `_send_to_kafka` sends by it; it is closed when `process()` ends."""
 
     _running = False
 
@@ -79,7 +79,7 @@ class CSVToKafkaProcessor:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """`kafka_bootstrap_servers` is `host:port,host:port`; `checkpoint_interval` counts records.
-        `settings` holds further ones by the names of their environment variables, such as
+        `settings` holds further settings by the names of their environment variables, such as
         {"KEY_COLUMN": "id"} (`csvkafka load --help` lists them). Touches no network.
 
         Raises ConfigError."""
@@ -204,7 +204,7 @@ class CSVToKafkaProcessor:
 
     def _own_sender(self) -> RowSender | None:
         """`_send_to_kafka`, whatever is bound to that name now; None if it is the documented one,
-        for which sending in bulk stands."""
+        which is replaced by sending in bulk."""
         bound = self._send_to_kafka
         return None if getattr(bound, "__func__", None) is _DOCUMENTED_SENDER else bound
 

@@ -19,8 +19,8 @@ ANSWERING_SECONDS = 300.0
 """How long a service that has answered once may fail or throttle, without any progress."""
 
 UNREACHED_SECONDS = 5.0
-"""How long one that never answered is tried: most likely its name, port, region or endpoint was
-mistyped, and whoever typed it should hear of it within ten seconds, the last try included."""
+"""How long a service that never answered is tried. Most likely its name, port, region or endpoint
+was mistyped, and whoever typed it should hear of it within ten seconds, the last try included."""
 
 
 class Patience:
@@ -51,7 +51,8 @@ class Patience:
         self._delay_seconds = self._first_delay_seconds
 
     def wait(self, limit_seconds: float | None = None) -> bool:
-        """Call after a failure. Sleeps, then True: try again; False, at once: time is up.
+        """Call after a failure. Sleeps, and returns True: try again. Returns False at once if the
+        time is up.
 
         `limit_seconds` bounds it more closely, from the first try on, the time of tries included.
         """
@@ -69,7 +70,7 @@ class Patience:
 
 
 SAID_AGAIN_SECONDS = 60.0
-"""What lasts is said again after so long."""
+"""A failure that lasts is said again after this many seconds."""
 
 
 class Complaint:

@@ -59,9 +59,9 @@ def run_load(
 ) -> JobResult:
     """Loads what is not loaded yet of one job; returns when it is complete.
 
-    `observer` learns each step; `stop_signal` returns a signal's number once the run shall stop.
-    `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row in place of
-    csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
+    `observer` learns each step; `stop_signal` returns a signal's number once the run is to stop,
+    None before. `item` and `s3_client` bring clients of the caller's own; `send_row` sends each row
+    in place of csvkafka. Raises errors of `csvkafka.errors`, StoppedError after a signal."""
     spec = replace(config.spec, one_by_one=send_row is not None)
     if config.encode_workers and spec.transform is not None:
         check_portable(spec.transform)

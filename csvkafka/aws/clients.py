@@ -40,7 +40,7 @@ class FailureKind(StrEnum):
 
 
 MAX_CONNECTIONS = 16
-"""As many objects of a set are read at once."""
+"""Connections of one client, and so how many objects of a set are read at the same time."""
 
 _CREDENTIAL_CODES = frozenset(
     (
@@ -146,8 +146,8 @@ def error_code(error: Exception) -> str:
 
 
 def is_from_aws(error: Exception) -> bool:
-    """The error is an answer of AWS: it has a code (for one without, the SDK takes its HTTP status
-    for the code), or the number that AWS gives each request."""
+    """Whether AWS itself answered with this error: it has a code (if the answer has none, the SDK
+    takes the HTTP status for it), or the number that AWS gives each request."""
     code = error_code(error)
     response: dict[str, Any] = getattr(error, "response", None) or {}
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
@@ -188,9 +188,9 @@ def s3_client(
 
     Endpoint, region and credentials that are not given come from the usual places of boto3
     (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, profiles, roles).
-    `read_timeout_seconds` bounds the wait for the next byte. `max_attempts` counts the first try:
-    whoever reads has a patience of its own, which logs each try.
-    Raises ConfigError if region or credentials are missing.
+    `read_timeout_seconds` bounds the wait for the next byte. `max_attempts` counts the first try,
+    too: a caller that reads tries again by itself, and logs each try. Raises ConfigError if region
+    or credentials are missing.
     """
     # Ranges carry no checksum of their own; asking for one only invites a false alarm.
     settings = _settings(
@@ -219,9 +219,9 @@ def dynamodb_client(
 ) -> DynamoDBClient:
     """A client for DynamoDB whose calls end after about `call_seconds`, retries included.
 
-    Two tries; the SDK sleeps at most 1 s between them, the rest is shared by the tries.
-    Places of endpoint, region and credentials as for `s3_client` (AWS_ENDPOINT_URL_DYNAMODB).
-    Raises ConfigError if region or credentials are missing.
+    There are two tries. The SDK sleeps at most 1 s between them, and they share the rest of the
+    time. Endpoint, region and credentials come from the same places as for `s3_client`
+    (AWS_ENDPOINT_URL_DYNAMODB). Raises ConfigError if region or credentials are missing.
     """
     attempts = 2
     try_seconds = max(call_seconds - 1.0, 0.2) / attempts

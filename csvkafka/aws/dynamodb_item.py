@@ -2,10 +2,10 @@
 
 Every name goes through ExpressionAttributeNames (status, timestamp, source, owner, counter, token
 and offset are reserved words of DynamoDB). Each call is bounded by its client's timeouts and
-retries (`clients.py`: about 9 s) and then raises CheckpointError, of the kind
-CheckpointUnavailableError if asking again may help (`retry.until_table_answers`). If the reply to a
-write was lost, the SDK sends the write again, and its own condition may then refuse it. `Refused`
-carries the item, so that the caller can recognise its own write.
+retries (`clients.py`: about 9 s). Then it raises CheckpointError, or CheckpointUnavailableError if
+asking again may help (`retry.until_table_answers`). If the reply to a write was lost, the SDK sends
+the write again, and its own condition may then refuse it. `Refused` carries the item, so that the
+caller can recognise its own write.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class DynamoDbItem:
         return _item_of(answer)
 
     def put_new(self, item: Item) -> Refused | None:
-        """Creates the item if there is none; None: created. Raises CheckpointError."""
+        """Creates the item if there is none, and then returns None. Raises CheckpointError."""
         return self._write(
             "PutItem",
             self.client.put_item,
@@ -68,7 +68,7 @@ class DynamoDbItem:
         )
 
     def update(self, change: ItemChange) -> Refused | None:
-        """Applies the change if the item exists and `change.expect` holds; None: applied.
+        """Applies the change if the item exists and `change.expect` holds, and then returns None.
 
         Raises CheckpointError."""
         return self._write(
@@ -76,8 +76,8 @@ class DynamoDbItem:
         )
 
     def check_writes(self) -> None:
-        """Asks for the rights to create and to change an item, by writes whose condition no item
-        that is missing can meet; `job_id` must name none. Raises CheckpointError."""
+        """Finds out whether we may create and change an item, by writes whose conditions cannot
+        hold if there is no item; so `job_id` must name none. Raises CheckpointError."""
         self.update(ItemChange(set={"status": "checked"}))
         self._write(
             "PutItem",
@@ -181,7 +181,8 @@ _OUR_KEY = f"{KEY} (S, HASH)"
 def create_table(table_name: str, client: DynamoDBClient) -> bool:
     """Creates the checkpoint table (on-demand billing) and waits until it is active.
 
-    False: it was there already. Raises ConfigError if that one has another key, CheckpointError.
+    Returns False if it was there already. Raises ConfigError if that table has another key, and
+    CheckpointError.
     """
     existed = False
     try:

@@ -55,8 +55,9 @@ class S3Listing:
             yield from map(_listed, page.get("Contents", ()))
 
     def named(self, keys: Sequence[str]) -> Iterator[ListedObject]:
-        """Those of `keys`, which rise, that are there. A page is asked for only if it may hold one
-        of them: that is one request for each thousand, and at most one for each key."""
+        """The objects of `keys` (in rising order) that are there. A page is asked for only if it
+        may hold one of them: that is one request for each thousand, and at most one for each
+        key."""
         if not keys:
             return
         prefix = _common_beginning(keys[0], keys[-1])

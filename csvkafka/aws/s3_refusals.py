@@ -41,8 +41,8 @@ _REGION = re.compile(r"expecting '([\w-]+)'")
 
 @dataclass(frozen=True, slots=True)
 class ObjectRequest:
-    """One object as each request names it; `more` goes with every HEAD and GET (version, payer,
-    the customer's key)."""
+    """One object as each request names it; `more` holds further arguments of every HEAD and GET
+    (version, payer, the customer's key)."""
 
     bucket: str
     key: str
@@ -59,7 +59,7 @@ class ObjectRequest:
 
 
 def in_own_words(client: S3Client, asked: ObjectRequest, error: Exception) -> Exception:
-    """The refusal with S3's code, if `error` is one of a HEAD that came without; else `error`."""
+    """The refusal with S3's code, if `error` answered a HEAD and has none; else `error` itself."""
     code = aws.error_code(error)
     if not code.isdecimal() or aws.http_status_of(error) not in _ASKED_AGAIN:
         return error
@@ -85,8 +85,8 @@ def refusal(
     *,
     has_answered: bool = True,
 ) -> CsvKafkaError:
-    """What `error`, answered to `request` (such as `GET from byte 0`), becomes. `has_answered`: the
-    service is there."""
+    """The error to raise for `error`, which answered `request` (such as `GET from byte 0`).
+    `has_answered`: S3 has answered at least once, so the service is there."""
     from botocore.exceptions import NoCredentialsError, ParamValidationError
 
     name, cause = asked.name, aws.describe(error)

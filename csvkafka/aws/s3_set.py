@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 MANIFEST_BYTES = 64 * 1024 * 1024
-"""A manifest may be so large; reading it takes about six times as much memory."""
+"""The largest manifest, in bytes; reading it takes about six times as much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Access:
 
 
 class S3Set:
-    """The objects of `place`. `left_out` tells of those that the last `pieces` did not take."""
+    """The objects of `place`. `left_out` says which objects the last call of `pieces` did not
+    take."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class S3Set:
         return place.prefix if place.prefix is not None else self._manifest()[1]
 
     def pieces(self) -> Iterator[Piece]:
-        """See `interfaces.SetObjects`. Raises ConfigError too if there is none."""
+        """See `interfaces.SetObjects`. Raises ConfigError too if there is no piece."""
         self.left_out = LeftOut(self._keys_shown)
         place = self._place
         if place.prefix is not None:

@@ -42,8 +42,9 @@ log = logging.getLogger(__name__)
 
 _FIRST_PIECE_BYTES = 4_096
 _PIECE_BYTES = 131_072
-"""What one socket read asks for, from the first to the largest: each that succeeds allows one twice
-as large. What a read had when its connection broke is fetched again."""
+"""How many bytes one socket read asks for, the first one and the largest one: after each that
+succeeds, the next may be twice as large. What a read had when its connection broke is fetched
+again."""
 
 
 class Compression(StrEnum):
@@ -78,12 +79,13 @@ class S3Source:
         clock: Clock | None = None,
     ) -> None:
         """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
-        "requester" where who asks pays; `customer_key` has the 32 bytes of an SSE-C key. `pinned`
-        is the identity that the object must still have; `is_known`: a listing gave it, so no HEAD
-        is sent before a read, and whether it is gzip its key alone tells. `points` are asked where
-        reading a gzip object may begin, and told of such places. `give_up_seconds` bounds the time
-        without a new byte while S3 fails (`UNREACHED_SECONDS`, as long as it never answered).
-        Without `client`, one is made by `aws.s3_client`."""
+        "requester" where the one who asks pays; `customer_key` has the 32 bytes of an SSE-C key.
+        `pinned` is the identity that the object must still have; `is_known`: that identity is from
+        a listing, so no HEAD is sent before a read, and the key alone tells whether the object is
+        gzip. `points` says where reading of a gzip object may begin, and is told of further such
+        places. `give_up_seconds` bounds the time without a new byte while S3 fails
+        (`UNREACHED_SECONDS` until it has answered once). Without `client`, one is made by
+        `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client

@@ -1,8 +1,8 @@
 """Whether what answers is AWS at all.
 
 A mistyped endpoint or region may lead to a web server, a proxy's page, or an emulator that fails on
-a region that there is none of. They answer with HTML, which the SDK would take for an error of S3
-or DynamoDB that may pass, or even for a success.
+a region that does not exist. They answer with HTML, which the SDK would take for an error of S3 or
+DynamoDB that may pass, or even for a success.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class StrangerError(OSError):
 
 
 def refuse_strangers(client: S3Client | DynamoDBClient) -> None:
-    """Makes each call of `client` raise StrangerError where something else than AWS answers."""
+    """Makes each call of `client` raise StrangerError where something other than AWS answers."""
     client.meta.events.register("after-call", _check_answer)
 
 

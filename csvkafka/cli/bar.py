@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Self, TextIO, cast
 
 from rich.console import Console
@@ -51,23 +50,18 @@ class Bar:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def phase(self, text: str, total: int) -> None:
-        """What begins now; `total` 0: nobody knows how much it is."""
+        """Says what begins now, and how much it is in all; `total` 0: nobody knows."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._begun_at, self._total = time.monotonic(), total
         self._task = self._progress.add_task(text, total=total or None, facts="")
 
     def reached(self, done: int) -> None:
-        """So much of it is done."""
+        """`done` of the phase's total is reached."""
         if self._task is None:
             return
         passed = time.monotonic() - self._begun_at
@@ -79,5 +73,5 @@ class Bar:
         self._progress.update(self._task, completed=done, facts=facts)
 
     def say(self, text: str) -> None:
-        """A line above the bar, which stays."""
+        """Prints a line above the bar; the line stays."""
         self._console.print(Text(text), soft_wrap=True)

@@ -38,7 +38,7 @@ from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 
 SET_FILES = 10
-"""Of a set, so many files are looked at, evenly spread over it."""
+"""How many files of a set are looked at; they are spread evenly over the set."""
 
 POINT_SPACING_BYTES = 1 << 20
 """So often it is noted how much of a gzip file so much content was."""

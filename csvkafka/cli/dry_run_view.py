@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from csvkafka.job.estimate import Estimate
 
 VALUE_CHARACTERS = 1_000
-"""So much of a value is shown on a terminal."""
+"""How many characters of a value are shown on a terminal."""
 
 
 def print_json(run: DryRun, config: LoadConfig) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import io
 import logging
 import sys
-from types import TracebackType
 from typing import Self, TextIO, cast
 
 from rich.console import Console, RenderableType
@@ -54,12 +53,7 @@ class LoadView:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
         self._logger.handlers = self._handlers
 
@@ -94,7 +88,7 @@ class LoadView:
 
 
 class QuietStream(io.TextIOBase):
-    """Writes to a text stream whose failures shall disturb nobody."""
+    """Writes to a text stream, and ignores its failures."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

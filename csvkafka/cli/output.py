@@ -35,7 +35,8 @@ def report_error(error: Exception | str) -> None:
 
 
 def report_unexpected(error: Exception) -> None:
-    """What none of our errors foresaw: a line, and the traceback for whoever debugs."""
+    """Says an exception that is none of our errors: one line, and the traceback for whoever
+    debugs."""
     report_error(
         f"{type(error).__name__}: {error}: this is a defect of csvkafka, please report it "
         f"({LOG_LEVEL_VARIABLE}=DEBUG shows the traceback)"

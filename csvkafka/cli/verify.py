@@ -83,7 +83,8 @@ def command(
     isolation: str, exclusive: bool, by_content: bool, so_far: bool, as_json: bool, **options: Any
 ) -> int:
     """Compares every record of a job's topic with every row of its source: position, content and
-    order. Which version of the object, and whether the load is complete, its item tells."""
+    order. The job's item tells which version of the object it is, and whether the load is
+    complete."""
     try:
         verdicts = _verdicts(
             _LEVELS if isolation == "both" else (isolation,),

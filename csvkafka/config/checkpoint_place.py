@@ -48,8 +48,8 @@ class CheckpointPlace:
 
     @classmethod
     def named(cls, name: str) -> CheckpointPlace:
-        """The place that is given where the specification has a table's name, which holds no `:`:
-        such a name, or what `CHECKPOINT` takes for a file. Raises ConfigError."""
+        """What is given where the specification has a table's name: the name of a table (it holds
+        no `:`), or a file as `CHECKPOINT` names it. Raises ConfigError."""
         if name == DEFAULT_FILE or name.startswith((_FILE, _TABLE)):
             return cls.parse(name)
         return cls(name)

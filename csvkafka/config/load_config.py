@@ -37,7 +37,7 @@ CUSTOMER_KEY_BYTES = 32
 """S3 encrypts by AES-256 only."""
 
 HASH_KEY_BYTES = (16, 64)
-"""Of fewer, a hash could be undone by trying all; BLAKE2b takes no more."""
+"""Fewest and most: with fewer, a hash could be undone by trying all keys; BLAKE2b takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class LoadConfig:
 
     @classmethod
     def of_source(cls, values: Mapping[str, str]) -> LoadConfig:
-        """As `from_settings`, for who only reads the source: nothing else need be given, and what
-        is, is not looked at."""
+        """As `from_settings`, for a command that only reads the source: no other setting is needed,
+        and none is looked at."""
         of_others = {setting.variable for setting in (*SINK, *JOB)}
         needed = {setting.variable: "none:9092" for setting in SINK if setting.required}
         needed |= {"DYNAMODB_TABLE": "none", "ON_BAD_ROW": "stop"}

@@ -29,8 +29,8 @@ class Setting:
     """One setting. `default` is text as in the environment; None: there is none. `secret` values
     are never shown. `choices` bound the text, if there are any.
 
-    Empty text says "none" to a setting without default, and is refused for the others, but for one
-    that `may_be_empty`: there it is a value of its own. One that is `required` may be missing or
+    For a setting without default, empty text means "none". For one that `may_be_empty` it is a
+    value of its own. For all others it is refused. A setting that is `required` may be missing or
     empty if one of `unless` is given."""
 
     variable: str
@@ -52,7 +52,7 @@ class Setting:
 
 
 MOST_ENCODERS = 256
-"""More threads or processes than any machine has use for are a slip."""
+"""The most threads or processes: a number that no machine has use for is a slip."""
 
 SOURCE = (
     Setting(

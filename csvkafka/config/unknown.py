@@ -17,13 +17,14 @@ _KNOWN = {setting.variable for setting in SETTINGS}
 _PREFIXES = {variable.partition("_")[0] for variable in _KNOWN}
 
 REFUSED_LIKENESS, WARNED_LIKENESS = 0.6, 0.9
-"""How alike (difflib's ratio) a known name must be to be proposed to a program, and to be taken for
-what a variable of the environment was meant to be: one or two letters."""
+"""How alike (difflib's ratio) two names must be: the first, to propose a known name to a program;
+the second, to take a variable of the environment for a known name that was mistyped (by one or two
+letters)."""
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
-    """Refuses what a program's `settings` hold and no load reads. What it took over from the
-    environment, as in {**os.environ, "KEY_COLUMN": "id"}, may be anything.
+    """Refuses names in a program's `settings` that no load reads. What the program took over from
+    the environment, as in {**os.environ, "KEY_COLUMN": "id"}, may be anything.
 
     Raises ConfigError that names each, with what was probably meant."""
     given = [name for name, value in settings.items() if os.environ.get(name) != value]
@@ -41,8 +42,8 @@ def check_settings(settings: Mapping[str, str]) -> None:
 
 
 def misspelt_variables(environment: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that begins as ours do, is none of ours, but is nearly one that
-    is not set."""
+    """A sentence for each variable that begins like ours and is none of ours, but has nearly the
+    name of one that is not set."""
     not_given = _KNOWN - {name for name, text in environment.items() if text}
     for name in environment:
         if name not in _KNOWN and name.partition("_")[0] in _PREFIXES:

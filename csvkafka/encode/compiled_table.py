@@ -42,8 +42,8 @@ _BITS = {Kind.INT: 32, Kind.LONG: 64}
 def compiled_table(
     plan: EncodePlan, table: RecordTable
 ) -> tuple[tuple[bytes, ...], CompiledTable] | None:
-    """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if it
-    knows a type less than the table has."""
+    """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if the
+    table has a type that it does not know."""
     names = plan.header
     if plan.transform is not None or not names or len(set(names)) < len(names):
         return None

@@ -62,7 +62,7 @@ class RowFault(Exception):
 
 
 def fault_of(error: Exception) -> Fault | None:
-    """The fault that an error tells of; None: it is none of a row's."""
+    """The fault that an error tells of; None if the error is not about a row."""
     code = _OF_ERRORS.get(type(error))
     return None if code is None else Fault(code, str(error), error=type(error))
 

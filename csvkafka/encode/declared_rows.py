@@ -1,4 +1,5 @@
-"""A row's record by the declared table: each field by its column's type, or why it is none.
+"""A row's record by the declared table: each field by its column's type, or why the row makes no
+record.
 
 The reference for it, row by row. `Declared` follows from a plan alone.
 """

@@ -39,7 +39,7 @@ from csvkafka.records.record_batch import (
 from csvkafka.rows.csv_rows import check_dialect
 
 SHOWN = 3
-"""So many rows that are set aside are named, of each block."""
+"""How many of the rows that are set aside are named, of each block."""
 
 
 def lane_total(plan: EncodePlan) -> int:

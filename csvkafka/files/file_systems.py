@@ -1,8 +1,8 @@
 """Which file system a path is on, and whether its locks hold against every other process. Linux
 tells; elsewhere nothing is known, and locks are trusted.
 
-Network file systems are told by their type, not tried: a lock that is honoured between two
-processes of this host says nothing about a third one on another host.
+Network file systems are recognised by their type; no lock is tried: a lock that is honoured between
+two processes of this host says nothing about a third one on another host.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ _PASSING = {
 
 
 def file_error(error: sqlite3.Error, path: Path, *, has_answered: bool) -> CheckpointError:
-    """What to raise, `from error`."""
+    """The error to raise `from error`."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     told = f"({getattr(error, 'sqlite_errorname', type(error).__name__)}: {error})"
     where = f"checkpoint file {str(path)!r}"

@@ -74,7 +74,8 @@ class SqliteStore:
         return SqliteItem(self, key)
 
     def create(self) -> bool:
-        """Makes the file; False: it was there already. A creation that was cut off is gone on with.
+        """Makes the file; returns False if it was there already. A file that a killed process left
+        half made is completed.
 
         Raises CheckpointError."""
         self._check_file_system()
@@ -88,7 +89,7 @@ class SqliteStore:
         self.write(lambda _: None)
 
     def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """What `ask` answers, from one state of the file. Raises CheckpointError."""
+        """Returns what `ask` answers, from one state of the file. Raises CheckpointError."""
         with self._ready() as connection:
             return ask(connection)
 
@@ -196,7 +197,7 @@ class SqliteItem:
         return self.store.read(self._read)
 
     def put_new(self, item: Item) -> Refused | None:
-        """Creates the item if there is none; None: created. Raises CheckpointError."""
+        """Creates the item if there is none, and then returns None. Raises CheckpointError."""
         text = _written({**item, KEY: self.key})
 
         def put(connection: sqlite3.Connection) -> Refused | None:
@@ -209,7 +210,7 @@ class SqliteItem:
         return self.store.write(put)
 
     def update(self, change: ItemChange) -> Refused | None:
-        """Applies the change if the item exists and `change.expect` holds; None: applied.
+        """Applies the change if the item exists and `change.expect` holds, and then returns None.
 
         Raises CheckpointError."""
         # By way of JSON, so that a tuple is the list that is read back.

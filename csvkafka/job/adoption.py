@@ -21,7 +21,8 @@ from csvkafka.rows.csv_rows import row_ends
 log = logging.getLogger(__name__)
 
 LOOK_BACK_RECORDS = (1_000, 100_000)
-"""So many of the topic's last records are looked at; more only if none of the fewer is ours."""
+"""How many of the topic's last records are looked at; the second number, only if none of the first
+is ours."""
 
 
 def rows_in_topic(

@@ -56,9 +56,9 @@ class JobSpec:
 
     Rows go to `partition` (0 if None); with `key_column` and no `partition`, to all partitions by
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
-    doubled for several partitions; its default is, for the compiled encoder (`plan`). `given` holds
-    the variables of those settings of the dialect that the user gave, be it with the default's
-    text."""
+    doubled for several partitions; if it is the default, also for the compiled encoder (`plan`).
+    `given` holds the variables of those settings of the dialect that the user gave, even with the
+    default's text."""
 
     job_id: str
     topic: str
@@ -166,8 +166,8 @@ class JobSpec:
         return tuple(header)
 
     def going_on(self, stored: Mapping[str, str]) -> JobSpec:
-        """As this, for a job that was begun with the configuration `stored`: to refuse columns is
-        to begin no job, so one that was begun keeps what was chosen for it then."""
+        """This spec, for a job that was begun with the configuration `stored`. Columns can be
+        refused only before a job begins; so this one keeps what was chosen for its columns then."""
         if self.duplicate_columns is not DuplicateColumns.REFUSE:
             return self
         chosen = stored.get("CSV_DUPLICATE_COLUMNS", DuplicateColumns.LAST.value)
@@ -270,8 +270,9 @@ def define(
 
 
 def has_promised_nothing(stored: StoredJob) -> bool:
-    """The job's item stands, and not one row was sent: rows need a producer id, which is stored
-    before. (Where a subclass sends each row itself, there is none, and nothing tells.)"""
+    """Whether the job's item stands, but no row was sent: rows need a producer id, and the item
+    does not have one yet. (Where a subclass sends each row itself, there is none, and nothing
+    tells.)"""
     return (
         stored.identity is None
         and stored.status is JobStatus.IN_PROGRESS
@@ -281,7 +282,7 @@ def has_promised_nothing(stored: StoredJob) -> bool:
 
 
 def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
-    """What a job that has promised nothing would do otherwise now than when it was begun."""
+    """What a job that has promised nothing would do differently now from when it was begun."""
     changed = []
     if stored.source != now.source:
         files = "" if now.source.files is None else f", {counted(now.source.files, 'file')}"

@@ -1,6 +1,6 @@
 """A set of files as a job's source: listed at each start, frozen before the first row.
 
-What the job is, its frozen list says: its digest stands in the job's item in the place of one
+The frozen list says what the job is: its digest stands in the job's item, in the place of one
 object's ETag. A start that finds the same objects finds the same list by itself. One that finds
 others reads the stored list, names what differs, and goes on by the stored one if nothing of it has
 changed.

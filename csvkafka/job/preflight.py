@@ -27,10 +27,11 @@ DEFAULT_FORGETS_AFTER_MS = DAY_MS
 """`producer.id.expiration.ms` where nobody set it. Before Kafka 3.4 it was seven days."""
 
 SHORTEST_MEMORY_MS = 300_000
-"""A request may be that long on its way before its answer is given up."""
+"""How long a request may be on its way before its answer is given up."""
 
 SAFE_SHARE_OF_REST = 0.5
-"""What is left is for clocks that differ: the broker compares its own with a record's time."""
+"""How much of that time a lane may rest. The other half is for clocks that differ: the broker
+compares its own with a record's time."""
 
 _NEEDED = ("READ", "WRITE", "DESCRIBE")
 
@@ -92,8 +93,8 @@ def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
 
 
 def _check_rights(topic: str, facts: TopicFacts) -> None:
-    """All that a load, and a resume of it, asks of the topic; a right that is missing would else be
-    missed only in the middle of a load, or after a kill."""
+    """Checks all rights that a load, and a resume of it, needs on the topic; else a missing one
+    would be noticed only in the middle of a load, or after a kill."""
     missing = [] if facts.rights is None else [op for op in _NEEDED if op not in facts.rights]
     if missing:
         raise SinkRefusedError(

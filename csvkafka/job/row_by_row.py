@@ -74,8 +74,8 @@ def stoppable(
     grace_seconds: float = STOP_GRACE_SECONDS,
 ) -> Iterator[RowSender | None]:
     """`send_row`, but a stop does not wait for a row that takes longer than `grace_seconds` more:
-    StoppedError is raised then, and the row may be in the topic. For that it is called in a thread
-    of its own, always the same; in the caller's if nothing ever asks to stop."""
+    StoppedError is raised then, and the row may be in the topic. To allow this, it is called in a
+    thread of its own, always the same one; in the caller's thread if nothing ever asks to stop."""
     if send_row is None or stop_signal is never_stop:
         yield send_row
         return

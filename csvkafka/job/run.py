@@ -44,7 +44,7 @@ from csvkafka.pipeline.sequencer import ProducerForgotten, Sequencer
 log = logging.getLogger(__name__)
 
 SCANS_WITHOUT_PROGRESS = 3
-"""So often the tails may show nothing new after a refusal before the run gives up."""
+"""How often the tails may show nothing new after a refusal before the run gives up."""
 
 SCAN_PAUSE_SECONDS = 1.0
 

@@ -20,7 +20,8 @@ from csvkafka.pipeline.sequencer import ProducerForgotten
 log = logging.getLogger(__name__)
 
 LOOKS = 10
-"""A new epoch takes two; each batch that a zombie gets in between takes one more."""
+"""The most looks. A new epoch takes two; each batch that a zombie gets in between takes one
+more."""
 
 
 def _tell_nobody(_: Step, **_facts: int) -> None:
@@ -63,7 +64,8 @@ class Tails:
         return self._find(range(len(self._lanes)), refused)
 
     def look_at(self, lanes: Sequence[int]) -> Found:
-        """So too for these lanes alone, of a run that goes on; the others are taken as stored."""
+        """As `find`, but for these lanes alone, in a run that goes on; the others are taken as
+        stored."""
         return self._find(lanes, None)
 
     def _find(self, lanes: Sequence[int], refused: ProducerForgotten | None) -> Found:

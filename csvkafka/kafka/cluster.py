@@ -30,8 +30,8 @@ _NEW_TOPIC_SECONDS = 3.0
 _RESOURCE_TYPE_TOPIC = 2
 _RESOURCE_TYPE_BROKER = 4
 _EXPIRATIONS = ("producer.id.expiration.ms", "transactional.id.expiration.ms")
-"""After so long a broker forgets a producer id; before Kafka 3.4 by the second, which later is
-about others."""
+"""The broker's setting for how long it remembers a producer id, and the one that says so before
+Kafka 3.4 (later that is about transactional ids)."""
 _NO_TRANSACTION_TIMEOUT_MS = 2**31 - 1
 
 

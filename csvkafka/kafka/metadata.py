@@ -13,10 +13,10 @@ from csvkafka.kafka import codes
 
 @dataclass(frozen=True, slots=True)
 class TopicMetadata:
-    """A topic as a broker described it. `error_code` other than 0: the rest is empty. `topic_id`
-    is Kafka's text for the UUID, empty before Kafka 2.8. `leaders` maps a partition to its
-    leader's node id, or -1. `rights`: the operations that this principal has on the topic, by the
-    names of Kafka's ACLs; None: not asked for, or not told."""
+    """A topic as a broker described it. If `error_code` is not 0, the rest is empty. `topic_id` is
+    Kafka's text for the UUID, empty before Kafka 2.8. `leaders` maps a partition to its leader's
+    node id, or -1. `rights`: the operations that this principal has on the topic, by the names of
+    Kafka's ACLs; None: not asked for, or not told."""
 
     name: str
     error_code: int

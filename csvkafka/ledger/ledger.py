@@ -135,16 +135,17 @@ class JobLedger:
             stored = self._decode_or_lost(refused.item)
 
     def read_mine(self, *, before_all_lanes: bool = True) -> StoredJob:
-        """The item now, of which we are the owner; `before_all_lanes` are read in the topic, so
-        that it matters no more how long we stood still. Raises FencedError, ItemLostError."""
+        """The item now, of which we are the owner. `before_all_lanes`: all lanes are read in the
+        topic after it, so it does not matter any more how long we stood still. Raises FencedError,
+        ItemLostError."""
         self.lapsed &= not before_all_lanes
         stored = self._decode_mine(Refused(self._table.get()))
         self._number = stored.checkpoint_number
         return stored
 
     def redefine(self, definition: JobDefinition) -> None:
-        """What the job is, said anew by its owner before its first row: only while no producer id
-        is stored. Done twice it does no harm. Raises FencedError, ItemLostError."""
+        """Stores anew what the job is. Its owner may, before the first row: only while no producer
+        id is stored. Done twice, it does no harm. Raises FencedError, ItemLostError."""
         begun_at = self._clock.boottime()
         refused = self._table.update(
             ItemChange(
@@ -243,7 +244,7 @@ class JobLedger:
         return self._settle_refused_commit(refused, numbered, lanes)
 
     def renew(self) -> None:
-        """Rule 9: shows that we live. A renewal done twice does no harm."""
+        """Rule 9: shows that we live. Done twice, it does no harm."""
         begun_at = self._clock.boottime()
         change = ItemChange(set={"lease_counter": self._next_counter()}, expect=self._mine())
         refused = self._table.update(change)

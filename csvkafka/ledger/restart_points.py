@@ -25,8 +25,8 @@ from csvkafka.model import RestartPoint, SourceIdentity, Step
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 5.0
-"""No two points are stored within so long: a point takes up to 40 KB. How often there is a new one
-is a matter of `POINT_SPACING_BYTES`."""
+"""The shortest time between two stored points: a point takes up to 40 KB. How often there is a new
+one depends on `POINT_SPACING_BYTES`."""
 
 CLOSE_SECONDS = 2.0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import botocore.session
@@ -27,9 +27,25 @@ _TOPIC_TIMEOUT_SECONDS = 60.0
 
 
 class Stack(ABC):
-    """A running Kafka, S3 and DynamoDB. `broker_count` is the replication of new topics."""
+    """A running Kafka, S3 and DynamoDB. New topics are replicated to `broker_count` brokers."""
 
     broker_count: int
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Starts what is ours of it; returns when all of it can be used.
+
+        Raises: StackError, and then nothing is left running."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends and removes what is ours of it."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     @abstractmethod
@@ -53,7 +69,7 @@ class Stack(ABC):
     def client(self, service: str) -> Any:
         """A boto3 client of this stack, "s3" or "dynamodb"; the environment is not looked at.
 
-        Who asks again is given the same one, which several threads may use."""
+        A second call returns the same client; several threads may use it."""
         return _client(service, self.aws_endpoint_url)
 
     def admin_client(self) -> KafkaAdminClient:

@@ -25,7 +25,8 @@ _DUMP_SECONDS = 120.0
 
 
 def make_class_archive() -> Path | None:
-    """The archive's file, made if it is not there: some ten seconds of work, once for a machine.
+    """The path of the archive, which is made if it is not there: about ten seconds of work, once
+    for a machine.
 
     Several processes may ask at once; one makes it, the others wait. None where it cannot be made,
     as in a cache that cannot be written: it is only there to save time."""

@@ -1,6 +1,6 @@
 """A broker's data folder, formatted: what Kafka's StorageTool writes, without a JVM for each.
 
-What the tool writes depends on Kafka's release alone, but for `meta.properties`, which names the
+All that the tool writes depends on Kafka's release alone, except `meta.properties`: that names the
 cluster, the node and the folder. So it formats one folder for each release, kept beside the jars.
 Each broker gets a copy, with a `meta.properties` of its own. That saves a quarter of the processor
 time of a broker's start.

@@ -2,9 +2,9 @@
 
 It is run as a script, with nothing but the standard library, in a session of its own: a Ctrl-C in
 the terminal does not reach it or the servers. It makes the stack's folder, starts servers when the
-parent asks, and ends as soon as the parent is gone or closes the pipe, however that came about:
-every server is killed and the folder is removed. The servers are its own children, so there is no
-moment in which one runs that it does not know; on Linux they also die with it.
+parent asks, and ends as soon as the parent is gone or closes the pipe, whatever the reason: then it
+kills every server and removes the folder. The servers are its own children, so there is no moment
+in which one runs that it does not know; on Linux they also die with it.
 
 Protocol: one JSON object a line on standard input, one answer a line on standard output. The first
 answer, unasked, names the folder. An answer carries its request's id.

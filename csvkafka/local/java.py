@@ -12,7 +12,8 @@ INSTALL_HINT = "install it with: pip install 'csvkafka[local]'"
 
 
 BASE_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
-"""Of every JVM; an archive of classes fits JVMs of the same collector best."""
+"""Options of every JVM. All use the same garbage collector, because an archive of classes fits such
+JVMs best."""
 
 
 def java_home() -> Path:

@@ -1,7 +1,7 @@
 """Servers that never outlive this process: started, signalled and watched through a guardian.
 
-A `Guardian` is one child process (`guardian.py`) and one folder. When this process ends in
-whatever way, SIGKILL included, the guardian kills every server and removes the folder.
+A `Guardian` is one child process (`guardian.py`) and one folder. However this process ends, by
+SIGKILL too, the guardian kills every server and removes the folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _CLOSE_SECONDS = 30.0
 def wait_until(
     condition: Callable[[], bool], timeout_seconds: float, look_seconds: float = _POLL_SECONDS
 ) -> bool:
-    """Whether the condition came to hold before the time was over; looks again after so long."""
+    """Waits until the condition holds, and looks again and again; returns False if the time is over
+    before."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -91,7 +92,7 @@ class Guardian:
     """What Python runs as the guardian."""
 
     gone: ClassVar[str] = "the stack's guardian process has ended; start a new stack"
-    """What is said to who asks a guardian that was killed."""
+    """The error's text for whoever asks a guardian that was killed."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._lock = threading.Lock()

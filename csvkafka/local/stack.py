@@ -4,16 +4,15 @@
         stack.create_topic("rows")
         stack.create_bucket("data")
 
-It is ready when it says so (when `start` or `with` returns). Several at once do not meet: each has
-its own ports, folder and cluster id. When this process ends, killed or not, nothing of it is left
-running or on disk, except the cache of jars.
+It is ready when `start` returns, or when `with` is entered. Several stacks can run at once: each
+has its own ports, folder and cluster id. When this process ends, killed or not, nothing of the
+stack is left running or on disk, except the cache of jars.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from csvkafka.errors import StackError
@@ -43,7 +42,7 @@ class EmbeddedStack(Stack):
     else the default of `releases`).
     `properties` are Kafka server properties of every broker, e.g. {"message.max.bytes": "2097152"}.
     `jvm_options` replace the brokers' (`BROKER_JVM_OPTIONS`, which favour a fast start: pass
-    ("-Xmx1g",) where throughput over minutes is measured). Not `has_aws`: Kafka alone.
+    ("-Xmx1g",) where throughput over minutes is measured). Without `has_aws` there is only Kafka.
     Memory: -Xmx and some 150 MB for each broker; 100 MB and three times the largest object for S3.
     """
 
@@ -107,17 +106,6 @@ class EmbeddedStack(Stack):
         for broker in self._cluster.brokers if self._cluster is not None else ():
             broker.release_ports()
         self._guardian = self._cluster = self._aws = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def folder(self) -> Path:

@@ -12,15 +12,17 @@ from csvkafka.interfaces import BlockFeed
 from csvkafka.model import Checkpoint, EncodedBlock
 
 SHARE_FROM_ROWS = 1_000
-"""Of fewer rows, no share is taken: the third row may be the first bad one."""
+"""With fewer rows, the share is not looked at: one bad row among the first three would be a
+third."""
 
 PLACES = 5
-"""So many rows are named in the message, of those that the run itself has set aside."""
+"""How many of the rows that the run itself has set aside are named in the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadRowLimit:
-    """`rows` may be set aside, and `share` (0 to 1) of all rows; None: any number."""
+    """At most `rows` may be set aside, and at most the `share` (0 to 1) of all rows; None: any
+    number."""
 
     rows: int | None = None
     share: float | None = None

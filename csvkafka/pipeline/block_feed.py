@@ -37,8 +37,8 @@ class ThreadedBlockFeed:
     `skip[lane]` says how many of the lane's next rows are in the topic already: they are left out.
     While any are left, blocks are encoded one after the other, because what one block may skip
     depends on what the one before has skipped. `wake` is called, from a background thread, whenever
-    `take` or `exhausted` may have something new to say. `executor` runs `encode_block`, if not
-    `threads` of the feed's own; it is the caller's to close."""
+    `take` or `exhausted` may have something new to say. `executor` runs `encode_block` (None:
+    `threads` threads of the feed's own); the caller closes it."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ def encode_workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of `count` processes for `encoder.encode_block`, while it is entered. Memory: about
     60 MB each.
 
-    They hold one end of a pipe whose other end is closed at the end. A pool's own end would wait
-    for what the workers are at, such as a user's function that takes its time."""
+    They hold one end of a pipe; when the other end is closed, they end. The pool's own way to end
+    would wait for what the workers do at that moment, such as a slow function of the user's."""
     theirs, ours = multiprocessing.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
         count,
@@ -44,8 +44,8 @@ def encode_workers(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def check_portable(function: Transform) -> None:
-    """Raises ConfigError for a function that other processes cannot be given: they find it by its
-    module and its name there."""
+    """Raises ConfigError for a function that cannot be passed to other processes: they find it by
+    its module and its name there."""
     try:
         pickle.dumps(function)
     except Exception as error:

@@ -1,7 +1,7 @@
 """Fetches the next small pieces of a set while the one before them is read.
 
-A small object costs little more than the way to S3 and back, and that can be gone by many at once.
-Larger ones are read when their turn comes, as one that is all of a source.
+A small object costs little more time than the way to S3 and back, and many requests can be on that
+way at once. Larger objects are read when their turn comes.
 
 Memory: `REQUESTS` times `PIECE_BYTES`, and a chunk more of each.
 """
@@ -17,11 +17,11 @@ from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.pieces import OpenPiece
 
 REQUESTS = 16
-"""So many pieces are fetched ahead."""
+"""How many pieces are fetched ahead."""
 
 PIECE_BYTES = 512 * 1024
-"""A piece is small if it has no more stored bytes; so many of its bytes are fetched ahead. A piece
-that was compressed may have more, which are read when its turn comes."""
+"""A piece is small if it has at most this many stored bytes. At most this many bytes of its content
+are fetched ahead; if it is compressed it may have more, which are read when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)

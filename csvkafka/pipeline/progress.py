@@ -29,21 +29,21 @@ class SmallerBatchesNeeded(RescanNeeded):
 
 
 class LeaseLapsed(RescanNeeded):
-    """Our lease had run out, nobody took it, and we hold it again. But how long we stood still
-    nobody knows, and the brokers may have forgotten us: what became of the batches that were on
-    their way only the topic tells."""
+    """Our lease had run out, nobody took it, and we hold it again. But nobody knows how long we
+    stood still, and the brokers may have forgotten us: only the topic tells what became of the
+    batches that were on their way."""
 
 
 class LaneRested(RescanNeeded):
-    """For so long no batch of the lane was acknowledged that its leader may have forgotten us, and
-    its next batch has a number already: what became of an earlier send only the topic tells."""
+    """No batch of the lane was acknowledged for so long that its leader may have forgotten us. Its
+    next batch was sent before: only the topic tells what became of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was read back of the topic, and of the item before it: `start` is the stored checkpoint,
-    `ends` where the lanes really end, never before `start`. `unread[lane]`: before the lane's next
-    batch something of ours may stand that nobody has seen, from this Kafka offset on. `heard_ms` is
+    `ends` where the lanes really end, never before `start`. `unread[lane]`: from this Kafka offset
+    on, something of ours may stand before the lane's next batch that nobody has seen. `heard_ms` is
     the Unix time of each lane's last record of ours, -1 where that is not known."""
 
     start: Checkpoint

@@ -19,7 +19,7 @@ def wants_detailed(environment: Mapping[str, str]) -> bool:
 
 
 def are_detailed(text: str, given_by: str) -> bool:
-    """The same of a text that a variable or an option gave. Raises ConfigError."""
+    """Whether `text`, which a variable or an option gave, asks for them. Raises ConfigError."""
     if text not in EXIT_CODES:
         raise ConfigError(
             f"{given_by} must be one of {', '.join(EXIT_CODES)}, not {text!r}; set one of them"

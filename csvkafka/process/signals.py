@@ -8,15 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 LONGEST_STOP_SECONDS = 9.0
-"""So long after the first signal the process ends, whatever a function of the user's or a call that
-hangs is doing: less than the 10 seconds after which `docker stop` kills. A stop by itself takes up
-to 3 s for acknowledgements and 3 s for the last checkpoint."""
+"""How long after the first signal the process ends at the latest, whatever a function of the user's
+or a call that hangs is doing: less than the 10 seconds after which `docker stop` kills. A stop by
+itself takes up to 3 s for acknowledgements and 3 s for the last checkpoint."""
 
 
 def end_at_once_on_signals() -> None:
@@ -57,12 +57,7 @@ class StopSignals:
         self._before = [signal.signal(number, self._handle) for number in STOP_SIGNALS]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in zip(STOP_SIGNALS, self._before, strict=True):
             signal.signal(number, handler)
 

@@ -2,8 +2,8 @@
 
 A block begins and ends at a row boundary, and where it ends follows from the bytes after its
 start and the plan alone, never from how the bytes arrived in chunks: a resume from a block's end
-cuts the same blocks again. What a row is, `csv_rows` says; how many of them a block takes, and
-where they end, `cutters`.
+cuts the same blocks again. `csv_rows` says what a row is; `cutters` says how many of them a block
+takes, and where they end.
 
 Memory: the largest chunk plus three times `plan.block_bytes`; a row that is longer than a block
 costs about six times its size while it is looked for, at most `max_row_bytes`.

@@ -19,7 +19,8 @@ csv.DictReader gives them."""
 
 
 def clashes(names: Sequence[str]) -> list[str]:
-    """The names of which a record would lose a value: taken twice, or fields of ours; each once."""
+    """The names that would lose a value in a record, each once: they are taken twice, or are fields
+    of ours."""
     lost = {name for name in names if name in OWN_FIELDS}
     seen: set[str] = set()
     for name in names:

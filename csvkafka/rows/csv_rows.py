@@ -111,7 +111,8 @@ def decode_row(
     names: Sequence[str] = (),
     sample: bytes = b"",
 ) -> str:
-    """The text of a row, `what` by name ("row 7"), that begins at `byte_offset` of the source.
+    """The text of a row that begins at `byte_offset` of the source; messages call it `what` ("row
+    7").
 
     Raises SourceCorruptError for bytes that the encoding does not have: with their place, the
     column (by `names`), and the encodings in which `sample`, rows around it, would be text. Of the

@@ -35,7 +35,7 @@ class Cutter(Protocol):
 
 
 def cutter_of(plan: EncodePlan) -> Cutter:
-    """The fastest one that there is. Raises ConfigError as `compiled_module` does."""
+    """The fastest cutter that can be used here. Raises ConfigError as `compiled_module` does."""
     compiled = compiled_module()
     return PythonCutter(plan) if compiled is None else CompiledCutter(plan, compiled)
 
@@ -62,7 +62,7 @@ class _Limit:
         return cls(plan.max_batch_bytes * factor, names + others)
 
     def allows(self, size: int, rows: int) -> bool:
-        """Whether so many rows of so many bytes in all are not too many."""
+        """Whether a block may hold so many rows of so many bytes in all."""
         return size + rows * self.row_overhead_bytes <= self.max_encoded_bytes
 
 

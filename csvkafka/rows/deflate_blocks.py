@@ -2,8 +2,8 @@
 
 Deflate (RFC 1951) has blocks that begin at any bit and say nowhere that they do, and no library for
 Python tells where. So places that look like the beginning of a block are tried: what is decoded
-from there must be what the stream's own decoder gave out, in one place of it and in no other. What
-cannot be told for certain (a content that repeats itself) is left out. Pure.
+from there must be what the stream's own decoder gave out, in one place of it and in no other. A
+place that is not certain (because the content repeats itself) is left out. Pure.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from functools import cache
 
 WINDOW_BYTES = 32_768
-"""So far back deflate data refers."""
+"""How far back deflate data can refer."""
 
 STUDY_BYTES = 16_384
-"""So many stored bytes after a place are tried."""
+"""How many stored bytes after a place are tried."""
 
 _RAW = -15  # zlib's way to say: deflate without a frame
 _LEAST_COMPARED_BYTES = 4_096
@@ -45,8 +45,8 @@ def primed(bit: int, data: bytes) -> bytes:
 
 
 def likely_block(data: bytes) -> int | None:
-    """The first bit found of `data`, but none of its first byte, at which a block may begin, and
-    `STUDY_BYTES` stand after it. None: there is none."""
+    """The first bit of `data`, after its first byte, at which a block may begin and after which
+    there are `STUDY_BYTES`. None: there is no such bit."""
     end = len(data) - STUDY_BYTES
     for begin in range(1, max(1, end), _SEARCH_BYTES):
         for bit in _looking_like_blocks(data[begin : min(begin + _SEARCH_BYTES, end)]):

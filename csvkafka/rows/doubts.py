@@ -1,4 +1,4 @@
-"""What of a source, as its preview shows it, is probably not meant.
+"""What the user probably did not mean in a source, as its preview shows it.
 
 A file with another delimiter, a preamble or two columns of one name would load without an error,
 but wrongly. Some of this can be seen in the first rows. Then a job is not begun (`refusals`),
@@ -31,8 +31,8 @@ _MARKUP = ("<", "{", "[")
 def refusals(
     preview: Preview, duplicates: DuplicateColumns, given: Collection[str] = ()
 ) -> Iterator[str]:
-    """Why no job should begin with this source; `given` are the variables that the user set, and
-    so means."""
+    """Why no job should begin with this source. `given` are the variables that the user set: what
+    they say is meant."""
     names = preview.header.names
     if not names:
         if preview.rows:

@@ -29,8 +29,8 @@ def gzip_content(
     stored_as: StoredAs,
     points: RestartPoints | None,
 ) -> Iterator[bytes]:
-    """The content from `byte_offset` on, in chunks; none is empty. `points` are asked where to
-    begin, and told of further places.
+    """The content from `byte_offset` on, in chunks; none is empty. `points` says where to begin,
+    and is told of further places.
 
     Raises SourceCorruptError; SourceChangedError if the content ends before `byte_offset`."""
     point = None if points is None else points.begin(identity, byte_offset)

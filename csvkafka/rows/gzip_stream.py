@@ -5,7 +5,8 @@ Here the deflate data is read without its frame (RFC 1952 is short). So all that
 or a wrong checksum is given out, and the error says where that is. Memory: two pieces, in and out.
 
 While it reads, it finds restart points: where a member begins, or a block inside of one, and where
-another `GzipStream` can go on. It looks for one now and then, so reading hardly costs more for it.
+another `GzipStream` can go on. It looks for one only now and then, so this hardly slows the
+reading.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _HEADER_CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 _RAW = -15  # zlib's way to say: deflate without a frame
 
 OUT_BYTES = 262_144
-"""The most that one step makes of what it got."""
+"""The most bytes of content that one step gives out."""
 
 _IN_BYTES = 16_384
 """So finely a place in damaged deflate data is told; smaller pieces are slower to read."""
@@ -69,11 +70,12 @@ class _Member:
 
 
 class GzipStream:
-    """The content of the gzip file whose bytes `chunks` are, all members of it. With `start`: its
-    content from there on, and `chunks` are its bytes from the one on in which `start` is.
+    """The content of the gzip file whose bytes are `chunks`, with all its members. With `start` it
+    is the content from there on; then `chunks` are the file's bytes from the one on in which
+    `start` is.
 
-    `stored_bytes` and `content_bytes` say how far it has come. `points` are told of restart points,
-    where they can be had."""
+    `stored_bytes` and `content_bytes` say how far it has come. `points` is told of the restart
+    points that are found."""
 
     def __init__(
         self,

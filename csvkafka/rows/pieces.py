@@ -58,8 +58,8 @@ def one_object(open_chunks: Callable[[int], Iterable[bytes]]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class OpenPiece:
-    """A piece to be read: `open` gives its bytes from one on. Of `start`, the rows before it are
-    not known yet."""
+    """A piece to be read: `open` gives its bytes from a byte offset on. `start` does not yet tell
+    how many rows are before it."""
 
     start: PieceStart
     uri: str
@@ -73,7 +73,8 @@ def many_objects(
     """Cuts a set. `open_pieces(n)` gives the pieces from number n on, `columns` what records call
     the columns of a header.
 
-    What it gives raises MalformedRowError too, for a header with other columns than the plan's."""
+    The blocks, while they are read, raise MalformedRowError too: for a header with other columns
+    than the plan's."""
 
     def cut(
         start: Position, plan: EncodePlan, max_row_bytes: int

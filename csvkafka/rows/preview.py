@@ -1,7 +1,7 @@
 """What a source looks like from its first bytes: its header, its line ends, its first rows.
 
 The load's first line shows it, `csvkafka doctor` more of it, and `doubts` says what of it is
-probably not meant. It reads as many bytes as hold the header, at least `SAMPLE_BYTES`, if there are
+probably not meant. It reads until it has the header, and at least `SAMPLE_BYTES`, if the source has
 so many.
 """
 
@@ -23,7 +23,7 @@ from csvkafka.rows.window import begun
 SAMPLE_BYTES = 64 * 1024
 
 SAMPLE_ROWS = 20
-"""So many rows are looked at; three of them, people are shown."""
+"""How many rows are looked at; people are shown three of them."""
 
 _NAMES_SHOWN = 20
 _NAME_CHARACTERS = 40
@@ -41,7 +41,7 @@ class Preview:
     """`rows` are the first ones after the header, as the dialect divides them; `header_text` and
     `text` are the header and what the sample has after it, undivided; `sample` holds its bytes from
     the beginning. `is_whole`: the sample is all of the source; `failure`: the source fails after
-    it; `is_text`: the encoding has all bytes of it."""
+    it; `is_text`: all bytes of the sample are text in the encoding."""
 
     source_uri: str
     dialect: Dialect
@@ -64,8 +64,8 @@ class Preview:
         return f"{codec} (all ASCII so far)" if self.sample.isascii() else codec
 
     def summary(self, *, show_names: bool) -> str:
-        """One line for the log: it names the columns, unless they are not to be shown, and of the
-        first record it tells the shape only, for a log is no place for what rows hold."""
+        """One line for the log: it names the columns, unless they are not to be shown, and tells
+        only the shape of the first record, for a log is no place for what rows hold."""
         names = self.header.names
         quotes = f"quotes {self.dialect.quotechar!r}" if self.dialect.quotechar else "no quotes"
         columns = counted(len(names), "column")

@@ -33,7 +33,8 @@ class Stretch(NamedTuple):
 
 @dataclass
 class Sampler:
-    """Reads a source of `size` bytes by `read(byte_offset)`; what it met, its counts say after."""
+    """Reads a source of `size` bytes by `read(byte_offset)`; afterwards its counts say what it
+    met."""
 
     read: Callable[[int], Any]
     size: int

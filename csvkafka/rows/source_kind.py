@@ -12,7 +12,7 @@ from enum import StrEnum
 from csvkafka.errors import ANOTHER_JOB
 
 FIRST_BYTES = 4_096
-"""So many bytes tell the kind; fewer do too, if there are no more."""
+"""How many bytes tell the kind; fewer are enough if the source has no more."""
 
 
 class Kind(StrEnum):

@@ -16,7 +16,7 @@ _HOLDS_TEXT = ("L", "M", "N", "P", "S", "Zs")
 
 
 def is_mostly(sample: bytes, codec: str) -> bool:
-    """Whether of the characters of `sample` beyond ASCII more are right in `codec` than wrong."""
+    """Whether most characters of `sample` beyond ASCII are right in `codec`."""
     text = sample.decode(codec, "replace")
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     return beyond_ascii > 2 * text.count("\ufffd")

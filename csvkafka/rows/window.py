@@ -12,8 +12,8 @@ from csvkafka.errors import CsvKafkaError, StoppedError
 
 
 def begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """The first chunks as one, of `size` bytes at least if there are so many, and the others. An
-    error comes after what was before it."""
+    """The first chunks as one (at least `size` bytes, if there are so many), and an iterator over
+    the others. An error comes after what was before it."""
     first = b""
     try:
         for chunk in chunks:

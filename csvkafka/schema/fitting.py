@@ -48,8 +48,8 @@ def _misfits(table: RecordTable, names: Sequence[str]) -> Iterator[str]:
 
 
 def columns_of(table: RecordTable, names: Sequence[str]) -> list[Column]:
-    """What becomes of each column of a file, in its order, then the table's constants that the file
-    has no column for."""
+    """What becomes of each column of a file, in the file's order; then the table's constants for
+    which the file has no column."""
     is_dropped = table.undeclared is Undeclared.DROP
     return [
         *(table.named(name) or Column(name, is_dropped=is_dropped) for name in names),

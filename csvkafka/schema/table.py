@@ -51,7 +51,7 @@ class ColumnType:
 
 
 class Ambiguous(StrEnum):
-    """What a time means that a clock shows twice, when summer time ends."""
+    """What is meant by a time that a clock shows twice, because summer time ends."""
 
     REFUSE = "refuse"
     FIRST = "first"

@@ -1,4 +1,5 @@
-"""From a column's text to its value, exactly: what a type does not hold is refused, never guessed.
+"""From a column's text to its value, exactly: a text that is not of the type is refused, never
+guessed at.
 
 A value is what `orjson` writes: None, bool, int, float, str, or an `orjson.Fragment` of JSON text
 where no type of Python's keeps all digits. Only ASCII digits are digits.
@@ -111,7 +112,8 @@ def _checked_format(form: str) -> str:
 
 
 def converter(column: Column, nulls: tuple[str, ...], hash_key: bytes) -> Converter:
-    """What makes the column's value of its text. `nulls` are the texts that mean null."""
+    """A function that makes the column's value from its text. `nulls` are the texts that mean
+    null."""
     if column.constant is not None:
         constant = column.constant
         return lambda _: constant

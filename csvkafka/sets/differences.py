@@ -1,4 +1,4 @@
-"""What of a set is not as it was frozen: objects that changed, are missing, or are new. Pure."""
+"""How a set differs from its frozen list: objects that changed, are missing, or are new. Pure."""
 
 from __future__ import annotations
 

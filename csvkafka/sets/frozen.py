@@ -22,8 +22,8 @@ from csvkafka.interfaces import AttributeValue, Item
 from csvkafka.model import Piece, PieceStart
 
 CHUNK_BYTES = 200_000
-"""So much text makes a chunk: in base64 it fits 300 KB even if it cannot be compressed at all, and
-an item of DynamoDB may have 400 KB."""
+"""How much text makes a chunk. In base64 it takes at most 300 KB, even if it cannot be compressed
+at all; an item of DynamoDB may have 400 KB."""
 
 MARK = "#files/"
 """Stands in the key of each chunk, after the job's id, and in no job's id."""
@@ -58,8 +58,8 @@ class FrozenList:
             yield from chunk.pieces()
 
     def starts(self, number: int) -> Iterator[tuple[PieceStart, Piece]]:
-        """The pieces from `number` on (0 is the first), each with its place; the rows before it are
-        not known here, and said to be 0."""
+        """The pieces from `number` on (0 is the first), each with its place. How many rows are
+        before a piece is not known here: the place says 0."""
         for chunk in self.chunks:
             if chunk.first.number + chunk.count <= number:
                 continue

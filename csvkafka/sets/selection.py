@@ -75,7 +75,7 @@ def why_left_out(found: ListedObject, globs: Globs) -> str | None:
 
 
 class LeftOut:
-    """How many objects were left out, and the first few of each reason (`keys_shown` of them)."""
+    """How many objects were left out for each reason, and the first `keys_shown` keys."""
 
     def __init__(self, keys_shown: int | None = KEYS_SHOWN) -> None:
         self._keys_shown = keys_shown

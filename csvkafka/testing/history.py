@@ -35,7 +35,7 @@ class History:
     """Gathers events; callable from any thread. Memory: about 300 bytes for each event."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
-        """`events`: those of a history that was saved."""
+        """`events` are those of a history that was saved."""
         self._began_at = time.monotonic()
         self._lock = threading.Lock()
         self._events = list(events)

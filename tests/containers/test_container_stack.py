@@ -9,20 +9,19 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from uuid import uuid4
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
 from csvkafka.errors import StackError
 from csvkafka.local.ports import LOOPBACK, ReservedPort
-from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks import container_server
 from csvkafka.testing.stacks.containers import ContainerStack
 from csvkafka.testing.stacks.engine import OWNER_LABEL, connect, remove_leftovers
 from csvkafka.testing.stacks.images import LOCALSTACK
+from tests.integration.stack_topics import new_name, send, values_in
 
 TOPIC_TOOL = "org.apache.kafka.tools.TopicCommand"
 
@@ -32,39 +31,6 @@ def own() -> Iterator[ContainerStack]:
     """A stack of this module's own, whose servers may be harmed."""
     with ContainerStack(properties={"message.max.bytes": "2222222"}) as running:
         yield running
-
-
-def new_name(kind: str) -> str:
-    return f"{kind}-{uuid4().hex[:8]}"
-
-
-def send(stack: ContainerStack, topic: str, values: list[bytes]) -> None:
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers, acks="all")
-    try:
-        for future in [producer.send(topic, value, partition=0) for value in values]:
-            future.get(60)
-    finally:
-        producer.close()
-
-
-def values_in(stack: ContainerStack, topic: str) -> list[bytes]:
-    place = TopicPartition(topic, 0)
-    consumer = KafkaConsumer(bootstrap_servers=stack.bootstrap_servers)
-    try:
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        end = consumer.end_offsets([place])[place]
-        values: list[bytes] = []
-
-        def all_read() -> bool:
-            for records in consumer.poll(timeout_ms=200).values():
-                values.extend(record.value for record in records)
-            return consumer.position(place) >= end
-
-        assert wait_until(all_read, 30)
-        return values
-    finally:
-        consumer.close()
 
 
 def ours(owner_part: str) -> list[str]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from csvkafka.aws.dynamodb_item import DynamoDbItem
+from csvkafka.checkpoint import CheckpointManager
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import CsvKafkaError
 from csvkafka.interfaces import Item
 from csvkafka.job.parts import JobResult
 from csvkafka.local.base import Stack
+from csvkafka.processor import CSVToKafkaProcessor
 from csvkafka.wiring import run_load
 from tests.integration.kafka_rows import values_in
 
@@ -58,6 +63,17 @@ class LoadPlace:
         """Loads in this process."""
         return run_load(LoadConfig.from_settings(self.settings(**more)))
 
+    def processor(self, **more: Any) -> CSVToKafkaProcessor:
+        """The documented class, for a load here."""
+        return CSVToKafkaProcessor(
+            s3_bucket=self.bucket,
+            s3_key=self.key,
+            kafka_bootstrap_servers=self.stack.bootstrap_servers,
+            kafka_topic=self.topic,
+            checkpoint_manager=CheckpointManager(self.table, self.job_id),
+            **more,
+        )
+
     def stored_item(self) -> DynamoDbItem:
         return DynamoDbItem(self.table, self.job_id, client=self.stack.client("dynamodb"))
 
@@ -72,3 +88,12 @@ class LoadPlace:
     def lines(self, partition: int = 0) -> list[int]:
         """`_source_line` of each record in a partition."""
         return [record["_source_line"] for record in self.records(partition)]
+
+
+def refused(load: Callable[[], object], kind: type[CsvKafkaError], *words: str) -> None:
+    """The load stops with exactly that error, whose message holds all the words."""
+    with pytest.raises(kind) as caught:
+        load()
+    assert type(caught.value) is kind
+    for word in words:
+        assert word in str(caught.value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
     ConfigError,
-    CsvKafkaError,
     ItemUnusableError,
     MalformedRowError,
     RecordTooLargeError,
@@ -24,18 +22,9 @@ from csvkafka.errors import (
     TopicChangedError,
 )
 from csvkafka.model import JobStatus
-from tests.integration.loads import LoadPlace
+from tests.integration.loads import LoadPlace, refused
 
 MANY = b"".join(b"%d,name %d\n" % (row, row) for row in range(1, 50_001))
-
-
-def refused(load: Callable[[], object], kind: type[CsvKafkaError], *words: str) -> None:
-    """The load stops with exactly that error, whose message holds all the words."""
-    with pytest.raises(kind) as caught:
-        load()
-    assert type(caught.value) is kind
-    for word in words:
-        assert word in str(caught.value)
 
 
 def test_bytes_that_are_not_utf_8(place: LoadPlace) -> None:

@@ -26,17 +26,6 @@ def rows(count: int) -> bytes:
     return f"id,name\n{lines}".encode()
 
 
-def processor_for(place: LoadPlace, **more: Any) -> CSVToKafkaProcessor:
-    return CSVToKafkaProcessor(
-        s3_bucket=place.bucket,
-        s3_key=place.key,
-        kafka_bootstrap_servers=place.stack.bootstrap_servers,
-        kafka_topic=place.topic,
-        checkpoint_manager=CheckpointManager(place.table, place.job_id),
-        **more,
-    )
-
-
 def run_main(place: LoadPlace, **more: str) -> subprocess.CompletedProcess[str]:
     """`python -m csvkafka` as a job would be run; an empty value unsets a variable."""
     environment = environment_with(place.settings(**more))
@@ -68,7 +57,7 @@ def test_checkpoint_of_a_missing_table_is_line_0_to_read_and_an_error_to_write(
 
 
 def test_send_to_kafka(place: LoadPlace) -> None:
-    processor = processor_for(place)
+    processor = place.processor()
     success = processor._send_to_kafka({"test": "data"}, 1)
     processor.producer.close()
     assert success is True
@@ -78,7 +67,7 @@ def test_send_to_kafka(place: LoadPlace) -> None:
 
 
 def test_send_to_kafka_returns_false_when_the_record_is_refused(place: LoadPlace) -> None:
-    processor = processor_for(place)
+    processor = place.processor()
     success = processor._send_to_kafka({"test": "x" * 3_000_000}, 1, max_retries=1)
     processor.producer.close()
     assert success is False
@@ -87,7 +76,7 @@ def test_send_to_kafka_returns_false_when_the_record_is_refused(place: LoadPlace
 
 def test_process_sends_each_row_with_its_line_and_file(place: LoadPlace) -> None:
     place.put(rows(1000))
-    processor_for(place).process()
+    place.processor().process()
     uri = f"s3://{place.bucket}/{place.key}"
     assert place.records() == [
         {"id": str(row), "name": f"name {row}", "_source_line": row, "_source_file": uri}
@@ -117,7 +106,7 @@ def test_attributes_are_the_documented_ones(place: LoadPlace) -> None:
 
 def test_custom_checkpoint_interval(place: LoadPlace) -> None:
     place.put(rows(3000))
-    processor = processor_for(place, checkpoint_interval=50_000)
+    processor = place.processor(checkpoint_interval=50_000)
     assert processor.checkpoint_interval == 50_000
     processor.process()
     item = place.item()
@@ -193,7 +182,7 @@ def shout(row: dict[str, object], source_line: int) -> dict[str, object]:
 
 def test_transform_is_the_fast_way_to_change_rows(place: LoadPlace) -> None:
     place.put(rows(3))
-    processor_for(place, transform=shout).process()
+    place.processor(transform=shout).process()
     assert place.records() == [{"name": f"NAME {n}", "_source_line": n} for n in (1, 2, 3)]
 
 
@@ -241,13 +230,13 @@ def test_a_documented_checkpoint_of_another_program_is_taken_over(
 ) -> None:
     """It had sent 5,003 rows and stored 5,000 when it died: resumes from line 5,004."""
     place.put(rows(6000))
-    old = processor_for(place)
+    old = place.processor()
     for row in range(4_990, 5_004):
         assert old._send_to_kafka({"id": str(row), "name": f"name {row}"}, row)
     old.producer.close()
     CheckpointManager(place.table, place.job_id).update_checkpoint(5000, 5000)
     with caplog.at_level(logging.INFO):
-        processor_for(place).process()
+        place.processor().process()
     assert place.lines() == list(range(4_990, 6001))
     assert "Starting from line 5003" in caplog.text
     item = place.item()

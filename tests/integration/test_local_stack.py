@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -26,6 +25,7 @@ from csvkafka.local.jars import kafka_class_path
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import Guardian, wait_until
 from csvkafka.local.stack import BROKER_JVM_OPTIONS, EmbeddedStack
+from tests.integration.stack_topics import new_name, send, values_in
 
 MIB = 1 << 20
 
@@ -43,39 +43,6 @@ def other_stack() -> Iterator[EmbeddedStack]:
     """A stack of this module's own, whose servers may be killed."""
     with EmbeddedStack(properties={"message.max.bytes": "2222222"}) as running:
         yield running
-
-
-def new_name(kind: str) -> str:
-    return f"{kind}-{uuid4().hex[:8]}"
-
-
-def send(stack: EmbeddedStack, topic: str, values: list[bytes]) -> None:
-    producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers, acks="all")
-    try:
-        for future in [producer.send(topic, value, partition=0) for value in values]:
-            future.get(60)
-    finally:
-        producer.close()
-
-
-def values_in(stack: EmbeddedStack, topic: str) -> list[bytes]:
-    place = TopicPartition(topic, 0)
-    consumer = KafkaConsumer(bootstrap_servers=stack.bootstrap_servers)
-    try:
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        end = consumer.end_offsets([place])[place]
-        values: list[bytes] = []
-
-        def all_read() -> bool:
-            for records in consumer.poll(timeout_ms=200).values():
-                values.extend(record.value for record in records)
-            return consumer.position(place) >= end
-
-        assert wait_until(all_read, 30)
-        return values
-    finally:
-        consumer.close()
 
 
 def topics_of(stack: EmbeddedStack) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,17 +22,9 @@ from csvkafka.processor import CSVToKafkaProcessor
 from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.checker.verify import verify_job
 from tests.integration.kafka_rows import values_in
-from tests.integration.loads import LoadPlace
+from tests.integration.loads import LoadPlace, refused
 
 ROWS = b"".join(b"%d,name %d\n" % (row, row) for row in range(1, 3_001))
-
-
-def refused(load: Callable[[], object], kind: type[CsvKafkaError], *words: str) -> None:
-    with pytest.raises(kind) as caught:
-        load()
-    assert type(caught.value) is kind
-    for word in words:
-        assert word in str(caught.value)
 
 
 def verdict_of(place: LoadPlace, **settings: str) -> Verdict:

@@ -36,17 +36,6 @@ SECRET = "4929-1234-5678-9012"
 ROWS = f"id,name\n1,ada\n2,{SECRET}\n3,grace\n".encode()
 
 
-def processor_for(place: LoadPlace, **more: Any) -> CSVToKafkaProcessor:
-    return CSVToKafkaProcessor(
-        s3_bucket=place.bucket,
-        s3_key=place.key,
-        kafka_bootstrap_servers=place.stack.bootstrap_servers,
-        kafka_topic=place.topic,
-        checkpoint_manager=CheckpointManager(place.table, place.job_id),
-        **more,
-    )
-
-
 def run_python(place: LoadPlace, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -81,19 +70,19 @@ def by_subclass(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
 def on_the_class(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(CSVToKafkaProcessor, "_send_to_kafka", upper)
-        yield processor_for(place)
+        yield place.processor()
 
 
 @contextmanager
 def on_the_instance(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
-    processor = processor_for(place)
+    processor = place.processor()
     processor._send_to_kafka = lambda row, line: upper(processor, row, line)  # type: ignore[assignment,method-assign]
     yield processor
 
 
 @contextmanager
 def by_a_mock(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
-    processor = processor_for(place)
+    processor = place.processor()
     sends: Callable[..., bool] = lambda row, line: upper(processor, row, line)  # noqa: E731
     with mock.patch.object(CSVToKafkaProcessor, "_send_to_kafka", side_effect=sends) as mocked:
         yield processor
@@ -137,7 +126,7 @@ def test_what_an_own_send_to_kafka_would_leave_out_is_refused(
 def test_attributes_that_are_set_before_process_count(place: LoadPlace) -> None:
     other = LoadPlace(place.stack, key="other.csv")
     other.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
     processor.s3_bucket, processor.s3_key = other.bucket, other.key
     processor.kafka_topic = other.topic
     processor.checkpoint_manager = CheckpointManager(other.table, other.job_id)
@@ -156,7 +145,7 @@ def test_attributes_that_are_set_before_process_count(place: LoadPlace) -> None:
 
 
 def test_an_attribute_that_cannot_be_is_refused_by_name(place: LoadPlace) -> None:
-    processor = processor_for(place)
+    processor = place.processor()
     processor.checkpoint_interval = 0
     with refusal(ConfigError, "checkpoint_interval must be a whole number of at least 1"):
         processor.process()
@@ -167,7 +156,7 @@ def test_an_attribute_that_cannot_be_is_refused_by_name(place: LoadPlace) -> Non
 )
 def test_attributes_cannot_be_set_while_process_runs(place: LoadPlace, name: str) -> None:
     place.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
 
     class Setter:
         def report(self, step: Step, **_: int) -> None:
@@ -207,7 +196,7 @@ def test_a_producer_that_is_set_for_sending_in_bulk_is_warned_about(
     place: LoadPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
     processor.producer = tuned_producer(place)
     processor.process()
     assert place.lines() == [1, 2, 3]
@@ -222,7 +211,7 @@ def test_a_checkpoint_manager_of_ones_own_is_told_what_is_not_called(
             raise AssertionError
 
     place.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
     processor.checkpoint_manager = Noisy(place.table, place.job_id)
     processor.process()
     assert "update_checkpoint of the CheckpointManager is overridden" in caplog.text
@@ -265,7 +254,7 @@ def test_a_load_warns_of_nothing_under_dev_mode(place: LoadPlace) -> None:
 
 def test_an_unknown_setting_is_refused_with_the_nearest(place: LoadPlace) -> None:
     with refusal(ConfigError, "'KEY_COLUM' is no setting, is 'KEY_COLUMN' meant"):
-        processor_for(place, settings={"KEY_COLUM": "id"})
+        place.processor(settings={"KEY_COLUM": "id"})
 
 
 def test_a_misspelt_variable_is_warned_about(place: LoadPlace) -> None:
@@ -288,9 +277,9 @@ def test_a_remedy_is_spelled_as_the_caller_gives_settings(place: LoadPlace) -> N
     by_option = run_csvkafka("load", settings=place.settings())
     assert "run again with --accept-deleted-tail." in by_option.stderr
     with refusal(TailDeletedError) as caught:
-        processor_for(place).process()
+        place.processor().process()
     assert 'run again with settings={"ACCEPT_DELETED_TAIL": "true"}.' in str(caught.value)
-    processor_for(place, settings={"ACCEPT_DELETED_TAIL": "true"}).process()
+    place.processor(settings={"ACCEPT_DELETED_TAIL": "true"}).process()
     assert place.lines() == [3]
 
 
@@ -382,7 +371,7 @@ def test_a_send_to_kafka_that_raises_is_named_with_its_row_and_shows_no_values(
     place: LoadPlace,
 ) -> None:
     place.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
     sent = []
 
     def send(row: dict[str, Any], line: int) -> bool:
@@ -406,7 +395,7 @@ def test_a_kafka_error_of_an_own_send_to_kafka_may_pass(place: LoadPlace) -> Non
         raise KafkaTimeoutError(f"line {line}")
 
     place.put(ROWS)
-    processor = processor_for(place)
+    processor = place.processor()
     processor._send_to_kafka = send  # type: ignore[assignment,method-assign]
     with refusal(DeliveryError, "row 1 could not be sent"):
         processor.process()
@@ -438,7 +427,7 @@ def test_a_job_that_is_being_loaded_says_by_whom(place: LoadPlace) -> None:
                     CheckpointManager(place.table, place.job_id).update_checkpoint(1, 1)
                 said.append(str(caught.value))
 
-    processor_for(place).process(observer=Writes())
+    place.processor().process(observer=Writes())
     (message,) = said
     assert f"process {os.getpid()} on host" in message
     assert "Use another job_id" in message

@@ -81,24 +81,26 @@ def test_f12_a_batch_held_until_after_the_next_tail_scan(
     case.assert_once()
 
 
-def test_f40_a_produce_request_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -> None:
+def sends_again_after(case: RecoveryCase, kafka_proxy: Proxy, fault: Drop | FlipByte) -> None:
+    """The fault strikes three times in the middle; the worker sends again, and each row is there
+    once."""
     worker = midway(case)
-    dropped = kafka_proxy.inject(Drop(Direction.TO_SERVER, count=3, min_bytes=REQUEST_BYTES))
+    injected = kafka_proxy.inject(fault)
     worker.resume()
-    dropped.wait_for_effect(3)
+    injected.wait_for_effect(3)
     case.ends(worker)
     assert "Sending again" in worker.output()
     case.assert_once()
+
+
+def test_f40_a_produce_request_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -> None:
+    sends_again_after(
+        case, kafka_proxy, Drop(Direction.TO_SERVER, count=3, min_bytes=REQUEST_BYTES)
+    )
 
 
 def test_f40_a_response_is_lost(case: RecoveryCase, kafka_proxy: Proxy) -> None:
-    worker = midway(case)
-    dropped = kafka_proxy.inject(Drop(Direction.TO_CLIENT, count=3))
-    worker.resume()
-    dropped.wait_for_effect(3)
-    case.ends(worker)
-    assert "Sending again" in worker.output()
-    case.assert_once()
+    sends_again_after(case, kafka_proxy, Drop(Direction.TO_CLIENT, count=3))
 
 
 def test_f41_a_response_is_held_past_the_request_timeout(
@@ -142,13 +144,7 @@ def test_f42_a_slow_line(recovery_case: NewCase, kafka_proxy: Proxy) -> None:
 
 
 def test_f43_a_byte_of_a_produce_request_is_flipped(case: RecoveryCase, kafka_proxy: Proxy) -> None:
-    worker = midway(case)
-    flipped = kafka_proxy.inject(FlipByte(Direction.TO_SERVER, count=3))
-    worker.resume()
-    flipped.wait_for_effect(3)
-    case.ends(worker)
-    assert "Sending again" in worker.output()
-    case.assert_once()
+    sends_again_after(case, kafka_proxy, FlipByte(Direction.TO_SERVER, count=3))
 
 
 def test_f43_a_byte_of_the_tail_scans_answer_is_flipped(

@@ -216,12 +216,12 @@ def test_f117_a_nightly_export_under_random_kills(
     """Of 400 files, where there are 92 kills or more."""
     chance = random.Random(seed)
     made = nightly_export(min(365, 4 * kills))
-    case = recovery_case(made, block_bytes=32_768, checkpoint=checkpoint)
+    case = recovery_case(made, checkpoint=checkpoint)
     for number in range(kills):
         due = case.row_count * number // (kills + 1)
-        worker = case.start(pace_seconds=0.03)
+        worker = case.start(pace_seconds=PACE_SECONDS)
         worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=due)
-        worker.lives_for(chance.uniform(0.0, 0.2))
+        worker.lives_for(chance.uniform(0.0, 0.1))
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
     case.assert_midway()
     case.run()

@@ -54,7 +54,7 @@ class Examination:
     config: LoadConfig
     probe_topic: str | None = None
     spec: JobSpec = field(init=False)
-    """As the job that was begun has it, once that is known."""
+    """What the job is; as it was begun, once that is known."""
     source: SourceIdentity | None = None
     file_set: FileSet | None = None
     """The source once more, if it is a set."""
@@ -66,10 +66,10 @@ class Examination:
     facts: dict[str, TopicFacts] = field(default_factory=dict)
     """By topic."""
     topic_bytes: int = sys.maxsize
-    """How large a batch all of them take."""
+    """The largest batch that all topics take, in bytes."""
 
     begun: bool = False
-    """The job has an item: no refusal to begin concerns it."""
+    """The job has an item already: what refuses only the beginning of a job does not concern it."""
 
     def __post_init__(self) -> None:
         self.spec = self.config.spec
@@ -79,8 +79,8 @@ class Examination:
         return None if self.look is None else self.look.header
 
     def remedied(self, message: str) -> str:
-        """An error's message, with the remedy that a load would name: whether that is another job
-        hangs on whether this one may have sent a row."""
+        """An error's message, with the remedy that a load would name: another job, only if this one
+        may have sent a row."""
         if ANOTHER_JOB not in message or self._may_have_sent_rows():
             return message
         return with_the_same_job(message)

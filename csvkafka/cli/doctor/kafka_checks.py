@@ -90,7 +90,8 @@ def _rights(topic: str, facts: TopicFacts) -> Finding:
 
 
 def check_sequences(examination: Examination) -> Iterator[Finding]:
-    """How far the broker keeps the rules that the promise hangs on, if a topic to try was named."""
+    """How far the broker keeps the rules that the promise hangs on, if a scratch topic was
+    named."""
     if examination.kafka is None:
         return
     if examination.probe_topic is None:

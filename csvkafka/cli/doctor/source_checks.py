@@ -19,10 +19,10 @@ from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 
 PROBED_BYTES = 16 << 20
-"""In so much content a restart point is looked for."""
+"""How many bytes of content are searched for a restart point."""
 
 GIVE_UP_SECONDS = 10.0
-"""So long S3 is asked again before a check says that it does not answer."""
+"""How long S3 is asked again before a check says that it does not answer."""
 
 
 def check_source(examination: Examination) -> Iterator[Finding]:

@@ -30,7 +30,8 @@ from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.row_ledger import SourceRow
 
 MOST_ROWS = 512
-"""So many rows are compared at once, or fewer of long ones: about `MOST_BYTES` of records."""
+"""The most rows that are compared at once; fewer if they are long: about `MOST_BYTES` of
+records."""
 
 MOST_BYTES = 1 << 20
 _FIRST_ROWS = 16

@@ -1,4 +1,4 @@
-"""An iterator that can be looked ahead of: rows and records are compared before they are taken."""
+"""An iterator that shows what comes next: rows and records are compared before they are taken."""
 
 from __future__ import annotations
 

@@ -45,10 +45,10 @@ class FileLines:
 def documented_record(
     source_uri: str | None = None, files: Mapping[str, FileLines] | None = None
 ) -> Decoder:
-    """Decodes the documented record: a JSON object with `_source_line` and `_source_file`. With
-    `source_uri`, or with `files` of a set by URI, records of other files are not the loader's. In a
-    set, lines are counted through all files. A key that stands twice has a value that no row has:
-    parsers keep one of the two, and not all the same."""
+    """Returns a decoder of the documented record: a JSON object with `_source_line` and
+    `_source_file`. With `source_uri`, or with `files` of a set by URI, records of other files are
+    not the loader's. In a set, lines are counted through all files. A key that stands twice has a
+    value that no row has: parsers keep one of the two, and not all the same."""
     return DocumentedRecord(source_uri, files)
 
 

@@ -33,9 +33,9 @@ class Expectation:
     transform goes here), or None: no record in this topic (rows for a dead-letter topic).
     `key_of(row)` is the record key that is due; None: keys are not judged. `partition_of(key)` is
     where a record belongs; None: anywhere, but equal keys in one partition if `key_of` is given.
-    `ignore_foreign`: records that are not the loader's are no phantom rows. `complete` False: the
-    load is still to go on, so only rows with a later row behind them in their partition are lost
-    (with several partitions that takes `partition_of`)."""
+    With `ignore_foreign`, records that are not the loader's are no phantom rows. Without
+    `complete`, the load is to go on later: then a row counts as lost only if a later row stands in
+    its partition (with several partitions, `partition_of` must be given)."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -99,12 +98,7 @@ class TopicReader:
         self._fetch_bytes = max(LEAST_BYTES, min(FETCH_BYTES, share))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
     @property

@@ -2,8 +2,8 @@
 
 `judge_load` takes a load's configuration and compares the whole topic with the whole source, for
 one isolation level; `verify_job` does that for a production job, whose item says which version of
-the object, how many partitions, and whether the load is complete. What a record should be
-says `job_expectation`. Both read as streams, in bounded memory (see `checker`).
+the object, how many partitions, and whether the load is complete. `job_expectation` says what a
+record should be. Both read as streams, in bounded memory (see `checker`).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ PROGRESS_RECORDS = 10_000
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What the judge may take for granted. `exclusive`: every record in the topic should be one of
-    this load, others are phantom rows; else others are counted and left alone. `complete` False:
-    the load is still to go on, so rows after the last one found are not lost yet. `identify_by`:
+    this load, others are phantom rows; else others are counted and left alone. Without `complete`,
+    the load is to go on later: rows after the last one found are not lost yet. `identify_by`:
     CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's).
     """
 
@@ -147,10 +147,10 @@ def verify_job(
     """Judges a job by its item: the object's version, the number of partitions that routes keys,
     and whether it is complete come from there; what the checkpoint covers must be in the topic.
 
-    Without an item all is taken as it is now, and the load as complete; if `needs_item`,
-    CheckpointError is raised. Raises as `judge_load`, before source and topic are read
-    ConfigChangedError and SourceChangedError if the job was begun with another topic or object,
-    and SourceChangedError if the object has changed since."""
+    Without an item, source and topic are taken as they are now, and the load as complete; if
+    `needs_item`, CheckpointError is raised. Raises as `judge_load`, before source and topic are
+    read ConfigChangedError and SourceChangedError if the job was begun with another topic or
+    object, and SourceChangedError if the object has changed since."""
     scope = scope or Scope(exclusive=False)
     store, job_id = open_store(config.checkpoint), config.spec.job_id
     item = store.item(job_id).get()

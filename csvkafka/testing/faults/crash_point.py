@@ -19,8 +19,8 @@ _FORM = re.compile(r"(?P<step>[a-z-]+)(#(?P<nth>\d+))?(@(?P<rows>\d+))?(!(?P<sig
 
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
-    """The `nth` report of `step` (1: the first) among those that have reached `from_rows` rows of
-    the source; there the worker sends itself `signal`, before anything else happens."""
+    """At the `nth` report of `step` (1: the first), counted from `from_rows` rows of the source on,
+    the worker sends itself `signal`, before anything else happens."""
 
     step: Step
     nth: int = 1

@@ -76,11 +76,11 @@ _NEWLINES = ("\n", "\r\n", "\r", "\n\n", "\r\n\r\n")
 class CsvSpec:
     """What the file looks like. Fractions are of all fields (but `id` and `key`), between 0 and 1.
 
-    `row_count` data rows under one header; `column_count` with `id` and `key`; `field_characters`
-    is a text's mean length. `quoted_fraction` quotes fields that need none; fields that hold
-    delimiters, quotes (`hostile_fraction`) or line ends (`newline_fraction`) are always quoted.
-    `blank_line_fraction` is of rows that are followed by a blank line. Raises ConfigError for
-    values that make no sense."""
+    It has `row_count` data rows under one header. `column_count` counts `id` and `key` too;
+    `field_characters` is a text's mean length. `quoted_fraction` quotes fields that need none;
+    fields that hold delimiters, quotes (`hostile_fraction`) or line ends (`newline_fraction`) are
+    always quoted. `blank_line_fraction` is of rows that are followed by a blank line. Raises
+    ConfigError for values that make no sense."""
 
     row_count: int
     seed: int = 0

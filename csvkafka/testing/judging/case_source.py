@@ -35,7 +35,7 @@ class CaseSource:
         bucket: str,
         name: str,
     ) -> CaseSource:
-        """The source of the case `name`; not `stored`: the object's bytes are those of its CSV."""
+        """The source of the case `name`. `stored` None: the object's bytes are those of its CSV."""
         files: dict[str, bytes] = {}
         content = b""
         if isinstance(source, Mapping):

@@ -79,7 +79,7 @@ class DemoPlan:
         )
 
     def kill_rows(self) -> list[int]:
-        """So many rows in the topic call for a kill, one after the other."""
+        """How many rows the topic holds at each kill, one after the other."""
         chance = random.Random(self.seed)
         share = self.row_count / (self.kills + 1)
         return [

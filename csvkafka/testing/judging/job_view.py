@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Self
 
 from csvkafka.aws.dynamodb_item import DynamoDbItem
@@ -68,12 +67,12 @@ class JobView:
             return {lane.partition: self._cluster.end_offset(lane) for lane in self._lanes}
 
     def record_count(self) -> int:
-        """Offsets used up in all partitions."""
+        """How many Kafka offsets are used up, of all partitions together."""
         return sum(self.end_offsets().values())
 
     def observe(self) -> CheckpointObservation:
-        """The checkpoint, and then where the topic ends: in this order an honest loader is never
-        seen ahead of its topic."""
+        """Looks at the checkpoint, and then at where the topic ends: in this order, the checkpoint
+        of an honest loader is never seen ahead of its topic."""
         last_line = self.last_line()
         return CheckpointObservation(last_line, self.end_offsets(), time.monotonic())
 
@@ -170,12 +169,7 @@ class JobWatch:
         self._over.set()
         self._thread.join()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -38,7 +38,7 @@ AWAKE_SECONDS = 1.0
 KILLED = -9
 
 ENDLESS_FACTOR = 20
-"""A loader that has sent so many times the file will not end."""
+"""A loader that has sent this many times the rows of the file will not end."""
 
 
 def judge(

@@ -44,8 +44,8 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The answer. `verdicts` by isolation level; `problems` are what makes a loader fail beside the
-    anomalies, or the judgement worthless: each is a sentence; `notes` are what else was seen."""
+    """The answer. `verdicts` by isolation level; `problems` are sentences on what else makes the
+    loader fail, or makes the judgement worthless; `notes` are sentences on what else was seen."""
 
     command: str
     row_count: int

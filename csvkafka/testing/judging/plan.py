@@ -22,12 +22,12 @@ DEFAULT_FILE = CsvSpec(
 class JudgePlan:
     """What is run, and how it is struck.
 
-    `stall_seconds`: a loader that for so long neither brings a new record nor ends is killed as
-    hung. `failures`: so many ends with an error in a row, none with a new record, end the
-    judgement, and so do `errors` of them in all. `run_again`: once it is done it is started once
-    more, and should then send nothing. `files`: the CSV is a set of so many objects under a prefix
-    (S3_PREFIX), loaded by their keys; None: one object (S3_KEY). `expectation(source_uri)` is for
-    records other than the documented ones; the URI of a set is that of its prefix."""
+    `stall_seconds`: a loader that neither brings a new record nor ends for this long is killed as
+    hung. `failures`: the judgement ends after this many ends with an error in a row, without a new
+    record, and after `errors` of them in all. `run_again`: a loader that is done is started once
+    more, and should then send nothing. `files`: the CSV is a set of this many objects under a
+    prefix (S3_PREFIX), loaded by their keys; None: one object (S3_KEY). `expectation(source_uri)`
+    is for records other than the documented ones; the URI of a set is that of its prefix."""
 
     command: LoaderCommand
     csv: CsvSpec = DEFAULT_FILE
@@ -62,7 +62,7 @@ class JudgeView(Protocol):
     """Whoever watches."""
 
     def phase(self, text: str, total: int) -> None:
-        """What begins now; it will have done `total`."""
+        """Says what begins now, and how much it will do in all (`total`)."""
 
     def reached(self, done: int) -> None:
         """How much of it is done."""

@@ -16,7 +16,6 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -62,18 +61,19 @@ CHECKPOINT_INTERVAL = 200
 
 
 class RecoveryCase:
-    """A job that has not begun, with a source given by a spec or as bytes, or a set of files given
-    by name, which it loads by S3_PREFIX (those that end in .gz are stored compressed).
+    """A job that has not begun. Its source is given by a spec or as bytes. If it is a mapping of
+    names to bytes, it is a set of files, loaded by S3_PREFIX (a file whose name ends in .gz is
+    stored compressed).
 
-    `partitions` and `topic_config` are its topic's, unless that is `topic`, which is there;
+    A topic is created with `partitions` and `topic_config`, unless `topic` names one that is there.
     `settings` are environment variables of its workers, over those of the stack. `block_bytes` and
-    `pace_seconds` make a small file last for many steps, `point_bytes` lie between its restart
-    points, `kafka_limits` shortens time limits (see `processes/worker.py`). Not `exclusive`: others
-    write to the topic too. `stored`: the object's bytes, where they are not those of the CSV
-    (gzip). `program`: another worker than csvkafka's own (`Supervisor.start_worker`). `cold`:
-    workers start as users start them, not as forks.
-    The faults of `proxies` are noted in the history. `checkpoint`: "sqlite" for a file in place of
-    the table."""
+    `pace_seconds` make a small file last for many steps, `point_bytes` of content lie between its
+    restart points, `kafka_limits` shortens time limits (see `processes/worker.py`). Without
+    `exclusive`, others write to the topic too. `stored`: the object's bytes, where they are not
+    those of the CSV (gzip). `program`: another worker than csvkafka's own
+    (`Supervisor.start_worker`). `cold`: workers start as users start them, not as forks. The faults
+    of `proxies` are noted in the history. `checkpoint`: "sqlite" for a file in place of the
+    table."""
 
     def __init__(
         self,
@@ -149,19 +149,14 @@ class RecoveryCase:
 
     def close(self) -> None:
         """Kills what still runs and looks no more; may be called twice. A test with many cases
-        closes each that is done: those that stand take time of those that run."""
+        closes each that is done, because open ones take processor time."""
         try:
             self._watch.close()
         finally:
             self.supervisor.close()
             self.view.close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def put_file(self, key: str, data: bytes) -> None:
@@ -370,7 +365,7 @@ class RecoveryCase:
         assert 0 < count < self.row_count, f"{count} of {self.row_count} rows: not mid-way"
 
     def assert_unfinished(self, worker: Incarnation) -> None:
-        """The worker has begun to send and is not through: what happens now meets it mid-way."""
+        """The worker has begun to send and is not done: what happens now meets it mid-way."""
         acknowledged = [line.reached for line in worker.steps(Step.BATCH_ACKNOWLEDGED)]
         assert 0 < max(acknowledged, default=0) < self.row_count, "the worker is not mid-way"
 

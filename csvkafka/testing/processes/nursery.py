@@ -75,8 +75,8 @@ def nursery() -> Nursery:
 def forks_are_the_same(environment: Mapping[str, str]) -> bool:
     """Whether a fork is what a new start with these variables would be.
 
-    Not where Python itself is to be another one (PYTHONUNBUFFERED, another locale), and not where
-    libraries of the system must not be used after a fork, as on macOS."""
+    It is not where variables change Python itself (PYTHONUNBUFFERED, another locale), nor where the
+    system's libraries must not be used after a fork, as on macOS."""
     same_locale = all(environment.get(name) == os.environ.get(name) for name in ("LANG", "LC_ALL"))
     return sys.platform.startswith("linux") and same_locale and not _taken_at_start(environment)
 

@@ -36,13 +36,13 @@ def source_bytes(row_count: int) -> bytes:
 
 
 Hooks = Mapping[str, Callable[["Simulation"], object]]
-"""What a test does itself where a life comes to a point: `{"2/run-begins#1": cut_the_log}`."""
+"""What a test itself does when a life comes to a point: `{"2/run-begins#1": cut_the_log}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How much has happened in the world: when two of them are equal, nothing did between them, but
-    for what a worker does by itself."""
+    """How much has happened in the world. If two moments are equal, nothing happened between them,
+    except what a worker does by itself."""
 
     turns: int
     """Whatever waits, is woken, begins, or is sent takes a turn."""
@@ -66,7 +66,7 @@ class Simulation:
         source: bytes | None = None,
         table: TableServer | None = None,
     ) -> None:
-        """`source` is what is loaded, if not `source_bytes`."""
+        """`source` is the CSV to load (None: `source_bytes`)."""
         self.hooks = hooks or {}
         self.max_lives = max_lives
         self.schedule = schedule
@@ -169,7 +169,8 @@ class Simulation:
             self._forget()
 
     def forget_producers(self) -> None:
-        """So too, whatever is on its way; but for servers without epochs, as `expire_producers`."""
+        """The same, even if something is on its way; but on servers without epochs, as
+        `expire_producers`."""
         if BROKERS[self.schedule.broker].keeps_epochs:
             self._forget()
         else:

@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 
 class StoreTasks(Executor):
-    """Each call is a task of its own: the loop goes on while the table takes its time."""
+    """An executor in which each call is a task of its own: the loop goes on while the table takes
+    its time."""
 
     def __init__(self, spawn: Callable[[Callable[[], None]], None]) -> None:
         self._spawn = spawn

@@ -19,7 +19,7 @@ WALL_AT_START = 1_700_000_000.0
 """Unix time at virtual second 0."""
 
 TICK_SECONDS = 1e-6
-"""No wait is shorter: the rest that is left by rounding would be waited for for ever."""
+"""The shortest wait: without it, a rest that rounding leaves would be waited for without end."""
 
 
 class Stalled(Exception):

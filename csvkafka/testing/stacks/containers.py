@@ -16,7 +16,6 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from docker.errors import DockerException
@@ -190,17 +189,6 @@ class ContainerStack(Stack):
                 self._disks[node_id] = SmallDisk(
                     self._engine, self._kafka_image, self._broker_disk, USER_ID
                 )
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def engine(self) -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
@@ -65,17 +64,6 @@ class ExternalStack(Stack):
                 remaining.append(str(error))
         if remaining:
             raise StackError("left behind in the external stack: " + "; ".join(remaining))
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def bootstrap_servers(self) -> str:
