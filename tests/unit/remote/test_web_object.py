@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -32,6 +34,7 @@ from csvkafka.testing.faults.faulty_s3 import (
     ShiftRange,
     Stall,
 )
+from tests.certificates import certificate
 from tests.refusals import refusal
 from tests.unit.stepped_clock import SteppedClock
 
@@ -173,7 +176,9 @@ def test_what_ends_before_is_another_file(web: FakeS3) -> None:
 class Server:
     """Answers a range with the headers that a test sets."""
 
-    def __init__(self, headers: dict[str, str], status: int = 206) -> None:
+    def __init__(
+        self, headers: dict[str, str], status: int = 206, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.authorizations: list[str | None] = []
         outer = self
 
@@ -191,7 +196,10 @@ class Server:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/data.csv"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}/data.csv"
 
     def __enter__(self) -> Server:
         self._thread.start()
@@ -244,3 +252,24 @@ def test_the_query_goes_with_each_request_and_into_no_name(web: FakeS3) -> None:
     reading = source_at(f"{web.endpoint_url}/files/data.csv?versionId=v1")
     assert b"".join(reading.read(0)) == b"id\n1\n"
     assert reading.identify().uri == f"{web.endpoint_url}/files/data.csv"
+
+
+def test_a_certificate_must_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    for path, text in zip((chain, key), certificate(), strict=True):
+        path.write_text(text)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain, key)
+    with Server(ONE_OF_FIVE | {"ETag": '"1"'}, tls=tls) as server:
+        with refusal(SourceReadError, match="not trusted.*SSL_CERT_FILE"):
+            source_at(server.url).identify()
+        monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+        assert source_at(server.url).identify().uri == server.url
+
+
+def test_the_proxy_of_the_environment_is_used(web: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", web.endpoint_url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    reading = source_at("http://localhost:1/files/data.csv")
+    assert b"".join(reading.read(5)) == BODY[5:]
