@@ -3,6 +3,7 @@ an object elsewhere."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,6 +19,9 @@ _FORMS = (
     "azure://CONTAINER/BLOB"
 )
 
+_ACCESS_POINT = re.compile(r"arn:[^/]+?:(outpost[/:][^/:]+[/:])?accesspoint[/:][^/:]+")
+"""What stands in a bucket's place, and has a slash of its own."""
+
 STDIN = ("-", "/dev/stdin", "/dev/fd/0")
 
 
@@ -26,7 +30,10 @@ def with_source_spread(values: Mapping[str, str]) -> dict[str, str]:
     source = values.get("SOURCE", "")
     if not source.startswith(_S3):
         return dict(values)
-    bucket, _, key = source.removeprefix(_S3).partition("/")
+    named = source.removeprefix(_S3)
+    point = _ACCESS_POINT.match(named)
+    bucket = point[0] if point else named.partition("/")[0]
+    key = named.removeprefix(bucket).removeprefix("/")
     if not bucket or not key:
         raise ConfigError(f"SOURCE must be {_FORMS}, not {source!r}")
     spread = {"S3_BUCKET": bucket, "S3_KEY": key}

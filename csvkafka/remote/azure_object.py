@@ -112,6 +112,10 @@ class AzureObject:
             raise refused(self._place.uri, status, told, _RIGHTS) from error
         except AzureError as error:
             raise PassingFault(_first_line(error), has_answered=False) from error
+        except ValueError as error:  # of an answer that is not what was asked for
+            raise PassingFault(
+                f"a wrong answer: {_first_line(error)}", has_answered=True
+            ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -22,7 +22,7 @@ class PassingFault(Exception):
     is there."""
 
     def __init__(self, message: str, *, has_answered: bool) -> None:
-        super().__init__(message)
+        super().__init__(" ".join(message.split()))
         self.has_answered = has_answered
 
 

@@ -81,7 +81,7 @@ class GcsObject:
             from google.api_core.exceptions import GoogleAPICallError
             from google.auth.exceptions import GoogleAuthError, TransportError
             from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
-            from requests import RequestException
+            from urllib3.exceptions import HTTPError
         except ImportError as error:
             raise missing_extra(self._place.uri, "gcs", error) from error
         try:
@@ -90,7 +90,7 @@ class GcsObject:
             raise self._refusal(int(error.code or 0), error.message) from error
         except InvalidResponse as error:
             raise self._refusal(error.response.status_code, str(error)) from error
-        except (RequestException, DataCorruption, TransportError) as error:
+        except (OSError, HTTPError, DataCorruption, TransportError) as error:
             raise PassingFault(str(error), has_answered=False) from error
         except GoogleAuthError as error:
             raise ConfigError(

@@ -174,6 +174,24 @@ def azure_server() -> Iterator[str]:
 
 
 @contextmanager
+def web_place() -> Iterator[SourcePlace]:
+    with FakeS3() as server:
+        yield WebServer(server)
+
+
+@contextmanager
+def gcs_place() -> Iterator[SourcePlace]:
+    with gcs_server() as url:
+        yield GcsBucket(url)
+
+
+@contextmanager
+def azure_place() -> Iterator[SourcePlace]:
+    with azure_server() as connection:
+        yield AzureContainer(connection)
+
+
+@contextmanager
 def _server(command_of: Any) -> Iterator[int]:
     reserved = ReservedPort()
     command: Sequence[str] = command_of(str(reserved.number))

@@ -107,6 +107,27 @@ def test_a_missing_bucket_is_not_found(client: Any) -> None:
         S3Source(f"bucket-{uuid.uuid4()}", "data.csv", client=client).identify()
 
 
+@pytest.mark.parametrize(
+    ("put", "given"),
+    [
+        ({"ServerSideEncryption": "aws:kms"}, {}),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/aws/s3"}, {}),
+        (
+            {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32},
+            {"customer_key": b"k" * 32},
+        ),
+        ({"RequestPayer": "requester"}, {"request_payer": "requester"}),
+    ],
+    ids=["KMS", "KMS by key", "SSE-C", "requester pays"],
+)
+def test_encrypted_objects_and_those_whose_reader_pays_are_read(
+    client: Any, bucket: str, put: dict[str, Any], given: dict[str, Any]
+) -> None:
+    client.put_object(Bucket=bucket, Key="other.csv", Body=BODY, **put)
+    source = S3Source(bucket, "other.csv", client=client, **given)
+    assert b"".join(source.read(4_000_001)) == BODY[4_000_001:]
+
+
 def test_an_archived_object_must_be_restored_first(client: Any, bucket: str) -> None:
     client.put_object(Bucket=bucket, Key="old.csv", Body=b"a\n1\n", StorageClass="GLACIER")
     with pytest.raises(SourceReadError, match="archived: restore it"):

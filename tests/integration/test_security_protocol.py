@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from csvkafka.errors import CsvKafkaError, SinkRefusedError
 from csvkafka.kafka.client import KafkaClient, KafkaSettings
 from csvkafka.local.broker import Broker
 from csvkafka.local.stack import EmbeddedStack
+from tests.certificates import certificate
 
 SOON_SECONDS = 5.0
 
@@ -27,38 +22,11 @@ PASSWORD = {
 }
 
 
-def certificate() -> tuple[str, str]:
-    """A certificate that vouches for itself, and its key, as PEM in one line, as Kafka's properties
-    have it."""
-    key = rsa.generate_private_key(65_537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "csvkafka test")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain, pkcs8 = serialization.NoEncryption(), serialization.PrivateFormat.PKCS8
-    return tuple(  # type: ignore[return-value]
-        part.decode().strip().replace("\n", "\\n")
-        for part in (signed.public_bytes(pem), key.private_bytes(pem, pkcs8, plain))
-    )
-
-
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
     """Its first listener speaks plain text, its second one SASL over TLS."""
-    chain, key = certificate()
+    # Kafka's properties have PEM in one line.
+    chain, key = (part.strip().replace("\n", "\\n") for part in certificate())
     properties = {
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
         "PROXIED:SASL_SSL",
