@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FIRST_PIECE_BYTES = 4_096
-_PIECE_BYTES = 131_072
+_PIECE_BYTES = 262_144
 """How many bytes one socket read asks for, the first one and the largest one: after each that
 succeeds, the next may be twice as large. What a read had when its connection broke is fetched
 again."""

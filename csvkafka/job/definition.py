@@ -194,7 +194,7 @@ class JobSpec:
                 if topic_bytes < self.max_record_bytes
                 else RECORD_LIMIT_SETTING
             ),
-            block_bytes=self.block_bytes * (2 if self._takes_large_blocks(data_lanes) else 1),
+            block_bytes=self._block_bytes(data_lanes),
             transform=self.transform,
             table=self.whole_table,
         )
@@ -206,13 +206,16 @@ class JobSpec:
             return self.table
         return replace(self.table, key=(self.key_column,))
 
-    def _takes_large_blocks(self, data_lanes: int) -> bool:
-        # Of a block, each lane gets a batch: with several, small ones unless it is larger. And the
-        # compiled encoder needs no more of the processor's cache than a piece of a block. (Who asks
+    def _block_bytes(self, data_lanes: int) -> int:
+        # A batch costs the loop and the broker about the same whatever its size, and of a block
+        # each lane gets one. The compiled encoder needs no more of the processor's cache than a
+        # piece of a block; but for several lanes it makes all of one's records at once. (Who asks
         # for a size of block gets it from either encoder.)
+        if data_lanes > 1:
+            return self.block_bytes * 2
         declared = self.transform is not None or self.table is not None
         is_compiled = not declared and compiled_module() is not None
-        return data_lanes > 1 or (is_compiled and self.block_bytes == BLOCK_BYTES)
+        return self.block_bytes * (4 if is_compiled and self.block_bytes == BLOCK_BYTES else 1)
 
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.

@@ -228,7 +228,7 @@ def test_the_item_remembers_that_its_object_is_gzip() -> None:
 
 
 @pytest.mark.parametrize("compiled", [None, object()])
-def test_blocks_of_twice_the_size_are_for_several_partitions_and_the_compiled_encoder(
+def test_larger_blocks_are_for_several_partitions_and_the_compiled_encoder(
     monkeypatch: pytest.MonkeyPatch, compiled: object
 ) -> None:
     monkeypatch.setattr("csvkafka.job.definition.compiled_module", lambda: compiled)
@@ -239,12 +239,14 @@ def test_blocks_of_twice_the_size_are_for_several_partitions_and_the_compiled_en
     several = by_key.plan(HEADER, SOURCE.uri, by_key.lanes(2), 1_000_000)
 
     assert (one.lane_count, several.lane_count) == (1, 2)
-    assert several.block_bytes == 2 * by_key.block_bytes
-    assert one.block_bytes == by_key.block_bytes * (1 if compiled is None else 2)
+    assert several.block_bytes == by_key.block_bytes * 2
+    assert one.block_bytes == by_key.block_bytes * (1 if compiled is None else 4)
     # A transform's rows are Python's.
     changed = replace(by_key, transform=dict)  # type: ignore[arg-type]
     plan = changed.plan(HEADER, SOURCE.uri, by_key.lanes(1), 1_000_000)
     assert plan.block_bytes == by_key.block_bytes
+    asked_for = replace(by_key, block_bytes=1000)
+    assert asked_for.plan(HEADER, SOURCE.uri, by_key.lanes(1), 1_000_000).block_bytes == 1000
 
 
 # -- a job that has promised nothing ---------------------------------------------------------------
