@@ -187,7 +187,7 @@ class _File:
     ) -> None:
         self._spec = config.spec
         self._most_ranges = most_ranges
-        self._points = _LastPoint()
+        self._points = _Farthest()
         pinned = None
         if piece is not None:
             config = replace(config, s3_key=piece.key, s3_prefix=None, s3_manifest=None)
@@ -229,27 +229,29 @@ class _File:
                 return sampler.sampled_bytes
             if not self.identity.is_gzip:
                 return self.identity.size - header.byte_offset
-            point = self._points.last
-            if point is None:
+            if not self._points.stored_bytes:
                 return None
-            stored = self.identity.size * 8
-            return stored * point.content_bytes // point.stored_bits - header.byte_offset
+            ratio = self._points.content_bytes / self._points.stored_bytes
+            return round(self.identity.size * ratio) - header.byte_offset
 
         return content_bytes
 
 
-class _LastPoint:
-    """The last restart point that was found; implements `interfaces.RestartPoints`."""
+class _Farthest:
+    """How far a compressed source was read; implements `interfaces.RestartPoints`."""
 
     spacing_bytes = POINT_SPACING_BYTES
 
     def __init__(self) -> None:
-        self.last: RestartPoint | None = None
+        self.content_bytes = self.stored_bytes = 0
 
     def begin(self, source: SourceIdentity, byte_offset: int) -> None:
         """See `interfaces.RestartPoints`."""
 
     def found(self, point: RestartPoint) -> None:
         """See `interfaces.RestartPoints`."""
-        if self.last is None or point.content_bytes > self.last.content_bytes:
-            self.last = point
+
+    def read_to(self, content_bytes: int, stored_bytes: int) -> None:
+        """See `interfaces.RestartPoints`."""
+        if content_bytes > self.content_bytes:
+            self.content_bytes, self.stored_bytes = content_bytes, stored_bytes
