@@ -11,8 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from csvkafka.aws.s3_source import S3Source
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError
+from csvkafka.files.local_source import LocalSource
 from csvkafka.job.dry_run import PlannedRecord, first_records
 from csvkafka.job.estimate import Estimate, Estimator
 from csvkafka.job.file_set import FileSet
@@ -38,7 +40,7 @@ from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 
 SET_FILES = 10
-"""How many files of a set are looked at; they are spread evenly over the set."""
+"""Of a set, so many files are looked at, evenly spread over it."""
 
 POINT_SPACING_BYTES = 1 << 20
 """So often it is noted how much of a gzip file so much content was."""
@@ -185,13 +187,15 @@ class _File:
     ) -> None:
         self._spec = config.spec
         self._most_ranges = most_ranges
-        self._read_to = _ReadTo()
+        self._points = _Farthest()
         pinned = None
         if piece is not None:
             config = replace(config, s3_key=piece.key, s3_prefix=None, s3_manifest=None)
             bucket, version = config.s3_bucket, piece.version_id
             pinned = SourceIdentity(bucket, piece.key, piece.etag, piece.size, version)
-        self.source = open_source(config, pinned=pinned, points=self._read_to)
+        self.source: S3Source | LocalSource = open_source(
+            config, pinned=pinned, points=self._points
+        )
         self.identity = self.source.identify()
         self._look: Preview | None = None
 
@@ -225,16 +229,16 @@ class _File:
                 return sampler.sampled_bytes
             if not self.identity.is_gzip:
                 return self.identity.size - header.byte_offset
-            if not self._read_to.stored_bytes:
+            if not self._points.stored_bytes:
                 return None
-            share = self._read_to.content_bytes / self._read_to.stored_bytes
-            return round(self.identity.size * share) - header.byte_offset
+            ratio = self._points.content_bytes / self._points.stored_bytes
+            return round(self.identity.size * ratio) - header.byte_offset
 
         return content_bytes
 
 
-class _ReadTo:
-    """How far a compressed file was read; implements `interfaces.RestartPoints`."""
+class _Farthest:
+    """How far a compressed source was read; implements `interfaces.RestartPoints`."""
 
     spacing_bytes = POINT_SPACING_BYTES
 
