@@ -16,6 +16,7 @@ from csvkafka.schema.subjects import AVRO, WireSchema
 Dump = Callable[[Mapping[str, object]], bytes]
 
 MAGIC = b"\0"
+PREFIX_BYTES = 5
 
 
 def prefix(schema: WireSchema) -> bytes:
@@ -57,6 +58,16 @@ def dumper(schema: WireSchema) -> Dump:
         return out.getvalue()
 
     return dump
+
+
+def readable(data: bytes, schema: WireSchema) -> object:
+    """What a record holds: of Avro its values, else the bytes of its JSON."""
+    if schema.schema_type != AVRO:
+        return data[PREFIX_BYTES:]
+    from fastavro import parse_schema, schemaless_reader
+
+    content = BytesIO(data[PREFIX_BYTES:])
+    return schemaless_reader(content, parse_schema(json.loads(schema.text)), None)
 
 
 def units_of(schema: WireSchema) -> dict[str, str]:

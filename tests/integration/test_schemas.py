@@ -251,6 +251,39 @@ def test_columns_that_do_not_fit_a_given_schema_ask_no_registry(
     assert small.asked == []
 
 
+def test_doctor_and_a_dry_run_show_records_and_register_nothing(
+    place: LoadPlace, small: SmallRegistry, tmp_path: Path
+) -> None:
+    place.put(DATA)
+    table = TABLE.replace("[record]", '[record]\nkey = "id"\nkey_format = "avro"')
+    (tmp_path / "columns.toml").write_text(table)
+    settings = place.settings(
+        CSV_COLUMNS=str(tmp_path / "columns.toml"),
+        SCHEMA_REGISTRY_URL=small.url,
+        SCHEMA_REGISTRY_AUTO_REGISTER="true",
+    )
+    dry = run_csvkafka("load", "--dry-run", "--json", settings=settings)
+    assert dry.returncode == 0, dry.stderr
+    report = json.loads(dry.stdout)
+    assert any("a load would ask to register a schema" in note for note in report["notes"])
+    place.load(**{name: text for name, text in settings.items() if name not in place.settings()})
+    registered = dict(small.schemas)
+    dry = run_csvkafka("load", "--dry-run", "--json", settings=settings)
+    (first, _) = json.loads(dry.stdout)["records"]
+    assert (first["key_schema"], first["value_schema"]) == (2, 1)
+    assert json.loads(first["key"]) == {"id": 1}
+    assert json.loads(first["value"])["name"] == "ada"
+    doctor = run_csvkafka("doctor", settings=settings)
+    assert '"name": "ada"' in doctor.stdout
+    assert "schema 1" in doctor.stdout
+    assert small.schemas == registered
+    settings["SCHEMA_REGISTRY_AUTO_REGISTER"] = "false"
+    small.subjects.clear()
+    dry = run_csvkafka("load", "--dry-run", settings=settings)
+    assert dry.returncode == 1
+    assert "does not have the schema" in dry.stderr
+
+
 @pytest.mark.parametrize("table", [TABLE, TABLE.replace('"avro"', '"json-schema"')])
 def test_a_command_says_it_in_one_line(
     place: LoadPlace, small: SmallRegistry, tmp_path: Path, table: str

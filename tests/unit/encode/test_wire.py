@@ -19,7 +19,8 @@ from fastavro import schemaless_reader
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from csvkafka.encode.encoder import check_plan, encode_block
+from csvkafka.compiled import compiled_module
+from csvkafka.encode.encoder import check_plan, encode_block, encode_compiled, encode_reference
 from csvkafka.errors import ConfigError
 from csvkafka.model import START, BadRows, EncodePlan, Routing
 from csvkafka.rows.blocks import cut_blocks
@@ -139,6 +140,19 @@ def test_a_row_by_a_json_schema_is_the_json_behind_the_id() -> None:
     table = read_table(declared('format = "json"'), "columns.toml")
     bare = EncodePlan(tuple(COLUMNS), URI, table=table, compression="none")
     assert with_schema.value == b"\0\0\0\0\7" + records(bare, ROW)[0].value
+
+
+def test_records_by_a_json_schema_go_the_compiled_way_to_the_same_bytes() -> None:
+    if compiled_module() is None:
+        pytest.skip("the compiled encoder is not in use")
+    columns = {"id": "int", "price": "decimal(9,2)", "name": "string"}
+    of = plan('format = "json-schema"', columns)
+    (block,) = cut_blocks([b"id,price,name\n1,2.5,a\nNULL,0,\n"], START, of)
+    made = encode_compiled(block, of)
+    assert made is not None
+    assert made == encode_reference(block, of)
+    for avro in (plan('format = "avro"', columns), plan('key="id"\nkey_format="avro"', columns)):
+        assert encode_compiled(block, avro) is None
 
 
 @pytest.mark.parametrize("value", ["json", "avro"])
