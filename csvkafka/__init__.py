@@ -8,7 +8,8 @@ never a name with an underscore.
 
 Read: job (one run, and all before its first row), pipeline (the loop), ledger (the job's item and
 its conditional writes), sets (which files), rows, encode, records (from bytes to Kafka's record
-batch), kafka, aws, files, remote (the outsides), wiring (all sides meet here), sources, stores
+batch), kafka, aws, files, remote, registry (the outsides), wiring (all sides meet here), sources,
+stores
 (what is opened), processor, checkpoint (the documented API), config, process, cli, __main__, schema
 (declared columns), exit_codes, errors, limits, model, interfaces, clock, retry, compiled (the
 ground, which all stand on), local (the embedded stack), testing (the harness).

@@ -24,6 +24,11 @@
     │   │   ├── CheckpointFileUnusableError  no database, damaged, another's, or a newer csvkafka's
     │   │   └── CheckpointFileUnlockedError  its file system is not to be trusted with locks
     │   └── FencedError            another worker owns the job now
+    ├── RegistryError              the registry of schemas
+    │   ├── RegistryUnavailableError     it does not answer
+    │   ├── RegistryRefusedError   authentication, authorization or TLS
+    │   ├── SchemaRefusedError     the subject does not have the schema, or does not take it
+    │   └── SchemaDeletedError     the registry has lost a schema that records of the job name
     ├── SinkError                  Kafka
     │   ├── SinkUnavailableError   no broker answered at the start
     │   ├── SinkRefusedError       authentication, authorization or TLS
@@ -314,6 +319,47 @@ class FencedError(CheckpointError):
     remedy = "None: the other worker goes on."
     retriable = False
     detailed_exit_code = ExitCode.FENCED
+
+
+class RegistryError(CsvKafkaError):
+    """The registry of schemas does not give what the records need."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The registry of schemas does not answer. A job that has begun does not need it."""
+
+    cause = "The registry is down, the address is wrong, or a security group is in the way."
+    remedy = "Check SCHEMA_REGISTRY_URL and the network; run again when the registry answers."
+    retriable = True
+    detailed_exit_code = ExitCode.TRY_AGAIN
+
+
+class RegistryRefusedError(RegistryError):
+    """The registry of schemas refused us: authentication, authorization or TLS."""
+
+    cause = "Wrong credentials, a certificate that is not trusted, or a right that is missing."
+    remedy = "Set SCHEMA_REGISTRY_…, or give the user the right to the subject."
+    detailed_exit_code = ExitCode.REFUSED
+
+
+class SchemaRefusedError(RegistryError):
+    """The subject does not have the schema that the columns make, or does not take it."""
+
+    cause = (
+        "A schema that nobody registered, that is not compatible with the subject's, or a subject "
+        "that holds schemas of another type."
+    )
+    remedy = "Register the schema, change the table, or set SCHEMA_REGISTRY_AUTO_REGISTER=true."
+    detailed_exit_code = ExitCode.SETTINGS
+
+
+class SchemaDeletedError(RegistryError):
+    """The registry does not have a schema any more that records of the job name, so nobody can
+    read them."""
+
+    cause = "The schema was deleted for good, or the registry is another, or was set up anew."
+    remedy = "Restore the schema under its id, or check SCHEMA_REGISTRY_URL; then run again."
+    detailed_exit_code = ExitCode.CONTRADICTION
 
 
 class SinkError(CsvKafkaError):

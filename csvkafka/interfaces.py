@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from csvkafka.model import (
     EncodedBlock,
@@ -24,6 +24,9 @@ from csvkafka.model import (
     TopicFacts,
 )
 
+if TYPE_CHECKING:
+    from csvkafka.schema.subjects import WireSchema
+
 
 class Source(Protocol):
     """One CSV object, pinned to the version that `identify` saw."""
@@ -37,6 +40,19 @@ class Source(Protocol):
 
         Goes on at the exact next byte after a lost connection. Raises SourceChangedError,
         SourceNotFoundError, SourceReadError, SourceCorruptError."""
+
+
+class SchemaRegistry(Protocol):
+    """Where the schemas of records are registered."""
+
+    def registered(self, schema: WireSchema) -> WireSchema:
+        """The schema, with its id: looked up in its subject, or registered there.
+
+        Raises RegistryUnavailableError, RegistryRefusedError, SchemaRefusedError."""
+
+    def check(self, schema: WireSchema) -> None:
+        """Raises SchemaDeletedError if the schema's id does not mean it any more, and as
+        `registered` if that cannot be asked."""
 
 
 class RestartPoints(Protocol):

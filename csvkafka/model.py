@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from csvkafka.limits import BLOCK_BYTES, MAX_BATCH_BYTES, MAX_RECORD_BYTES, RECORD_LIMIT_SETTING
 
 if TYPE_CHECKING:
+    from csvkafka.schema.subjects import WireSchemas
     from csvkafka.schema.table import RecordTable
 
 SOURCE_LINE, SOURCE_FILE = "_source_line", "_source_file"
@@ -227,7 +228,8 @@ class EncodePlan:
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
     `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` a batch of one
     row (`record_limit` names the setting that says so), `block_bytes` the source bytes of a block.
-    `table` is the declared table, which then names the key columns too."""
+    `table` is the declared table, which then names the key columns too, and `schemas` are those
+    that its records name."""
 
     header: tuple[str, ...]
     source_uri: str
@@ -243,6 +245,7 @@ class EncodePlan:
     block_bytes: int = BLOCK_BYTES
     transform: Transform | None = None
     table: RecordTable | None = None
+    schemas: WireSchemas | None = None
 
 
 @dataclass(frozen=True, slots=True)

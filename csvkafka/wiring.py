@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, Sink, Source, StoredItem
+from csvkafka.interfaces import BlockFeed, Observer, SchemaRegistry, Sink, Source, StoredItem
 from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
@@ -103,6 +103,7 @@ def run_load(
         _encoders(config.encode_workers) as encoders,
         StoreThread() as store,
         stoppable(send_row, stop_signal) as stoppable_send_row,
+        _registry(config) as registry,
     ):
         parts = JobParts(
             source=source,
@@ -117,6 +118,7 @@ def run_load(
             send_row=stoppable_send_row,
             bad_row_limit=config.bad_row_limit,
             file_set=file_set,
+            registry=registry,
             settings=PipelineSettings(
                 checkpoint_rows=config.checkpoint_interval,
                 watchdog_seconds=config.watchdog_seconds,
@@ -158,6 +160,15 @@ def _kafka_client(config: LoadConfig, interrupt: Callable[[], None]) -> Iterator
         yield client
     finally:
         client.close()
+
+
+def _registry(config: LoadConfig) -> AbstractContextManager[SchemaRegistry | None]:
+    if config.registry is None:
+        return nullcontext()
+    # Not at the top: most loads have no registry, and their start should not pay for it.
+    from csvkafka.registry.client import RegistryClient
+
+    return closing(RegistryClient(config.registry))
 
 
 def _encoders(count: int) -> AbstractContextManager[Executor | None]:

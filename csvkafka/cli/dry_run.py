@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from csvkafka.aws.s3_source import S3Source
+from csvkafka.cli.schemas import with_ids
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError
 from csvkafka.files.local_source import LocalSource
@@ -36,6 +37,7 @@ from csvkafka.rows.blocks import Header
 from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.rows.preview import Preview, preview
 from csvkafka.rows.samples import RANGES, Sampler
+from csvkafka.schema.subjects import WireSchemas
 from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
 
@@ -56,17 +58,20 @@ class DryRun:
     failure: CsvKafkaError | None
     estimate: Estimate
     notes: Sequence[str]
+    schemas: WireSchemas = WireSchemas()  # noqa: RUF009 - frozen
 
 
 def dry_run(config: LoadConfig, limit: int) -> DryRun:
     """The first `limit` rows' records, and the estimate. Raises what a load would refuse to begin
     with, as far as it can be known without the checkpoint."""
-    spec = config.spec
     source = _Opened(config)
     look = source.look()
+    spec = config.spec
     for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
         raise ConfigError(refusal)
     notes = list(doubts.warnings(look, spec.duplicate_columns))
+    spec, unregistered = with_ids(config, look.header.names, source.identity.uri)
+    notes += filter(None, [unregistered])
     facts = _facts(config, notes)
     data_facts = facts.get(spec.topic)
     lanes = spec.lanes(1 if data_facts is None else data_facts.partition_count)
@@ -82,6 +87,7 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
         failure=failure,
         estimate=estimator.estimate(source.identity.size),
         notes=notes,
+        schemas=plan.schemas or WireSchemas(),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from csvkafka.cli.output import bytes_text, count_text, duration_text
+from csvkafka.cli.schemas import told
 from csvkafka.config.spelling import Form, spelled
 from csvkafka.errors import counted
 
@@ -28,7 +29,9 @@ def print_json(run: DryRun, config: LoadConfig) -> None:
     """`{"records": [{"source_file": …, "source_line": …, "topic": …, "partition": …, "key": …,
     "headers": [[name, value], …], "value": …}, …], "estimate": {…}, "notes": […], "failure": …}`.
 
-    What is no text stands as `{"base64": …}`; a partition that is not known is null."""
+    Where key or value name a schema, its id stands as `key_schema` or `value_schema`, and they are
+    shown as JSON. What is no text stands as `{"base64": …}`; a partition that is not known is
+    null."""
     report = {
         "records": [_as_json(record, run, config.spec.topic) for record in run.records],
         "estimate": asdict(run.estimate),
@@ -40,15 +43,29 @@ def print_json(run: DryRun, config: LoadConfig) -> None:
 
 def _as_json(record: PlannedRecord, run: DryRun, data_topic: str) -> dict[str, Any]:
     lane = record.lane
+    key, key_schema = _key(record, run, data_topic)
+    value, value_schema = _value(record, run, data_topic)
+    ids = {"key_schema": key_schema, "value_schema": value_schema}
     return {
         "source_file": record.source_file,
         "source_line": record.source_line,
         "topic": lane.topic,
         "partition": _partition(record, run, data_topic),
-        "key": _text_or_base64(record.key),
+        "key": _text_or_base64(key),
         "headers": [[name, _text_or_base64(value)] for name, value in record.headers],
-        "value": _text_or_base64(record.value),
+        "value": _text_or_base64(value),
+        **{name: schema_id for name, schema_id in ids.items() if schema_id is not None},
     }
+
+
+def _key(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
+    is_letter = record.lane.topic != data_topic
+    return told(record.key, None if is_letter else run.schemas.key)
+
+
+def _value(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
+    is_letter = record.lane.topic != data_topic
+    return told(record.value, None if is_letter else run.schemas.value)
 
 
 def _partition(record: PlannedRecord, run: DryRun, data_topic: str) -> int | None:
@@ -84,12 +101,13 @@ def print_table(run: DryRun, config: LoadConfig) -> None:
         cells = [
             count_text(record.source_line),
             f"{record.lane.topic}-{'?' if partition is None else partition}",
-            _shown(record.key),
+            _named(*_key(record, run, config.spec.topic)),
         ]
         if has_headers:
             pairs = (f"{name}: {_shown(value)}" for name, value in record.headers)
             cells.append("\n".join(pairs))
-        table.add_row(*map(Text, [*cells, _shown(record.value)]))
+        value = _named(*_value(record, run, config.spec.topic))
+        table.add_row(*map(Text, [*cells, value]))
     console = Console(highlight=False)
     console.print(table)
     for note in run.notes:
@@ -99,6 +117,11 @@ def print_table(run: DryRun, config: LoadConfig) -> None:
     for line in estimate_lines(run.estimate, config.spec.compression):
         click.echo(line)
     click.echo("Nothing was sent, and nothing was written.")
+
+
+def _named(data: bytes | None, schema_id: int | None) -> str:
+    """With the schema before it, if there is one."""
+    return _shown(data) if schema_id is None else f"schema {schema_id}: {_shown(data)}"
 
 
 def _shown(data: bytes | None) -> str:

@@ -28,6 +28,7 @@ from csvkafka.remote.place import RemotePlace
 from csvkafka.sets.selection import Globs, globs_of
 
 if TYPE_CHECKING:
+    from csvkafka.registry.settings import RegistrySettings
     from csvkafka.schema.table import RecordTable
 
 _TRUE = ("true", "1", "yes", "on")
@@ -68,6 +69,7 @@ class LoadConfig:
     point_spacing_bytes: int = POINT_SPACING_BYTES
     encode_workers: int = 0
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
+    registry: RegistrySettings | None = None
 
     @property
     def is_set(self) -> bool:
@@ -153,6 +155,7 @@ class LoadConfig:
             encode_threads=given.count("ENCODE_THREADS"),
             encode_workers=given.count("ENCODE_WORKERS"),
             bad_row_limit=_bad_row_limit(given, spec),
+            registry=_registry(given, spec),
         )
 
 
@@ -340,6 +343,28 @@ def _bad_row_limit(given: _Given, spec: JobSpec) -> BadRowLimit:
     return BadRowLimit(None if rows is None else int(rows), None if share is None else float(share))
 
 
+def _registry(given: _Given, spec: JobSpec) -> RegistrySettings | None:
+    """How to reach the registry; None where no record names a schema. Raises ConfigError."""
+    table = spec.whole_table
+    if table is None or not table.needs_registry:
+        return None
+    from csvkafka.registry.settings import RegistrySettings
+
+    url = given.optional("SCHEMA_REGISTRY_URL")
+    if url is None:
+        raise ConfigError(
+            "CSV_COLUMNS declares records that name a schema: set SCHEMA_REGISTRY_URL to the "
+            "registry that has it"
+        )
+    return RegistrySettings(
+        url=url,
+        auto_register=given.flag("SCHEMA_REGISTRY_AUTO_REGISTER"),
+        basic_auth=given.optional("SCHEMA_REGISTRY_BASIC_AUTH"),
+        bearer_token=given.optional("SCHEMA_REGISTRY_BEARER_TOKEN"),
+        ca_file=given.optional("SCHEMA_REGISTRY_SSL_CAFILE"),
+    )
+
+
 def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
     """The declared table in the file; None: there is none. Raises ConfigError."""
     if path is None:
@@ -354,7 +379,8 @@ def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
         raise ConfigError(
             f"CSV_COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
         ) from error
-    return read_table(text, path, b"" if hash_key is None else _hash_key(hash_key))
+    secret = b"" if hash_key is None else _hash_key(hash_key)
+    return read_table(text, path, secret, Path(path).parent)
 
 
 def _hash_key(text: str) -> bytes:

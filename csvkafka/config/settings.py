@@ -165,6 +165,28 @@ SINK = (
         "Secret of the columns that CSV_COLUMNS hashes: 16 to 64 bytes, or @FILE that holds them.",
         secret=True,
     ),
+    Setting(
+        "SCHEMA_REGISTRY_URL",
+        "Registry of the schemas that CSV_COLUMNS names (Confluent's API; needs "
+        "csvkafka[registry]).",
+    ),
+    Setting(
+        "SCHEMA_REGISTRY_AUTO_REGISTER",
+        "Whether a schema that its subject lacks is registered; else it is only looked up.",
+        kind=Kind.FLAG,
+        default="false",
+    ),
+    Setting(
+        "SCHEMA_REGISTRY_BASIC_AUTH",
+        "User and password for the registry, as user:password, or @FILE that holds them.",
+        secret=True,
+    ),
+    Setting(
+        "SCHEMA_REGISTRY_BEARER_TOKEN",
+        "Token for the registry, or @FILE that holds it.",
+        secret=True,
+    ),
+    Setting("SCHEMA_REGISTRY_SSL_CAFILE", "Certificates of the registry to trust, as a PEM file."),
     Setting("KEY_COLUMN", "Column whose value is the record key and chooses the partition."),
     Setting(
         "PARTITIONER",

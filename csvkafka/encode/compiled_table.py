@@ -1,7 +1,7 @@
 """A declared table as the compiled encoder takes it, where it knows each of its types.
 
 It refuses a block for each field that is not plainly of its type: the reference way decides then.
-Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`.
+Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`, Avro.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from csvkafka.compiled import CompiledColumn, CompiledTable
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
 from csvkafka.records.record_batch import varint
 from csvkafka.schema.fitting import columns_of
-from csvkafka.schema.table import Column, KeyFormat, Kind, Metadata, RecordTable
+from csvkafka.schema.table import Column, KeyFormat, Kind, Metadata, RecordFormat, RecordTable
 from csvkafka.schema.types import ISO, LOCAL
 
 # As compiled/columns.h and compiled/plan.h number them.
@@ -46,6 +46,8 @@ def compiled_table(
     table has a type that it does not know."""
     names = plan.header
     if plan.transform is not None or not names or len(set(names)) < len(names):
+        return None
+    if RecordFormat.AVRO is table.format or KeyFormat.AVRO is table.key_format:
         return None
     columns = columns_of(table, names)
     of_file: list[CompiledColumn | None] = []
@@ -106,7 +108,7 @@ def _texts(
     at the end; and which fields these are."""
     texts: list[bytes] = []
     fields: list[int] = []
-    text, comma = b"{", b""
+    text, comma = _prefix(plan) + b"{", b""
     for place, column in enumerate(columns):
         if column.is_dropped and place < len(plan.header):
             continue
@@ -122,6 +124,15 @@ def _texts(
         return (*texts, text, b"}"), tuple(fields)
     file = b"," + orjson.dumps(SOURCE_FILE) + b":" + orjson.dumps(plan.source_uri) + b"}"
     return (*texts, text + comma + orjson.dumps(SOURCE_LINE) + b":", file), tuple(fields)
+
+
+def _prefix(plan: EncodePlan) -> bytes:
+    """What stands before the JSON of a record that names a schema."""
+    if plan.schemas is None or plan.schemas.value is None:
+        return b""
+    from csvkafka.encode.wire import prefix
+
+    return prefix(plan.schemas.value)
 
 
 def _headers(plan: EncodePlan) -> tuple[bytes, bytes]:

@@ -6,15 +6,19 @@ The reference for it, row by row. `Declared` follows from a plan alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 
 from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
 from csvkafka.schema.fitting import check_columns, columns_of
-from csvkafka.schema.table import Column, KeyFormat, RecordTable
-from csvkafka.schema.types import converter
+from csvkafka.schema.table import Column, KeyFormat, RecordFormat, RecordTable
+from csvkafka.schema.types import Converter, converter
+
+if TYPE_CHECKING:
+    from csvkafka.encode.wire import Dump
 
 
 class Declared:
@@ -24,17 +28,27 @@ class Declared:
         names = plan.header
         check_columns(table, names, plan.source_uri)
         self._constants: dict[str, object] = {}
-        self._columns: list[tuple[int, Column, Callable[[str], object]]] = []
+        self._columns: list[tuple[int, Column, Converter]] = []
+        self.dump, self._dump_key = _dumpers(plan)
+        in_avro = table.format is RecordFormat.AVRO
+        units = _units(plan) if in_avro else {}
         for place, column in enumerate(columns_of(table, names)):
             if place >= len(names):
                 self._constants[column.field] = column.constant
             elif not column.is_dropped or column.name in table.key:
-                nulls = table.nulls if column.nulls is None else column.nulls
-                convert = converter(column, nulls, table.hash_key)
+                unit = units.get(column.field) if in_avro else None
+                convert = _converter(table, column, in_avro=in_avro, unit=unit)
                 self._columns.append((place, column, convert))
         by_name = {column.name: (place, column) for place, column, _ in self._columns}
         self._key = [by_name[name] for name in table.key]
         self._key_format = table.key_format
+        key_in_avro = table.key_format is KeyFormat.AVRO
+        # The key's own, where a field's value is not what the key has.
+        self._key_converters: list[Converter] | None = None
+        if key_in_avro != in_avro and table.key_format is not KeyFormat.TEXT:
+            self._key_converters = [
+                _converter(table, column, in_avro=key_in_avro) for _, column in self._key
+            ]
 
     def record(self, row: Sequence[str]) -> tuple[dict[str, object], bytes | None]:
         """The record's fields, without ours, and its key. Raises RowFault for the first field that
@@ -62,7 +76,41 @@ class Declared:
             return str(values[place]).encode() if is_hidden else row[place].encode()
         # In the declared order: the files of a set may have their columns in another one, and equal
         # keys must be equal bytes.
-        fields = {column.field: values[place] for place, column in self._key}
+        if self._key_converters is None:
+            fields = {column.field: values[place] for place, column in self._key}
+        else:
+            converted = zip(self._key, self._key_converters, strict=True)
+            fields = {column.field: convert(row[place]) for (place, column), convert in converted}
         if all(value is None for value in fields.values()):
             return None
-        return b"%b" % orjson.dumps(fields)
+        return b"%b" % orjson.dumps(fields) if self._dump_key is None else self._dump_key(fields)
+
+
+def _converter(
+    table: RecordTable, column: Column, *, in_avro: bool, unit: str | None = None
+) -> Converter:
+    nulls = table.nulls_of(column)
+    if not in_avro:
+        return converter(column, nulls, table.hash_key)
+    from csvkafka.schema.avro_values import MICROS, avro_converter
+
+    return avro_converter(column, nulls, table.hash_key, unit or MICROS)
+
+
+def _dumpers(plan: EncodePlan) -> tuple[Dump | None, Dump | None]:
+    """What writes a record's value and its key; None: JSON does. Raises ConfigError."""
+    if plan.schemas is None:
+        return None, None
+    # Not at the top: most tables have no schemas.
+    from csvkafka.encode.wire import dumper
+
+    value, key = plan.schemas.value, plan.schemas.key
+    return None if value is None else dumper(value), None if key is None else dumper(key)
+
+
+def _units(plan: EncodePlan) -> dict[str, str]:
+    from csvkafka.encode.wire import units_of
+
+    assert plan.schemas is not None
+    assert plan.schemas.value is not None
+    return units_of(plan.schemas.value)

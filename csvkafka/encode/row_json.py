@@ -92,6 +92,8 @@ class RowEncoder:
             from csvkafka.encode.declared_rows import Declared
 
             self._declared = Declared(plan, plan.table)
+        # What writes records that are no plain JSON.
+        self._write = None if self._declared is None else self._declared.dump
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
         self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
         # Its text, not the enum, which is the table's: see above.
@@ -186,6 +188,8 @@ class RowEncoder:
 
     def _dump(self, record: dict[str, object], number: int) -> bytes:
         if self._plan.transform is None:
+            if self._write is not None:
+                return self._write(record)
             # Not every key is a string: the surplus of a row that is kept may stand under None.
             return _compact(orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS))
         row = f"row {number} of {self._plan.source_uri}"

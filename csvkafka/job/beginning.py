@@ -23,6 +23,7 @@ from csvkafka.job.preflight import (
     longest_rest_seconds,
     missing_topic,
 )
+from csvkafka.job.schemas import check_schemas, with_schemas
 from csvkafka.ledger.item import (
     JobDefinition,
     StoredJob,
@@ -150,6 +151,7 @@ class Beginning:
         self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts, look.header.names))
         self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
         plan = self._plan(definition, look.header, facts)
+        self.warnings |= dict.fromkeys(check_schemas(plan.schemas, self._parts.registry))
         return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
 
     def _create(
@@ -178,8 +180,9 @@ class Beginning:
         spec = self._spec
         for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
             raise ConfigError(refusal)
-        count = facts[spec.topic].partition_count
-        return define(spec, source, look.header.names, facts, count)
+        names = look.header.names
+        self._spec = spec = with_schemas(spec, names, source.uri, self._parts.registry)
+        return define(spec, source, names, facts, facts[spec.topic].partition_count)
 
     def _adopt(
         self,
@@ -190,6 +193,11 @@ class Beginning:
     ) -> None:
         documented = decode_documented(item)
         spec = self._spec = self._spec.going_on({})
+        if spec.schemas(header.names) is not None:
+            raise ConfigError(
+                f"job {spec.job_id} was begun by another program, whose records name no schema; it "
+                "cannot go on with records that do: load the file under another JOB_ID"
+            )
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
         plan = self._plan(definition, header, facts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
@@ -40,6 +40,7 @@ from csvkafka.rows.columns import numbered
 from csvkafka.sets import frozen
 
 if TYPE_CHECKING:
+    from csvkafka.schema.subjects import WireSchemas
     from csvkafka.schema.table import RecordTable
 
 RECORD_FORMAT = "json-1"
@@ -58,7 +59,7 @@ class JobSpec:
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
     doubled for several partitions; if it is the default, also for the compiled encoder (`plan`).
     `given` holds the variables of those settings of the dialect that the user gave, even with the
-    default's text."""
+    default's text. `known_schemas` is what a configuration says of schemas whose ids are known."""
 
     job_id: str
     topic: str
@@ -79,6 +80,7 @@ class JobSpec:
     block_bytes: int = BLOCK_BYTES
     accept_deleted_tail: bool = False
     table: RecordTable | None = None
+    known_schemas: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.job_id or not self.topic:
@@ -167,11 +169,22 @@ class JobSpec:
 
     def going_on(self, stored: Mapping[str, str]) -> JobSpec:
         """This spec, for a job that was begun with the configuration `stored`. Columns can be
-        refused only before a job begins; so this one keeps what was chosen for its columns then."""
+        refused only before a job begins; so this one keeps what was chosen for its columns then, and
+        the ids of its schemas."""
         if self.duplicate_columns is not DuplicateColumns.REFUSE:
-            return self
+            return going_on
         chosen = stored.get("CSV_DUPLICATE_COLUMNS", DuplicateColumns.LAST.value)
-        return replace(self, duplicate_columns=DuplicateColumns(chosen))
+        return replace(going_on, duplicate_columns=DuplicateColumns(chosen))
+
+    def schemas(self, header: Sequence[str]) -> WireSchemas | None:
+        """The schemas that records of a file with this header name, with the ids that are known;
+        None: they name none. Raises ConfigError where the table does not make any."""
+        table = self.whole_table
+        if table is None or not table.needs_registry:
+            return None
+        from csvkafka.schema.subjects import schemas_of
+
+        return schemas_of(table, self.columns(header), self.topic).as_stored(self.known_schemas)
 
     def plan(
         self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int
@@ -197,6 +210,7 @@ class JobSpec:
             block_bytes=self._block_bytes(data_lanes),
             transform=self.transform,
             table=self.whole_table,
+            schemas=self.schemas(header),
         )
 
     @property
@@ -233,6 +247,8 @@ class JobSpec:
             from csvkafka.schema.fitting import summary
 
             more["CSV_COLUMNS"] = summary(self.whole_table, self.columns(header))
+        if (schemas := self.schemas(header)) is not None:
+            more |= schemas.configuration
         return more | {
             "JOB_ID": self.job_id,
             "record format": RECORD_FORMAT,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from csvkafka.clock import Clock
 from csvkafka.errors import StoppedError
-from csvkafka.interfaces import BlockFeed, Cluster, Observer, Sink, Source
+from csvkafka.interfaces import BlockFeed, Cluster, Observer, SchemaRegistry, Sink, Source
 from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
@@ -29,7 +29,8 @@ RowSender = Callable[[dict[str | None, object], int], bool]
 class JobParts:
     """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
     `store` carries the writes to the item; `send_row` replaces batches where a subclass sends.
-    `file_set` is the source once more, if that is a set."""
+    `file_set` is the source once more, if that is a set; `registry` has the schemas that records
+    name, if they name any."""
 
     source: Source
     cluster: Cluster
@@ -43,6 +44,7 @@ class JobParts:
     seal: Seal = record_batch.seal
     send_row: RowSender | None = None
     file_set: FileSet | None = None
+    registry: SchemaRegistry | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
 

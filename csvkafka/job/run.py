@@ -17,6 +17,7 @@ from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
 from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.row_by_row import load_row_by_row
+from csvkafka.job.schemas import check_schemas
 from csvkafka.job.tails import Tails
 from csvkafka.ledger import owner
 from csvkafka.ledger.item import StoredJob, decode
@@ -80,12 +81,16 @@ class Job:
             return self._nothing_to_do(decode(self._item_that_stands()))
         self._observer.report(Step.LEASE_TAKEN)
         try:
-            return self._load(self._with_lease(begun, taken))
+            begun = self._with_lease(begun, taken)
+            result = self._load(begun)
         except (FencedError, ItemLostError):
             raise
         except BaseException:
             self._release()
             raise
+        # All rows are in the topic. Who is to read them needs their schemas.
+        check_schemas(begun.plan.schemas, self._parts.registry)
+        return result
 
     def _with_lease(self, begun: Begun, taken: StoredJob) -> Begun:
         """A job that has promised nothing yet takes what it is now; if it was begun while we waited

@@ -128,7 +128,7 @@ class JarFolder:
             stamp.replace(self._folder / _VERIFIED)
 
     def _fetch(self, wanted: Sequence[Jar], downloads: Path) -> None:
-        with _certificates_of_this_machine(), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as executor:
+        with certificates_of_this_machine(), ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as executor:
             for jar, path in zip(
                 wanted, executor.map(lambda jar: fetch(jar, downloads), wanted), strict=True
             ):
@@ -143,7 +143,7 @@ def _only_one(lock_path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _certificates_of_this_machine() -> Iterator[None]:
+def certificates_of_this_machine() -> Iterator[None]:
     """Lets jgo trust what Python itself and pip trust here, an organisation's own authority too.
 
     The library below jgo brings a list of its own, and can be told of another by its variable only.

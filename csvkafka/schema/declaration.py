@@ -5,11 +5,13 @@ Whether the table fits the columns of a file is for `fitting` to say.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from csvkafka.errors import ConfigError
 from csvkafka.schema.fitting import unknown
@@ -19,13 +21,24 @@ from csvkafka.schema.table import (
     KeyFormat,
     Kind,
     Metadata,
+    RecordFormat,
     RecordTable,
+    SubjectBy,
     Undeclared,
 )
 from csvkafka.schema.types import parse_type
 
-_FORMATS = ("json",)
-_RECORD_KEYS = ("format", "key", "key_format", "metadata", "null", "undeclared")
+_RECORD_KEYS = (
+    "format",
+    "key",
+    "key_format",
+    "metadata",
+    "null",
+    "undeclared",
+    "subject",
+    "name",
+    "schema",
+)
 _COLUMN_KEYS = (
     "type",
     "null",
@@ -46,15 +59,18 @@ _HASHES = ("blake2b",)
 _Path = tuple[str, ...]
 
 
-def read_table(text: str, name: str, hash_key: bytes = b"") -> RecordTable:
-    """The table that the TOML `text` declares; `name` is what messages call it.
+def read_table(
+    text: str, name: str, hash_key: bytes = b"", folder: Path | None = None
+) -> RecordTable:
+    """The table that the TOML `text` declares; `name` is what messages call it. The path of a
+    schema is one from `folder`, or from where the program runs.
 
     Raises ConfigError that lists all mistakes, each with its line and column."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is no TOML: {error}; repair it (CSV_COLUMNS)") from error
-    reader = _Reader(document, text)
+    reader = _Reader(document, text, folder or Path())
     table = reader.table()
     if not reader.mistakes and any(column.is_hashed for column in table.columns) and not hash_key:
         reader.mistakes.append(
@@ -69,8 +85,9 @@ def read_table(text: str, name: str, hash_key: bytes = b"") -> RecordTable:
 class _Reader:
     """One reading; gathers `mistakes`."""
 
-    def __init__(self, document: Mapping[str, object], text: str) -> None:
+    def __init__(self, document: Mapping[str, object], text: str, folder: Path) -> None:
         self._document = document
+        self._folder = folder
         self._places = _places(text)
         self.mistakes: list[str] = []
 
@@ -78,7 +95,9 @@ class _Reader:
         self._check_names((), self._document, ("record", "columns"))
         record = self._section("record")
         self._check_names(("record",), record, _RECORD_KEYS)
-        self._choice(("record", "format"), record, _FORMATS, "json")
+        record_format = RecordFormat(
+            self._choice(("record", "format"), record, RecordFormat, "json")
+        )
         key = record.get("key", [])
         names = (key,) if isinstance(key, str) else self._texts(("record", "key"), record)
         key_format = KeyFormat(self._choice(("record", "key_format"), record, KeyFormat, "text"))
@@ -87,6 +106,7 @@ class _Reader:
                 ("record", "key"),
                 'several columns make no text: set key_format = "json", or name one column',
             )
+        self._check_schema_settings(record, record_format, key_format)
         return RecordTable(
             columns=tuple(self._columns()),
             key=names,
@@ -96,7 +116,37 @@ class _Reader:
             undeclared=Undeclared(
                 self._choice(("record", "undeclared"), record, Undeclared, "refuse")
             ),
+            format=record_format,
+            subject=SubjectBy(self._choice(("record", "subject"), record, SubjectBy, "topic")),
+            name=self._text(("record", "name"), record) if "name" in record else "",
+            given_schema=self._given_schema(record),
         )
+
+    def _check_schema_settings(
+        self, record: Mapping[str, object], record_format: RecordFormat, key_format: KeyFormat
+    ) -> None:
+        is_json = record_format is RecordFormat.JSON
+        for option in ("subject", "name"):
+            if option in record and is_json and key_format is not KeyFormat.AVRO:
+                self._note(("record", option), 'is for format = "avro" or "json-schema"')
+        if "schema" in record and is_json:
+            self._note(("record", "schema"), 'is for format = "avro" or "json-schema"')
+        has_name = "name" in record or "schema" in record
+        if record.get("subject") == "record" and not has_name:
+            self._note(("record", "subject"), 'needs a name, such as name = "orders.Order"')
+
+    def _given_schema(self, record: Mapping[str, object]) -> str:
+        """The text of the schema that is named, beside the table."""
+        if "schema" not in record:
+            return ""
+        path = self._folder / self._text(("record", "schema"), record)
+        try:
+            text = path.read_text("utf-8")
+            json.loads(text)
+        except (OSError, ValueError) as error:
+            self._note(("record", "schema"), f"{str(path)!r} is no file of JSON ({error})")
+            return ""
+        return text
 
     def _columns(self) -> Iterator[Column]:
         for name, declared in self._section("columns").items():

@@ -63,6 +63,22 @@ class KeyFormat(StrEnum):
 
     TEXT = "text"  # the text of the one column, as in the file
     JSON = "json"  # an object of the columns' values, as the record has them
+    AVRO = "avro"  # a record of the columns' values, by a schema of its own
+
+
+class RecordFormat(StrEnum):
+    """How a record's value is written."""
+
+    JSON = "json"
+    AVRO = "avro"  # Confluent's wire format: a zero, the schema's id in 4 bytes, Avro's binary
+    JSON_SCHEMA = "json-schema"  # the same five bytes, then JSON that the schema describes
+
+
+class SubjectBy(StrEnum):
+    """What names the subject of a schema in the registry."""
+
+    TOPIC = "topic"  # TOPIC-value, TOPIC-key
+    RECORD = "record"  # the record's whole name
 
 
 class Metadata(StrEnum):
@@ -113,7 +129,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class RecordTable:
     """The whole declaration. `key` names columns of the file; `hash_key` is the secret of hashed
-    columns."""
+    columns. Where there are schemas, `name` is the record's (empty: the topic's), and
+    `given_schema` the text of one that the columns must fit (empty: made from the columns)."""
 
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
@@ -121,7 +138,21 @@ class RecordTable:
     metadata: Metadata = Metadata.VALUE
     nulls: tuple[str, ...] = ()
     undeclared: Undeclared = Undeclared.REFUSE
+    format: RecordFormat = RecordFormat.JSON
+    subject: SubjectBy = SubjectBy.TOPIC
+    name: str = ""
+    given_schema: str = ""
     hash_key: bytes = field(default=b"", repr=False)
+
+    @property
+    def needs_registry(self) -> bool:
+        """Whether records name a schema."""
+        has_avro_key = self.key_format is KeyFormat.AVRO and bool(self.key)
+        return self.format is not RecordFormat.JSON or has_avro_key
+
+    def nulls_of(self, column: Column) -> tuple[str, ...]:
+        """The texts that mean null in a column."""
+        return self.nulls if column.nulls is None else column.nulls
 
     def named(self, name: str) -> Column | None:
         """The declaration of the file's column `name`; None: there is none."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
+from csvkafka.cli.schemas import told, with_ids
 from csvkafka.encode.bad_row import first_rows
 from csvkafka.encode.encoder import encode_block
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
@@ -13,6 +15,7 @@ from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.model import START, Block, EncodePlan, Lane, Routing
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.preview import Preview
+from csvkafka.schema.subjects import WireSchemas
 
 RECORDS_SHOWN = 3
 
@@ -26,6 +29,10 @@ def show_records(examination: Examination) -> Iterator[Finding]:
     spec, look, source = examination.spec, examination.look, examination.source
     if look is None or source is None or not look.header.names:
         return
+    config = replace(examination.config, spec=spec)
+    spec, unregistered = with_ids(config, look.header.names, source.uri)
+    if unregistered:
+        yield Finding(Mark.WARNING, "record", unregistered)
     facts = examination.facts.get(spec.topic)
     lanes = spec.lanes(1 if facts is None else facts.partition_count)
     plan = spec.plan(look.header.names, look.source_uri, lanes, examination.topic_bytes)
@@ -78,8 +85,12 @@ def _records(
             place = f"to partition {lanes[_lane(key, plan)].partition}"
         else:
             place = "partition not known"
+        schemas = plan.schemas or WireSchemas()
+        key, _ = told(key, schemas.key)
+        content, schema_id = told(value, None if index in rows.letters else schemas.value)
+        place += "" if schema_id is None else f", schema {schema_id}"
         keyed = "" if key is None else f", key {key.decode('utf-8', 'replace')!r}"
-        yield Finding(Mark.OK, "record", value.decode("utf-8", "replace"), place + keyed)
+        yield Finding(Mark.OK, "record", (content or b"").decode("utf-8", "replace"), place + keyed)
 
 
 def _lane(key: bytes | None, plan: EncodePlan) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from csvkafka.schema.table import (
     KeyFormat,
     Kind,
     Metadata,
+    RecordFormat,
     RecordTable,
     Undeclared,
 )
@@ -35,17 +37,28 @@ from csvkafka.testing.checker.documented import (
     line_in_set,
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
+from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, millis_fields
 
 
 def declared_record(
-    table: RecordTable, source_uri: str, files: Mapping[str, FileLines] | None = None
+    table: RecordTable,
+    source_uri: str,
+    files: Mapping[str, FileLines] | None = None,
+    wire: WireRecords | None = None,
 ) -> Decoder:
     """Decodes the records that a declared table makes of one file, or of `files` of a set, whose
-    lines are counted through all of them."""
+    lines are counted through all of them. `wire` reads those that name a schema."""
+
+    def fields_in(value: bytes) -> object:
+        if wire is None:
+            return parsed_json(value)
+        if table.format is RecordFormat.AVRO:
+            return wire.fields(value)
+        return parsed_json(wire.content(value))
 
     def decode(record: TopicRecord) -> tuple[int | None, Fields | None]:
         try:
-            fields = parsed_json(record.value or b"")
+            fields = fields_in(record.value or b"")
         except ValueError:
             return None, None
         if not isinstance(fields, dict):
@@ -67,17 +80,19 @@ def declared_record(
 
 
 class DeclaredRows:
-    """The fields and keys that are due; None for a row that does not fit the table."""
+    """The fields and keys that are due; None for a row that does not fit the table. Keys in Avro
+    name the schema `key_id`."""
 
-    def __init__(self, table: RecordTable) -> None:
+    def __init__(self, table: RecordTable, key_id: int = 0) -> None:
         self._table = table
+        self._key_id = key_id
+        self._millis = millis_fields(table)
 
     def fields_of(self, row: SourceRow, _: int) -> Fields | None:
         """The fields of the row's record."""
         try:
-            return {
-                column.field: value for column, value in self._values(row) if not column.is_dropped
-            }
+            values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
+            return {column.field: value for column, value in values if not column.is_dropped}
         except ValueError:
             return None
 
@@ -85,7 +100,9 @@ class DeclaredRows:
         """The record's key."""
         table = self._table
         try:
-            values = {column.name: (column, value) for column, value in self._values(row)}
+            in_avro = table.key_format is KeyFormat.AVRO
+            found = self._values(row, in_avro=in_avro)
+            values = {column.name: (column, value) for column, value in found}
         except ValueError:
             return None
         if table.key_format is KeyFormat.TEXT:
@@ -97,10 +114,18 @@ class DeclaredRows:
         wanted = [values[name] for name in table.key]
         if all(value is None for _, value in wanted):
             return None
+        if table.key_format is KeyFormat.AVRO:
+            return key_bytes(
+                self._key_id,
+                (
+                    (column, column.constant is None and bool(table.nulls_of(column)), value)
+                    for column, value in wanted
+                ),
+            )
         pairs = (f"{_json(column.field)}:{_written(column, value)}" for column, value in wanted)
         return ("{" + ",".join(pairs) + "}").encode()
 
-    def _values(self, row: SourceRow) -> Iterator[tuple[Column, object]]:
+    def _values(self, row: SourceRow, *, in_avro: bool) -> Iterator[tuple[Column, object]]:
         if not is_good(row):
             raise ValueError("of another width, or no text")
         for name, text in row.items():
@@ -109,15 +134,15 @@ class DeclaredRows:
             if column is None:
                 column = Column(name, is_dropped=self._table.undeclared is Undeclared.DROP)
             if not column.is_dropped or name in self._table.key:
-                yield column, self._value(column, str(text))
+                yield column, self._value(column, str(text), in_avro=in_avro)
         for column in self._table.columns:
             if column.name not in row:
-                yield column, _canonical(column.constant)
+                yield column, canonical(column.constant)
 
-    def _value(self, column: Column, text: str) -> object:
+    def _value(self, column: Column, text: str, *, in_avro: bool) -> object:
         nulls = self._table.nulls if column.nulls is None else column.nulls
         if column.constant is not None:
-            return _canonical(column.constant)
+            return canonical(column.constant)
         if text in nulls:
             return None
         if column.is_hashed:
@@ -125,7 +150,20 @@ class DeclaredRows:
             return hashlib.blake2b(text.encode(), digest_size=16, key=key).hexdigest()
         if column.is_masked:
             return _masked(column, text)
-        return _READINGS[column.type.kind](column, text)
+        value = _READINGS[column.type.kind](column, text)
+        return self._in_avro(column, text, value) if in_avro else value
+
+    def _in_avro(self, column: Column, text: str, value: object) -> object:
+        """What Avro holds of a value."""
+        match column.type.kind:
+            case Kind.JSON:
+                return text
+            case Kind.FLOAT:
+                return _number(repr(as_float(float(text))))
+            case Kind.TIMESTAMP if column.field in self._millis:
+                if not re.fullmatch(r"[^.]*(\.[0-9]{3}000)?Z?", str(value)):
+                    raise ValueError("finer than the schema")
+        return value
 
 
 def _masked(column: Column, text: str) -> str:
@@ -286,7 +324,8 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _canonical(value: object) -> object:
+def canonical(value: object) -> object:
+    """A constant, or a number that was read, by its value."""
     return _number(repr(value)) if isinstance(value, float) else value
 
 

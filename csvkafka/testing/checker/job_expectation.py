@@ -17,8 +17,8 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import UserFunctionError
 from csvkafka.job.definition import JobSpec
 from csvkafka.model import BadRows, Routing, Transform
-from csvkafka.schema.table import Metadata
-from csvkafka.testing.checker.declared import DeclaredRows, declared_record
+from csvkafka.schema.table import KeyFormat, Metadata, RecordFormat
+from csvkafka.testing.checker.declared import DeclaredRows, canonical, declared_record
 from csvkafka.testing.checker.documented import (
     ColumnKey,
     documented_record,
@@ -29,6 +29,7 @@ from csvkafka.testing.checker.documented import (
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
+from csvkafka.testing.checker.wire import JobSchemas, WireRecords
 
 PlaceOf = Callable[[int], tuple[str, int]]
 """The file, and the line in it, of a line of the source."""
@@ -52,18 +53,24 @@ def expectation_of(
         key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
     )
-    return expectation if spec.table is None else _declared(expectation, spec, uri, files)
+    return expectation if spec.table is None else _declared(expectation, config, files)
 
 
-def _declared(
-    expectation: Expectation, spec: JobSpec, uri: str, files: SetFiles | None
-) -> Expectation:
-    table = spec.whole_table
+def _declared(expectation: Expectation, config: LoadConfig, files: SetFiles | None) -> Expectation:
+    table = config.spec.whole_table
     assert table is not None
-    rows = DeclaredRows(table)
+    wire, key_id = None, 0
+    if config.registry is not None:
+        schemas = JobSchemas(config)
+        if table.format is not RecordFormat.JSON:
+            wire = WireRecords(table, schemas.text_of, canonical, schemas.value_id)
+        if table.key_format is KeyFormat.AVRO and table.key:
+            key_id = schemas.key_id(table)
+    rows = DeclaredRows(table, key_id)
+    lines = None if files is None else files.lines
     return replace(
         expectation,
-        decode=declared_record(table, uri, None if files is None else files.lines),
+        decode=declared_record(table, config.source_uri, lines, wire),
         fields_of=rows.fields_of,
         key_of=rows.key_of if table.key else None,
         identify_by=(

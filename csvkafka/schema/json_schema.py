@@ -1,0 +1,144 @@
+"""The JSON Schema of a table's records, and whether one that is given fits the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from csvkafka.schema.avro import may_be_null
+from csvkafka.schema.fitting import columns_of
+from csvkafka.schema.table import OWN_FIELDS, Column, Kind, Metadata, RecordTable
+
+Json = Mapping[str, object]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+"""What Confluent's tools take where a schema names no other."""
+
+_TYPES: Mapping[Kind, Json] = {
+    Kind.STRING: {"type": "string"},
+    Kind.INT: {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+    Kind.LONG: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+    Kind.FLOAT: {"type": "number"},
+    Kind.DOUBLE: {"type": "number"},
+    Kind.DECIMAL: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.DATE: {"type": "string", "format": "date"},
+    Kind.TIMESTAMP: {"type": "string", "format": "date-time"},
+    Kind.JSON: {},
+}
+_TEXT: Json = {"type": "string"}
+
+_SAYS_NOTHING = ("title", "description", "default", "examples", "$comment")
+"""Keywords that refuse no value."""
+
+
+def json_schema(table: RecordTable, names: Sequence[str], name: str) -> Json:
+    """The schema of the values of a file with these columns; `name` is its title."""
+    properties: dict[str, Json] = {}
+    for column in columns_of(table, names):
+        if not column.is_dropped:
+            properties[column.field] = _property(table, column)
+    if table.metadata is Metadata.VALUE:
+        line, file = OWN_FIELDS
+        properties |= {line: {"type": "integer"}, file: _TEXT}
+    return {
+        "$schema": DRAFT,
+        "title": name,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _property(table: RecordTable, column: Column) -> Json:
+    kind = _type(column)
+    # What JSON stands in a field may be null by itself.
+    if may_be_null(table, column) and kind:
+        return {"oneOf": [{"type": "null"}, kind]}
+    return kind
+
+
+def _type(column: Column) -> Json:
+    constant = column.constant
+    if constant is not None:
+        return {"const": constant}
+    if column.is_hashed or column.is_masked or column.as_text:
+        return _TEXT
+    if column.type.kind is Kind.TIMESTAMP and column.type.zone == "local":
+        return _TEXT  # a date-time has an offset
+    return _TYPES[column.type.kind]
+
+
+def misfits(made: Json, given: object) -> Iterator[str]:
+    """Why records of the schema that the columns make might be refused by the one that is given.
+
+    It may say of a field what the columns make, or less. Each other restriction is named, as
+    nothing promises that the rows keep it."""
+    if not isinstance(given, dict) or given.get("type") != "object":
+        yield "it is no object"
+        return
+    known = ("$schema", "$id", "type", "properties", "required", "additionalProperties")
+    for keyword in given.keys() - {*known, *_SAYS_NOTHING}:
+        yield f"it restricts records by {keyword!r}, which no column promises"
+    ours, theirs = made["properties"], given.get("properties", {})
+    assert isinstance(ours, dict)
+    takes_more = given.get("additionalProperties", True) is True
+    for name, wanted in ours.items():
+        if name not in theirs:
+            if not takes_more:
+                yield f"it has no property for column {name!r}: add it, or declare drop = true"
+        elif reason := _misfit(wanted, theirs[name]):
+            yield f"column {name!r} {reason}"
+    for name in given.get("required", ()):
+        if name not in ours:
+            yield f"it requires {name!r}, and no column makes it"
+
+
+def _misfit(wanted: Json, given: object) -> str:
+    """Why a column does not fit; empty: it does."""
+    if given is True or given == wanted:
+        return ""
+    takes_null, branch = _without_null(given)
+    is_nullable, wanted = _without_null(wanted)
+    if not isinstance(branch, dict):
+        return "has several types there; only null and one type can be told apart"
+    if is_nullable and not takes_null and branch:
+        return f"may be null, and is {branch.get('type')} there: declare null = []"
+    for keyword, value in branch.items():
+        if keyword in _SAYS_NOTHING or wanted.get(keyword) == value:
+            continue
+        if (keyword, value) == ("type", _type_of(wanted)):
+            continue
+        if (keyword, value, _type_of(wanted)) == ("type", "number", "integer"):
+            continue
+        return f"is {_type_of(wanted)}, and {keyword} is {value!r} there"
+    return ""
+
+
+def _type_of(kind: Json) -> object:
+    if "const" not in kind:
+        return kind.get("type", "any JSON")
+    constant = kind["const"]
+    if isinstance(constant, bool):
+        return "boolean"
+    if isinstance(constant, int):
+        return "integer"
+    return "number" if isinstance(constant, float) else "string"
+
+
+def _without_null(kind: object) -> tuple[bool, Json]:
+    """Whether it takes null, and what else. {"": …} stands for what cannot be told apart."""
+    if not isinstance(kind, dict):
+        return False, {}
+    branches = kind.get("oneOf", kind.get("anyOf"))
+    if branches is not None:
+        others = [branch for branch in branches if branch != {"type": "null"}]
+        if len(others) == 1 and isinstance(others[0], dict):
+            return len(others) < len(branches), others[0]
+        return False, {"oneOf": branches}
+    types = kind.get("type")
+    if isinstance(types, list):
+        others = [name for name in types if name != "null"]
+        rest = {**kind, "type": others[0] if len(others) == 1 else types}
+        return len(others) < len(types), rest
+    return False, kind

@@ -1,0 +1,196 @@
+"""Records that name a schema of a registry: what they hold, and the bytes that a key should be.
+
+A value is read as any consumer reads it, by the schema that its id names in the registry. A key's
+bytes are written here from Avro's specification, with nothing of the loader's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from io import BytesIO
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.registry.client import RegistryClient
+from csvkafka.schema.table import (
+    Column,
+    Kind,
+    RecordFormat,
+    RecordTable,
+    SubjectBy,
+    Undeclared,
+)
+from csvkafka.testing.checker.row_ledger import Fields
+
+PREFIX_BYTES = 5
+
+
+class WireRecords:
+    """Reads the values of one job. What no table declares is left out where the schema has a
+    default for it."""
+
+    def __init__(
+        self,
+        table: RecordTable,
+        text_of: Callable[[int], str],
+        canonical: Callable[[object], object],
+        schema_id: int | None = None,
+    ) -> None:
+        """`text_of` is what a registry has under an id; `schema_id` the only one that records may
+        name; `canonical` makes a value comparable."""
+        self._table = table
+        self._text_of = cache(text_of)
+        self._canonical = canonical
+        self._schema_id = schema_id
+        self._declared = {column.field for column in table.columns}
+        self._floats = {c.field for c in table.columns if c.type.kind is Kind.FLOAT}
+
+    def content(self, value: bytes) -> bytes:
+        """What comes after the schema's id. Raises ValueError."""
+        if len(value) < PREFIX_BYTES or value[0] != 0:
+            raise ValueError("it does not begin with a zero and an id")
+        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        if self._schema_id not in (None, schema_id):
+            raise ValueError(f"it names schema {schema_id}")
+        return value[PREFIX_BYTES:]
+
+    def fields(self, value: bytes) -> Fields:
+        """The fields of a value in Avro. Raises ValueError."""
+        from fastavro import parse_schema, schemaless_reader
+
+        content = BytesIO(self.content(value))
+        schema = json.loads(self._text_of(int.from_bytes(value[1:PREFIX_BYTES], "big")))
+        try:
+            record = schemaless_reader(content, parse_schema(schema), None)
+        except Exception as error:
+            raise ValueError(f"it is not of its schema: {error}") from error
+        if content.read(1) or not isinstance(record, dict):
+            raise ValueError("more stands behind it")
+        defaults = {field["name"] for field in schema["fields"] if "default" in field}
+        if self._table.undeclared is Undeclared.STRING:
+            defaults = set()
+        return {
+            name: self._comparable(name, found)
+            for name, found in record.items()
+            if name not in defaults or name in self._declared
+        }
+
+    def _comparable(self, name: str, found: object) -> object:
+        if isinstance(found, datetime):
+            zone = "" if found.tzinfo is None else "Z"
+            fraction = "microseconds" if found.microsecond else "seconds"
+            return found.replace(tzinfo=None).isoformat(timespec=fraction) + zone
+        if isinstance(found, date):
+            return found.isoformat()
+        if isinstance(found, Decimal):
+            whole = found.as_tuple().exponent == 0
+            return int(found) if whole else ("number", str(found.normalize()))
+        if isinstance(found, float):
+            return self._canonical(as_float(found) if name in self._floats else found)
+        return found
+
+
+def as_float(number: float) -> float:
+    """The nearest number of 32 bits."""
+    rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    return rounded
+
+
+def millis_fields(table: RecordTable) -> frozenset[str]:
+    """The fields for which a schema that is given has milliseconds."""
+    if not table.given_schema or table.format is not RecordFormat.AVRO:
+        return frozenset()
+    fields = json.loads(table.given_schema)["fields"]
+    return frozenset(field["name"] for field in fields if "-millis" in json.dumps(field))
+
+
+def key_bytes(schema_id: int, fields: Iterable[tuple[Column, bool, object]]) -> bytes:
+    """A key in Avro: each column, whether it may be null, and its (comparable) value."""
+    parts = [b"\0", schema_id.to_bytes(4, "big")]
+    for column, may_be_null, value in fields:
+        if may_be_null:
+            parts.append(b"\0" if value is None else b"\2")
+        if value is not None:
+            parts.append(_written(column, value))
+    return b"".join(parts)
+
+
+def _written(column: Column, value: object) -> bytes:
+    kind = column.type.kind
+    is_text = column.is_hashed or column.is_masked or column.as_text
+    if isinstance(value, bool):
+        return b"\1" if value else b"\0"
+    if kind is Kind.DECIMAL and not is_text:
+        number = Decimal(value[1] if isinstance(value, tuple) else str(value))
+        return _sized(_twos_complement(int(number.scaleb(column.type.scale))))
+    if isinstance(value, tuple):
+        form = "<f" if kind is Kind.FLOAT else "<d"
+        return struct.pack(form, float(value[1]))
+    if isinstance(value, int):
+        return _zigzag(value)
+    text = str(value)
+    if kind is Kind.DATE and not is_text:
+        return _zigzag((date.fromisoformat(text) - date(1970, 1, 1)).days)
+    if kind is Kind.TIMESTAMP and not is_text:
+        since = datetime.fromisoformat(text.removesuffix("Z")) - datetime(1970, 1, 1)
+        return _zigzag(since // timedelta(microseconds=1))
+    return _sized(text.encode())
+
+
+def _twos_complement(number: int) -> bytes:
+    size = 1
+    while not -(1 << 8 * size - 1) <= number < 1 << 8 * size - 1:
+        size += 1
+    return (number % (1 << 8 * size)).to_bytes(size, "big")
+
+
+def _sized(content: bytes) -> bytes:
+    return _zigzag(len(content)) + content
+
+
+def _zigzag(number: int) -> bytes:
+    left = number * 2 if number >= 0 else -number * 2 - 1
+    out = bytearray()
+    while left > 0x7F:
+        out.append(left & 0x7F | 0x80)
+        left >>= 7
+    out.append(left)
+    return bytes(out)
+
+
+class JobSchemas:
+    """The registry of a job that is judged, and the ids that its item has."""
+
+    def __init__(self, config: LoadConfig) -> None:
+        """Raises ConfigError."""
+        assert config.registry is not None
+        self._client = RegistryClient(config.registry)
+        self._known = config.spec.known_schemas
+        self._topic = config.spec.topic
+
+    def text_of(self, schema_id: int) -> str:
+        """As `RegistryClient.text_of`."""
+        return self._client.text_of(schema_id)
+
+    @property
+    def value_id(self) -> int | None:
+        """What the item says that values name."""
+        return _id_in(self._known, "value schema")
+
+    def key_id(self, table: RecordTable) -> int:
+        """What keys name: by the item, or the latest of the subject."""
+        known = _id_in(self._known, "key schema")
+        if known is not None:
+            return known
+        by_topic = table.subject is SubjectBy.TOPIC
+        return self._client.latest_id(f"{self._topic}-key" if by_topic else f"{table.name}Key")
+
+
+def _id_in(known: Mapping[str, str], role: str) -> int | None:
+    found = re.search(r", id ([0-9]+), ", known.get(role, ""))
+    return None if found is None else int(found[1])

@@ -1,0 +1,285 @@
+"""Records in Confluent's wire format, read back by fastavro and by the checker."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastavro import schemaless_reader
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from csvkafka.compiled import compiled_module
+from csvkafka.encode.encoder import check_plan, encode_block, encode_compiled, encode_reference
+from csvkafka.errors import ConfigError
+from csvkafka.model import START, BadRows, EncodePlan, Routing
+from csvkafka.rows.blocks import cut_blocks
+from csvkafka.schema.declaration import read_table
+from csvkafka.schema.subjects import WireSchema, WireSchemas, schemas_of
+from csvkafka.testing.checker.declared import DeclaredRows, canonical, declared_record
+from csvkafka.testing.checker.documented import TopicRecord
+from csvkafka.testing.checker.wire import WireRecords
+from tests.refusals import refusal
+from tests.unit.encode.encoded import records_of, whole
+
+URI = "s3://bucket/key.csv"
+SECRET = b"0123456789abcdef"
+COLUMNS = {
+    "id": "int",
+    "total": "decimal(9,2)",
+    "share": "float",
+    "ratio": "double",
+    "count": "long",
+    "day": "date",
+    "seen": "timestamp(iso, Europe/Berlin)",
+    "local": "timestamp(iso, local)",
+    "ok": "boolean",
+    "more": "json",
+    "name": "string",
+}
+ROW = (
+    "7", "-1.5", "0.1", "0.1", "-3", "1969-12-31", "2026-01-02T03:04:05.000006",
+    "1969-12-31T23:59:59", "true", '{"a": [1]}', "Zoë",
+)  # fmt: skip
+FIRST_ID, KEY_ID = 7, 2**31 + 1
+
+
+def declared(record: str, columns: dict[str, str] = COLUMNS) -> str:
+    lines = [f'{name} = "{kind}"' for name, kind in columns.items()]
+    return f'[record]\nnull = ["NULL"]\n{record}\n[columns]\n' + "\n".join(lines)
+
+
+def plan(
+    record: str, columns: dict[str, str] = COLUMNS, folder: Path | None = None, **settings: Any
+) -> EncodePlan:
+    table = read_table(declared(record, columns), "columns.toml", SECRET, folder)
+    schemas = schemas_of(table, tuple(columns), "orders")
+    schemas = WireSchemas(
+        schemas.value and schemas.value.with_id(FIRST_ID),
+        schemas.key and schemas.key.with_id(KEY_ID),
+    )
+    settings.setdefault("compression", "none")
+    return EncodePlan(tuple(columns), URI, table=table, schemas=schemas, **settings)
+
+
+def records(of: EncodePlan, *rows: tuple[str, ...], lane: int = 0) -> list[Any]:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([of.header, *rows])
+    header, _, rest = text.getvalue().encode().partition(b"\n")
+    (block,) = cut_blocks([header + b"\n", rest], START, of)
+    batches = whole(encode_block(block, of)).batches
+    return [r for batch in batches if batch.lane == lane for r in records_of(batch)]
+
+
+def parsed(schema: WireSchema | None) -> Any:
+    assert schema is not None
+    return json.loads(schema.text)
+
+
+def read(value: bytes, schema: WireSchema | None) -> Any:
+    content = io.BytesIO(value[5:])
+    record = schemaless_reader(content, parsed(schema), None)
+    assert not content.read()
+    return record
+
+
+def schemas_in(of: EncodePlan) -> WireSchemas:
+    assert of.schemas is not None
+    return of.schemas
+
+
+def test_a_row_in_avro() -> None:
+    avro = plan('format = "avro"')
+    (record,) = records(avro, ROW)
+    assert record.value[:5] == b"\0\0\0\0\7"
+    assert read(record.value, schemas_in(avro).value) == {
+        "id": 7,
+        "total": Decimal("-1.50"),
+        "share": pytest.approx(0.1, rel=1e-6),
+        "ratio": 0.1,
+        "count": -3,
+        "day": date(1969, 12, 31),
+        "seen": datetime(2026, 1, 2, 2, 4, 5, 6, tzinfo=UTC),
+        "local": datetime(1969, 12, 31, 23, 59, 59),
+        "ok": True,
+        "more": '{"a": [1]}',
+        "name": "Zoë",
+        "_source_line": 1,
+        "_source_file": URI,
+    }
+
+
+def test_nulls_in_avro_and_in_a_key() -> None:
+    avro = plan('format = "avro"\nkey = ["id", "total"]\nkey_format = "avro"\nmetadata = "none"')
+    one, none = records(avro, ("1", *["NULL"] * 10), ("NULL",) * 11)
+    assert set(read(one.value, schemas_in(avro).value).values()) == {1, None}
+    assert read(one.key, schemas_in(avro).key) == {"id": 1, "total": None}
+    assert one.key[:5] == b"\0\x80\0\0\1"
+    assert none.key is None
+
+
+def test_headers_take_the_metadata_out_of_the_value() -> None:
+    avro = plan('format = "avro"\nmetadata = "headers"')
+    (record,) = records(avro, ROW)
+    assert "_source_line" not in read(record.value, schemas_in(avro).value)
+    assert dict(record.headers)["_source_line"] == b"1"
+
+
+def test_a_row_by_a_json_schema_is_the_json_behind_the_id() -> None:
+    (with_schema,) = records(plan('format = "json-schema"'), ROW)
+    table = read_table(declared('format = "json"'), "columns.toml")
+    bare = EncodePlan(tuple(COLUMNS), URI, table=table, compression="none")
+    assert with_schema.value == b"\0\0\0\0\7" + records(bare, ROW)[0].value
+
+
+def test_records_by_a_json_schema_go_the_compiled_way_to_the_same_bytes() -> None:
+    if compiled_module() is None:
+        pytest.skip("the compiled encoder is not in use")
+    columns = {"id": "int", "price": "decimal(9,2)", "name": "string"}
+    of = plan('format = "json-schema"', columns)
+    (block,) = cut_blocks([b"id,price,name\n1,2.5,a\nNULL,0,\n"], START, of)
+    made = encode_compiled(block, of)
+    assert made is not None
+    assert made == encode_reference(block, of)
+    for avro in (plan('format = "avro"', columns), plan('key="id"\nkey_format="avro"', columns)):
+        assert encode_compiled(block, avro) is None
+
+
+@pytest.mark.parametrize("value", ["json", "avro"])
+@pytest.mark.parametrize("key", ["json", "avro"])
+def test_key_and_value_have_a_format_each(value: str, key: str) -> None:
+    mixed = plan(f'format = "{value}"\nkey = ["day", "more"]\nkey_format = "{key}"')
+    (record,) = records(mixed, ROW)
+    if key == "avro":
+        found = read(record.key, schemas_in(mixed).key)
+        assert found == {"day": date(1969, 12, 31), "more": '{"a": [1]}'}
+    else:
+        assert json.loads(record.key) == {"day": "1969-12-31", "more": {"a": [1]}}
+
+
+def test_keys_in_avro_choose_the_partition() -> None:
+    routed = plan('key = "id"\nkey_format = "avro"', lane_count=3, routing=Routing.KEY_MURMUR2)
+    rows = [(str(number), *ROW[1:]) for number in range(50)]
+    assert all(records(routed, *rows, lane=lane) for lane in range(3))
+
+
+def test_a_row_that_does_not_fit_is_a_dead_letter_as_it_stands_in_the_file() -> None:
+    lenient = plan('format = "avro"', bad_rows=BadRows.DEAD_LETTER)
+    (letter,) = records(lenient, ROW, ("x", *ROW[1:]), lane=1)
+    assert letter.value.startswith(b"x,-1.5,0.1,")
+    assert dict(letter.headers)["column"] == b"id"
+
+
+def test_a_schema_of_milliseconds_refuses_finer_times(tmp_path: Path) -> None:
+    made = parsed(schemas_in(plan('format = "avro"')).value)
+    text = json.dumps(made).replace("timestamp-micros", "timestamp-millis")
+    (tmp_path / "given.avsc").write_text(text)
+    millis = plan(
+        'format = "avro"\nschema = "given.avsc"', folder=tmp_path, bad_rows=BadRows.DEAD_LETTER
+    )
+    coarse = (*ROW[:6], "2026-01-02T03:04:05.678", *ROW[7:])
+    (good,) = records(millis, coarse, ROW)
+    assert read(good.value, schemas_in(millis).value)["seen"].microsecond == 678_000
+    (letter,) = records(millis, coarse, ROW, lane=1)
+    assert b"parts of a millisecond" in dict(letter.headers)["reason"]
+    assert agrees(millis, coarse, ROW)
+
+
+def test_a_field_that_no_column_makes_has_its_default(tmp_path: Path) -> None:
+    made = parsed(schemas_in(plan('format = "avro"')).value)
+    made["fields"].insert(0, {"name": "channel", "type": "string", "default": "web"})
+    (tmp_path / "given.avsc").write_text(json.dumps(made))
+    more = plan('format = "avro"\nschema = "given.avsc"', folder=tmp_path)
+    (record,) = records(more, ROW)
+    assert read(record.value, schemas_in(more).value)["channel"] == "web"
+    assert agrees(more, ROW)
+
+
+def test_an_encode_worker_makes_the_same_records() -> None:
+    avro = plan('format = "avro"\nkey = "id"\nkey_format = "avro"')
+    assert pickle.loads(pickle.dumps(avro)) == avro
+    nulls = b",".join([b"NULL"] * len(COLUMNS))
+    data = ",".join(COLUMNS).encode() + b"\n" + nulls + b"\n"
+    (block,) = cut_blocks([data], START, avro)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
+        assert workers.submit(encode_block, block, avro).result() == encode_block(block, avro)
+
+
+def test_a_schema_whose_id_is_not_known_encodes_nothing() -> None:
+    avro = plan('format = "avro"')
+    unknown = replace(avro, schemas=schemas_of(avro.table, avro.header, "orders"))  # type: ignore[arg-type]
+    with refusal(ConfigError, match="no id is known"):
+        check_plan(unknown)
+
+
+def test_what_is_no_schema_of_avro_is_refused() -> None:
+    avro = plan('format = "avro"')
+    broken = WireSchema("orders-value", "AVRO", '{"type":"record","fields":[]}', 7)
+    with refusal(ConfigError, match="is none of Avro"):
+        check_plan(replace(avro, schemas=WireSchemas(broken)))
+
+
+def agrees(of: EncodePlan, *rows: tuple[str, ...]) -> bool:
+    """Whether the checker expects exactly what was made of these rows: records, keys and which of
+    them are dead letters."""
+    assert of.table is not None
+    due = DeclaredRows(of.table, KEY_ID)
+    texts = {s.schema_id or 0: s.text for s in schemas_in(of)}
+    value = schemas_in(of).value
+    wire = None if value is None else WireRecords(of.table, texts.__getitem__, canonical, FIRST_ID)
+    decode = declared_record(of.table, URI, wire=wire)
+    found = records(of, *rows)
+    expected = [
+        (line, fields, due.key_of(row) if of.table.key else None)
+        for line, row in enumerate((dict(zip(of.header, row, strict=True)) for row in rows), 1)
+        if (fields := due.fields_of(row, line)) is not None  # type: ignore[arg-type]
+    ]
+    seen = [
+        (*decode(TopicRecord(number, record.key, record.value)), record.key)
+        for number, record in enumerate(found)
+    ]
+    assert seen == expected
+    return True
+
+
+OFFSETS = [timezone(timedelta(minutes=minutes)) for minutes in (0, 60, -210)]
+digits = some.text("0123456789.-+eE", max_size=12)
+TEXTS = {
+    "int": some.integers(-(2**33), 2**33).map(str) | digits,
+    "long": some.integers(-(2**65), 2**65).map(str) | digits,
+    "float": some.floats(width=32).map(repr) | digits,
+    "double": some.floats().map(repr) | digits,
+    "decimal(9,2)": some.decimals(-(10**8), 10**8, places=2).map(str) | digits,
+    "boolean": some.sampled_from(("true", "false", "True", "1")),
+    "date": some.dates().map(str) | some.text("0123456789-", min_size=10, max_size=10),
+    "timestamp(iso, UTC)": some.datetimes().map(str) | digits,
+    "timestamp(iso, Europe/Berlin)": some.datetimes().map(str)
+    | some.datetimes(timezones=some.sampled_from(OFFSETS)).map(str),
+    "timestamp(iso, local)": some.datetimes().map(str) | digits,
+    "json": some.sampled_from(('{"a":1}', "[1, 2]", "null", "{", '{"a":1,"a":2}', "1e999")),
+    "string": some.text("aé\U0001f600,;", max_size=5),
+}
+
+
+@pytest.mark.parametrize("record_format", ["avro", "json-schema"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_the_checker_reads_what_was_written(kind: str, record_format: str) -> None:
+    keyed = f'format = "{record_format}"\nkey = ["a", "b"]\nkey_format = "avro"'
+    of = plan(keyed, {"a": kind, "b": "string"}, bad_rows=BadRows.DEAD_LETTER)
+
+    @settings(max_examples=40)
+    @given(some.lists(some.just("NULL") | TEXTS[kind], min_size=1, max_size=8))
+    def check(texts: list[str]) -> None:
+        assert agrees(of, *((text, "b") for text in texts))
+
+    check()
