@@ -26,12 +26,22 @@ SOURCE_LINE, SOURCE_FILE = "_source_line", "_source_file"
 class Dialect:
     """How the CSV is written. `delimiter` and `quotechar` are one ASCII character each, but an
     empty `quotechar` means that nothing is quoted (`csv.QUOTE_NONE`); `encoding` is any that Python
-    knows and that leaves ASCII bytes alone; the header comes after `skipped_lines` lines."""
+    knows and that leaves ASCII bytes alone; the header comes after `skipped_lines` lines.
+
+    `escapechar` (empty: none) and `doublequote` are those of the `csv` module; lines that begin
+    with `comment` are no rows, and with `trailing_delimiter` each ends with one (`rows/dialects`
+    says how exactly). `names` are the columns of a file without a header row, () if they have none
+    (then they are called c1, c2, ...); None: the first row is the header."""
 
     delimiter: str = ","
     quotechar: str = '"'
     encoding: str = "utf-8"
     skipped_lines: int = 0
+    escapechar: str = ""
+    doublequote: bool = True
+    comment: str = ""
+    trailing_delimiter: bool = False
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

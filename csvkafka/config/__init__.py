@@ -1,6 +1,6 @@
 """Every setting in one table, and the values that a load is given: read, checked, frozen.
 
-Imports: the ground, files, job, kafka, pipeline, registry, remote, schema, sets.
+Imports: the ground, files, job, kafka, pipeline, registry, remote, rows, schema, sets.
 Imported by: checkpoint, cli, processor, sources, stores, testing/checker, testing/judging,
 testing/processes, testing/stacks, wiring.
 Read: settings (the table), load_config, checkpoint_place, source_place, spelling (how messages name

@@ -25,6 +25,7 @@ from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
 from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.remote.place import RemotePlace
+from csvkafka.rows.dialects import given_names
 from csvkafka.sets.selection import Globs, globs_of
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class LoadConfig:
                 quotechar=given.text("CSV_QUOTECHAR"),
                 encoding=given.text("CSV_ENCODING"),
                 skipped_lines=given.count("CSV_SKIP_LINES"),
+                escapechar=given.optional("CSV_ESCAPECHAR") or "",
+                doublequote=given.flag("CSV_DOUBLEQUOTE"),
+                comment=given.optional("CSV_COMMENT") or "",
+                trailing_delimiter=given.flag("CSV_TRAILING_DELIMITER"),
+                names=given_names(given.optional("CSV_HEADER")),
             ),
             duplicate_columns=DuplicateColumns(given.text("CSV_DUPLICATE_COLUMNS")),
             given=frozenset({"CSV_DELIMITER", "CSV_SKIP_LINES"} & values.keys()),

@@ -116,6 +116,27 @@ SOURCE = (
         default='"',
         may_be_empty=True,
     ),
+    Setting(
+        "CSV_ESCAPECHAR", "Character that takes the meaning of the next one, as csv's escapechar."
+    ),
+    Setting(
+        "CSV_DOUBLEQUOTE",
+        "Whether two quotes in a quoted field are one, as csv's doublequote.",
+        kind=Kind.FLAG,
+        default="true",
+    ),
+    Setting("CSV_COMMENT", "Lines that begin so, where a row could begin, are none; such as #."),
+    Setting(
+        "CSV_TRAILING_DELIMITER",
+        "Rows end with a delimiter: an empty last field is no field, of each row and the header.",
+        kind=Kind.FLAG,
+        default="false",
+    ),
+    Setting(
+        "CSV_HEADER",
+        "Names of the columns, divided by commas, of a file without a header row; none: c1, c2, "
+        "c3, and so on. Without it, the first row is the header.",
+    ),
     Setting("CSV_ENCODING", "Encoding of the CSV; a byte order mark is dropped.", default="utf-8"),
     Setting(
         "CSV_SKIP_LINES",

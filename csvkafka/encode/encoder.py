@@ -37,6 +37,7 @@ from csvkafka.records.record_batch import (
     frame_records,
 )
 from csvkafka.rows.csv_rows import check_dialect
+from csvkafka.rows.dialects import plainness
 
 SHOWN = 3
 """How many of the rows that are set aside are named, of each block."""
@@ -67,9 +68,11 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     Raises ConfigError as `check_plan` does."""
     if lane_total(plan) == 1 and skip and skip[0] >= block.row_count:
         return EncodedBlock(block.end, (block.row_count,), ())
-    fast_way = encode_plain if _prepared(plan).compiled is None else encode_compiled
+    prepared = _prepared(plan)
+    fast_way = encode_plain if prepared.compiled is None else encode_compiled
+    is_for_fast_way = prepared.is_plain is None or prepared.is_plain(block.data)
     try:
-        encoded = fast_way(block, plan, skip)
+        encoded = fast_way(block, plan, skip) if is_for_fast_way else None
         return encode_reference(block, plan, skip) if encoded is None else encoded
     except BadRow as bad:
         fault = None if plan.bad_rows is not BadRows.DEAD_LETTER else fault_of(bad.error)
@@ -223,7 +226,8 @@ def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """What follows from a plan alone. `plain` is None if no block can go the plain way, `compiled`
-    if none can go the compiled one; `lane_of`, if all data rows go to lane 0."""
+    if none can go the compiled one; `lane_of`, if all data rows go to lane 0; `is_plain`, which
+    tells what of a dialect is for either way, if all of it is."""
 
     rows: RowEncoder
     plain: PlainRows | None
@@ -232,6 +236,7 @@ class _Prepared:
     lane_count: int
     lane_total: int
     lane_of: Callable[[bytes, int], int] | None
+    is_plain: Callable[[bytes], bool] | None
 
 
 @lru_cache(maxsize=8)
@@ -254,6 +259,7 @@ def _prepared(plan: EncodePlan) -> _Prepared:
         lane_count=plan.lane_count,
         lane_total=lane_total(plan),
         lane_of=lane_of,
+        is_plain=plainness(plan.dialect),
     )
 
 

@@ -37,6 +37,7 @@ from csvkafka.model import (
     Transform,
 )
 from csvkafka.rows.columns import numbered
+from csvkafka.rows.dialects import settings_beyond_default
 from csvkafka.sets import frozen
 
 if TYPE_CHECKING:
@@ -237,10 +238,8 @@ class JobSpec:
         The codec of the batches is not among them, nor the size that a row may have: both may
         change in the middle of a load."""
         columns = hashlib.sha256("\0".join(header).encode("utf-8", "surrogatepass")).hexdigest()
-        # Where these two say nothing new, the item does not name them: it need not know them.
-        more = {}
-        if self.dialect.skipped_lines:
-            more["CSV_SKIP_LINES"] = str(self.dialect.skipped_lines)
+        # Where these say nothing new, the item does not name them: it need not know them.
+        more = settings_beyond_default(self.dialect)
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
         if self.whole_table is not None:

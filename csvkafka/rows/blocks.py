@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from csvkafka.errors import ANOTHER_JOB, MalformedRowError, RecordTooLargeError
+from csvkafka.errors import ANOTHER_JOB, MalformedRowError, RecordTooLargeError, counted
 from csvkafka.model import Block, Dialect, EncodePlan, Position
 from csvkafka.rows.csv_rows import (
     BYTE_ORDER_MARK,
@@ -26,6 +26,7 @@ from csvkafka.rows.csv_rows import (
     source_codec,
 )
 from csvkafka.rows.cutters import Cutter, cutter_of, whole_lines
+from csvkafka.rows.dialects import open_quote
 from csvkafka.rows.window import Window
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
@@ -40,8 +41,9 @@ _LINE = rb"[^\r\n]*(?:\r\n|\n|\r(?!\Z))"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header row. `names` is empty if there is none: the object is empty, or its first line is.
-    `byte_offset` is that of the first byte after it, a byte order mark counted."""
+    """The columns. `names` is empty if there are none: the object is empty, or its first line is.
+    `byte_offset` is that of the first byte after the header row, a byte order mark counted; where
+    the dialect says that there is no such row, of the first byte that may be a row's."""
 
     names: tuple[str, ...]
     byte_offset: int
@@ -58,11 +60,19 @@ def read_header(
     check_dialect(dialect)
     window = Window(iter(chunks), 0)
     begin = _skip_to_header(window, dialect, source_uri)
-    row = _first_row(window, _FIRST_WINDOW_BYTES, dialect, Position(begin, -1), source_uri)
+    if dialect.names:
+        return Header(dialect.names, begin)
+    is_row = dialect.names is None or _skip_to_row(window, dialect, source_uri)
+    place = Position(window.byte_offset, -1 if dialect.names is None else 0)
+    row = _first_row(window, _FIRST_WINDOW_BYTES, dialect, place, source_uri) if is_row else b""
     if not row:
         return Header((), begin)
-    text = decode_row(row, HEADER_ROW, begin, dialect, source_uri)
-    return Header(tuple(next(parse_rows(text, dialect))), begin + len(row))
+    what = HEADER_ROW if dialect.names is None else "row 1"
+    text = decode_row(row, what, place.byte_offset, dialect, source_uri)
+    fields = next(parse_rows(text, dialect))
+    if dialect.names is not None:
+        return Header(tuple(f"c{number}" for number in range(1, len(fields) + 1)), begin)
+    return Header(tuple(fields), begin + len(row))
 
 
 def cut_blocks(
@@ -75,22 +85,23 @@ def cut_blocks(
     """The blocks from `start`, a row boundary, to the end of the source; each has at least one row.
 
     `chunks` are the source's bytes from `start.byte_offset` on; from byte 0, the header row is left
-    out. Blank lines before a block belong to none. A block holds at most `plan.block_bytes`, and no
-    more rows than make a batch that surely can be sent, or else exactly one row. `cutter` cuts in
-    place of the one that suits best.
+    out, if there is one. Blank lines and comments before a block belong to none. A block holds at
+    most `plan.block_bytes`, and no more rows than make a batch that surely can be sent, or else
+    exactly one row. `cutter` cuts in place of the one that suits best.
 
     Raises as `read_header` does."""
     check_dialect(plan.dialect)
     window = Window(iter(chunks), start.byte_offset)
     if start.byte_offset == 0:
         place = Position(_skip_to_header(window, plan.dialect, plan.source_uri), -1)
-        header = _first_row(
-            window, plan.block_bytes, plan.dialect, place, plan.source_uri, max_row_bytes
-        )
-        window.skip(len(header))
+        if plan.dialect.names is None:
+            header = _first_row(
+                window, plan.block_bytes, plan.dialect, place, plan.source_uri, max_row_bytes
+            )
+            window.skip(len(header))
     cutter = cutter or cutter_of(plan)
     row_count = start.row_count
-    while window.skip_blank_lines():
+    while _skip_to_row(window, plan.dialect, plan.source_uri):
         begin = Position(window.byte_offset, row_count)
         ahead, at_end = window.peek(plan.block_bytes), window.ends_within(plan.block_bytes)
         data, rows, plain = cutter.cut(ahead, at_end)
@@ -113,21 +124,68 @@ def _byte_order_mark(window: Window, dialect: Dialect) -> int:
 
 
 def _skip_to_header(window: Window, dialect: Dialect, source_uri: str) -> int:
-    """Leaves out what stands before the header, a byte order mark and the lines that are to be
-    skipped; returns where the header begins."""
+    """Leaves out what stands before the header: a byte order mark, the lines that are to be
+    skipped, comments. Returns where the header begins."""
     window.skip(_byte_order_mark(window, dialect))
     for _ in range(dialect.skipped_lines):
-        size = _FIRST_WINDOW_BYTES
-        while not (line := re.match(_LINE, window.peek(size))) and not window.ends_within(size):
-            if size >= MAX_ROW_BYTES:
-                raise RecordTooLargeError(
-                    f"a line to be skipped (CSV_SKIP_LINES) at byte {window.byte_offset} of "
-                    f"{source_uri} does not end within {size} bytes; is the object a CSV file?"
-                )
-            window.raise_if_failed(size)
-            size *= 2
-        window.skip(line.end() if line else len(window.peek(size)))
+        _skip_line(window, source_uri)
+    while _is_at_comment(window, dialect):
+        _skip_line(window, source_uri)
     return window.byte_offset
+
+
+def _skip_line(window: Window, source_uri: str) -> None:
+    size = _FIRST_WINDOW_BYTES
+    while not (line := re.match(_LINE, window.peek(size))) and not window.ends_within(size):
+        if size >= MAX_ROW_BYTES:
+            raise RecordTooLargeError(
+                f"a line to be skipped (CSV_SKIP_LINES, CSV_COMMENT) at byte {window.byte_offset} "
+                f"of {source_uri} does not end within {size} bytes; check that this is a CSV file"
+            )
+        window.raise_if_failed(size)
+        size *= 2
+    window.skip(line.end() if line else len(window.peek(size)))
+
+
+def _is_at_comment(window: Window, dialect: Dialect) -> bool:
+    comment = dialect.comment.encode()
+    return bool(comment) and window.peek(len(comment)) == comment
+
+
+def _skip_to_row(window: Window, dialect: Dialect, source_uri: str) -> bool:
+    """Goes on to the next row, over blank lines and comments; False if there is none. Raises the
+    source's error if that is next."""
+    while window.skip_blank_lines():
+        if not _is_at_comment(window, dialect):
+            return True
+        _skip_line(window, source_uri)
+    return False
+
+
+def _never_ends(
+    row: bytes, dialect: Dialect, byte_offset: int, place: str, *, at_end: bool
+) -> MalformedRowError:
+    """What to raise for a row that a quote, or an escaped line end, keeps open to its end. It says
+    where the quote began and what it took for a field, and not what that is."""
+    where = (
+        "before the end of the file" if at_end else f"within {len(row)} bytes, the limit of a row"
+    )
+    quote_at = open_quote(row, dialect)
+    if quote_at is None:
+        return MalformedRowError(
+            f"{place} does not end {where}: its last line end stands behind CSV_ESCAPECHAR "
+            f"({dialect.escapechar}); repair the file, or set another one, {ANOTHER_JOB}"
+        )
+    fields = next(parse_rows(row[:quote_at].decode("latin-1"), dialect), [""])
+    taken = row[quote_at + 1 :]
+    lines = len(taken.splitlines())
+    return MalformedRowError(
+        f"{place} has a quote that is not closed {where}: it opens column {len(fields)} at byte "
+        f"{byte_offset + quote_at}, and would take all that follows for that field, "
+        f"{counted(len(taken), 'byte')} in {counted(lines, 'line')}; repair the file, or set "
+        f"another CSV_QUOTECHAR than {dialect.quotechar} (empty if nothing is quoted), "
+        f"{ANOTHER_JOB}"
+    )
 
 
 def _first_row(
@@ -152,18 +210,8 @@ def _first_row(
         if at_end and not ahead:
             return b""
         window.raise_if_failed(size)
-        if at_end:
-            raise MalformedRowError(
-                f"{place} has a quote that is not closed before the end of the file; "
-                f"repair the file, or set another CSV_QUOTECHAR than {dialect.quotechar} (empty if "
-                f"nothing is quoted), {ANOTHER_JOB}"
-            )
-        if size == max_row_bytes and dialect.quotechar and dialect.quotechar.encode() in ahead:
-            raise MalformedRowError(
-                f"{place} does not end within {max_row_bytes} bytes, the limit of a row: a quote "
-                f"in it is probably never closed; repair the file, or set another CSV_QUOTECHAR "
-                f"than {dialect.quotechar} (empty if nothing is quoted), {ANOTHER_JOB}"
-            )
+        if at_end or (size == max_row_bytes and open_quote(ahead, dialect) is not None):
+            raise _never_ends(ahead, dialect, begin.byte_offset, place, at_end=at_end)
         if size == max_row_bytes:
             raise RecordTooLargeError(
                 f"{place} does not end within {max_row_bytes} bytes, the limit of a row; "

@@ -13,17 +13,15 @@ and `source_codec` refuses the others.
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
-from typing import Protocol
 
 from csvkafka.errors import ANOTHER_JOB, ConfigError, SourceCorruptError
 from csvkafka.model import Dialect
+from csvkafka.rows.dialects import CsvRows, check_characters, reader_of
 from csvkafka.rows.text_encodings import is_mostly, possible_encodings
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
@@ -87,18 +85,10 @@ def _decoded(data: bytes, codec: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def check_dialect(dialect: Dialect) -> None:
-    """Raises ConfigError unless delimiter and quotechar are two different ASCII characters that can
-    be told from line ends (or there is no quotechar), and the encoding is one that `source_codec`
-    takes."""
+    """Raises ConfigError unless the dialect's characters are different ones of ASCII that can be
+    told from line ends, and the encoding is one that `source_codec` takes."""
     source_codec(dialect.encoding)
-    named = [("CSV_DELIMITER", dialect.delimiter)]
-    if dialect.quotechar:
-        named.append(("CSV_QUOTECHAR", dialect.quotechar))
-    for name, value in named:
-        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
-            raise ConfigError(f"{name} must be one ASCII character and no line end, not {value!r}")
-    if dialect.delimiter == dialect.quotechar:
-        raise ConfigError(f"CSV_DELIMITER and CSV_QUOTECHAR are both {dialect.delimiter!r}")
+    check_characters(dialect)
 
 
 def decode_row(
@@ -146,29 +136,11 @@ def _remedy(row: bytes, sample: bytes, begin: int, codec: str) -> str:
     )
 
 
-class CsvRows(Protocol):
-    """What `csv.reader` returns."""
-
-    @property
-    def line_num(self) -> int: ...
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
-
-
 def parse_rows(text: str, dialect: Dialect) -> CsvRows:
-    """An iterator over the rows of `text`, blank lines as empty lists; `line_num` is the number of
-    physical lines read so far. A quoted field that is open at the end is closed there."""
-    return _reader(io.StringIO(text, newline=""), dialect)
-
-
-def _reader(lines: Iterable[str], dialect: Dialect) -> CsvRows:
-    # The limit is one per process, 128 KiB by default; fields of many MB are legitimate.
-    csv.field_size_limit(sys.maxsize)
-    if not dialect.quotechar:
-        return csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
-    return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quotechar)
+    """An iterator over the rows of `text`, blank lines and comments as empty lists; `line_num` is
+    the number of physical lines read so far. A quoted field that is open at the end is closed
+    there."""
+    return reader_of(io.StringIO(text, newline=""), dialect)
 
 
 @lru_cache(maxsize=64)
@@ -192,16 +164,20 @@ def quotes_around_fields(dialect: Dialect, *, delimiters_inside: bool) -> re.Pat
 
 
 def row_ends(data: bytes, dialect: Dialect) -> Iterator[tuple[int, bool]]:
-    """For each complete row and each blank line of `data`, which begins at a row's start: the
-    number of bytes up to its end, and whether it is a row.
+    """For each complete row and each blank line or comment of `data`, which begins at a row's
+    start: the number of bytes up to its end, and whether it is a row.
 
     A row whose quote is open at the end of `data` is left out; a last row without a line end
     counts as complete."""
     line_ends = list(accumulate(map(len, data.splitlines(keepends=True))))
     # latin-1 maps each byte to one character, so this cannot fail and keeps ASCII what it is.
-    lines = io.StringIO(data.decode("latin-1"), newline="")
-    # If a quote is open at the end, the row takes the extra line too, and gives itself away.
-    reader = _reader(chain(lines, ("\n",)), dialect)
+    text = data.decode("latin-1")
+    if dialect.escapechar and not text.endswith(("\n", "\r")):
+        text += "\n"  # in a field with an escaped line end, csv.reader takes no other end for one
+    lines = io.StringIO(text, newline="")
+    # If a quote is open at the end, or its line end is escaped, the row takes the extra line too,
+    # and gives itself away.
+    reader = reader_of(chain(lines, ("\n",)), dialect)
     line_count = len(line_ends)
     for row in reader:
         if reader.line_num > line_count:

@@ -8,12 +8,14 @@ rows; where one does follows from the bytes and the plan alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from csvkafka.compiled import CompiledModule, compiled_module
 from csvkafka.model import Dialect, EncodePlan
 from csvkafka.rows.csv_rows import quotes_around_fields, row_ends
+from csvkafka.rows.dialects import plainness
 
 COMPRESSIBLE_FACTOR = 3
 """JSON of CSV rows repeats the column names: each codec shrinks it to a third, most far more."""
@@ -37,7 +39,9 @@ class Cutter(Protocol):
 def cutter_of(plan: EncodePlan) -> Cutter:
     """The fastest cutter that can be used here. Raises ConfigError as `compiled_module` does."""
     compiled = compiled_module()
-    return PythonCutter(plan) if compiled is None else CompiledCutter(plan, compiled)
+    fast = PythonCutter(plan) if compiled is None else CompiledCutter(plan, compiled)
+    is_plain = plainness(plan.dialect)
+    return fast if is_plain is None else DialectCutter(plan, fast, is_plain)
 
 
 def whole_lines(ahead: bytes) -> bytes:
@@ -64,6 +68,21 @@ class _Limit:
     def allows(self, size: int, rows: int) -> bool:
         """Whether a block may hold so many rows of so many bytes in all."""
         return size + rows * self.row_overhead_bytes <= self.max_encoded_bytes
+
+
+class DialectCutter:
+    """By a fast cutter where that reads as the dialect says, else by the `csv` module."""
+
+    def __init__(self, plan: EncodePlan, fast: Cutter, is_plain: Callable[[bytes], bool]) -> None:
+        self._fast = fast
+        self._is_plain = is_plain
+        self._by_csv = PythonCutter(plan).by_csv
+
+    def cut(self, ahead: bytes, at_end: bool) -> Cut:
+        """See `Cutter`."""
+        if self._is_plain(ahead):
+            return self._fast.cut(ahead, at_end)
+        return *self._by_csv(ahead, at_end), False
 
 
 class CompiledCutter:
@@ -116,7 +135,7 @@ class PythonCutter:
         plain = self._plainness(lines)
         if plain is not None:
             return *self._trimmed(lines, lines.count(b"\n")), plain
-        return *self._by_csv(ahead, at_end), False
+        return *self.by_csv(ahead, at_end), False
 
     def _regular_rows(self, lines: bytes) -> int:
         """The number of rows in `lines` if they all have the header's width and the same skeleton:
@@ -185,7 +204,7 @@ class PythonCutter:
             rows = lines.count(b"\n")
         return lines, rows
 
-    def _by_csv(self, ahead: bytes, at_end: bool) -> tuple[bytes, int]:
+    def by_csv(self, ahead: bytes, at_end: bool) -> tuple[bytes, int]:
         """As many rows as fit, as the csv module reads them, and their number."""
         ahead = ahead if at_end else whole_lines(ahead)
         end = rows = 0

@@ -76,13 +76,18 @@ def warnings(preview: Preview, duplicates: DuplicateColumns) -> Iterator[str]:
                 "once; load a file that takes its place under another JOB_ID"
             )
         return
-    if looks_like_data(names):
+    if preview.dialect.names is None and looks_like_data(names):
         yield (
             f"the first row of {uri} looks like data (numbers, dates), and it is taken for the "
-            "header: has the file a header row?"
+            "header: has the file a header row? If not, set CSV_HEADER to the names, or to none"
         )
     if preview.header_text.lstrip().startswith(_MARKUP):
         yield f"the first line of {uri} begins as JSON or markup does: is it a CSV file?"
+    if preview.dialect.names and preview.rows and preview.rows[0].fields == names:
+        yield (
+            f"the first row of {uri} is the names in CSV_HEADER: if it is the header, set "
+            f"{_skip(preview.dialect.skipped_lines + 1)}; it is sent as a row now"
+        )
     if clashes(names) and duplicates is DuplicateColumns.LAST:
         yield (
             f"{_which_clash(preview)}: of equal names the last one's value is sent, and "
@@ -110,7 +115,9 @@ def _which_clash(preview: Preview) -> str:
         places = [str(place) for place, other in enumerate(names, 1) if other == name]
         called = f"are called {name!r}" if name else "have no name"
         if is_data:
-            called = "have the same name; it looks like data: has the file a header row?"
+            called = (
+                "have the same name; it looks like data: has the file a header row (CSV_HEADER)?"
+            )
         if name in OWN_FIELDS:
             called = f"is called {name!r}, as a field of csvkafka's own"
         which = "column" if len(places) == 1 else "columns"
@@ -119,7 +126,7 @@ def _which_clash(preview: Preview) -> str:
 
 
 def _blank_first_line(preview: Preview) -> str:
-    lines = preview.dialect.skipped_lines + 1 + preview.rows[0].lines_before
+    lines = preview.lines_before_rows + preview.rows[0].lines_before
     which = "first line" if lines == 1 else f"first {lines} lines"
     blank = "is" if lines == 1 else "are"
     return (
@@ -177,7 +184,7 @@ def _preamble(preview: Preview, *, may_divide_otherwise: bool) -> str | None:
             table = table[1:]
         if width < 2 or len(table) < 2 or any(len(row.fields) != width for row in table):
             continue
-        lines = preview.dialect.skipped_lines + 1 + table[0].lines_before
+        lines = preview.lines_before_rows + table[0].lines_before
         other = "" if dialect is preview.dialect else f" and {_set_delimiter(dialect.delimiter)}"
         return (
             f"{preview.source_uri} begins with a line of one field, but the {len(table)} rows that "

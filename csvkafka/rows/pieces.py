@@ -107,6 +107,8 @@ def _blocks(
     chunks = opened.open(0)
     try:
         header, from_start = _begun(chunks, plan, opened.uri)
+        if plan.dialect.names == () and not header.names:
+            return  # it has no header row, and no rows
         own = replace(plan, source_uri=opened.uri, header=columns(header.names))
         _check_columns(own, plan, start)
         if start.byte_offset > 0:

@@ -63,11 +63,19 @@ class Preview:
             return f"{codec} with a byte order mark"
         return f"{codec} (all ASCII so far)" if self.sample.isascii() else codec
 
+    @property
+    def lines_before_rows(self) -> int:
+        """The physical lines before `text`: those that are skipped, and the header's."""
+        header_lines = io.StringIO(self.header_text, newline="").readlines()
+        return self.dialect.skipped_lines + len(header_lines)
+
     def summary(self, *, show_names: bool) -> str:
         """One line for the log: it names the columns, unless they are not to be shown, and tells
         only the shape of the first record, for a log is no place for what rows hold."""
         names = self.header.names
         quotes = f"quotes {self.dialect.quotechar!r}" if self.dialect.quotechar else "no quotes"
+        if self.dialect.names is not None:
+            quotes += ", no header row"
         columns = counted(len(names), "column")
         if show_names and names:
             columns += f": {shown_names(names)}"

@@ -14,6 +14,7 @@ from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Dialect, RestartPoint, SourceIdentity
 from csvkafka.rows import doubts
+from csvkafka.rows.dialects import settings_beyond_default
 from csvkafka.rows.preview import Preview, preview, shown_names
 from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
@@ -152,22 +153,25 @@ def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> It
     )
     quotes = f"quoted by {dialect.quotechar}" if dialect.quotechar else "none quoted"
     used = f", {look.sample.count(dialect.quotechar.encode())} quotes" if dialect.quotechar else ""
+    more = "".join(f", {name}" for name in settings_beyond_default(dialect))
     by = "CSV_DELIMITER as given" if "CSV_DELIMITER" in given else "CSV_DELIMITER by default"
     yield Finding(
         Mark.OK,
         "source",
         f"fields between {dialect.delimiter!r}, {quotes}",
-        f"{by}, CSV_QUOTECHAR; {sample} has {look.sample.count(dialect.delimiter.encode())} "
+        f"{by}, CSV_QUOTECHAR{more}; {sample} has {look.sample.count(dialect.delimiter.encode())} "
         f"delimiters{used}",
     )
     names = look.header.names
     columns = counted(len(names), "column")
+    has_header = dialect.names is None
     after = f" after {counted(dialect.skipped_lines, 'line')}" if dialect.skipped_lines else ""
     yield Finding(
         Mark.OK if names else Mark.WARNING,
         "source",
-        f"header of {columns}" + (f": {shown_names(names)}" if names else ""),
-        f"the first row{after}",
+        f"{'header of ' if has_header else ''}{columns}"
+        + (f": {shown_names(names)}" if names else ""),
+        f"{'the first row' if has_header else 'CSV_HEADER, there is no header row'}{after}",
     )
 
 

@@ -11,7 +11,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from itertools import chain
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -170,22 +171,54 @@ def read_rows(
     encoding: str = "utf-8-sig",
     delimiter: str = ",",
     quotechar: str = '"',
+    escapechar: str = "",
+    doublequote: bool = True,
+    comment: str = "",
+    trailing_delimiter: bool = False,
     skipped_lines: int = 0,
+    names: Sequence[str] | None = None,
     errors: str = "strict",
     rename: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> SourceRows:
-    """The rows of a CSV, by definition; no field is quoted if `quotechar` is empty. `errors` says
-    what becomes of bytes that are no text, as `codecs` names it; `rename` gives the columns other
-    names. Lifts the `csv` module's field size limit, which is the process's."""
+    """The rows of a CSV, by definition: parameters are those of `csv.reader` (no field is quoted if
+    `quotechar` is empty, there is no `escapechar` if that is), and what the documents say beside
+    them. `names` are the columns of a file without a header row, empty: c1, c2, ... by its first
+    row. `errors` says what becomes of bytes that are no text, as `codecs` names it; `rename` gives
+    the columns other names. Lifts the `csv` module's field size limit, which is the process's."""
     csv.field_size_limit(sys.maxsize)
     text = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
     for _ in range(skipped_lines):
         text.readline()
-    if quotechar:
-        rows = csv.reader(text, delimiter=delimiter, quotechar=quotechar)
-    else:
-        rows = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    options: dict[str, Any] = {
+        "delimiter": delimiter,
+        "quotechar": quotechar or None,
+        "quoting": csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
+        "escapechar": escapechar or None,
+        "doublequote": doublequote,
+    }
+    rows: Iterator[list[str]] = csv.reader(text, **options)
+    if comment:
+        rows = _between_comments(iter(text), comment, options)
+    if trailing_delimiter:
+        rows = map(_without_empty_last, rows)
+    if names is not None:
+        first = next(filter(None, rows), [])
+        named = list(names) or [f"c{place + 1}" for place in range(len(first))]
+        rows = chain([named] if named else [], [first], rows)
     return SourceRows(rows, rename)
+
+
+def _between_comments(
+    lines: Iterator[str], comment: str, options: dict[str, Any]
+) -> Iterator[list[str]]:
+    """A reader for each row, which takes as many lines as the row has."""
+    for line in lines:
+        if not line.startswith(comment):
+            yield next(csv.reader(chain([line], lines), **options))
+
+
+def _without_empty_last(row: list[str]) -> list[str]:
+    return row[:-1] if len(row) > 1 and row[-1] == "" else row
 
 
 def is_good(row: SourceRow) -> bool:

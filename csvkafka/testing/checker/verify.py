@@ -253,15 +253,19 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
 
 
 def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
-    encoding = spec.dialect.encoding
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"
+    dialect = spec.dialect
+    is_utf8 = dialect.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     return read_rows(
         source,
-        encoding=encoding,
-        delimiter=spec.dialect.delimiter,
-        quotechar=spec.dialect.quotechar,
-        skipped_lines=spec.dialect.skipped_lines,
+        encoding="utf-8-sig" if is_utf8 else dialect.encoding,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quotechar,
+        escapechar=dialect.escapechar,
+        doublequote=dialect.doublequote,
+        comment=dialect.comment,
+        trailing_delimiter=dialect.trailing_delimiter,
+        skipped_lines=dialect.skipped_lines,
+        names=dialect.names,
         errors="surrogateescape" if spec.bad_rows is BadRows.DEAD_LETTER else "strict",
         rename=numbered_names if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
     )
