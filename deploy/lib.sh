@@ -45,6 +45,13 @@ require() {
   done
 }
 
+# A text as JSON; of control characters a text here has tabs at most.
+json() {
+  local text="${1//\\/\\\\}"
+  text="${text//\"/\\\"}"
+  printf '"%s"' "${text//$'\t'/\\t}"
+}
+
 checksum() {
   if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi
 }
@@ -147,9 +154,15 @@ check_bucket() {
   esac
 }
 
-# Whether there is such an object; true where you may not look.
-has_object() {
+# Whether there is such an object, or one below a key that ends in a slash; true where you may not look.
+has_source() {
   local said
+  if [[ "$2" == */ ]]; then
+    said="$(aws s3api list-objects-v2 --bucket "$1" --prefix "$2" --max-items 1 --query 'Contents[].Key' --output text 2>&1)" ||
+      return 0
+    [[ "$said" != None* ]]
+    return
+  fi
   if said="$(aws s3api head-object --bucket "$1" --key "$2" 2>&1)"; then return 0; fi
   [[ "$said" != *"(404)"* ]]
 }

@@ -10,11 +10,26 @@ locals {
     containerOverrides = [{
       name = local.container
       environment = [
-        { name = "S3_KEY", value = module.shared.job.s3_key == "" ? "${module.shared.job.s3_prefix}FILE.csv" : module.shared.job.s3_key },
+        { name = module.shared.source, value = module.shared.job.s3_key == "" ? "${module.shared.job.s3_prefix}FILE.csv" : module.shared.job.s3_key },
         { name = "JOB_ID", value = module.shared.job.job_id },
       ]
     }]
   }
+}
+
+output "container" {
+  description = "The task's container."
+  value       = local.container
+}
+
+output "capacity_provider" {
+  description = "Where tasks run: FARGATE or FARGATE_SPOT."
+  value       = local.provider
+}
+
+output "network" {
+  description = "The tasks' network, in the form of aws ecs."
+  value       = jsonencode(local.run_network)
 }
 
 output "run_command" {

@@ -24,9 +24,16 @@ locals {
     "{% (",
     "$key := $exists($states.input.key) ? $states.input.key : $exists($states.input.time) ? ${local.scheduled_key};",
     "$job := $exists($states.input.key) ? $states.input.key : ${local.scheduled_job};",
+    # A key of the schedule that ends in a slash is a set.
+    "$set := $not($exists($states.input.key)) and $substring($key, -1) = '/';",
+    "$source := $set ? 'S3_PREFIX' : 'S3_KEY';",
+    # What the task definition says of terraform.tfvars' own key must not stand beside it.
+    "$other := ${module.shared.job.s3_key == "" ? "$source" : "'${module.shared.source}'"};",
     "{'ContainerOverrides': $exists($states.input.overrides)",
     "? [$states.input.overrides.{'Name': name, 'Command': command, 'Environment': [environment.{'Name': name, 'Value': value}]}]",
-    ": [{'Name': '${local.container}', 'Environment': [{'Name': 'S3_KEY', 'Value': $key}, {'Name': 'JOB_ID', 'Value': $job}]}]}",
+    ": [{'Name': '${local.container}', 'Environment': $append(",
+    "[{'Name': $source, 'Value': $key}, {'Name': 'JOB_ID', 'Value': $job}],",
+    "$other = $source ? [] : [{'Name': $other, 'Value': ''}])}]}",
     ") %}",
   ])
 

@@ -62,7 +62,7 @@ variable "schedule" {
 }
 
 variable "schedule_key" {
-  description = "Key that a run of the schedule loads, which is its job id too, e.g. exports/{date}/data.csv. {date} is 2026-11-27; {year}, {month}, {day}, {hour} too. Taken from the time of the schedule in UTC."
+  description = "Key that a run of the schedule loads, which is its job id too, e.g. exports/{date}/data.csv. Ends in /: all objects whose keys begin so. {date} is 2026-11-27; {year}, {month}, {day}, {hour} too. Taken from the time of the schedule in UTC."
   type        = string
   default     = ""
 }

@@ -24,7 +24,7 @@ def fail(message: str) -> NoReturn:
 
 
 def main() -> None:
-    """Sets S3_KEY, JOB_ID and EXIT_CODES and executes `python -P -m csvkafka`."""
+    """Sets S3_KEY (or S3_PREFIX), JOB_ID and EXIT_CODES and executes `python -P -m csvkafka`."""
     if sys.argv[1:2] == ["--"]:
         os.execv(sys.executable, [sys.executable, "-P", "-m", "csvkafka", *sys.argv[2:]])
     key, job_id, manifest = sys.argv[1:]
@@ -40,7 +40,9 @@ def main() -> None:
         key = job_id = keys[index]
     if key == "-":
         fail("no key: submit the job with --parameters key=...,job_id=...")
-    os.environ.update(S3_KEY=key, JOB_ID=job_id)
+    # No object that could be loaded ends in a slash: it is a set of them.
+    source = "S3_PREFIX" if key.endswith("/") else "S3_KEY"
+    os.environ.update({source: key, "JOB_ID": job_id})
     os.environ.setdefault("EXIT_CODES", "detailed")
     os.execv(sys.executable, [sys.executable, "-P", "-m", "csvkafka"])
 

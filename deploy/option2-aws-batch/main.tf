@@ -123,7 +123,7 @@ resource "aws_batch_job_definition" "job" {
       jobRoleArn             = module.shared.task_role_arn
       executionRoleArn       = module.shared.execution_role_arn
       readonlyRootFilesystem = true
-      environment            = [for name, value in module.shared.environment : { name = name, value = value } if !contains(["S3_KEY", "JOB_ID"], name)]
+      environment            = [for name, value in module.shared.environment : { name = name, value = value } if !contains(["S3_KEY", "S3_PREFIX", "JOB_ID"], name)]
       secrets                = [for name, arn in module.shared.secrets : { name = name, valueFrom = arn }]
       resourceRequirements = [
         { type = "VCPU", value = tostring(var.job_vcpus) },

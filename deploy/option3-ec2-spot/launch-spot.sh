@@ -3,7 +3,7 @@
 #
 # Usage: ./launch-spot.sh [options]
 #   --config FILE          read the variables below from FILE instead
-#   --s3-key KEY           the CSV object
+#   --s3-key KEY           the CSV object, or all objects whose keys begin so if it ends in /
 #   --job-id ID            the job: one for each file
 #   --instance-type TYPE   another type than the launch template's
 #   --dry-run              say what would be done, change nothing
@@ -77,10 +77,8 @@ log_group="$(output log_group_name)"
 table="$(output table_name)"
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
-setting() { sed -n "s/^$1=//p" <<<"$job_env"; }
-
-S3_KEY="${given_key:-${S3_KEY:-$(setting S3_KEY)}}"
-JOB_ID="${given_id:-${JOB_ID:-$(setting JOB_ID)}}"
+S3_KEY="${given_key:-${S3_KEY:-$(output s3_key)}}"
+JOB_ID="${given_id:-${JOB_ID:-$(sed -n 's/^JOB_ID=//p' <<<"$job_env")}}"
 INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 [[ -n "$S3_KEY" ]] || fail "which file? --s3-key KEY, or s3_key in terraform.tfvars"
 [[ -n "$JOB_ID" ]] || fail "which job? --job-id ID: one for each file"
@@ -130,14 +128,16 @@ fi
 
 # Before anything costs money.
 check_bucket "$bucket"
-has_object "$bucket" "$S3_KEY" || fail "there is no s3://$bucket/$S3_KEY"
+has_source "$bucket" "$S3_KEY" || fail "there is no s3://$bucket/$S3_KEY"
 
+source=S3_KEY
+if [[ "$S3_KEY" == */ ]]; then source=S3_PREFIX; fi
 # The line of user-data.yaml.tftpl that holds the job's settings, with this job's key and id.
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 {
-  sed '/^S3_KEY=/d; /^JOB_ID=/d' <<<"$job_env"
-  printf 'S3_KEY=%s\nJOB_ID=%s\n' "$S3_KEY" "$JOB_ID"
+  sed '/^S3_KEY=/d; /^S3_PREFIX=/d; /^JOB_ID=/d' <<<"$job_env"
+  printf '%s=%s\nJOB_ID=%s\n' "$source" "$S3_KEY" "$JOB_ID"
 } >"$folder/job.env"
 encoded="$(base64 <"$folder/job.env" | tr -d '\n')"
 awk -v content="    content: $encoded # job.env" '/# job\.env$/ && !/^#/ { print content; next } { print }' \

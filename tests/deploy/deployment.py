@@ -24,13 +24,15 @@ from uuid import uuid4
 import boto3
 import pytest
 import requests
-from moto.events.models import EventPattern, EventPatternParser
 
 from csvkafka.local.base import Stack
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import Guardian, wait_until
+from tests.deploy.event_patterns import fits
 from tests.deploy.files import Files
 from tests.deploy.folders import ACCOUNT, REGION, ROOT, needs, script_environment
+from tests.deploy.moto_additions import ASKED_VARIABLE
+from tests.deploy.operator_policy import not_granted
 
 PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
 NEEDS_PROVIDER = [
@@ -44,6 +46,7 @@ NEEDS_PROVIDER = [
 ]
 CREDENTIALS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 BATCH_ROLE = f"arn:aws:iam::{ACCOUNT}:role/batch"
+ASKED = "asked"
 TABLE = "csv-kafka-checkpoint"
 BUCKET = "data"
 _MIRRORED_VERSION = "6.999.0"
@@ -71,6 +74,7 @@ def moto_account(folder: Path) -> Iterator[str]:
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
         # What its Batch runs reaches the servers on loopback.
         "MOTO_DOCKER_NETWORK_MODE": "host",
+        ASKED_VARIABLE: str(folder / ASKED),
     }
     command = [sys.executable, "-m", "tests.deploy.moto_server", str(port.number)]
     guardian = Guardian()
@@ -234,14 +238,9 @@ class Deployment:
         assert changed == [], said
 
     def matching_rules(self, event: Mapping[str, Any]) -> set[str]:
-        """The rules of EventBridge that the event fits, as moto reads patterns."""
+        """The rules of EventBridge that the event fits."""
         found = self.client("events").list_rules()["Rules"]
-        patterns = {rule["Name"]: rule["EventPattern"] for rule in found}
-        return {
-            name
-            for name, pattern in patterns.items()
-            if EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(event)
-        }
+        return {rule["Name"] for rule in found if fits(json.loads(rule["EventPattern"]), event)}
 
     def remaining(self) -> list[str]:
         """The addresses in terraform's state."""
@@ -264,6 +263,8 @@ def deployed(option: str, folder: Path, **given: Any) -> Iterator[Deployment]:
         try:
             deployment.run("./deploy.sh", "--yes")
             yield deployment
+            lacking = not_granted(folder / ASKED)
+            assert lacking == set(), "deploy/operator-policy.json does not grant them"
         finally:
             deployment.remove_images()
 

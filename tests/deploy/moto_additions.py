@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -12,10 +17,14 @@ def apply() -> None:
     _leave_out_tags_of_launch_templates()
     _request_spot_instances_that_are_run()
     _keep_groups_that_rules_refer_to()
+    _tell_descriptions_of_rules()
     _tell_children_of_array_jobs_their_index()
     _keep_time_limits_of_job_queues()
     _find_state_machines_valid()
     _run_tasks_whose_containers_name_no_memory()
+    _let_tasks_speak_and_end()
+    _let_jobs_of_batch_speak_and_end()
+    _note_what_is_asked()
 
 
 def _leave_out_tags_of_launch_templates() -> None:
@@ -104,6 +113,16 @@ def _keep_groups_that_rules_refer_to() -> None:
     SecurityGroupBackend._delete_security_group = delete
 
 
+def _tell_descriptions_of_rules() -> None:
+    """moto tells them of rules for addresses alone, not of those for groups."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    def description(self: Any) -> str | None:
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+    SecurityGroupRule.description = property(description)
+
+
 def _tell_children_of_array_jobs_their_index() -> None:
     """A child's container has AWS_BATCH_JOB_ARRAY_INDEX."""
     from moto.batch.models import Job
@@ -167,3 +186,115 @@ def _run_tasks_whose_containers_name_no_memory() -> None:
         return calculated_by_moto(with_memory)
 
     EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(calculate)
+
+
+ASKED_VARIABLE = "MOTO_ASKED"
+"""Where the server notes what it is asked: a line `service:Operation user-agent` each."""
+
+
+def _note_what_is_asked() -> None:
+    """Where moto would hold a call against the caller's policies, if it were told to."""
+    from moto.core.authorization import ActionAuthenticatorMixin
+
+    place = os.environ.get(ASKED_VARIABLE, os.devnull)
+
+    def note(self: Any, *_: Any) -> None:
+        credential = self.headers.get("Authorization", "")
+        service = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", credential)
+        if service is not None:
+            with Path(place).open("a") as notes:
+                notes.write(f"{service[1]}:{self._get_action()} {self.headers.get('User-Agent')}\n")
+
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = note
+
+
+# -- what nothing here runs: a job that says one line, and ends as its key tells -------------------
+
+ENDS = re.compile(r"exit-(\d+)")
+"""A key `a-exit-75.csv` ends so, one with `lasting` not at all, and any other with 0."""
+
+
+def _speak(logs: Any, options: Mapping[str, str], stream: str, line: str) -> None:
+    """Puts a line into a stream of the job's own log group."""
+    group = options["awslogs-group"]
+    logs.create_log_stream(group, stream)
+    logs.put_log_events(group, stream, [{"timestamp": int(time.time() * 1000), "message": line}])
+
+
+def _exit_code(key: str) -> int:
+    found = ENDS.search(key)
+    return int(found[1]) if found else 0
+
+
+def _let_tasks_speak_and_end() -> None:
+    """A task's container has an exit code when it has ended, and the task a stop code."""
+    from moto.ecs.models import EC2ContainerServiceBackend
+    from moto.logs.models import logs_backends
+
+    run_by_moto = EC2ContainerServiceBackend.run_task
+    describe_by_moto = EC2ContainerServiceBackend.describe_tasks
+    stop_by_moto = EC2ContainerServiceBackend.stop_task
+
+    def run(self: Any, *arguments: Any, **options: Any) -> Any:
+        tasks = run_by_moto(self, *arguments, **options)
+        logs = logs_backends[self.account_id][self.region_name]
+        for task in tasks:
+            (container,) = task.containers
+            container.exitCode = None
+            definition = self.describe_task_definition(task.task_definition_arn)
+            log = definition.container_definitions[0]["logConfiguration"]["options"]
+            (overrides,) = task.overrides["containerOverrides"]
+            given = {each["name"]: each["value"] for each in overrides["environment"]}
+            task.ends_with = _exit_code(given.get("S3_KEY") or given["S3_PREFIX"])
+            line = f"{' '.join(overrides.get('command', ['load']))} {json.dumps(given)}"
+            _speak(logs, log, f"job/{container.name}/{task.id}", line)
+        return tasks
+
+    def describe(self: Any, *arguments: Any) -> Any:
+        tasks = describe_by_moto(self, *arguments)
+        for task in tasks:
+            if task.last_status == "STOPPED" and task.containers[0].exitCode is None:
+                task.containers[0].exitCode = task.ends_with
+                task.stop_code = "EssentialContainerExited"
+        return tasks
+
+    def stop(self: Any, *arguments: Any) -> Any:
+        task = stop_by_moto(self, *arguments)
+        task.containers[0].exitCode, task.stop_code = 143, "UserInitiated"
+        return task
+
+    EC2ContainerServiceBackend.run_task = run
+    EC2ContainerServiceBackend.describe_tasks = describe
+    EC2ContainerServiceBackend.stop_task = stop
+
+
+def _let_jobs_of_batch_speak_and_end() -> None:
+    """Where no engine runs them; the description of an ended job has its exit code."""
+    from moto.batch.models import Job
+    from moto.batch_simple.models import BatchSimpleBackend
+
+    details_by_moto = Job._container_details
+
+    def details(self: Any) -> dict[str, Any]:
+        found: dict[str, Any] = details_by_moto(self)
+        return found if self.exit_code is None else {**found, "exitCode": self.exit_code}
+
+    def finish(self: Any, include_start_attempt: bool, job: Any) -> None:
+        self.backend._jobs[job.job_id] = job
+        job.log_stream_name = job._stream_name
+        environment = job._get_container_property("environment", [])
+        given = {each["name"]: each["value"] for each in environment}
+        key = given.get("S3_KEY", job.parameters["key"])
+        command = job.container_overrides.get("command", ["load"])
+        if include_start_attempt and ":" not in job.job_id:  # no parent, no child of an array
+            options = job.job_definition.container_properties["logConfiguration"]["options"]
+            line = f"{' '.join(command)} {json.dumps(job.parameters)}"
+            _speak(job._log_backend, options, job._stream_name, line)
+            job._start_attempt()
+        job.status = "RUNNING"
+        if "lasting" not in key:
+            job.exit_code = _exit_code(key)
+            job._mark_stopped(success=job.exit_code == 0)
+
+    Job._container_details = details
+    BatchSimpleBackend._mark_job_as_finished = finish

@@ -121,6 +121,16 @@ def test_a_job_of_its_own_loads_the_file_of_its_parameters(
     assert said == "no key: submit the job with --parameters key=...,job_id=...\n"
 
 
+def test_a_key_that_ends_in_a_slash_is_a_set(children: Children, files: Files) -> None:
+    for number in range(3):
+        files.put(f"exports/night/{number}.csv", preset("nasty", 300 + number, seed=number))
+    for _ in range(2):
+        children.ends(children.start("exports/night/", "night", "-"), 0)
+    item = files.item("night")
+    assert item["status"] == {"S": "COMPLETED"}
+    assert item["last_line"] == {"N": str(300 + 301 + 302)}
+
+
 def test_sigterm_reaches_the_loader_and_the_next_attempt_resumes(
     image: tuple[str, str], stack: Stack, files: Files
 ) -> None:

@@ -53,6 +53,17 @@ def test_environment_is_what_the_loader_takes(tmp_path: Path, authentication: st
     assert (config.kafka.sasl_plain_password is not None) == (authentication in ("scram", "plain"))
 
 
+def test_a_key_that_ends_in_a_slash_is_a_set(tmp_path: Path) -> None:
+    """Its listing is allowed below the prefix alone."""
+    job = evaluate(tmp_path, s3_key="exports/2026-11-27/", settings={"S3_INCLUDE": "*.csv.gz"})
+    assert "S3_KEY" not in job.environment
+    config = LoadConfig.from_settings(job.environment)
+    assert (config.s3_prefix, config.is_set) == ("exports/2026-11-27/", True)
+    listing = statement(job.statements, "TellMissingFromForbidden")
+    assert listing["Action"] == ["s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["exports/*"]}}
+
+
 def statement(statements: list[dict[str, Any]], sid: str) -> dict[str, Any]:
     return next(entry for entry in statements if entry["Sid"] == sid)
 

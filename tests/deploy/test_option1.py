@@ -68,6 +68,25 @@ def test_the_printed_command_starts_the_task(option1: Deployment) -> None:
     (overrides,) = task["overrides"]["containerOverrides"]
     assert overrides["name"] == container_of(option1)[1]["name"]
     assert {"name": "S3_KEY", "value": "exports/data.csv"} in overrides["environment"]
+    # What runs would be in destroy.sh's way.
+    option1.client("ecs").stop_task(cluster=NAME, task=task["taskArn"])
+
+
+def test_the_printed_command_names_no_revision(option1: Deployment) -> None:
+    """The next deploy takes the revision of today away."""
+    assert f"--task-definition {NAME} " in option1.output("run_command")
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(600, 0), (1440, 0), (1445, 1), (7, 1)])
+def test_a_load_may_take_longer_than_two_hours(
+    option1: Deployment, minutes: int, code: int
+) -> None:
+    plan = ("terraform", "plan", "-no-color", "-input=false", "-var", "image_tag=a")
+    done = option1.run(*plan, f"-var=no_progress_minutes={minutes}", check=False)
+    assert done.returncode == code, done.stderr
+    # CloudWatch looks back no further than a day.
+    periods = [int(text) for text in re.findall(r"evaluation_periods +.*-> (\d+)", done.stdout)]
+    assert code or (periods == [minutes // 5] and minutes <= 1440)
 
 
 def test_the_table_is_as_documented_and_protected(option1: Deployment) -> None:

@@ -191,6 +191,21 @@ def test_files_of_a_list_are_submitted_once_each(on_fargate: Deployment, tmp_pat
     assert body == b'exports/a.csv\nexports/b, "c".csv\n'
 
 
+def test_a_running_job_is_not_cut_off(on_fargate: Deployment) -> None:
+    key = {"key": "exports/lasting.csv", "job_id": "lasting"}
+    on_fargate.client("batch").submit_job(
+        jobName="lasting",
+        jobQueue=on_fargate.output("job_queue"),
+        jobDefinition=on_fargate.output("job_definition"),
+        parameters=key,
+    )
+    done = on_fargate.run("./destroy.sh", "--yes", check=False)
+    assert done.returncode == 1
+    (command,) = re.findall(r"a job is RUNNING: .* with (aws batch terminate-job .*)", done.stderr)
+    assert on_fargate.remaining()
+    on_fargate.run("bash", "-c", command)
+
+
 def ended(deployment: Deployment, job: str) -> str:
     """The job's status at its end, in moto's Batch."""
     batch = deployment.client("batch")

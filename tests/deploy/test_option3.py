@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import gzip
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from csvkafka.local.base import Stack
 from csvkafka.testing.inputs.csv_files import preset
 from tests.deploy.conftest import Deploy
-from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
+from tests.deploy.deployment import BUCKET, NEEDS_PROVIDER, Deployment, Loading, deployed
+from tests.deploy.folders import REGION
 from tests.deploy.metadata_server import MetadataServer
 
 pytestmark = NEEDS_PROVIDER
@@ -60,6 +63,9 @@ def test_it_is_launched_once_and_destroyed_when_nothing_runs(deploy: Deploy) -> 
     assert "aws logs tail '/ec2/csv-to-kafka'" in said
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
     assert (tags["JobId"], tags["CostCentre"]) == ("day=28/night-1", "data")
+    (request,) = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    own = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+    assert {name: own[name] for name in ("Name", "JobId", "CostCentre")}.items() <= tags.items()
     (alarm,) = deployment.client("cloudwatch").describe_alarms(
         AlarmNamePrefix="csv-to-kafka-spot-job-"
     )["MetricAlarms"]
@@ -92,6 +98,79 @@ def test_it_is_launched_once_and_destroyed_when_nothing_runs(deploy: Deploy) -> 
     assert ec2.describe_spot_instance_requests()["SpotInstanceRequests"] == []
     deployment.run("./destroy.sh", "--yes", "--delete-table")
     assert deployment.remaining() == []
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Deployed once: the tests that take it launch nothing."""
+    with deployed(OPTION, tmp_path_factory.mktemp("option3"), more=IMAGE_ID) as deployment:
+        deployment.client("s3").put_object(Bucket=BUCKET, Key="exports/data.csv", Body=b"a\n1\n")
+        yield deployment
+
+
+def test_the_configuration_is_that_of_the_folder_it_is_called_in(
+    standing: Deployment, tmp_path: Path
+) -> None:
+    (tmp_path / "spot.conf").write_text('JOB_ID="mine"\nINSTANCE_TYPE="c5.large"\n')
+    (standing.place / "spot.conf").write_text('JOB_ID="another"\n')
+    command = f'cd "{tmp_path}" && "{standing.place}/launch-spot.sh" --dry-run --config spot.conf'
+    said = standing.run("bash", "-c", command).stdout
+    assert "Value=mine" in said
+    assert "--instance-type c5.large" in said
+
+
+def test_a_job_without_an_instance_yet_has_no_shell_to_go_to(
+    standing: Deployment, tmp_path: Path
+) -> None:
+    command = "ec2 describe-spot-instance-requests"
+    path = standing.path_with_answer(tmp_path, command, "sir-0123\tNone")
+    done = standing.run("./launch-spot.sh", PATH=path)
+    assert "waits for an instance: nothing launched" in done.stderr
+    assert "--spot-instance-request-ids sir-0123" in done.stdout
+    assert "None" not in done.stdout.replace("none yet", "")
+    assert "start-session" not in done.stdout
+
+
+def test_a_key_that_ends_in_a_slash_is_a_set(standing: Deployment) -> None:
+    script = standing.place / "launch-spot.sh"
+    traced = standing.run("bash", "-x", str(script), "--dry-run", "--s3-key", "exports/")
+    assert "S3_PREFIX=exports/" in traced.stderr or "S3_PREFIX exports/" in traced.stderr
+    missing = standing.run("./launch-spot.sh", "--s3-key", "exports/none/", check=False)
+    assert "there is no s3://data/exports/none/" in missing.stderr
+
+
+def test_a_bucket_that_is_not_there_is_named_before_anything_is_launched(
+    standing: Deployment,
+) -> None:
+    s3 = standing.client("s3")
+    s3.delete_object(Bucket=BUCKET, Key="exports/data.csv")
+    s3.delete_bucket(Bucket=BUCKET)
+    try:
+        done = standing.run("./launch-spot.sh", check=False)
+    finally:
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=BUCKET, Key="exports/data.csv", Body=b"a\n1\n")
+    assert done.returncode == 1
+    assert f"there is no bucket {BUCKET}: see s3_bucket" in done.stderr
+    assert instances(standing) == []
+
+
+def test_the_job_may_read_no_parameters_of_the_account(standing: Deployment) -> None:
+    """The role is the container's too; AWS's own policy for the session manager grants them."""
+    iam = standing.client("iam")
+    (role,) = (role for role in iam.list_roles()["Roles"] if role["RoleName"].endswith("-task"))
+    name = role["RoleName"]
+    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
+    actions: set[str] = set()
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for statement in document["Statement"]:
+            given = statement["Action"]
+            actions |= {given} if isinstance(given, str) else set(given)
+    assert {action for action in actions if action.startswith("ssm:")} == {
+        "ssm:UpdateInstanceInformation"
+    }
+    assert not {action for action in actions if "*" in action}
 
 
 def test_what_was_launched_loads_the_file_and_ends_itself(

@@ -16,7 +16,8 @@ import yaml
 from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
-OPERATORS = [path for path in SCRIPTS if path.name not in ("lib.sh", "run-job.sh", "watchdog.sh")]
+NOT_FOR_OPERATORS = ("job.sh", "lib.sh", "run-job.sh", "watchdog.sh")
+OPERATORS = [path for path in SCRIPTS if path.name not in NOT_FOR_OPERATORS]
 
 
 def name_of(path: Path) -> str:
@@ -78,17 +79,46 @@ def test_without_tfvars_it_says_what_to_do(option: str, name: str, tmp_path: Pat
 
 
 @needs("aws", "terraform")
-@pytest.mark.parametrize("script", ["launch-spot.sh", "submit-files.sh"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "option1-ecs-fargate/run.sh",
+        "option2-aws-batch/run.sh",
+        "option2-aws-batch/submit-files.sh",
+        "option3-ec2-spot/launch-spot.sh",
+    ],
+)
 def test_before_deploy_it_says_what_to_do(script: str, tmp_path: Path) -> None:
     copy = tmp_path / "deploy"
     shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("*.tfstate", ".terraform"))
-    (path,) = copy.glob(f"*/{script}")
+    path = copy / script
     files = tmp_path / "files.txt"
     files.write_text("exports/a.csv\n")
-    arguments = [str(files)] if script == "submit-files.sh" else []
+    arguments = [str(files)] if script.endswith("/submit-files.sh") else []
     done = run(path, *arguments, folder=tmp_path / "home")
     assert done.returncode == 1
     assert "run ./deploy.sh in this folder first" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("script", ["deploy.sh", "run.sh"])
+def test_in_another_folder_it_says_where_to_run_it(script: str, tmp_path: Path) -> None:
+    done = run(DEPLOY / script, folder=tmp_path)
+    assert done.returncode == 1
+    assert "run it in " in done.stderr
+    assert "option1-ecs-fargate" in done.stderr
+
+
+def test_the_provider_is_of_one_major_version_and_its_lock_is_kept() -> None:
+    """A new major version changes names; the lock file is what was tested, so git shows it."""
+    pins = {
+        str(path.relative_to(DEPLOY)): re.findall(r'^ +version = "(.+)"', path.read_text(), re.M)
+        for path in DEPLOY.glob("**/*.tf")
+        if "required_providers" in path.read_text()
+    }
+    assert pins
+    assert {pin for found in pins.values() for pin in found} == {"~> 6.0"}, pins
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert not [pattern for pattern in ignored if "lock.hcl" in pattern or "*.hcl" in pattern]
 
 
 def test_scripts_need_no_other_program() -> None:

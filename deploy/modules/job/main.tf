@@ -9,6 +9,8 @@ terraform {
 
 locals {
   kafka_iam = var.job.kafka_authentication == "iam"
+  # No object that could be loaded ends in a slash: it is a set of them.
+  source = endswith(var.job.s3_key, "/") ? "S3_PREFIX" : "S3_KEY"
 
   environment = merge(
     {
@@ -18,7 +20,8 @@ locals {
       DYNAMODB_TABLE          = var.table_name
       AWS_REGION              = var.region
     },
-    var.job.s3_key == "" ? {} : { S3_KEY = var.job.s3_key, JOB_ID = var.job.job_id },
+    var.job.s3_key == "" ? {} : { JOB_ID = var.job.job_id },
+    var.job.s3_key == "" ? {} : { (local.source) = var.job.s3_key },
     var.job.dead_letter_topic == "" ? {} : {
       DEAD_LETTER_TOPIC = var.job.dead_letter_topic
       ON_BAD_ROW        = "dead-letter"

@@ -13,6 +13,11 @@ output "environment" {
   value       = local.environment
 }
 
+output "source" {
+  description = "The variable that s3_key is given as: S3_PREFIX if it is a set, else S3_KEY."
+  value       = local.source
+}
+
 output "secrets" {
   description = "Environment variables whose values Secrets Manager holds: name to ARN with JSON key."
   value       = local.secrets

@@ -4,7 +4,7 @@ variable "job" {
     s3_bucket               = string                        # Bucket of the CSV objects.
     s3_prefix               = optional(string, "")          # Keys that the job may read begin with this; empty: the whole bucket.
     s3_kms_key_arn          = optional(string, "")          # Key that encrypts the objects, if it is one of your own.
-    s3_key                  = optional(string, "")          # Key of the CSV object; empty: given at each run.
+    s3_key                  = optional(string, "")          # Key of the CSV object; ends in /: all objects whose keys begin so, as one job; empty: given at each run.
     job_id                  = optional(string, "csv-job-1") # Name of the job of `s3_key`: one for each file.
     kafka_bootstrap_servers = string                        # Brokers as host:port,host:port.
     kafka_topic             = string                        # Topic that gets the rows.

@@ -23,6 +23,11 @@ output "environment" {
   value       = module.job.environment
 }
 
+output "source" {
+  description = "The variable that s3_key is given as: S3_PREFIX if it is a set, else S3_KEY."
+  value       = module.job.source
+}
+
 output "secrets" {
   description = "Environment variables that Secrets Manager holds."
   value       = module.job.secrets

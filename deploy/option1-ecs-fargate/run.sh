@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# See ../run.sh --help.
+cd "$(dirname "${BASH_SOURCE[0]}")" && exec ../run.sh "$@"
