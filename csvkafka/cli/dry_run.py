@@ -11,11 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from csvkafka.aws.s3_source import S3Source
 from csvkafka.cli.schemas import with_ids
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError
-from csvkafka.files.local_source import LocalSource
 from csvkafka.job.dry_run import PlannedRecord, first_records
 from csvkafka.job.estimate import Estimate, Estimator
 from csvkafka.job.file_set import FileSet
@@ -199,9 +197,7 @@ class _File:
             config = replace(config, s3_key=piece.key, s3_prefix=None, s3_manifest=None)
             bucket, version = config.s3_bucket, piece.version_id
             pinned = SourceIdentity(bucket, piece.key, piece.etag, piece.size, version)
-        self.source: S3Source | LocalSource = open_source(
-            config, pinned=pinned, points=self._points
-        )
+        self.source = open_source(config, pinned=pinned, points=self._points)
         self.identity = self.source.identify()
         self._look: Preview | None = None
 

@@ -170,8 +170,9 @@ class JobSpec:
 
     def going_on(self, stored: Mapping[str, str]) -> JobSpec:
         """This spec, for a job that was begun with the configuration `stored`. Columns can be
-        refused only before a job begins; so this one keeps what was chosen for its columns then, and
-        the ids of its schemas."""
+        refused only before a job begins; so this one keeps what was chosen for its columns then,
+        and the ids of its schemas."""
+        going_on = replace(self, known_schemas=stored)
         if self.duplicate_columns is not DuplicateColumns.REFUSE:
             return going_on
         chosen = stored.get("CSV_DUPLICATE_COLUMNS", DuplicateColumns.LAST.value)
