@@ -301,7 +301,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The loader's speed beside Kafka's own tool and two everyday loaders."""
-    session.install("--editable", ".[testing]", "confluent-kafka>=2.5,<3")
+    session.install("--editable", ".[testing]", "confluent-kafka>=2.5,<3", "duckdb>=1.4")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +82,7 @@ def load(
         broker_before = ground.broker_cpu_seconds()
         run = measure.run(python("benchmarks.timed_load"), environment)
         broker = ground.broker_cpu_seconds() - broker_before
-        told = _told(run)
+        facts = told(run)
         rows = table.rows * times
         batches = ground.check_complete(topic, rows, partitions)
     return Result(
@@ -92,25 +94,25 @@ def load(
         run.peak_bytes,
         rows * table.row_bytes,
         batches,
-        told["first"],
-        told["cpu"],
-        told["count"],
+        facts["first"],
+        facts["cpu"],
+        facts["count"],
     )
 
 
 def timeline(run: measure.Run) -> tuple[dict[str, float], dict[str, float]]:
     """When the load first met each step: seconds, and processor time, since its process began."""
-    told = _told(run)
-    return told["first"], told["cpu"]
+    facts = told(run)
+    return facts["first"], facts["cpu"]
 
 
-def _told(run: measure.Run) -> dict[str, Any]:
+def told(run: measure.Run) -> dict[str, Any]:
     """What `timed_load` printed at its end. Raises BenchmarkError with its output if it did not."""
     try:
-        told: dict[str, Any] = json.loads(run.output.splitlines()[-1])
+        facts: dict[str, Any] = json.loads(run.output.splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise BenchmarkError(f"the load told nothing at its end:\n{run.output[-2000:]}") from error
-    return told
+    return facts
 
 
 def peer(ground: Ground, name: str, module: str, table: Input, times: int, rows: int) -> Result:
@@ -162,27 +164,71 @@ def producer_performance(
     return Result(name, records, seconds, run.cpu_seconds, broker, run.peak_bytes, 0.0, batches)
 
 
-def kcat(ground: Ground, name: str, table: Input, times: int, folder: Path) -> Result:
+def kcat(
+    ground: Ground, name: str, table: Input, times: int, folder: Path, codec: str = "gzip"
+) -> Result:
     """`kcat -P -l`: each line of a local file as it stands, a record; no CSV, no JSON, no S3."""
-    lines = folder / f"{table.stem}-lines.txt"
-    body = (folder / f"{table.stem}.csv").read_bytes().partition(b"\n")[2]
-    with lines.open("wb") as file:
-        file.writelines([body] * times)
+    with ground.topic() as topic, _repeated(folder, table, times, has_header=False) as lines:
+        return _piped(ground, name, table, times, topic, [*_kcat(ground, topic, codec), str(lines)])
+
+
+def duckdb(
+    ground: Ground, name: str, table: Input, times: int, folder: Path, codec: str = "gzip"
+) -> Result:
+    """DuckDB reads a local CSV file and writes a JSON object for each row; kcat sends the lines."""
+    with ground.topic() as topic, _repeated(folder, table, times, has_header=True) as file:
+        writer = shlex.join([*python("benchmarks.peers.duckdb_json"), str(file)])
+        sender = shlex.join([*_kcat(ground, topic, codec), "/dev/stdin"])
+        command = ["sh", "-c", f"{writer} | {sender}"]
+        return _piped(ground, name, table, times, topic, command)
+
+
+def _kcat(ground: Ground, topic: str, codec: str) -> list[str]:
+    return [
+        "kcat", "-P", "-b", ground.environment()["KAFKA_BOOTSTRAP_SERVERS"], "-t", topic,
+        "-p", "0", "-z", codec, "-X", "acks=all", "-l",
+    ]  # fmt: skip
+
+
+def _piped(
+    ground: Ground, name: str, table: Input, times: int, topic: str, command: Sequence[str]
+) -> Result:
     records = table.rows * times
-    with ground.topic() as topic:
-        command = [
-            "kcat", "-P", "-b", ground.environment()["KAFKA_BOOTSTRAP_SERVERS"], "-t", topic,
-            "-p", "0", "-z", "gzip", "-X", "acks=all", "-l", str(lines),
-        ]  # fmt: skip
-        broker_before = ground.broker_cpu_seconds()
-        run = measure.run(command, {})
-        broker = ground.broker_cpu_seconds() - broker_before
-        batches = ground.check_complete(topic, records)
-    lines.unlink()
+    broker_before = ground.broker_cpu_seconds()
+    run = measure.run(command, {"PYTHONPATH": str(_REPOSITORY)})
+    broker = ground.broker_cpu_seconds() - broker_before
+    batches = ground.check_complete(topic, records)
     return Result(
         name, records, run.seconds, run.cpu_seconds, broker, run.peak_bytes,
         records * table.row_bytes, batches,
     )  # fmt: skip
+
+
+@contextmanager
+def _repeated(folder: Path, table: Input, times: int, *, has_header: bool) -> Iterator[Path]:
+    """A file of the table's rows, so many times."""
+    header, end, body = (folder / f"{table.stem}.csv").read_bytes().partition(b"\n")
+    path = folder / f"{table.stem}-repeated"
+    with path.open("wb") as file:
+        file.writelines([header + end if has_header else b"", *[body] * times])
+    try:
+        yield path
+    finally:
+        path.unlink()
+
+
+def verify(
+    ground: Ground, name: str, table: Input, times: int, loaded: Mapping[str, str], encoder: str
+) -> Result:
+    """`csvkafka verify` of a job that was loaded with the environment `loaded`."""
+    command = [*python("csvkafka"), "verify", "--json"]
+    broker_before = ground.broker_cpu_seconds()
+    run = measure.run(command, {**loaded, "CSVKAFKA_ENCODER": encoder})
+    broker = ground.broker_cpu_seconds() - broker_before
+    rows = table.rows * times
+    return Result(
+        name, rows, run.seconds, run.cpu_seconds, broker, run.peak_bytes, rows * table.row_bytes
+    )
 
 
 def sample_records(ground: Ground, table: Input, file: Path, count: int = 50_000) -> None:

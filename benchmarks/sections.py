@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import contenders, measure
@@ -83,39 +85,131 @@ def _item_writes(run: Result) -> int:
 
 
 def compare(options: Options) -> list[Line]:
-    """csvkafka beside what else there is, on two million rows of flights.csv."""
+    """csvkafka beside what else there is, on two million rows of flights.csv, all with gzip."""
     ground, flights, times = options.ground, options.flights, options.times
     records = flights.rows * times
-    payload = options.folder / "records.txt"
-    contenders.sample_records(ground, flights, payload)
-    from_file = ("--payload-file", str(payload))
-    random_text = ("--record-size", str(RECORD_BYTES))
-    large_batches = {"batch.size": "1000000", "linger.ms": "20", "buffer.memory": "67108864"}
-
-    def tool(name: str, what: Sequence[str], properties: dict[str, str] | None = None) -> Contender:
-        return lambda: contenders.producer_performance(ground, name, records, what, properties)
 
     def peer(name: str, module: str, rows: int) -> Contender:
         module = f"benchmarks.peers.{module}"
         return lambda: contenders.peer(ground, name, module, flights, times, rows)
 
-    raw_lines: list[Contender] = []
-    if shutil.which("kcat"):
-        raw_lines = [lambda: contenders.kcat(ground, "kcat -P -l", flights, times, options.folder)]
-    else:
-        print("  kcat is not on the path: left out", flush=True)
     return in_turns(
         [
-            lambda: contenders.load(ground, "csvkafka", flights, times),
-            tool("kafka-producer-perf-test, random text", random_text),
-            tool("kafka-producer-perf-test, our records", from_file),
-            tool("kafka-producer-perf-test, our records, 1 MB batches", from_file, large_batches),
-            *raw_lines,
+            _load(options, "csvkafka"),
+            _load(options, "csvkafka, Python encoder", CSVKAFKA_ENCODER="python"),
+            *_java_tool(options, "gzip", has_random_text=True),
+            *_kcats(options, "gzip"),
             peer("DictReader + json + confluent-kafka", "confluent_json", records // 4),
             peer("the specification read literally", "literal", records // 20),
         ],
         options.rounds,
     )
+
+
+def lz4(options: Options) -> list[Line]:
+    """The same with lz4, which leaves more of the time to what is not compression."""
+    return in_turns(
+        [
+            _load(options, "csvkafka", KAFKA_COMPRESSION_TYPE="lz4"),
+            *_java_tool(options, "lz4"),
+            *_kcats(options, "lz4"),
+        ],
+        options.rounds,
+    )
+
+
+def _java_tool(options: Options, codec: str, *, has_random_text: bool = False) -> list[Contender]:
+    ground, records = options.ground, options.flights.rows * options.times
+    payload = options.folder / "records.txt"
+    if not payload.exists():
+        contenders.sample_records(ground, options.flights, payload)
+    name = "kafka-producer-perf-test"
+    from_file = ("--payload-file", str(payload))
+    small = {"compression.type": codec}
+    large = small | {"batch.size": "1000000", "linger.ms": "20", "buffer.memory": "67108864"}
+
+    def tool(name: str, what: Sequence[str], properties: dict[str, str]) -> Contender:
+        return lambda: contenders.producer_performance(ground, name, records, what, properties)
+
+    tools = [
+        tool(f"{name}, our records", from_file, small),
+        tool(f"{name}, our records, 1 MB batches", from_file, large),
+    ]
+    if has_random_text:
+        random_text = ("--record-size", str(RECORD_BYTES))
+        tools.insert(0, tool(f"{name}, random text", random_text, small))
+    return tools
+
+
+def _kcats(options: Options, codec: str) -> list[Contender]:
+    if not shutil.which("kcat"):
+        print("  kcat is not on the path: left out", flush=True)
+        return []
+    of = (options.flights, options.times, options.folder, codec)
+    ground = options.ground
+    plain: list[Contender] = [lambda: contenders.kcat(ground, "kcat -P -l", *of)]
+    if not find_spec("duckdb"):
+        print("  DuckDB is not installed: left out", flush=True)
+        return plain
+    return [*plain, lambda: contenders.duckdb(ground, "DuckDB, JSON piped to kcat", *of)]
+
+
+def limit(options: Options) -> list[Line]:
+    """gzip alone on the same records, and encoding where the sink costs nothing."""
+    lines: list[Line] = []
+    file = str(options.folder / f"{options.flights.stem}.csv")
+    for encoder, runners in (
+        ("compiled", ("gzip alone", "1 thread", "2 threads", "1 worker", "2 workers")),
+        ("python", ("1 thread", "2 threads", "1 worker", "2 workers")),
+    ):
+        command = [*contenders.python("benchmarks.encoders"), file, "--json"]
+        command += ["--times", str(max(1, options.times // 2)), "--rounds", str(options.rounds)]
+        run = measure.run([*command, "--runners", *runners], {"CSVKAFKA_ENCODER": encoder})
+        for line in json.loads(run.output.splitlines()[-1]):
+            name = line["name"]
+            is_codec = name == "gzip alone"
+            lines.append({**line, "name": name if is_codec else f"{encoder}, {name}"})
+    return lines
+
+
+def verify(options: Options) -> list[Line]:
+    """Reading a topic back: `csvkafka verify` with the compiled reading, and with the slow one."""
+    ground, flights, times = options.ground, options.flights, options.times
+    with ground.topic() as topic:
+        loaded = contenders.environment_of(ground, flights, times, topic)
+        measure.run(contenders.python("csvkafka"), loaded)
+
+        def of(encoder: str) -> Contender:
+            return lambda: contenders.verify(ground, encoder, flights, times, loaded, encoder)
+
+        return in_turns([of("compiled"), of("python")], options.rounds)
+
+
+def profile(options: Options) -> list[Line]:
+    """Where a load's processor time goes, by its threads: that of the round that took least."""
+    ground, flights = options.ground, options.flights
+    runs = []
+    for _ in range(options.rounds):
+        with ground.topic() as topic:
+            environment = contenders.environment_of(ground, flights, options.times, topic)
+            runs.append(measure.run(contenders.python("benchmarks.timed_load"), environment))
+    run = min(runs, key=lambda run: run.cpu_seconds)
+    facts = contenders.told(run)
+    threads, start = facts["threads"], facts["cpu"]["source-opened"]
+    parts = {
+        "start of the process": start,
+        "the loop": threads["loop"] - start,
+        "reading and cutting": threads["csvkafka-reader"],
+        "encoding and compression": sum(
+            seconds for name, seconds in threads.items() if name.startswith("csvkafka-encoder")
+        ),
+        "checkpoints": threads["csvkafka-store-0"],
+    }
+    parts["the rest, its end among it"] = run.cpu_seconds - sum(parts.values())
+    parts["all"] = run.cpu_seconds
+    rows = flights.rows * options.times
+    return [{"name": name, "s": taken, "cpu us/record": taken / rows * 1e6}
+            for name, taken in parts.items()]  # fmt: skip
 
 
 def codecs(options: Options) -> list[Line]:
@@ -275,6 +369,10 @@ def _load(
 
 SECTIONS: dict[str, Callable[[Options], list[Line]]] = {
     "compare": compare,
+    "lz4": lz4,
+    "limit": limit,
+    "profile": profile,
+    "verify": verify,
     "codecs": codecs,
     "shapes": shapes,
     "partitions": partitions,

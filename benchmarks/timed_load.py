@@ -1,5 +1,5 @@
 """One load by csvkafka that says when each of its steps was first met, and after how
-much processor time, since the process began.
+much processor time, since the process began; and the processor time of each thread.
 
 Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; it starts
 as `python -m csvkafka` does, and the last line that it prints is JSON. With `DIE_AT_ROW` it ends by
@@ -13,7 +13,9 @@ spare_long_lived_objects()
 import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
+from typing import ClassVar  # noqa: E402
 
 from benchmarks.measure import BEGUN_AT  # noqa: E402
 from csvkafka.config.load_config import LoadConfig  # noqa: E402
@@ -43,13 +45,35 @@ class _Timeline:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class _TimedThread(threading.Thread):
+    """Notes the processor time of each thread when it ends, in the place of `Thread`."""
+
+    seconds: ClassVar[dict[str, float]] = {}
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self.seconds[self.name] = time.thread_time()
+
+
 def main() -> None:
     """Loads and prints the timeline."""
+    threading.Thread = _TimedThread  # type: ignore[misc]
     configure_logging(os.environ.get("LOG_LEVEL", "ERROR"))
     die_at_row = os.environ.get("DIE_AT_ROW")
     timeline = _Timeline(int(die_at_row) if die_at_row else None)
     result = run_load(LoadConfig.from_settings(os.environ), observer=timeline)
-    told = {"first": timeline.first, "cpu": timeline.cpu, "count": timeline.count}
+    loop_seconds = time.thread_time()
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(1.0)
+    told = {
+        "first": timeline.first,
+        "cpu": timeline.cpu,
+        "count": timeline.count,
+        "threads": {**_TimedThread.seconds, "loop": loop_seconds},
+    }
     print(json.dumps({"rows": result.row_count, **told}), flush=True)
 
 

@@ -225,13 +225,14 @@ class JobSpec:
     def _block_bytes(self, data_lanes: int) -> int:
         # A batch costs the loop and the broker about the same whatever its size, and of a block
         # each lane gets one. The compiled encoder needs no more of the processor's cache than a
-        # piece of a block; but for several lanes it makes all of one's records at once. (Who asks
-        # for a size of block gets it from either encoder.)
+        # piece of a block; but for several lanes, and for any codec but gzip, all of a block's
+        # records are held at once. (Who asks for a size of block gets it from either encoder.)
         if data_lanes > 1:
             return self.block_bytes * 2
         declared = self.transform is not None or self.table is not None
-        is_compiled = not declared and compiled_module() is not None
-        return self.block_bytes * (4 if is_compiled and self.block_bytes == BLOCK_BYTES else 1)
+        if declared or self.block_bytes != BLOCK_BYTES or compiled_module() is None:
+            return self.block_bytes
+        return self.block_bytes * (4 if self.compression == "gzip" else 2)
 
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.

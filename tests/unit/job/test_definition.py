@@ -241,6 +241,8 @@ def test_larger_blocks_are_for_several_partitions_and_the_compiled_encoder(
     assert (one.lane_count, several.lane_count) == (1, 2)
     assert several.block_bytes == by_key.block_bytes * 2
     assert one.block_bytes == by_key.block_bytes * (1 if compiled is None else 4)
+    by_lz4 = replace(by_key, compression="lz4").plan(HEADER, SOURCE.uri, by_key.lanes(1), 10**6)
+    assert by_lz4.block_bytes == by_key.block_bytes * (1 if compiled is None else 2)
     # A transform's rows are Python's.
     changed = replace(by_key, transform=dict)  # type: ignore[arg-type]
     plan = changed.plan(HEADER, SOURCE.uri, by_key.lanes(1), 1_000_000)
