@@ -149,9 +149,10 @@ class RestartPoint:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole rows, as raw bytes of the source. `plain`: each line is one row, none is blank, all end
-    with LF or all with CRLF, no character of a field needs an escape in JSON, and quotes stand only
-    around whole fields, or else there are two in each. (Widths are not promised.)"""
+    """Whole rows, as raw bytes of the source (UTF-16 as UTF-8). `plain`: each line is one row, none
+    is blank, all end with LF or all with CRLF, no character of a field needs an escape in JSON, and
+    quotes stand only around whole fields, or else there are two in each. (Widths are not
+    promised.)"""
 
     data: bytes
     start: Position

@@ -137,7 +137,11 @@ SOURCE = (
         "Names of the columns, divided by commas, of a file without a header row; none: c1, c2, "
         "c3, and so on. Without it, the first row is the header.",
     ),
-    Setting("CSV_ENCODING", "Encoding of the CSV; a byte order mark is dropped.", default="utf-8"),
+    Setting(
+        "CSV_ENCODING",
+        "Encoding of the CSV, utf-16-le and utf-16-be too; a byte order mark is dropped.",
+        default="utf-8",
+    ),
     Setting(
         "CSV_SKIP_LINES",
         "Lines before the header row, blank ones too, that are left out.",

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from csvkafka.errors import CsvKafkaError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodePlan, Position
 from csvkafka.rows.csv_rows import decode_row, row_ends, source_codec
+from csvkafka.rows.utf16 import stored
 
 
 class BadRow(Exception):
@@ -26,8 +27,9 @@ def first_rows(block: Block, count: int, dialect: Dialect) -> Block:
     """The first rows of a block that has more of them."""
     start = block.start
     size = row_starts(block, dialect)[count]
-    end = Position(start.byte_offset + size, start.row_count + count)
-    return Block(block.data[:size], start, end, block.plain)
+    data = block.data[:size]
+    end = Position(start.byte_offset + len(stored(data, dialect)), start.row_count + count)
+    return Block(data, start, end, block.plain)
 
 
 def row_starts(block: Block, dialect: Dialect) -> list[int]:
@@ -49,7 +51,8 @@ def text_of(block: Block, plan: EncodePlan) -> str:
             decode_row(
                 block.data[starts[row_index] : end],
                 f"row {block.start.row_count + row_index + 1}",
-                block.start.byte_offset + starts[row_index],
+                block.start.byte_offset
+                + len(stored(block.data[: starts[row_index]], plan.dialect)),
                 plan.dialect,
                 plan.source_uri,
                 names=plan.header,
@@ -63,7 +66,8 @@ def text_of(block: Block, plan: EncodePlan) -> str:
 def too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
     """What is wrong with a row that makes a batch of `size` bytes alone."""
     number = block.start.row_count + row_index + 1
-    byte_offset = block.start.byte_offset + row_starts(block, plan.dialect)[row_index]
+    before = block.data[: row_starts(block, plan.dialect)[row_index]]
+    byte_offset = block.start.byte_offset + len(stored(before, plan.dialect))
     return RecordTooLargeError(
         f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
         f"the limit is {plan.max_record_bytes}: raise {plan.record_limit}, and run again"

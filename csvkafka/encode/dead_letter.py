@@ -12,8 +12,9 @@ from enum import StrEnum
 from itertools import accumulate
 
 from csvkafka.errors import MalformedRowError, SourceCorruptError, UserFunctionError
-from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, Dialect
 from csvkafka.records.record_batch import RecordHeaders
+from csvkafka.rows.utf16 import stored
 
 REASON = "reason"
 """Header of a dead letter: what is wrong with its row."""
@@ -80,10 +81,12 @@ class Letter:
 class RowBytes:
     """The physical lines of a block, to find the bytes of a row by the lines that it has."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._byte_offset = block.start.byte_offset
         self._lines = block.data.splitlines(keepends=True)
-        self._starts = list(accumulate(map(len, self._lines), initial=0))
+        sizes = (len(stored(line, dialect)) for line in self._lines)
+        self._starts = list(accumulate(sizes, initial=0))
 
     def byte_offset(self, lines: slice) -> int:
         """Where they begin in the file."""
@@ -91,7 +94,7 @@ class RowBytes:
 
     def of(self, lines: slice) -> bytes:
         """What they hold, without the last one's end."""
-        return b"".join(self._lines[lines]).rstrip(b"\r\n")
+        return stored(b"".join(self._lines[lines]).rstrip(b"\r\n"), self._dialect)
 
 
 def letter(value: bytes, uri: str, number: int, byte_offset: int, fault: Fault) -> Letter:

@@ -38,6 +38,7 @@ from csvkafka.records.record_batch import (
 )
 from csvkafka.rows.csv_rows import check_dialect
 from csvkafka.rows.dialects import plainness
+from csvkafka.rows.utf16 import stored
 
 SHOWN = 3
 """How many of the rows that are set aside are named, of each block."""
@@ -117,9 +118,10 @@ def _without(
 def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
     """A block of one row, which is set aside whole."""
     data = block.data.lstrip(b"\r\n")
-    byte_offset = block.start.byte_offset + len(block.data) - len(data)
-    number = block.end.row_count
-    found = letter(data.rstrip(b"\r\n"), plan.source_uri, number, byte_offset, fault)
+    blank = block.data[: len(block.data) - len(data)]
+    byte_offset = block.start.byte_offset + len(stored(blank, plan.dialect))
+    value = stored(data.rstrip(b"\r\n"), plan.dialect)
+    found = letter(value, plan.source_uri, block.end.row_count, byte_offset, fault)
     lane, attributes = plan.lane_count, codec_attributes(plan.compression)
     sent = range(0) if len(skip) > lane and skip[lane] else range(1)
     framed = _framed(lane, [found.value], None, [found.headers], sent)

@@ -122,7 +122,7 @@ class RowEncoder:
                     try:
                         value, key = self._record(row, number)
                     except (RowFault, UserFunctionError) as error:
-                        row_bytes = row_bytes or RowBytes(block)
+                        row_bytes = row_bytes or RowBytes(block, self._plan.dialect)
                         lines = slice(lines_before, reader.line_num)
                         found = self._set_aside(error, number, row_bytes, lines, block)
                         letters[len(values)] = found

@@ -17,6 +17,7 @@ from csvkafka.interfaces import Cluster
 from csvkafka.model import START, EncodePlan, Lane, Position
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.csv_rows import row_ends
+from csvkafka.rows.utf16 import stored
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def position_after(chunks: Iterable[bytes], row_count: int, plan: EncodePlan) ->
         for end, is_row in row_ends(block.data, plan.dialect):
             rows_left -= is_row
             if rows_left == 0:
-                return Position(block.start.byte_offset + end, row_count)
+                size = len(stored(block.data[:end], plan.dialect))
+                return Position(block.start.byte_offset + size, row_count)
     raise ItemUnusableError(
         f"the checkpoint item says that {row_count} rows were processed, but {plan.source_uri} has "
         f"{reached}: it belongs to another file. Use another JOB_ID for another file."

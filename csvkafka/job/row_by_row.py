@@ -31,6 +31,7 @@ from csvkafka.pipeline.settings import STOP_GRACE_SECONDS
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import decode_row, parse_rows, row_ends
+from csvkafka.rows.utf16 import stored
 
 log = logging.getLogger(__name__)
 
@@ -169,16 +170,17 @@ class _Loop:
 def _rows(block: Block, plan: EncodePlan) -> Iterator[tuple[dict[str | None, object], Position]]:
     """The rows of a block as csv.DictReader gives them, each with the position after it."""
     begin = 0
-    number = block.start.row_count
+    byte_offset, number = block.start.byte_offset, block.start.row_count
     for end, is_row in row_ends(block.data, plan.dialect):
+        row = block.data[begin:end]
+        end_offset = byte_offset + len(stored(row, plan.dialect))
         if is_row:
             number += 1
-            row, byte_offset = block.data[begin:end], block.start.byte_offset + begin
             yield (
                 _row(row, number, byte_offset, block.data, plan),
-                Position(block.start.byte_offset + end, number),
+                Position(end_offset, number),
             )
-        begin = end
+        begin, byte_offset = end, end_offset
 
 
 def _row(

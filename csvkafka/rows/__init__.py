@@ -2,8 +2,8 @@
 
 Imports: the ground.
 Imported by: aws, cli, config, encode, files, job, pipeline, remote, testing/simulator, wiring.
-Read: dialects, csv_rows (what a row is), window, blocks, cutters (where rows end), pieces (the
-blocks of a set), columns, preview (what the first bytes show), samples (rows of many places),
+Read: dialects, utf16, csv_rows (what a row is), window, blocks, cutters (where rows end), pieces
+(the blocks of a set), columns, preview (what the first bytes show), samples (rows of many places),
 doubts (what of it is not meant), text_encodings, source_kind (what bytes are), stored_as,
 gzip_stream, gzip_content (from any byte on), deflate_blocks (where such a stream can be entered).
 """

@@ -27,6 +27,7 @@ from csvkafka.rows.csv_rows import (
 )
 from csvkafka.rows.cutters import Cutter, cutter_of, whole_lines
 from csvkafka.rows.dialects import open_quote
+from csvkafka.rows.utf16 import as_utf8, stored, utf16_codec
 from csvkafka.rows.window import Window
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
@@ -58,7 +59,7 @@ def read_header(
     closed, RecordTooLargeError for an endless row, SourceCorruptError for bytes that the encoding
     does not have, and what `chunks` raises."""
     check_dialect(dialect)
-    window = Window(iter(chunks), 0)
+    window = _window(chunks, 0, dialect, source_uri)
     begin = _skip_to_header(window, dialect, source_uri)
     if dialect.names:
         return Header(dialect.names, begin)
@@ -72,7 +73,8 @@ def read_header(
     fields = next(parse_rows(text, dialect))
     if dialect.names is not None:
         return Header(tuple(f"c{number}" for number in range(1, len(fields) + 1)), begin)
-    return Header(tuple(fields), begin + len(row))
+    window.skip(len(row))
+    return Header(tuple(fields), window.byte_offset)
 
 
 def cut_blocks(
@@ -91,7 +93,7 @@ def cut_blocks(
 
     Raises as `read_header` does."""
     check_dialect(plan.dialect)
-    window = Window(iter(chunks), start.byte_offset)
+    window = _window(chunks, start.byte_offset, plan.dialect, plan.source_uri)
     if start.byte_offset == 0:
         place = Position(_skip_to_header(window, plan.dialect, plan.source_uri), -1)
         if plan.dialect.names is None:
@@ -113,6 +115,15 @@ def cut_blocks(
         window.skip(len(data))
         row_count += rows
         yield Block(data, begin, Position(window.byte_offset, row_count), plain)
+
+
+def _window(chunks: Iterable[bytes], byte_offset: int, dialect: Dialect, source_uri: str) -> Window:
+    """The content of the chunks, with positions of what is stored."""
+    codec = utf16_codec(dialect.encoding)
+    if codec is None:
+        return Window(iter(chunks), byte_offset)
+    content = as_utf8(chunks, codec, byte_offset, source_uri)
+    return Window(content, byte_offset, lambda data: len(stored(data, dialect)))
 
 
 def _byte_order_mark(window: Window, dialect: Dialect) -> int:
@@ -177,14 +188,15 @@ def _never_ends(
             f"({dialect.escapechar}); repair the file, or set another one, {ANOTHER_JOB}"
         )
     fields = next(parse_rows(row[:quote_at].decode("latin-1"), dialect), [""])
+    quote_offset = byte_offset + len(stored(row[:quote_at], dialect))
     taken = row[quote_at + 1 :]
-    lines = len(taken.splitlines())
+    size = counted(len(stored(taken, dialect)), "byte")
+    lines = counted(len(taken.splitlines()), "line")
     return MalformedRowError(
         f"{place} has a quote that is not closed {where}: it opens column {len(fields)} at byte "
-        f"{byte_offset + quote_at}, and would take all that follows for that field, "
-        f"{counted(len(taken), 'byte')} in {counted(lines, 'line')}; repair the file, or set "
-        f"another CSV_QUOTECHAR than {dialect.quotechar} (empty if nothing is quoted), "
-        f"{ANOTHER_JOB}"
+        f"{quote_offset}, and would take all that follows for that field, {size} in {lines}; "
+        f"repair the file, or set another CSV_QUOTECHAR than {dialect.quotechar} (empty if nothing "
+        f"is quoted), {ANOTHER_JOB}"
     )
 
 

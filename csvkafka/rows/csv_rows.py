@@ -23,16 +23,19 @@ from csvkafka.errors import ANOTHER_JOB, ConfigError, SourceCorruptError
 from csvkafka.model import Dialect
 from csvkafka.rows.dialects import CsvRows, check_characters, reader_of
 from csvkafka.rows.text_encodings import is_mostly, possible_encodings
+from csvkafka.rows.utf16 import CODECS, stored, utf16_codec
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
+_SURROGATE_BYTES = 3
+"""Of half of a surrogate pair, where UTF-8 is made to hold it."""
 
 
 @lru_cache(maxsize=64)
 def source_codec(encoding: str) -> str:
-    """Python's name of the codec that decodes the source's rows.
+    """Python's name of the codec that decodes the bytes of blocks: UTF-8 for UTF-16 (see `utf16`).
 
-    Raises ConfigError for a name that Python does not know, and for an encoding in which an ASCII
-    byte can be part of another character (UTF-16, Shift JIS, GBK, ...): a newline byte would not
+    Raises ConfigError for a name that Python does not know, and for another encoding in which an
+    ASCII byte can be part of another character (Shift JIS, GBK, ...): a newline byte would not
     always be a newline there, and no position in the file could be told."""
     try:
         info = codecs.lookup(encoding)
@@ -41,8 +44,13 @@ def source_codec(encoding: str) -> str:
             f"CSV_ENCODING is {encoding!r}, which Python does not know; give a "
             "name such as utf-8 or cp1252"
         ) from error
-    if info.name in ("utf-8", "utf-8-sig"):
+    if info.name in ("utf-8", "utf-8-sig", *CODECS):
         return "utf-8"
+    if info.name == "utf-16":
+        raise ConfigError(
+            f"CSV_ENCODING {encoding!r} leaves the byte order to a mark, which a resume does not "
+            f"see; set {' or '.join(CODECS)} (a mark is dropped)"
+        )
     if not _leaves_ascii_alone(info.name):
         raise ConfigError(
             f"CSV_ENCODING {encoding!r} is not supported: in that encoding a "
@@ -50,6 +58,12 @@ def source_codec(encoding: str) -> str:
             "told; convert the file to UTF-8"
         )
     return info.name
+
+
+def stored_codec(encoding: str) -> str:
+    """Python's name of the codec that decodes the bytes of the source as they are stored. Raises as
+    `source_codec`."""
+    return utf16_codec(encoding) or source_codec(encoding)
 
 
 # Plain ASCII that ISO 2022 and IDNA read as something else.
@@ -114,11 +128,18 @@ def decode_row(
         fields = next(parse_rows(row[: error.start].decode("latin-1"), dialect), [])
         index = max(0, len(fields) - 1)
         column = f"column {index + 1}" + (f" ({names[index]!r})" if index < len(names) else "")
-        wrong = row[error.start : error.end].hex(" ")
+        place = byte_offset + len(stored(row[: error.start], dialect))
+        wrong, reason = row[error.start : error.end], error.reason
+        if utf16_codec(dialect.encoding):
+            wrong = stored(row[error.start : error.start + _SURROGATE_BYTES], dialect)
+            reason = "half of a surrogate pair"
+            remedy = f"repair the file, or set another CSV_ENCODING, {ANOTHER_JOB}"
+        else:
+            remedy = _remedy(row, sample or row, error.start, codec)
         raise SourceCorruptError(
-            f"{what} at byte {byte_offset} of {source_uri} is not valid {codec}: {column}, byte "
-            f"{byte_offset + error.start}: {wrong} ({error.reason}); "
-            + _remedy(row, sample or row, error.start, codec)
+            f"{what} at byte {byte_offset} of {source_uri} is not valid "
+            f"{stored_codec(dialect.encoding)}: {column}, byte {place}: {wrong.hex(' ')} "
+            f"({reason}); {remedy}"
         ) from error
 
 

@@ -92,17 +92,21 @@ def plainness(dialect: Dialect) -> Callable[[bytes], bool] | None:
     """
     if dialect.trailing_delimiter:
         return lambda _: False
-    signs = []
+    # A single byte is looked for at many times the speed of two.
+    signs: list[tuple[bytes, tuple[bytes, ...]]] = []
     if dialect.escapechar:
-        signs.append(dialect.escapechar.encode())
+        signs.append((dialect.escapechar.encode(), (b"",)))
     if dialect.quotechar and not dialect.doublequote:
-        signs.append(2 * dialect.quotechar.encode())
+        quote = dialect.quotechar.encode()
+        signs.append((quote, (2 * quote,)))
     if dialect.comment:
         comment = dialect.comment.encode()
-        signs += [b"\n" + comment, b"\r" + comment]
+        signs.append((comment[:1], (b"\n" + comment, b"\r" + comment)))
     if not signs:
         return None
-    return lambda data: not any(sign in data for sign in signs)
+    return lambda data: (
+        not any(byte in data and any(sign in data for sign in whole) for byte, whole in signs)
+    )
 
 
 def open_quote(row: bytes, dialect: Dialect) -> int | None:
@@ -166,7 +170,11 @@ def settings_beyond_default(dialect: Dialect) -> dict[str, str]:
         "CSV_TRAILING_DELIMITER": (dialect.trailing_delimiter, default.trailing_delimiter),
         "CSV_HEADER": (None if dialect.names is None else header, None),
     }
-    return {name: str(value) for name, (value, usual) in named.items() if value != usual}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, (value, usual) in named.items()
+        if value != usual
+    }
 
 
 def check_characters(dialect: Dialect) -> None:

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from csvkafka.errors import ANOTHER_JOB, CsvKafkaError, MalformedRowError
 from csvkafka.model import START, Block, EncodedBlock, EncodePlan, PieceStart, Position
 from csvkafka.rows.blocks import Header, cut_blocks, read_header
+from csvkafka.rows.source_kind import FIRST_BYTES
+from csvkafka.rows.utf16 import check_first
+from csvkafka.rows.window import begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,9 @@ def _blocks(
 ) -> Iterator[PlacedBlock]:
     chunks = opened.open(0)
     try:
-        header, from_start = _begun(chunks, plan, opened.uri)
+        first, rest = begun(iter(chunks), FIRST_BYTES)
+        check_first(first, plan.dialect, opened.uri)
+        header, from_start = _begun(chain((first,) if first else (), rest), plan, opened.uri)
         if plan.dialect.names == () and not header.names:
             return  # it has no header row, and no rows
         own = replace(plan, source_uri=opened.uri, header=columns(header.names))

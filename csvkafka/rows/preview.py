@@ -17,7 +17,8 @@ from typing import NamedTuple
 from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.model import Dialect
 from csvkafka.rows.blocks import Header, read_header
-from csvkafka.rows.csv_rows import BYTE_ORDER_MARK, parse_rows, source_codec
+from csvkafka.rows.csv_rows import BYTE_ORDER_MARK, parse_rows, stored_codec
+from csvkafka.rows.utf16 import CODECS, check_first
 from csvkafka.rows.window import begun
 
 SAMPLE_BYTES = 64 * 1024
@@ -58,10 +59,12 @@ class Preview:
     @property
     def encoding(self) -> str:
         """The encoding as people are told of it."""
-        codec = source_codec(self.dialect.encoding)
-        if codec == "utf-8" and self.sample.startswith(BYTE_ORDER_MARK):
+        codec = stored_codec(self.dialect.encoding)
+        marks = {"utf-8": BYTE_ORDER_MARK, **{wide: "\ufeff".encode(wide) for wide in CODECS}}
+        if codec in marks and self.sample.startswith(marks[codec]):
             return f"{codec} with a byte order mark"
-        return f"{codec} (all ASCII so far)" if self.sample.isascii() else codec
+        is_ascii = codec not in CODECS and self.sample.isascii()
+        return f"{codec} (all ASCII so far)" if is_ascii else codec
 
     @property
     def lines_before_rows(self) -> int:
@@ -104,16 +107,17 @@ def shown_names(names: Sequence[str]) -> str:
 
 
 def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Preview:
-    """A look at a source, given its bytes from the very beginning. Raises as `read_header`."""
+    """A look at a source, given its bytes from the very beginning. Raises as `read_header`, and
+    SourceCorruptError for UTF-16 that the dialect does not name, or the other way round."""
     sample, rest = begun(chunks, SAMPLE_BYTES)
+    check_first(sample, dialect, source_uri)
     header = read_header(chain((sample,) if sample else (), rest), dialect, source_uri)
     failure = _failure(rest) if len(sample) < SAMPLE_BYTES else None
     is_whole = len(sample) < SAMPLE_BYTES and failure is None
-    data = sample[header.byte_offset :]
+    codec = stored_codec(dialect.encoding)
+    text = sample[header.byte_offset :].decode(codec, "replace")
     if not is_whole:
-        data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
-    codec = source_codec(dialect.encoding)
-    text = data.decode(codec, "replace")
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
     lines = sample[: header.byte_offset].decode(codec, "replace").lstrip("\ufeff")
     header_text = "".join(io.StringIO(lines, newline="").readlines()[dialect.skipped_lines :])
     return Preview(
@@ -123,7 +127,7 @@ def preview(chunks: Iterator[bytes], dialect: Dialect, source_uri: str) -> Previ
         rows=tuple(islice(sample_rows(text, dialect), SAMPLE_ROWS)),
         header_text=header_text,
         text=text,
-        line_end=_line_end(sample),
+        line_end=_line_end(sample.decode(codec, "replace")),
         is_text=_is_text(sample, codec),
         is_whole=is_whole,
         sample=sample,
@@ -158,12 +162,12 @@ def sample_rows(text: str, dialect: Dialect) -> Iterator[SampleRow]:
         lines_before = reader.line_num
 
 
-def _line_end(sample: bytes) -> str:
-    windows = sample.count(b"\r\n")
+def _line_end(sample: str) -> str:
+    windows = sample.count("\r\n")
     kinds = {
         "CRLF": windows,
-        "LF": sample.count(b"\n") - windows,
-        "CR": sample.count(b"\r") - windows,
+        "LF": sample.count("\n") - windows,
+        "CR": sample.count("\r") - windows,
     }
     found = [kind for kind, count in kinds.items() if count]
     return " and ".join(found) if found else "nothing yet"

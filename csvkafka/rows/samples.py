@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 
 from csvkafka.model import Dialect
 from csvkafka.rows.blocks import Header
-from csvkafka.rows.csv_rows import source_codec
+from csvkafka.rows.csv_rows import stored_codec
 from csvkafka.rows.preview import sample_rows
+from csvkafka.rows.utf16 import utf16_codec
 from csvkafka.rows.window import begun
 
 RANGES = 20
+_ALIGNMENT = 2
+"""A character of UTF-16 begins at every other byte."""
+
 RANGE_BYTES = 256 * 1024
 """So many ranges, each of so many bytes: 5 MB of any source; one of that size is read whole."""
 
@@ -52,7 +56,7 @@ class Sampler:
         """Rows as wide as the header. Raises as the source does."""
         width = len(self.header.names)
         for stretch in self.stretches():
-            text = stretch.data.decode(source_codec(self.dialect.encoding), "replace")
+            text = stretch.data.decode(stored_codec(self.dialect.encoding), "replace")
             for row in sample_rows(text, self.dialect):
                 if len(row.fields) == width:
                     yield row.fields
@@ -65,7 +69,7 @@ class Sampler:
         if not self.can_skip or self.size - begin <= most_bytes:
             yield self._range(begin, most_bytes, is_first=True)
             return
-        step = (self.size - begin) // self.most_ranges
+        step = (self.size - begin) // self.most_ranges // _ALIGNMENT * _ALIGNMENT
         for number in range(self.most_ranges):
             yield self._range(begin + number * step, RANGE_BYTES, is_first=number == 0)
 
@@ -76,6 +80,16 @@ class Sampler:
         self.ranges += 1
         self.sampled_bytes += len(data)
         self.saw_all = is_first and is_whole
-        begin = 0 if is_first else data.find(b"\n") + 1
-        end = len(data) if is_whole else data.rfind(b"\n") + 1
+        first, last = self._line_ends(data)
+        begin, end = 0 if is_first else first, len(data) if is_whole else last
         return Stretch(byte_offset + begin, data[begin:end])
+
+    def _line_ends(self, data: bytes) -> tuple[int, int]:
+        """Where the first line ends, and the last one that has an end."""
+        codec = utf16_codec(self.dialect.encoding)
+        if codec is None:
+            return data.find(b"\n") + 1, data.rfind(b"\n") + 1
+        text = data[: len(data) // 2 * 2].decode(codec, "surrogatepass")
+        lines = text[: text.find("\n") + 1], text[: text.rfind("\n") + 1]
+        first, last = (len(line.encode(codec, "surrogatepass")) for line in lines)
+        return first, last

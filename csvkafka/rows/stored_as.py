@@ -56,7 +56,8 @@ class StoredAs:
         if kind is Kind.EMPTY:
             return
         if self.is_gzip and kind is not Kind.GZIP:
-            advice = _SET.format("none") if kind is Kind.TEXT else remedy(kind)
+            is_text = kind in (Kind.TEXT, Kind.UTF_16)
+            advice = _SET.format("none") if is_text else remedy(kind)
             raise SourceCorruptError(
                 f"{source_uri} is no gzip file, though {self.reason}: by its first bytes it is "
                 f"{kind}; {advice}"
@@ -87,5 +88,6 @@ class StoredAs:
 
 
 def _refuse_unless_text(kind: Kind, what: str) -> None:
-    if kind not in (Kind.TEXT, Kind.EMPTY):
+    # Whether UTF-16 is what is due, the dialect says, to whom reads the header.
+    if kind not in (Kind.TEXT, Kind.EMPTY, Kind.UTF_16):
         raise SourceCorruptError(f"{what}; {remedy(kind)}")

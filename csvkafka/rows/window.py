@@ -6,7 +6,7 @@ the bytes before it are used up, because the whole rows among them are still row
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from csvkafka.errors import CsvKafkaError, StoppedError
 
@@ -33,10 +33,17 @@ def _raising(error: CsvKafkaError) -> Iterator[bytes]:
 
 
 class Window:
-    """The bytes of `chunks`, the first of which is at `byte_offset` of the source."""
+    """The bytes of `chunks`, the first of which is at `byte_offset` of the source; `stored_size`
+    tells in how many bytes of the source some of them are stored."""
 
-    def __init__(self, chunks: Iterator[bytes], byte_offset: int) -> None:
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        byte_offset: int,
+        stored_size: Callable[[bytes], int] | None = None,
+    ) -> None:
         self._chunks = chunks
+        self._stored_size = stored_size
         self._ahead = bytearray()
         self._ended = False
         self._failure: CsvKafkaError | None = None
@@ -59,8 +66,9 @@ class Window:
 
     def skip(self, size: int) -> None:
         """Goes on by `size` bytes, which were peeked at before."""
+        stored = self._stored_size
+        self.byte_offset += size if stored is None else stored(self.peek(size))
         del self._ahead[:size]
-        self.byte_offset += size
 
     def skip_blank_lines(self) -> bool:
         """Goes on to the next row; False if there is none. Raises the source's error if that is

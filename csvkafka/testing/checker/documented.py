@@ -186,9 +186,11 @@ def read_rows(
     row. `errors` says what becomes of bytes that are no text, as `codecs` names it; `rename` gives
     the columns other names. Lifts the `csv` module's field size limit, which is the process's."""
     csv.field_size_limit(sys.maxsize)
-    text = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
+    text: Iterator[str] = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
+    if encoding in ("utf-16-le", "utf-16-be"):
+        text = _without_mark(text)  # "utf-8-sig" drops one itself
     for _ in range(skipped_lines):
-        text.readline()
+        next(text, "")
     options: dict[str, Any] = {
         "delimiter": delimiter,
         "quotechar": quotechar or None,
@@ -198,7 +200,7 @@ def read_rows(
     }
     rows: Iterator[list[str]] = csv.reader(text, **options)
     if comment:
-        rows = _between_comments(iter(text), comment, options)
+        rows = _between_comments(text, comment, options)
     if trailing_delimiter:
         rows = map(_without_empty_last, rows)
     if names is not None:
@@ -206,6 +208,11 @@ def read_rows(
         named = list(names) or [f"c{place + 1}" for place in range(len(first))]
         rows = chain([named] if named else [], [first], rows)
     return SourceRows(rows, rename)
+
+
+def _without_mark(lines: Iterator[str]) -> Iterator[str]:
+    first = next(lines, "").removeprefix("\ufeff")
+    return chain([first] if first else [], lines)
 
 
 def _between_comments(

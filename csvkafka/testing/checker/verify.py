@@ -8,6 +8,7 @@ record should be. Both read as streams, in bounded memory (see `checker`).
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -254,10 +255,12 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
 
 def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
     dialect = spec.dialect
-    is_utf8 = dialect.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    encoding = codecs.lookup(dialect.encoding).name
+    # Half of a surrogate pair is what UTF-16 may hold that is no text.
+    escaping = "surrogatepass" if encoding.startswith("utf-16") else "surrogateescape"
     return read_rows(
         source,
-        encoding="utf-8-sig" if is_utf8 else dialect.encoding,
+        encoding="utf-8-sig" if encoding == "utf-8" else encoding,
         delimiter=dialect.delimiter,
         quotechar=dialect.quotechar,
         escapechar=dialect.escapechar,
@@ -266,7 +269,7 @@ def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
         trailing_delimiter=dialect.trailing_delimiter,
         skipped_lines=dialect.skipped_lines,
         names=dialect.names,
-        errors="surrogateescape" if spec.bad_rows is BadRows.DEAD_LETTER else "strict",
+        errors=escaping if spec.bad_rows is BadRows.DEAD_LETTER else "strict",
         rename=numbered_names if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
     )
 

@@ -49,7 +49,8 @@ class CaseSource:
     def row_count(self) -> int:
         """Data rows of the object, or of all files."""
         contents = self.files.values() or (self.content,)
-        return sum(1 for data in contents for _ in read_rows(io.BytesIO(data)))
+        # As the default dialect reads them; with another one a test knows better how many it made.
+        return sum(1 for data in contents for _ in read_rows(io.BytesIO(data), errors="replace"))
 
     @property
     def settings(self) -> dict[str, str]:

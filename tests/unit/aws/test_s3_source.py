@@ -482,9 +482,9 @@ def test_all_of_a_gzip_object_before_a_cut_is_read(
         ("data.csv", {}, zipped(TEXT), "is zip by its first bytes.*Excel"),
         ("data.csv.gz", {}, packed(tarred(TEXT)), "is tar inside of gzip"),
         ("data.csv", {"Content-Encoding": "br"}, b"\x1b\x02\x00\xf8" + bytes(40), "is br"),
-        ("data.csv", {}, "id,name\n1,a\n".encode("utf-16"), "UTF-16 text.*iconv"),
-        ("data.csv", {}, "id,name\n1,a\n".encode("utf-16-le"), "UTF-16 text"),
-        ("data.csv.gz", {}, packed("id,name\n1,a\n".encode("utf-16-be")), "UTF-16 text"),
+        ("data.csv", {}, "id,name\n1,a\n".encode("utf-32"), "UTF-32 text.*iconv"),
+        ("data.csv", {}, "id,name\n1,a\n".encode("utf-32-le"), "UTF-32 text"),
+        ("data.csv.gz", {}, packed("id,name\n1,a\n".encode("utf-32-be")), "UTF-32 text"),
     ],
 )
 def test_what_the_bytes_are_is_named_before_any_is_given(

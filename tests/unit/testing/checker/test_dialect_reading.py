@@ -33,6 +33,8 @@ def read(data: bytes, **written: Any) -> list[list[object]]:
         ({"names": ()}, b"\n1,2\n3,4", [["1", "2"], ["3", "4"]]),
         ({"names": ("a", "b"), "skipped_lines": 1}, b"x\n1,2\n", [["1", "2"]]),
         ({"names": ("a", "b")}, b"", []),
+        ({"encoding": "utf-16-le"}, "\ufeffa,b\n1,é😀\n".encode("utf-16-le"), [["1", "é😀"]]),
+        ({"encoding": "utf-16-be"}, "a\n\ufeff1\n".encode("utf-16-be"), [["\ufeff1"]]),
         ({"names": ()}, b"", []),
     ],
 )
