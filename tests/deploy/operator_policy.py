@@ -35,9 +35,10 @@ def not_granted(asked: Path) -> set[str]:
             service, _, name = call.partition(":")
             call = f"{_SERVICES.get(service, service)}:{name}"
             actions.add(_ACTIONS.get(call, call))
-    patterns = granted()
+    # IAM takes actions in either case, and moto tells some without it.
+    patterns = [pattern.lower() for pattern in granted()]
     return {
-        action
-        for action in actions
-        if action is not None and not any(fnmatchcase(action, pattern) for pattern in patterns)
+        str(action)
+        for action in actions - {None}
+        if not any(fnmatchcase(str(action).lower(), pattern) for pattern in patterns)
     }

@@ -158,9 +158,15 @@ def test_rules_name_stop_codes_of_ecs(option1: Deployment) -> None:
 
 
 def test_dry_run_changes_nothing(option1: Deployment) -> None:
-    calls = option1.docker_calls()
+    """It looks which base image there is."""
+
+    def changes() -> list[str]:
+        calls = option1.docker_calls()
+        return [call for call in calls if not call.startswith("image inspect ")]
+
+    before = changes()
     for script in ("./deploy.sh", "./destroy.sh"):
         said = option1.run(script, "--dry-run")
         assert "would run: terraform" in said.stdout + said.stderr
-    assert option1.docker_calls() == calls
+    assert changes() == before
     option1.assert_no_drift()
