@@ -205,6 +205,37 @@ def test_a_field_that_no_column_makes_has_its_default(tmp_path: Path) -> None:
     assert agrees(more, ROW)
 
 
+def test_a_file_of_a_set_with_its_columns_in_another_order_has_the_same_schema() -> None:
+    one = plan('format = "avro"\nmetadata = "none"\nkey = ["id", "name"]\nkey_format = "avro"')
+    other = replace(one, header=one.header[::-1])
+    (first,), (second,) = records(one, ROW), records(other, ROW[::-1])
+    assert (first.key, first.value) == (second.key, second.value)
+
+
+def test_the_checker_sees_what_is_not_as_it_should_be() -> None:
+    of = plan('format = "avro"\nkey = "id"\nkey_format = "avro"')
+    (record,) = records(of, ROW)
+    value, table = record.value, of.table
+    assert table is not None
+    texts = {s.schema_id or 0: s.text for s in schemas_in(of)}
+    wire = WireRecords(table, texts.__getitem__, canonical, FIRST_ID)
+    decode = declared_record(table, URI, wire=wire)
+    due = DeclaredRows(table, KEY_ID)
+    row = dict(zip(of.header, ROW, strict=True))
+    for harmed in (
+        value[1:],
+        b"\1" + value[1:],
+        b"\0\0\0\0\x08" + value[5:],
+        value + b"\0",
+        value[:-1],
+        value.replace(b"Zo", b"Z0"),
+        value[:6] + bytes([value[6] ^ 2]) + value[7:],
+    ):
+        assert decode(TopicRecord(0, record.key, harmed))[1] != due.fields_of(row, 1)
+    assert decode(TopicRecord(0, record.key, value))[1] == due.fields_of(row, 1)
+    assert due.key_of({**row, "id": "8"}) != record.key == due.key_of(row)
+
+
 def test_an_encode_worker_makes_the_same_records() -> None:
     avro = plan('format = "avro"\nkey = "id"\nkey_format = "avro"')
     assert pickle.loads(pickle.dumps(avro)) == avro
