@@ -197,7 +197,7 @@ class WorkersEndedError(CsvKafkaError):
     cause = "The kernel killed them because of the memory they took; or what the message says."
     remedy = "Run the same command again, with fewer --workers or more memory if they were killed."
     retriable = True
-    detailed_exit_code = ExitCode.TRY_AGAIN
+    detailed_exit_code: int = ExitCode.TRY_AGAIN
 
 
 class RecordTooLargeError(CsvKafkaError):

@@ -316,8 +316,8 @@ def define(
 
 def has_promised_nothing(stored: StoredJob) -> bool:
     """Whether the job's item stands, but no row was sent: rows need a producer id, and the item
-    does not have one yet. (Where a subclass sends each row itself, or each file of a set is a job of
-    its own, there is none, and nothing tells.)"""
+    does not have one yet. (Where a subclass sends each row itself, or each file of a set is a job
+    of its own, there is none, and nothing tells.)"""
     return (
         stored.identity is None
         and "ORDER" not in stored.configuration

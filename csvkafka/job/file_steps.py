@@ -26,11 +26,14 @@ class FileSteps:
         """See `interfaces.Observer`."""
         if step is Step.RUN_BEGINS:
             return  # that of the set was reported
+        if step in (Step.SOURCE_OPENED, Step.BLOCK_ACKNOWLEDGED):
+            facts["file_rows"] = facts["rows"]
         if "rows" in facts:
             facts["rows"] += self._loaded.rows
         if "bytes" in facts:
             # Of a compressed file the bytes are those of its content.
-            facts["bytes"] = self._loaded.stored_bytes + min(facts["bytes"], self._file_bytes)
+            facts["file_bytes"] = min(facts["bytes"], self._file_bytes)
+            facts["bytes"] = self._loaded.stored_bytes + facts["file_bytes"]
         if "stored_bytes" in facts:
             facts["stored_bytes"] += self._loaded.stored_bytes
         if step is Step.SOURCE_OPENED:

@@ -14,7 +14,7 @@ from random import Random
 
 from csvkafka.interfaces import Item
 from csvkafka.job.parts import JobParts
-from csvkafka.ledger.file_marks import GROUP_FILES, NOTHING, FileMarks, Loaded, Marks
+from csvkafka.ledger.file_marks import GROUP_FILES, FileMarks, Marks, Totals
 from csvkafka.ledger.item import LeaseState, decode_lease
 from csvkafka.ledger.ledger import WATCH_FACTOR
 from csvkafka.model import JobStatus
@@ -67,18 +67,9 @@ class FreeFiles:
         self._failed_before = [marks.failed for marks in self._known]
 
     @property
-    def loaded(self) -> Loaded:
-        """What the files that are loaded have, all together."""
-        return sum((marks.loaded for marks in self._known), NOTHING)
-
-    @property
-    def loaded_count(self) -> int:
-        """How many files are loaded."""
-        return sum(marks.done.bit_count() for marks in self._known)
-
-    def failed(self) -> list[int]:
-        """The files that failed, and are not loaded since."""
-        return [number for marks in self._known for number in marks.failed_numbers()]
+    def totals(self) -> Totals:
+        """How far the set is, as far as this worker knows."""
+        return Totals.of(self._known)
 
     def has_new_failure(self) -> bool:
         """Whether a file has failed since we came."""

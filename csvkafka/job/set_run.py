@@ -119,7 +119,7 @@ class SetRun:
                 self._parts.observer.report(Step.LEASE_WAITED)
             if not self._free.wait_for_others():
                 break
-        if self._free.loaded_count < self._marks.count:
+        if self._free.totals.file_count < self._marks.count:
             raise self._incomplete()
         return self._complete()
 
@@ -141,7 +141,7 @@ class SetRun:
         self._free.look()
         log.info(
             "%d of %s of %s are loaded",
-            self._free.loaded_count,
+            self._free.totals.file_count,
             counted(frozen.count, "file"),
             source.uri,
         )
@@ -157,7 +157,7 @@ class SetRun:
 
     def _load(self, number: int) -> None:
         piece = self._file_set.piece(number)
-        self._steps.begin(number + 1, piece.size, self._free.loaded)
+        self._steps.begin(number + 1, piece.size, self._free.totals.loaded)
         spec = self._of_files.of_file(self._child_id(number), self._membership)
         try:
             result = self._run_file(spec, piece, self._steps, self._free.is_dead)
@@ -172,7 +172,7 @@ class SetRun:
         self._sent_now += result.sent_now
         loaded = Loaded(result.row_count, result.total_sent, piece.size)
         self._free.note(self._parts.ask_table(lambda: self._marks.mark_done(number, loaded)))
-        count = self._free.loaded_count
+        count = self._free.totals.file_count
         self._parts.observer.report(Step.FILE_MARKED, loaded=count, files=self._marks.count)
         log.info(
             "%s is loaded, %s; %d of %d files",
@@ -197,7 +197,7 @@ class SetRun:
     # -- the end -------------------------------------------------------------------------------
 
     def _complete(self) -> JobResult:
-        loaded = self._free.loaded
+        loaded = self._free.totals.loaded
         self._parts.observer.report(Step.FILES_COMPLETED, rows=loaded.rows)
         place = self._store.item(self._spec.job_id)
         now = int(self._parts.clock.wall())
@@ -217,11 +217,12 @@ class SetRun:
         return JobResult(rows, records, self._sent_now, already_complete=True)
 
     def _incomplete(self) -> FilesFailedError:
-        failed = self._free.failed()
+        totals = self._free.totals
+        failed, loaded = totals.failed, totals.file_count
         named = [self._failure(number) for number in failed[:FAILURES_NAMED]]
         what = "; ".join(f"{each.key} ({each.error}: {each.message})" for each in named)
         more = f"; and {len(failed) - len(named)} more" if len(failed) > len(named) else ""
-        count, loaded = self._marks.count, self._free.loaded_count
+        count = self._marks.count
         others = (
             "the others are loaded"
             if loaded + len(failed) == count

@@ -8,7 +8,7 @@ that sets its bit, so they count once, whoever sets it. docs/sets.md has each wr
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from csvkafka.errors import ItemLostError, ItemUnusableError
@@ -62,10 +62,6 @@ class Marks:
     failed: int = 0
     loaded: Loaded = NOTHING
 
-    @property
-    def is_complete(self) -> bool:
-        return self.done == (1 << self.count) - 1
-
     def with_done(self, number: int, loaded: Loaded) -> Marks:
         bit = 1 << (number - self.first)
         if self.done & bit:
@@ -83,6 +79,25 @@ class Marks:
         while left:
             yield self.first + (left & -left).bit_length() - 1
             left &= left - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How far a set is: so many of its files are loaded, and what they have; the numbers of those
+    that failed and are not loaded since."""
+
+    file_count: int
+    loaded: Loaded
+    failed: tuple[int, ...]
+
+    @classmethod
+    def of(cls, marks: Iterable[Marks]) -> Totals:
+        marks = tuple(marks)
+        return cls(
+            sum(each.done.bit_count() for each in marks),
+            sum((each.loaded for each in marks), NOTHING),
+            tuple(number for each in marks for number in each.failed_numbers()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,10 @@ class FileMarks:
         empty = Marks(first, min(GROUP_FILES, self.count - first))
         item = self._item(group).get()
         return empty if item is None else _decoded(item, empty)
+
+    def totals(self) -> Totals:
+        """How far the set is; reads all marks."""
+        return Totals.of(self.read(group) for group in range(self.group_count))
 
     def mark_done(self, number: int, loaded: Loaded) -> Marks:
         """The file is loaded: its item says COMPLETED. Returns the marks as they are then."""

@@ -116,12 +116,12 @@ def _blocks(
         if plan.dialect.names == () and not header.names:
             return  # it has no header row, and no rows
         own = replace(plan, source_uri=opened.uri, header=columns(header.names))
-        begun = f" (from its byte {start.byte_offset} on)" if start.byte_offset else ""
+        later = f" (from its byte {start.byte_offset} on)" if start.byte_offset else ""
         check_columns(
             opened.uri,
             own.header,
             plan.header,
-            f"the files before it are in the topic, and nothing of this one{begun}",
+            f"the files before it are in the topic, and nothing of this one{later}",
         )
         if start.byte_offset > 0:
             _close(chunks)
