@@ -11,6 +11,8 @@
     │   ├── SourceCorruptError     the bytes are damaged (checksum, gzip, encoding)
     │   ├── MalformedRowError      a row does not fit its header, or a quote is never closed
     │   └── TooManyBadRowsError    more rows were set aside than the settings allow
+    ├── FilesFailedError           of a set whose files are jobs of their own, some failed
+    ├── WorkersEndedError          none of the worker processes has completed the set
     ├── RecordTooLargeError        one row is larger than the topic takes
     ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
     ├── CheckpointError            the checkpoint table fails
@@ -73,6 +75,11 @@ IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent b
 def with_the_same_job(message: str) -> str:
     """The message for a job that can have sent no row: it takes the file and the settings anew."""
     return message.replace(ANOTHER_JOB, "and run again")
+
+
+def as_a_job_of_its_own(message: str) -> str:
+    """The message for the job of one file of a set, which can have sent no row."""
+    return message.replace(ANOTHER_JOB, "and load it alone, by S3_KEY and under another JOB_ID")
 
 
 def counted(number: int, noun: str) -> str:
@@ -172,6 +179,25 @@ class TooManyBadRowsError(SourceError):
     cause = "A file that is wrong as a whole, or a table of columns that is."
     remedy = "Look at the dead letters; raise MAX_BAD_ROWS or MAX_BAD_SHARE, or repair the file."
     detailed_exit_code = ExitCode.DATA
+
+
+class FilesFailedError(CsvKafkaError):
+    """Some files of a set with ORDER=object could not be loaded; all others are, unless FAIL_FAST
+    is set."""
+
+    cause = "Each file has a cause of its own; the log has a line for each, and `csvkafka status`."
+    remedy = "Do for each file what its line says; the same command tries it again."
+    detailed_exit_code = ExitCode.DATA
+
+
+class WorkersEndedError(CsvKafkaError):
+    """None of the processes of `csvkafka load --workers` has completed the set: they were killed,
+    or failed for the reason that the message has."""
+
+    cause = "The kernel killed them because of the memory they took; or what the message says."
+    remedy = "Run the same command again, with fewer --workers or more memory if they were killed."
+    retriable = True
+    detailed_exit_code: int = ExitCode.TRY_AGAIN
 
 
 class RecordTooLargeError(CsvKafkaError):

@@ -95,6 +95,9 @@ class SetObjects(Protocol):
         """As `Source.read` of the piece, which must still be what it was pinned to. Nothing is
         asked before the first chunk is. `points` are the piece's. Callable from any thread."""
 
+    def source(self, piece: Piece, points: RestartPoints) -> Source:
+        """The piece as the source of a job of its own; as with `open_piece`."""
+
 
 AttributeValue = str | int | Mapping[str, "AttributeValue"] | Sequence["AttributeValue"]
 """A value of a checkpoint item: strings, integers, and maps and lists of them."""

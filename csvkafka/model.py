@@ -209,6 +209,13 @@ class BadRows(StrEnum):
     DEAD_LETTER = "dead-letter"  # to the dead-letter topic, raw, with its place in the headers
 
 
+class FileOrder(StrEnum):
+    """Which order the rows of a set have."""
+
+    SET = "set"  # one sequence over all files, by one worker
+    OBJECT = "object"  # each file's own: each is a job of its own, by any worker
+
+
 class DuplicateColumns(StrEnum):
     """What becomes of columns whose values one record cannot hold: two of one name, or one that is
     named like a field of ours."""
@@ -427,6 +434,10 @@ class Step(StrEnum):
     LEASE_RENEWED = "lease-renewed"
     SENDING_PAUSED = "sending-paused"
     ALL_ACKNOWLEDGED = "all-acknowledged"
+    FILE_COMPLETED = "file-completed"
+    FILE_MARKED = "file-marked"
+    FILE_FAILED = "file-failed"
+    FILES_COMPLETED = "files-completed"
     COMPLETED = "completed"
     RELEASED = "released"
     RESTARTED = "restarted"

@@ -10,26 +10,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, EncodeWorkerError, StoppedError
-from csvkafka.interfaces import BlockFeed, Observer, SchemaRegistry, Sink, Source, StoredItem
+from csvkafka.interfaces import (
+    BlockFeed,
+    ItemStore,
+    Observer,
+    SchemaRegistry,
+    Sink,
+    Source,
+    StoredItem,
+)
+from csvkafka.job.definition import JobSpec
 from csvkafka.job.file_set import FileSet
+from csvkafka.job.file_steps import FileSteps
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
+from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.ledger.owner import this_incarnation
+from csvkafka.ledger.owner import is_known_dead, this_incarnation
 from csvkafka.ledger.point_item import point_item_id
 from csvkafka.ledger.restart_points import RestartPointKeeper
-from csvkafka.model import EncodePlan, Lane, Position
+from csvkafka.model import EncodePlan, FileOrder, Lane, Piece, Position
 from csvkafka.pipeline.block_feed import ThreadedBlockFeed
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.pipeline.encode_workers import check_portable, encode_workers
@@ -38,6 +49,7 @@ from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
+from csvkafka.process.set_log import SetLog
 from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.sources import open_source, set_objects
 from csvkafka.stores import open_store
@@ -81,51 +93,31 @@ def run_load(
         if signal_number is not None:
             raise StoppedError(signal_number)
 
-    clock = SystemClock()
-    points = RestartPointKeeper(
-        kept_in.item(point_item_id(spec.job_id)),
-        DaemonThreads(1, "csvkafka-points"),
-        clock,
-        LoadLog(observer),
-        spacing_bytes=config.point_spacing_bytes,
-    )
     asking = InterruptibleClock(interrupt)
-    file_set: FileSet | None = None
-    if config.is_set:
-        objects = set_objects(config, s3_client=s3_client, clock=asking)
-        file_set = FileSet(objects, ListChunks(spec.job_id, kept_in.item), points.of_piece)
-    source: Source = file_set or open_source(
-        config, s3_client=s3_client, points=points.of_piece(), clock=asking
-    )
     with (
-        closing(points),
         _kafka_client(config, interrupt) as client,
         _encoders(config.encode_workers) as encoders,
-        StoreThread() as store,
         stoppable(send_row, stop_signal) as stoppable_send_row,
         _registry(config) as registry,
     ):
-        parts = JobParts(
-            source=source,
-            cluster=KafkaCluster(client),
-            ledger=_ledger(config, item or kept_in.item(spec.job_id), clock),
-            open_sink=_sink_opener(client),
-            open_feed=_feed_opener(_cut(config, source, file_set), encoders, config.encode_threads),
-            store=store,
-            clock=clock,
-            observer=points,
-            stop_signal=stop_signal,
-            send_row=stoppable_send_row,
-            bad_row_limit=config.bad_row_limit,
-            file_set=file_set,
-            registry=registry,
-            settings=PipelineSettings(
-                checkpoint_rows=config.checkpoint_interval,
-                watchdog_seconds=config.watchdog_seconds,
-            ),
-        )
+        run = _Run(config, kept_in, client, encoders, stop_signal, stoppable_send_row, registry)
+        chunks = ListChunks(spec.job_id, kept_in.item)
         try:
-            return Job(spec, parts).run()
+            if config.is_set and spec.order is FileOrder.OBJECT:
+                objects = set_objects(config, s3_client=s3_client, clock=asking)
+                return _run_set(run, spec, FileSet(objects, chunks), SetLog(observer))
+            with run.restart_points(spec.job_id, LoadLog(observer)) as points:
+                file_set: FileSet | None = None
+                if config.is_set:
+                    objects = set_objects(config, s3_client=s3_client, clock=asking)
+                    file_set = FileSet(objects, chunks, points.of_piece)
+                source: Source = file_set or open_source(
+                    config, s3_client=s3_client, points=points.of_piece(), clock=asking
+                )
+                cut = _cut(config, source, file_set)
+                job_item = item or kept_in.item(spec.job_id)
+                with run.parts(job_item, spec.job_id, source, cut, points) as parts:
+                    return Job(spec, replace(parts, file_set=file_set)).run()
         except BrokenProcessPool as error:
             raise EncodeWorkerError(
                 f"an encode worker ended ({error}), most likely killed for its memory (or your "
@@ -134,21 +126,105 @@ def run_load(
             ) from error
 
 
+@dataclass(slots=True)
+class _Run:
+    """What all jobs of this run share: one, or one after the other for each file of a set."""
+
+    config: LoadConfig
+    kept_in: ItemStore
+    client: KafkaClient
+    encoders: Executor | None
+    stop_signal: Callable[[], int | None]
+    send_row: RowSender | None = None
+    registry: SchemaRegistry | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    owner: str = field(default_factory=this_incarnation)
+    said: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def restart_points(self, job_id: str, observer: Observer) -> Iterator[RestartPointKeeper]:
+        keeper = RestartPointKeeper(
+            self.kept_in.item(point_item_id(job_id)),
+            DaemonThreads(1, "csvkafka-points"),
+            self.clock,
+            observer,
+            spacing_bytes=self.config.point_spacing_bytes,
+        )
+        with closing(keeper):
+            yield keeper
+
+    @contextmanager
+    def parts(
+        self,
+        item: StoredItem,
+        job_id: str,
+        source: Source,
+        cut: Cut,
+        observer: Observer,
+        is_known_dead: Callable[[str], bool] = is_known_dead,
+    ) -> Iterator[JobParts]:
+        config = self.config
+        with StoreThread() as store:
+            yield JobParts(
+                source=source,
+                cluster=KafkaCluster(self.client),
+                ledger=JobLedger(
+                    job_id,
+                    item,
+                    self.clock,
+                    owner=self.owner,
+                    lease_seconds=config.lease_seconds,
+                    is_known_dead=is_known_dead,
+                ),
+                open_sink=_sink_opener(self.client),
+                open_feed=_feed_opener(cut, self.encoders, config.encode_threads),
+                store=store,
+                clock=self.clock,
+                observer=observer,
+                stop_signal=self.stop_signal,
+                send_row=self.send_row,
+                bad_row_limit=config.bad_row_limit,
+                registry=self.registry,
+                said=self.said,
+                settings=PipelineSettings(
+                    checkpoint_rows=config.checkpoint_interval,
+                    watchdog_seconds=config.watchdog_seconds,
+                ),
+            )
+
+
+def _run_set(run: _Run, spec: JobSpec, file_set: FileSet, observer: Observer) -> JobResult:
+    """One worker's run of a set whose files are jobs of their own."""
+
+    def run_file(
+        spec: JobSpec, piece: Piece, steps: FileSteps, is_known_dead: Callable[[str], bool]
+    ) -> JobResult:
+        with run.restart_points(spec.job_id, steps) as points:
+            source = file_set.source(piece, points.of_piece())
+            item = run.kept_in.item(spec.job_id)
+            with run.parts(
+                item, spec.job_id, source, one_object(source.read), points, is_known_dead
+            ) as parts:
+                return Job(spec, replace(parts, waits=False)).run()
+
+    item = run.kept_in.item(spec.job_id)
+    with run.parts(item, spec.job_id, file_set, one_object(file_set.read), observer) as parts:
+        return SetRun(
+            spec,
+            replace(parts, file_set=file_set),
+            file_set,
+            run.kept_in,
+            run_file,
+            owner=run.owner,
+            fail_fast=run.config.fail_fast,
+        ).run()
+
+
 def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:
     if file_set is None:
         return one_object(source.read)
     return many_objects(
         lambda number: fetched_ahead(file_set.open_pieces(number)), config.spec.columns
-    )
-
-
-def _ledger(config: LoadConfig, item: StoredItem, clock: Clock) -> JobLedger:
-    return JobLedger(
-        config.spec.job_id,
-        item,
-        clock,
-        owner=this_incarnation(),
-        lease_seconds=config.lease_seconds,
     )
 
 

@@ -111,6 +111,12 @@ class S3Set:
         """Whether the piece will be read as gzip."""
         return self._source(self.bucket, piece.key).stored_as_known(piece.size).is_gzip
 
+    def source(self, piece: Piece, points: RestartPoints) -> S3Source:
+        """See `interfaces.SetObjects`."""
+        bucket = self._place.bucket
+        pinned = SourceIdentity(bucket, piece.key, piece.etag, piece.size, piece.version_id)
+        return self._source(bucket, piece.key, pinned, points=points)
+
     def _source(
         self,
         bucket: str,

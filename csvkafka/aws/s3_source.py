@@ -115,11 +115,13 @@ class S3Source:
         return self._find_out(size, ())
 
     def identify(self) -> SourceIdentity:
-        """The object's identity now, by HEAD.
+        """The object's identity now, by HEAD, unless a listing gave it.
 
         Raises SourceNotFoundError, SourceReadError; SourceChangedError if it is not `pinned`;
         ConfigError if there are no credentials.
         """
+        if self._is_known:
+            return self._known(self._pinned)
         head = self._head(self._connected())
         version_id = head.get("VersionId")
         size = head["ContentLength"]

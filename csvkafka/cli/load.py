@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +29,9 @@ from csvkafka.errors import CsvKafkaError
 from csvkafka.exit_codes import ExitCode
 from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, are_detailed, exit_code
 
+if TYPE_CHECKING:
+    from csvkafka.config.load_config import LoadConfig
+
 EPILOG = """
 \b
 Examples:
@@ -47,6 +50,7 @@ Examples:
 
 \b
   csvkafka load --s3-prefix exports/2026-11-27/ --s3-include '*.csv.gz' --list ...
+  csvkafka load --s3-prefix exports/2026-11-27/ --order object --workers 8 ...
 
 \b
   csvkafka load data.csv --kafka-bootstrap-servers localhost:9092 --kafka-topic orders --dry-run
@@ -65,6 +69,9 @@ With --exit-codes detailed, instead of 1:
 
 DRY_RUN_ROWS = 20
 
+MOST_WORKERS = 256
+"""More processes than any machine has use for are a slip."""
+
 log = logging.getLogger(__name__)
 
 
@@ -73,6 +80,12 @@ log = logging.getLogger(__name__)
 @setting_options(SETTINGS)
 @click.option(
     "--plain", is_flag=True, help="Log lines instead of a progress bar, on a terminal too."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="Load a set with ORDER=object by so many processes of this host.",
 )
 @click.option(
     "--list",
@@ -110,6 +123,7 @@ log = logging.getLogger(__name__)
 @log_level_option
 def command(
     plain: bool,
+    workers: int | None,
     shows_list: bool,
     dry_run: bool,
     limit: int | None,
@@ -133,7 +147,7 @@ def command(
         elif shows_list:
             _show_list(values_given(options))
         else:
-            _load(plain, log_level, values_given(options))
+            _load(plain, log_level, values_given(options), workers)
     except Exception as error:
         if not detailed:
             raise
@@ -170,7 +184,7 @@ def _dry_run(limit: int, as_json: bool, settings: Mapping[str, str]) -> None:
         raise run.failure
 
 
-def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:
+def _load(plain: bool, log_level: str, settings: Mapping[str, str], workers: int | None) -> None:
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.config.unknown import misspelt_variables
     from csvkafka.process.logs import checked_level, configure_logging
@@ -182,6 +196,9 @@ def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:
         for warning in misspelt_variables(settings):
             log.warning("%s", warning)
         config = LoadConfig.from_settings(settings)
+        if workers is not None:
+            _load_with_workers(config, settings, workers, plain, log_level, signals.requested)
+            return
         if plain or not is_terminal():
             run_load(config, stop_signal=signals.requested)
             return
@@ -199,3 +216,24 @@ def _load(plain: bool, log_level: str, settings: Mapping[str, str]) -> None:
                 f"{count_text(result.row_count)} rows are in topic {config.spec.topic}; this run "
                 f"sent {count_text(result.sent_now)} records in {duration_text(seconds)}"
             )
+
+
+def _load_with_workers(
+    config: LoadConfig,
+    settings: Mapping[str, str],
+    count: int,
+    plain: bool,
+    log_level: str,
+    stop_signal: Callable[[], int | None],
+) -> None:
+    from csvkafka.cli.workers import load_with_workers
+
+    if plain or not is_terminal():
+        load_with_workers(config, settings, count, log_level, stop_signal, None)
+        return
+    from csvkafka.cli.load_view import LoadView
+    from csvkafka.model import Step
+
+    with LoadView(config, logging.getLogger()) as view:
+        load_with_workers(config, settings, count, log_level, stop_signal, view)
+        view.report(Step.COMPLETED, rows=view.progress.rows)

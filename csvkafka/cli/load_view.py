@@ -43,6 +43,10 @@ class LoadView:
         self._logger = logger
         self._handlers: list[logging.Handler] = []
 
+    def say(self, line: str) -> None:
+        """A line above the progress."""
+        self._console.print(Text(line), soft_wrap=True)
+
     def __enter__(self) -> Self:
         formatter = self._logger.handlers[0].formatter if self._logger.handlers else None
         handler = _ConsoleHandler(self._console)

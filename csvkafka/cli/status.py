@@ -17,6 +17,7 @@ from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
+from csvkafka.ledger.file_marks import Failure, FileMarks, Totals
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.model import JobStatus
 
@@ -33,6 +34,9 @@ the table cannot be read.
 """
 
 WATCH_SECONDS = 2.0
+
+FAILURES_SHOWN = 20
+"""So many files that failed are named."""
 
 _PLACE = tuple(s for s in JOB if s.variable in ("DYNAMODB_TABLE", "CHECKPOINT"))
 
@@ -79,7 +83,17 @@ def _look(store: ItemStore, job_id: str) -> JobView:
             f"{store.where} has no item of job {job_id}: it was never begun, or under "
             "another JOB_ID; check both"
         )
-    return JobView(job_id, item)
+    return JobView(job_id, item, _files_of(store, job_id, item))
+
+
+def _files_of(store: ItemStore, job_id: str, item: Item) -> SetFiles | None:
+    """What is known of the files of a set that are jobs of their own."""
+    if is_documented_only(item) or decode(item).configuration.get("ORDER") is None:
+        return None
+    source = decode(item).source
+    marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
+    totals = marks.totals()
+    return SetFiles(totals, tuple(marks.failure(n) for n in totals.failed[:FAILURES_SHOWN]))
 
 
 def _watch(store: ItemStore, job_id: str) -> None:
@@ -103,11 +117,21 @@ def _watch(store: ItemStore, job_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class SetFiles:
+    """The files of a set with ORDER=object; `failures` are the first few of those that failed."""
+
+    totals: Totals
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
-    """What an item says, csvkafka's own or one with the documented attributes alone."""
+    """What an item says, csvkafka's own or one with the documented attributes alone. With the
+    `of_files` of a set, rows and bytes are those of the files that are loaded."""
 
     job_id: str
     item: Item
+    of_files: SetFiles | None = None
 
     @property
     def stored(self) -> StoredJob | None:
@@ -122,6 +146,8 @@ class JobView:
     @property
     def rows(self) -> int:
         """Rows that the checkpoint covers."""
+        if self.of_files is not None:
+            return self.of_files.totals.loaded.rows
         stored = self.stored
         return (
             decode_documented(self.item).last_line if stored is None else stored.position.row_count
@@ -129,6 +155,8 @@ class JobView:
 
     @property
     def records_sent(self) -> int:
+        if self.of_files is not None:
+            return self.of_files.totals.loaded.records
         stored = self.stored
         return decode_documented(self.item).total_sent if stored is None else stored.total_sent
 
@@ -149,7 +177,7 @@ class JobView:
             return 100.0
         if stored is None or stored.source.is_gzip or not stored.source.size:
             return None
-        return 100 * stored.position.source_bytes / stored.source.size
+        return 100 * self._source_bytes(stored) / stored.source.size
 
     @property
     def files(self) -> tuple[int, int] | None:
@@ -158,6 +186,8 @@ class JobView:
         if stored is None or stored.source.files is None or stored.position.piece is None:
             return None
         count = stored.source.files
+        if self.of_files is not None:
+            return self.of_files.totals.file_count, count
         is_done = stored.status is JobStatus.COMPLETED
         return (count if is_done else stored.position.piece.number), count
 
@@ -166,6 +196,8 @@ class JobView:
         """The average between the job's beginning and its last checkpoint, rests included, by whole
         seconds; None where that is no more than a second, or not known."""
         stored = self.stored
+        if self.of_files is not None and self.status is not JobStatus.COMPLETED:
+            return None  # a set's item is written at its beginning and at its end
         seconds = 0 if stored is None else stored.timestamp - stored.started_at
         return self.rows / seconds if seconds > 1 else None
 
@@ -189,17 +221,19 @@ class JobView:
             if self.files is not None:
                 done, of = self.files
                 yield "files", f"{count_text(done)} of {count_text(of)}"
+                yield from self._failures()
             yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
         if rate is not None and stored is not None:
             seconds = duration_text(stored.timestamp - stored.started_at)
             yield "rate", f"{count_text(rate)} rows/s on average over {seconds}, rests included"
-        elif stored is not None:
+        elif stored is not None and self.of_files is None:
             yield "rate", "not known: the job's beginning and its checkpoint are a second apart"
         timestamp = self.item.get("timestamp")
         if isinstance(timestamp, int):
             ago = duration_text(max(0.0, now - timestamp))
-            yield "checkpoint", f"{time_text(timestamp)}, {ago} ago"
+            is_begun = self.of_files is not None and self.status is not JobStatus.COMPLETED
+            yield "begun" if is_begun else "checkpoint", f"{time_text(timestamp)}, {ago} ago"
         if stored is not None:
             for name, lane in stored.lanes.items():
                 if lane.base_row:
@@ -222,13 +256,37 @@ class JobView:
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),
+            **({} if self.of_files is None else {"files_failed": self._failed_as_json()}),
             "owner": None if owner is None else owners.describe(owner),
             "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
             "item": self.item,
         }
 
+    def _failures(self) -> Iterator[tuple[str, str]]:
+        if self.of_files is None:
+            return
+        for failure in self.of_files.failures:
+            yield "failed", f"{failure.key}  {failure.error}: {failure.message}"
+        more = len(self.of_files.totals.failed) - len(self.of_files.failures)
+        if more:
+            yield "failed", f"and {counted(more, 'file')} more"
+
+    def _failed_as_json(self) -> dict[str, object]:
+        files = self.of_files
+        assert files is not None
+        shown = [
+            {"file": each.key, "error": each.error, "message": each.message, "at": each.at}
+            for each in files.failures
+        ]
+        return {"count": len(files.totals.failed), "first": shown}
+
+    def _source_bytes(self, stored: StoredJob) -> int:
+        if self.of_files is not None:
+            return self.of_files.totals.loaded.stored_bytes
+        return stored.position.source_bytes
+
     def _bytes(self, stored: StoredJob) -> str:
-        done = bytes_text(stored.position.source_bytes)
+        done = bytes_text(self._source_bytes(stored))
         if stored.source.is_gzip:
             return f"{done} decompressed (of a gzip object, so nobody knows of how many)"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
@@ -238,6 +296,8 @@ class JobView:
         if stored is None:
             return "not known: the item was written by another implementation"
         owner = stored.lease.owner
+        if self.of_files is not None:
+            return "none of the set; each file has its own while it is loaded"
         if owner is None:
             return "nobody"
         if owners.is_known_dead(owner):

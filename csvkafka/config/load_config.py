@@ -22,7 +22,14 @@ from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
-from csvkafka.model import BadRows, Dialect, DuplicateColumns, Routing, Transform
+from csvkafka.model import (
+    BadRows,
+    Dialect,
+    DuplicateColumns,
+    FileOrder,
+    Routing,
+    Transform,
+)
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
 from csvkafka.remote.place import RemotePlace
 from csvkafka.rows.dialects import given_names
@@ -71,6 +78,7 @@ class LoadConfig:
     encode_workers: int = 0
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
     registry: RegistrySettings | None = None
+    fail_fast: bool = False
 
     @property
     def is_set(self) -> bool:
@@ -138,6 +146,7 @@ class LoadConfig:
             transform=_transform(given.optional("TRANSFORM")),
             accept_deleted_tail=given.flag("ACCEPT_DELETED_TAIL"),
             table=_table(given.optional("CSV_COLUMNS"), given.optional("CSV_HASH_KEY")),
+            order=FileOrder(given.text("ORDER")),
         )
         return cls(
             s3_bucket=given.optional("S3_BUCKET") or "",
@@ -162,6 +171,7 @@ class LoadConfig:
             encode_workers=given.count("ENCODE_WORKERS"),
             bad_row_limit=_bad_row_limit(given, spec),
             registry=_registry(given, spec),
+            fail_fast=given.flag("FAIL_FAST"),
         )
 
 
@@ -282,6 +292,16 @@ def _globs(given: _Given) -> Globs:
         raise ConfigError(
             f"{' and '.join(of_sets)}: globs are for a set, and {one} names one object; set "
             f"S3_PREFIX or S3_MANIFEST instead of {one}"
+        )
+    if given.text("ORDER") != FileOrder.SET and named == [one]:
+        raise ConfigError(
+            f"ORDER={given.text('ORDER')} is for a set, and {one} names one object; set S3_PREFIX "
+            f"or S3_MANIFEST instead of {one}, or leave ORDER out"
+        )
+    if given.flag("FAIL_FAST") and given.text("ORDER") == FileOrder.SET:
+        raise ConfigError(
+            "FAIL_FAST is for ORDER=object, as with ORDER=set a file that fails stops the load "
+            "anyhow; leave it out, or set ORDER=object too"
         )
     if given.has("S3_VERSION_ID") and named != [one]:
         raise ConfigError(

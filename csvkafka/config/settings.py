@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from csvkafka.limits import ENCODE_THREADS, MAX_RECORD_BYTES
-from csvkafka.model import BadRows, DuplicateColumns
+from csvkafka.model import BadRows, DuplicateColumns, FileOrder
 
 
 class Kind(StrEnum):
@@ -91,6 +91,13 @@ SOURCE = (
         "whole key if the glob has a slash).",
     ),
     Setting("S3_EXCLUDE", "Globs, divided by commas: no object of a set that matches one."),
+    Setting(
+        "ORDER",
+        "Which order a set's rows have. set: one after the other through all files, by one worker. "
+        "object: within each file, which is a job of its own: any number of workers.",
+        default=FileOrder.SET.value,
+        choices=tuple(choice.value for choice in FileOrder),
+    ),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",
@@ -323,6 +330,12 @@ JOB = (
         kind=Kind.COUNT,
         default="0",
         maximum=MOST_ENCODERS,
+    ),
+    Setting(
+        "FAIL_FAST",
+        "With ORDER=object, take no other file once one has failed.",
+        kind=Kind.FLAG,
+        default="false",
     ),
     Setting("TRANSFORM", "Function that changes each row, as module:function."),
     Setting(

@@ -12,7 +12,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from csvkafka.encode.encoder import check_plan, encode_block
-from csvkafka.errors import ANOTHER_JOB, ConfigError, CsvKafkaError, with_the_same_job
+from csvkafka.errors import (
+    ANOTHER_JOB,
+    ConfigError,
+    CsvKafkaError,
+    as_a_job_of_its_own,
+    with_the_same_job,
+)
 from csvkafka.interfaces import Item
 from csvkafka.job import adoption
 from csvkafka.job.definition import JobSpec, check_same_job, define, has_promised_nothing
@@ -32,12 +38,24 @@ from csvkafka.ledger.item import (
     is_documented_only,
 )
 from csvkafka.limits import SMALLEST_BATCH_BYTES
-from csvkafka.model import START, EncodePlan, JobStatus, Lane, SourceIdentity, Step, TopicFacts
+from csvkafka.model import (
+    START,
+    EncodePlan,
+    FileOrder,
+    JobStatus,
+    Lane,
+    SourceIdentity,
+    Step,
+    TopicFacts,
+)
 from csvkafka.rows import doubts
 from csvkafka.rows.blocks import Header, cut_blocks
+from csvkafka.rows.pieces import check_columns
 from csvkafka.rows.preview import Preview, preview
 
 log = logging.getLogger(__name__)
+
+NOTHING_SENT = "nothing of it is in the topic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +95,19 @@ class Beginning:
             return self._begin()
         except CsvKafkaError as error:
             if ANOTHER_JOB in str(error) and self._has_promised_nothing():
-                error.args = (with_the_same_job(str(error)),)
+                is_of_set = self._spec.membership is not None
+                remedy = as_a_job_of_its_own if is_of_set else with_the_same_job
+                error.args = (remedy(str(error)),)
             raise
         finally:
             self._first_chunks.clear()
+
+    def say_warnings(self) -> None:
+        """Logs the warnings, each once for all runs that share `JobParts.said`."""
+        for warning in self.warnings:
+            if warning not in self._parts.said:
+                self._parts.said.add(warning)
+                log.warning("%s", warning)
 
     def _has_promised_nothing(self) -> bool:
         """Whether the job may begin anew; False too where the table does not tell."""
@@ -93,6 +120,7 @@ class Beginning:
             return False
 
     def _begin(self) -> Begun:
+        spec = self._spec
         source = self._identify()
         look = self._look(source)
         header = look.header
@@ -103,7 +131,7 @@ class Beginning:
                 self._adopt(item, source, header, facts)
             elif item is not None:
                 stored = decode(item)
-                if not has_promised_nothing(stored):
+                if not has_promised_nothing(stored) or spec.order is FileOrder.OBJECT:
                     return self._compared(stored, source, look, facts)
                 definition = self._defined(look, source, facts)
                 self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
@@ -159,7 +187,7 @@ class Beginning:
     ) -> None:
         definition = self._defined(look, source, facts)
         self._check_first_row(look, self._plan(definition, look.header, facts))
-        for lane in definition.lanes:
+        for lane in definition.lanes if self._spec.membership is None else ():
             end = self._parts.cluster.end_offset(lane)
             if end > 0:
                 log.warning(
@@ -182,7 +210,8 @@ class Beginning:
             raise ConfigError(refusal)
         names = look.header.names
         self._spec = spec = with_schemas(spec, names, source.uri, self._parts.registry)
-        return define(spec, source, names, facts, facts[spec.topic].partition_count)
+        count = spec.routing_partitions(facts[spec.topic])
+        return define(spec, source, names, facts, count)
 
     def _adopt(
         self,
@@ -232,7 +261,12 @@ class Beginning:
         with closing(self._parts.source.read(0)) as chunks:
             look = preview(self._kept(chunks), self._spec.dialect, self._uri_looked_at(source))
         show_names = not doubts.looks_like_data(look.header.names)
-        log.info("%s", look.summary(show_names=show_names))
+        membership = self._spec.membership
+        level = logging.INFO if membership is None else logging.DEBUG
+        log.log(level, "%s", look.summary(show_names=show_names))
+        if membership is not None:
+            own = self._spec.columns(look.header.names)
+            check_columns(source.uri, own, membership.columns, NOTHING_SENT)
         return look
 
     def _uri_looked_at(self, source: SourceIdentity) -> str:

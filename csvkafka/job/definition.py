@@ -21,7 +21,7 @@ from csvkafka.errors import (
     TopicChangedError,
     counted,
 )
-from csvkafka.ledger import point_item
+from csvkafka.ledger import file_marks, point_item
 from csvkafka.ledger.item import JobDefinition, StoredJob
 from csvkafka.limits import BLOCK_BYTES, MAX_BATCH_BYTES, MAX_RECORD_BYTES, RECORD_LIMIT_SETTING
 from csvkafka.model import (
@@ -29,6 +29,7 @@ from csvkafka.model import (
     Dialect,
     DuplicateColumns,
     EncodePlan,
+    FileOrder,
     JobStatus,
     Lane,
     Routing,
@@ -53,6 +54,15 @@ SENT_IN_BATCHES = "batches"
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """What a set says of the job of one of its files: the columns that it must have, in whatever
+    order, and the number of partitions that routes its rows."""
+
+    columns: tuple[str, ...]
+    partition_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """What the user asks for. Refuses settings that do not go together with ConfigError.
 
@@ -60,7 +70,8 @@ class JobSpec:
     `partitioner`. `one_by_one`: a subclass sends each row itself (`row_by_row`). `block_bytes` is
     doubled for several partitions; if it is the default, also for the compiled encoder (`plan`).
     `given` holds the variables of those settings of the dialect that the user gave, even with the
-    default's text. `known_schemas` is what a configuration says of schemas whose ids are known."""
+    default's text. `known_schemas` is what a configuration says of schemas whose ids are known.
+    `order` is that of a set; the job of one file of a set has a `membership`."""
 
     job_id: str
     topic: str
@@ -82,12 +93,14 @@ class JobSpec:
     accept_deleted_tail: bool = False
     table: RecordTable | None = None
     known_schemas: Mapping[str, str] = field(default_factory=dict)
+    order: FileOrder = FileOrder.SET
+    membership: Membership | None = None
 
     def __post_init__(self) -> None:
         if not self.job_id or not self.topic:
             raise ConfigError("a job needs a JOB_ID and a KAFKA_TOPIC that are not empty")
-        for mark in (frozen.MARK, point_item.MARK):
-            if mark in self.job_id:
+        for mark in (frozen.MARK, point_item.MARK, file_marks.MARK):
+            if mark in self.job_id and self.membership is None:
                 raise ConfigError(
                     f"JOB_ID must not hold {mark!r}, which marks an item beside a job's own; give "
                     "the job another name"
@@ -151,6 +164,16 @@ class JobSpec:
         """The topics that get records."""
         dead_letters = () if self.dead_letter_topic is None else (self.dead_letter_topic,)
         return (self.topic, *dead_letters)
+
+    def of_file(self, job_id: str, membership: Membership) -> JobSpec:
+        """The job of one file of this set."""
+        return replace(self, job_id=job_id, order=FileOrder.SET, membership=membership)
+
+    def routing_partitions(self, facts: TopicFacts) -> int:
+        """The number of partitions that routes rows, if the job begins now."""
+        if self.membership is not None:
+            return self.membership.partition_count
+        return facts.partition_count
 
     def lanes(self, partition_count: int) -> tuple[Lane, ...]:
         """The lanes for a topic of so many partitions; dead letters last."""
@@ -244,6 +267,8 @@ class JobSpec:
         more = settings_beyond_default(self.dialect)
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
+        if self.order is not FileOrder.SET:
+            more["ORDER"] = self.order.value
         if self.whole_table is not None:
             from csvkafka.schema.fitting import summary
 
@@ -291,10 +316,11 @@ def define(
 
 def has_promised_nothing(stored: StoredJob) -> bool:
     """Whether the job's item stands, but no row was sent: rows need a producer id, and the item
-    does not have one yet. (Where a subclass sends each row itself, there is none, and nothing
-    tells.)"""
+    does not have one yet. (Where a subclass sends each row itself, or each file of a set is a job
+    of its own, there is none, and nothing tells.)"""
     return (
         stored.identity is None
+        and "ORDER" not in stored.configuration
         and stored.status is JobStatus.IN_PROGRESS
         and (stored.position.byte_offset, stored.position.row_count, stored.total_sent) == (0, 0, 0)
         and stored.configuration.get("sent by") == SENT_IN_BATCHES

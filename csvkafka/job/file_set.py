@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from functools import partial
 
-from csvkafka.interfaces import Observer, RestartPoints, SetObjects
+from csvkafka.interfaces import Observer, RestartPoints, SetObjects, Source
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Piece, SourceIdentity, Step
 from csvkafka.rows.pieces import OpenPiece
@@ -47,7 +47,7 @@ class FileSet:
     @property
     def first_uri(self) -> str:
         """The first piece, as messages name it."""
-        return self._uri(next(self.frozen.pieces()))
+        return self.uri(next(self.frozen.pieces()))
 
     def identify(self) -> SourceIdentity:
         """The set as it stands now."""
@@ -78,9 +78,17 @@ class FileSet:
         for start, piece in self.frozen.starts(number):
             points = None if self._points is None else self._points(start.number)
             opener = partial(self._objects.open_piece, piece, points=points)
-            yield OpenPiece(start, self._uri(piece), opener)
+            yield OpenPiece(start, self.uri(piece), opener)
 
-    def _uri(self, piece: Piece) -> str:
+    def piece(self, number: int) -> Piece:
+        """Piece `number` (0 is the first)."""
+        return next(self.frozen.starts(number))[1]
+
+    def source(self, piece: Piece, points: RestartPoints) -> Source:
+        """The piece as the source of a job of its own."""
+        return self._objects.source(piece, points)
+
+    def uri(self, piece: Piece) -> str:
         return f"s3://{self._objects.bucket}/{piece.key}"
 
     def _identity(self, frozen: FrozenList) -> SourceIdentity:

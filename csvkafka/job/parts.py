@@ -21,6 +21,11 @@ from csvkafka.retry import until_table_answers
 
 T = TypeVar("T")
 
+
+class OwnedByAnother(Exception):
+    """Another worker has the lease of a job that nobody waits for."""
+
+
 RowSender = Callable[[dict[str | None, object], int], bool]
 """(row as csv.DictReader gives it, source_line) -> whether it is in the topic for certain."""
 
@@ -30,7 +35,8 @@ class JobParts:
     """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
     `store` carries the writes to the item; `send_row` replaces batches where a subclass sends.
     `file_set` is the source once more, if that is a set; `registry` has the schemas that records
-    name, if they name any."""
+    name, if they name any. Where the run does not `wait`, it raises OwnedByAnother if another
+    worker has the lease. `said` holds the warnings that need not be said again."""
 
     source: Source
     cluster: Cluster
@@ -47,6 +53,8 @@ class JobParts:
     registry: SchemaRegistry | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
+    waits: bool = True
+    said: set[str] = field(default_factory=set)
 
     def raise_if_stopped(self) -> None:
         """Raises StoppedError once a signal asked to stop."""

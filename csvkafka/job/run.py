@@ -15,7 +15,7 @@ from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceE
 from csvkafka.interfaces import Item
 from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
-from csvkafka.job.parts import JobParts, JobResult
+from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.job.row_by_row import load_row_by_row
 from csvkafka.job.schemas import check_schemas
 from csvkafka.job.tails import Tails
@@ -67,8 +67,7 @@ class Job:
         was acknowledged is in the checkpoint as far as the table can be reached."""
         self._observer.report(Step.RUN_BEGINS)
         begun = self._beginning.begin()
-        for warning in self._beginning.warnings:
-            log.warning("%s", warning)
+        self._beginning.say_warnings()
         if begun.stored.status is JobStatus.COMPLETED:
             return self._nothing_to_do(begun.stored)
         taken = self._parts.ask_table(
@@ -281,6 +280,8 @@ class Job:
 
     def _say_waiting(self, other: str) -> None:
         self._observer.report(Step.LEASE_WAITED)
+        if not self._parts.waits:
+            raise OwnedByAnother
         log.info(
             "Job %s is owned by %s; waiting until it ends or vanishes",
             self._spec.job_id,

@@ -3,5 +3,5 @@
 Imports: the ground, records.
 Imported by: __main__, cli, processor, testing/processes, wiring.
 Read: signals, ending (exit codes), logs, load_progress (how far a load is), load_log (the
-documented lines), record_log (DEBUG), collector.
+documented lines), set_log, record_log (DEBUG), collector.
 """

@@ -116,7 +116,13 @@ def _blocks(
         if plan.dialect.names == () and not header.names:
             return  # it has no header row, and no rows
         own = replace(plan, source_uri=opened.uri, header=columns(header.names))
-        _check_columns(own, plan, start)
+        later = f" (from its byte {start.byte_offset} on)" if start.byte_offset else ""
+        check_columns(
+            opened.uri,
+            own.header,
+            plan.header,
+            f"the files before it are in the topic, and nothing of this one{later}",
+        )
         if start.byte_offset > 0:
             _close(chunks)
             chunks = from_start = opened.open(start.byte_offset)
@@ -152,23 +158,22 @@ def _begun(chunks: Iterable[bytes], plan: EncodePlan, uri: str) -> tuple[Header,
     return read_header(first(), plan.dialect, uri), again()
 
 
-def _check_columns(own: EncodePlan, job: EncodePlan, start: Position) -> None:
-    """Raises MalformedRowError unless both have the same columns, in whatever order."""
-    if own.header == job.header or sorted(own.header) == sorted(job.header):
+def check_columns(uri: str, own: Sequence[str], job: Sequence[str], state: str) -> None:
+    """Raises MalformedRowError unless both have the same columns, in whatever order; `state` says
+    what is in the topic."""
+    if own == job or sorted(own) == sorted(job):
         return
-    missing = [name for name in job.header if name not in own.header]
-    more = [name for name in own.header if name not in job.header]
+    missing = [name for name in job if name not in own]
+    more = [name for name in own if name not in job]
     differences = [
         f"{what} {', '.join(map(repr, names))}"
         for what, names in (("it lacks", missing), ("it has besides", more))
         if names
     ]
     how = "; ".join(differences) or "one of them stands there more than once"
-    begun = f" (from its byte {start.byte_offset} on)" if start.byte_offset else ""
     raise MalformedRowError(
-        f"the header of {own.source_uri} has other columns than those that the job was begun with: "
-        f"{how}; the files before it are in the topic, and nothing of this one{begun}: repair it "
-        f"or leave it out (S3_EXCLUDE), {ANOTHER_JOB}"
+        f"the header of {uri} has other columns than those that the job was begun with: "
+        f"{how}; {state}: repair it or leave it out (S3_EXCLUDE), {ANOTHER_JOB}"
     )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
 from csvkafka.errors import SourceCorruptError, counted
+from csvkafka.job.definition import JobSpec
 from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.model import Dialect, RestartPoint, SourceIdentity
+from csvkafka.model import Dialect, FileOrder, RestartPoint, SourceIdentity
 from csvkafka.rows import doubts
 from csvkafka.rows.dialects import settings_beyond_default
 from csvkafka.rows.preview import Preview, preview, shown_names
@@ -132,6 +133,8 @@ def _check_set(examination: Examination) -> Iterator[Finding]:
         f"{file_set.first_uri} is looked at; the others must have its columns",
         "each is compared when its turn comes",
     )
+    if config.spec.order is FileOrder.OBJECT:
+        yield _order_within_files(config.spec)
     packed = (piece for piece in file_set.frozen.pieces() if objects.is_gzip(piece))
     # The largest: a small one tells nothing of the others.
     piece = max(packed, key=lambda each: each.size, default=None)
@@ -140,6 +143,18 @@ def _check_set(examination: Examination) -> Iterator[Finding]:
         content = objects.open_piece(piece, 0, points)
         yield _restart_finding(content, points, f"{piece.key}, the largest gzip file: ")
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
+
+
+def _order_within_files(spec: JobSpec) -> Finding:
+    """What ORDER=object means, above all for keys."""
+    has_key = spec.key_column is not None or bool(spec.table and spec.table.key)
+    keys = "; rows of one key in two files may arrive in any order" if has_key else ""
+    return Finding(
+        Mark.WARNING if has_key else Mark.OK,
+        "source",
+        f"order holds within each file, which is a job of its own{keys}",
+        "ORDER=object" + ("; ORDER=set keeps the order of all files" if has_key else ""),
+    )
 
 
 def _text_findings(look: Preview, dialect: Dialect, given: frozenset[str]) -> Iterator[Finding]:

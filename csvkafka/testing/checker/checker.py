@@ -83,6 +83,8 @@ class _Judge:
         else:
             self._by_content = ContentLedger(source_rows, self._expecting, judges_keys)
         self._last_line = dict.fromkeys(partitions, 0)
+        self._last_in_stream: dict[tuple[int, int], int] = {}
+        """By partition and stream, where order holds within streams."""
         self._partition_of_key: dict[int, int] = {}
         self._checkpoints = checkpoints
         self._uncovered = {p: _UncoveredRows(p, checkpoints) for p in self._last_line}
@@ -105,7 +107,9 @@ class _Judge:
         one, until the rows that were compared are behind."""
         ledger = self._by_line
         assert ledger is not None
-        agreement = Agreement.of(source_rows, partitions, self._expectation)
+        agreement = None
+        if self._expectation.stream_of is None:
+            agreement = Agreement.of(source_rows, partitions, self._expectation)
         last_line = sys.maxsize
         while True:
             if agreement is not None:
@@ -182,9 +186,9 @@ class _Judge:
     def _examine_first(self, partition: int, record: TopicRecord, line: int) -> None:
         """The order and the partition of a row's first occurrence."""
         self._rows_found += 1
-        last_line = self._last_line[partition]
+        last_line = self._last_before(partition, line)
         if line > last_line:
-            self._last_line[partition] = line
+            self._set_last(partition, line)
         else:
             self._note(AnomalyKind.REORDERED_ROW, partition, record, line, f"after {last_line}")
         due = self._due_partition(record.key, partition)
@@ -193,6 +197,22 @@ class _Judge:
                 AnomalyKind.REORDERED_ROW, partition, record, line, f"belongs to partition {due}"
             )
         self._uncovered[partition].note(record.kafka_offset, line)
+
+    def _last_before(self, partition: int, line: int) -> int:
+        """The last row found of those in whose order the row stands. Within streams, equal rows
+        that only their content tells might be taken for each other's, so nothing is said there."""
+        stream_of = self._expectation.stream_of
+        if stream_of is None:
+            return self._last_line[partition]
+        if self._by_content is not None:
+            return 0
+        return self._last_in_stream.get((partition, stream_of(line)), 0)
+
+    def _set_last(self, partition: int, line: int) -> None:
+        self._last_line[partition] = line
+        stream_of = self._expectation.stream_of
+        if stream_of is not None:
+            self._last_in_stream[partition, stream_of(line)] = line
 
     def _due_partition(self, key: bytes | None, partition: int) -> int:
         """Where a record with this key belongs, as far as that is known."""
@@ -233,6 +253,8 @@ class _Judge:
         notes = []
         if len(self._partition_of_key) >= KEY_LIMIT:
             notes.append(f"only the first {KEY_LIMIT} distinct keys were held to one partition")
+        if self._by_content is not None and self._expectation.stream_of is not None:
+            notes.append("order was not judged: rows of several files were told by content alone")
         return Verdict(
             row_count=ledger.row_count,
             record_count=self._record_count,
@@ -251,7 +273,7 @@ class _Judge:
             return True
         if partition < 0 and len(self._last_line) == 1:
             (partition,) = self._last_line
-        return line < self._last_line.get(partition, 0)
+        return partition in self._last_line and line < self._last_before(partition, line)
 
     def _judge_checkpoints(self, first_missing: int | None) -> None:
         uncovered = [

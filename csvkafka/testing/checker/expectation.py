@@ -35,7 +35,9 @@ class Expectation:
     where a record belongs; None: anywhere, but equal keys in one partition if `key_of` is given.
     With `ignore_foreign`, records that are not the loader's are no phantom rows. Without
     `complete`, the load is to go on later: then a row counts as lost only if a later row stands in
-    its partition (with several partitions, `partition_of` must be given)."""
+    its partition (with several partitions, `partition_of` must be given). `stream_of(line)` names
+    what the row's order holds within, in each partition: a file of a set, for example; None: the
+    whole source."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
@@ -44,3 +46,4 @@ class Expectation:
     partition_of: Callable[[bytes | None], int] | None = None
     ignore_foreign: bool = False
     complete: bool = True
+    stream_of: Callable[[int], int] | None = None

@@ -16,7 +16,7 @@ from kafka.partitioner.default import murmur2
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import UserFunctionError
 from csvkafka.job.definition import JobSpec
-from csvkafka.model import BadRows, Routing, Transform
+from csvkafka.model import BadRows, FileOrder, Routing, Transform
 from csvkafka.schema.table import KeyFormat, Metadata, RecordFormat
 from csvkafka.testing.checker.declared import DeclaredRows, canonical, declared_record
 from csvkafka.testing.checker.documented import (
@@ -53,6 +53,8 @@ def expectation_of(
         key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
     )
+    if files is not None and spec.order is FileOrder.OBJECT:
+        expectation = replace(expectation, stream_of=files.file_of)
     return expectation if spec.table is None else _declared(expectation, config, files)
 
 

@@ -42,8 +42,12 @@ class SetFiles:
 
     def place_of(self, line: int) -> tuple[str, int]:
         """The file and the line in it of the set's row `line` (1 is the first)."""
-        at = bisect_right(self._befores, line - 1) - 1
+        at = self.file_of(line)
         return self._uris[at], line - self._befores[at]
+
+    def file_of(self, line: int) -> int:
+        """The number of the file that has the set's row `line`, among those that have rows."""
+        return bisect_right(self._befores, line - 1) - 1
 
     def _rows_of(self, uri: str) -> Iterator[SourceRow]:
         with self._files[uri]() as stream:

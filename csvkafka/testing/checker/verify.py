@@ -30,6 +30,7 @@ from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
     BadRows,
     DuplicateColumns,
+    FileOrder,
     JobStatus,
     Piece,
     SourceIdentity,
@@ -162,7 +163,10 @@ def verify_job(
         )
     job = _stored_job(item)
     _check_places(config, job)
-    config = replace(config, spec=config.spec.going_on(job.configuration))
+    spec = config.spec.going_on(job.configuration)
+    if job.configuration:
+        spec = replace(spec, order=FileOrder(job.configuration.get("ORDER", FileOrder.SET)))
+    config = replace(config, spec=spec)
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
     if job.status is not None:

@@ -634,3 +634,47 @@ def test_a_source_without_quotes_after_skipped_lines() -> None:
     data = b'# made by x\rid,name\n1,"open\n2,b"c\n'
     rows = list(read_rows(io.BytesIO(data), quotechar="", skipped_lines=1))
     assert [row["name"] for row in rows] == ['"open', 'b"c']
+
+
+def in_streams_of_five(**more: object) -> Expectation:
+    return Expectation(
+        decode=documented_record(URI), stream_of=lambda line: (line - 1) // 5, **more
+    )  # type: ignore[arg-type]
+
+
+INTERLEAVED = [6, 1, 11, 7, 2, 16, 17, 3, 12, 4, 5, 8, 9, 18, 10, 13, 14, 19, 15, 20]
+
+
+def test_order_within_streams_allows_streams_that_interleave() -> None:
+    values = [value(line) for line in INTERLEAVED]
+    assert judge(values, in_streams_of_five()).is_clean
+    assert {each.kind for each in judge(values).anomalies} == {REORDERED}
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "line"),
+    [
+        ([6, 1, 11, 7, 3, 16, 17, 2, *INTERLEAVED[8:]], REORDERED, 2),
+        ([line for line in INTERLEAVED if line != 8], LOST, 8),
+        ([*INTERLEAVED, 12], DUPLICATE, 12),
+    ],
+)
+def test_each_anomaly_is_found_within_streams(
+    lines: list[int], kind: AnomalyKind, line: int
+) -> None:
+    verdict = judge([value(each) for each in lines], in_streams_of_five())
+    (anomaly,) = verdict.anomalies
+    assert (anomaly.kind, anomaly.places[0].source_line) == (kind, line)
+
+
+def test_of_an_unfinished_load_only_rows_before_the_last_of_their_stream_are_lost() -> None:
+    values = [value(line) for line in INTERLEAVED[:8] if line != 6]
+    (anomaly,) = judge(values, in_streams_of_five(complete=False)).anomalies
+    assert (anomaly.kind, anomaly.places[0].source_line) == (LOST, 6)
+
+
+def test_streams_of_rows_told_by_content_are_not_judged_by_order() -> None:
+    values = [value(line) for line in INTERLEAVED]
+    verdict = judge(values, in_streams_of_five(identify_by=IdentifyBy.CONTENT))
+    assert verdict.is_clean
+    assert "order was not judged" in str(verdict.notes)

@@ -1,0 +1,230 @@
+"""Sets whose files are jobs of their own, on real servers, by one worker and by several."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import (
+    ConfigChangedError,
+    FilesFailedError,
+    SourceChangedError,
+    StoppedError,
+    WorkersEndedError,
+)
+from csvkafka.local.base import Stack
+from csvkafka.model import Step
+from csvkafka.testing.checker.verify import verify_job
+from csvkafka.wiring import run_load
+from tests.integration.command_line import run_csvkafka, run_on_terminal
+from tests.integration.loads import LoadPlace
+from tests.refusals import refusal, refusal_in
+
+
+def put(place: LoadPlace, count: int = 7, rows: int = 20) -> list[str]:
+    keys = []
+    for number in range(count):
+        header, order = (b"id,n\n", b"%d,a\n") if number % 3 else (b"n,id\n", b"a,%d\n")
+        data = header + b"".join(order % (1_000 * number + row) for row in range(rows))
+        keys.append(f"x/part-{number:02}.csv")
+        place.stack.put_object(place.bucket, keys[-1], data)
+    return keys
+
+
+def of_set(place: LoadPlace, **more: str) -> dict[str, str]:
+    given = {"S3_KEY": "", "S3_PREFIX": "x/", "ORDER": "object"}
+    return place.settings(**(given | more))
+
+
+def load(place: LoadPlace, **more: str) -> Any:
+    return run_load(LoadConfig.from_settings(of_set(place, **more)))
+
+
+def lines_by_file(place: LoadPlace) -> dict[str, list[int]]:
+    found = defaultdict(list)
+    for record in place.records():
+        found[record["_source_file"].partition(f"{place.bucket}/")[2]].append(
+            record["_source_line"]
+        )
+    return dict(found)
+
+
+def test_each_file_is_loaded_once_in_its_order_and_the_set_is_complete(place: LoadPlace) -> None:
+    keys = put(place)
+    result = load(place)
+    assert (result.row_count, result.sent_now, result.already_complete) == (140, 140, False)
+    assert lines_by_file(place) == {key: list(range(1, 21)) for key in keys}
+    item = place.item()
+    assert item is not None
+    assert (item["status"], item["last_line"], item["total_sent"]) == ("COMPLETED", 140, 140)
+    assert load(place).already_complete
+    verdict = verify_job(LoadConfig.from_settings(of_set(place))).verdict
+    assert verdict.is_clean, str(verdict)
+
+
+def test_a_worker_with_other_settings_is_refused_by_the_name_of_each(place: LoadPlace) -> None:
+    put(place)
+    load(place)
+    with refusal(ConfigChangedError, "KEY_COLUMN '' then, 'id' now"):
+        load(place, KEY_COLUMN="id")
+    with refusal(ConfigChangedError, "ORDER 'object' then, '' now"):
+        load(place, ORDER="set")
+
+
+def test_a_set_that_was_begun_in_one_order_is_not_loaded_in_the_other(place: LoadPlace) -> None:
+    put(place)
+    load(place, ORDER="set")
+    with refusal(ConfigChangedError, "ORDER '' then, 'object' now"):
+        load(place)
+    assert len(place.records()) == 140
+
+
+def test_the_list_is_frozen_from_the_first_start_on(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[3], b"id,other\n1,2\n")
+    with refusal(FilesFailedError, "1 of 7 files"):
+        load(place)
+    place.stack.put_object(place.bucket, keys[3], b"id,n\n1,2\n")
+    with refusal(SourceChangedError, f"1 object changed: {keys[3]}"):
+        load(place)
+
+
+def test_files_that_fail_are_named_with_their_reasons_and_all_others_are_loaded(
+    place: LoadPlace,
+) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    place.stack.put_object(place.bucket, keys[4], b"id,n\n7,a\n8,b,c\n")
+    with refusal(FilesFailedError, "2 of 7 files") as refused:
+        load(place)
+    said = str(refused.value)
+    assert f"{keys[2]} (MalformedRowError: the header of" in said
+    assert "load it alone, by S3_KEY and under another JOB_ID" in said, "nothing of it was sent"
+    assert f"{keys[4]} (MalformedRowError: row 2" in said
+    assert "the others are loaded" in said
+    loaded = {key: list(range(1, 21)) for key in keys if key not in (keys[2], keys[4])}
+    assert lines_by_file(place) == loaded | {keys[4]: [1]}
+    item = place.item()
+    assert item is not None
+    assert item["status"] == "IN_PROGRESS"
+
+
+def test_with_fail_fast_no_file_is_taken_after_one_that_failed(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    with refusal(FilesFailedError, "2 are loaded, and no other is taken"):
+        load(place, FAIL_FAST="true")
+    assert sorted(lines_by_file(place)) == keys[:2]
+    with refusal(FilesFailedError, "1 of 7 files"):
+        load(place)
+    assert len(lines_by_file(place)) == 6
+
+
+class StopAfterTwoFiles:
+    def __init__(self) -> None:
+        self.loaded = 0
+
+    def report(self, step: Step, **_: int) -> None:
+        self.loaded += step is Step.FILE_MARKED
+
+    def stop_signal(self) -> int | None:
+        return 15 if self.loaded >= 2 else None
+
+
+def test_rows_go_to_the_partitions_that_the_topic_had_when_the_set_was_begun(
+    stack: Stack, place: LoadPlace
+) -> None:
+    wide = replace(place, topic=f"{place.topic}-3", partition_count=3, table=f"{place.table}-3")
+    put(wide)
+    config = LoadConfig.from_settings(of_set(wide, KEY_COLUMN="id"))
+    stop = StopAfterTwoFiles()
+    with pytest.raises(StoppedError):
+        run_load(config, observer=stop, stop_signal=stop.stop_signal)
+    client = KafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
+    client.create_partitions({wide.topic: 5})
+    client.close()
+    assert load(wide, KEY_COLUMN="id").row_count == 140
+    verdict = verify_job(config).verdict
+    assert verdict.is_clean, str(verdict)
+
+
+def test_status_says_how_far_a_set_is_and_what_failed(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    with pytest.raises(FilesFailedError):
+        load(place)
+    shown = run_csvkafka("status", settings=of_set(place))
+    assert shown.returncode == 0, shown.stderr
+    assert "files       6 of 7" in shown.stdout
+    assert "rows        120  (120 records sent)" in shown.stdout
+    assert f"failed      {keys[2]}  MalformedRowError: the header of" in shown.stdout
+    status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
+    assert (status["files_done"], status["files"], status["rows"]) == (6, 7, 120)
+    assert status["files_failed"]["count"] == 1
+    assert status["files_failed"]["first"][0]["file"] == keys[2]
+
+
+def test_verify_takes_the_order_from_the_item(place: LoadPlace) -> None:
+    put(place)
+    load(place)
+    verdict = run_csvkafka("verify", settings=of_set(place, ORDER="set"))
+    assert verdict.returncode == 0, verdict.stdout
+
+
+def test_doctor_says_what_order_holds(place: LoadPlace) -> None:
+    put(place)
+    said = run_csvkafka("doctor", settings=of_set(place, KEY_COLUMN="id"))
+    assert said.returncode == 0, said.stdout
+    assert "rows of one key in two files may arrive in any order" in " ".join(said.stdout.split())
+
+
+def test_worker_processes_load_a_set_together(place: LoadPlace) -> None:
+    keys = put(place, count=12)
+    done = run_csvkafka("load", "--workers", "3", settings=of_set(place))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines_by_file(place) == {key: list(range(1, 21)) for key in keys}
+    item = place.item()
+    assert item is not None
+    assert item["status"] == "COMPLETED"
+    again = run_csvkafka("load", "--workers", "2", settings=of_set(place))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("complete already") == 2
+
+
+def test_worker_processes_show_one_progress(place: LoadPlace) -> None:
+    put(place, count=12)
+    code, shown = run_on_terminal("load", "--workers", "2", settings=of_set(place))
+    assert code == 0, shown
+    assert shown.count("is loaded, 20 rows") == 12
+    assert "complete" in shown
+
+
+def test_worker_processes_name_what_failed_once(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    ended = run_csvkafka("load", "--workers", "2", settings=of_set(place))
+    assert ended.returncode == 1
+    assert ended.stderr.count("1 of 7 files of job") == 1
+    assert f"{keys[2]} (MalformedRowError" in ended.stderr
+
+
+def test_worker_processes_are_for_sets_of_jobs(place: LoadPlace) -> None:
+    put(place)
+    refused = run_csvkafka("load", "--workers", "2", settings=of_set(place, ORDER="set"))
+    assert refused.returncode == 1
+    assert "--workers is for a set whose files are jobs of their own" in refused.stderr
+
+
+def test_an_error_of_all_workers_is_said_once(place: LoadPlace) -> None:
+    put(place)
+    load(place)
+    ended = run_csvkafka("load", "--workers", "2", settings=of_set(place, KEY_COLUMN="id"))
+    assert ended.returncode == 1
+    refusal_in(WorkersEndedError, ended.stderr)
+    assert ended.stderr.count("begun with other settings") == 1
