@@ -40,7 +40,7 @@ def run_tests(session: nox.Session, folder: str, *options: str) -> None:
 
 @nox.session
 def fast(session: nox.Session) -> None:
-    """What most changes need, in a minute: style, types, most unit tests, twelve killed loads."""
+    """What most changes need: style, types, most unit tests, twelve killed loads."""
     session.install("--editable", ".[lint,testing]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
