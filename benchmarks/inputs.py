@@ -75,13 +75,17 @@ def _wide(rng: random.Random) -> Table:
     return [f"column_{n}" for n in range(100)], rows
 
 
-def _newlines(rng: random.Random) -> Table:
+def _newlines(rng: random.Random, every: int = 10) -> Table:
     def rows() -> Iterator[list[str]]:
         for n in range(MADE_ROWS):
-            text = "first line\nsecond, line" if n % 10 == 0 else "one line"
+            text = "first line\nsecond, line" if n % every == every - 1 else "one line"
             yield [str(n), text, f"{rng.random():.6f}", rng.choice(("red", "green", "blue"))]
 
     return ["id", "comment", "value", "colour"], rows()
+
+
+def _single_lines(rng: random.Random) -> Table:
+    return _newlines(rng, MADE_ROWS + 1)
 
 
 def _unicode(rng: random.Random) -> Table:
@@ -94,5 +98,6 @@ _TABLES: dict[str, Callable[[random.Random], Table]] = {
     "narrow": _narrow,
     "wide": _wide,
     "newlines": _newlines,
+    "single-lines": _single_lines,
     "unicode": _unicode,
 }
