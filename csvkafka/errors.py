@@ -8,7 +8,7 @@
     ├── SourceError                the CSV object
     │   ├── SourceNotFoundError    no such bucket, object or version
     │   ├── SourceReadError        S3 refused, or failed for longer than we retry
-    │   ├── SourceCorruptError     the bytes are damaged (checksum, gzip, encoding)
+    │   ├── SourceCorruptError     the bytes are damaged (checksum, compression, encoding)
     │   ├── MalformedRowError      a row does not fit its header, or a quote is never closed
     │   └── TooManyBadRowsError    more rows were set aside than the settings allow
     ├── FilesFailedError           of a set whose files are jobs of their own, some failed
@@ -158,7 +158,7 @@ class SourceReadError(SourceError):
 
 
 class SourceCorruptError(SourceError):
-    """The source's bytes are not what they should be (checksum, gzip, encoding)."""
+    """The source's bytes are not what they should be (checksum, compression, encoding)."""
 
     cause = "A damaged or truncated object, or another encoding than CSV_ENCODING."
     remedy = f"Repair the file or set its encoding, and run again; {IF_ROWS_WERE_SENT}."

@@ -47,7 +47,8 @@ class Dialect:
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
     """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored
-    bytes. `is_gzip`: what is read is the decompressed stream, and nothing tells how long that is.
+    bytes. `compression` is "none", "gzip", "zstd" or "bzip2": if it is not "none", what is read is
+    the decompressed stream, and nothing tells how long that is.
 
     With the `scheme` "file" it is a file of this machine: its path without the first slash is the
     `key`, and `files/local_source` says what stands for an ETag. With `files` it is a set of that
@@ -59,9 +60,13 @@ class SourceIdentity:
     etag: str
     size: int
     version_id: str | None = None
-    is_gzip: bool = False
+    compression: str = "none"
     scheme: str = "s3"
     files: int | None = None
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.compression != "none"
 
     @property
     def uri(self) -> str:

@@ -107,9 +107,9 @@ class S3Set:
         pinned = SourceIdentity(place.bucket, piece.key, piece.etag, piece.size, piece.version_id)
         return self._source(place.bucket, piece.key, pinned, points=points).read(byte_offset)
 
-    def is_gzip(self, piece: Piece) -> bool:
-        """Whether the piece will be read as gzip."""
-        return self._source(self.bucket, piece.key).stored_as_known(piece.size).is_gzip
+    def is_compressed(self, piece: Piece) -> bool:
+        """Whether the piece will be read as compressed."""
+        return self._source(self.bucket, piece.key).stored_as_known(piece.size).is_compressed
 
     def source(self, piece: Piece, points: RestartPoints) -> S3Source:
         """See `interfaces.SetObjects`."""

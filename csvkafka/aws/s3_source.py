@@ -30,7 +30,7 @@ from csvkafka.errors import (
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
-from csvkafka.rows.gzip_content import check_reached, gzip_content
+from csvkafka.rows.packed_content import check_reached, packed_content
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
 from csvkafka.rows.window import begun
@@ -48,11 +48,13 @@ again."""
 
 
 class Compression(StrEnum):
-    """How the object is stored. AUTO: gzip if the key ends in `.gz` or Content-Encoding says so."""
+    """How the object is stored. AUTO: as the end of its key or Content-Encoding says."""
 
     AUTO = "auto"
     NONE = "none"
     GZIP = "gzip"
+    ZSTD = "zstd"
+    BZIP2 = "bzip2"
 
 
 class S3Source:
@@ -81,9 +83,9 @@ class S3Source:
         """`version_id` names the version to read, and needs s3:GetObjectVersion; `request_payer` is
         "requester" where the one who asks pays; `customer_key` has the 32 bytes of an SSE-C key.
         `pinned` is the identity that the object must still have; `is_known`: that identity is from
-        a listing, so no HEAD is sent before a read, and the key alone tells whether the object is
-        gzip. `points` says where reading of a gzip object may begin, and is told of further such
-        places. `give_up_seconds` bounds the time without a new byte while S3 fails
+        a listing, so no HEAD is sent before a read, and the key alone tells how the object is
+        compressed. `points` says where reading of a compressed object may begin, and is told of
+        further such places. `give_up_seconds` bounds the time without a new byte while S3 fails
         (`UNREACHED_SECONDS` until it has answered once). Without `client`, one is made by
         `aws.s3_client`."""
         self._bucket = bucket
@@ -132,7 +134,7 @@ class S3Source:
             etag=head["ETag"],
             size=size,
             version_id=None if version_id == "null" else version_id,
-            is_gzip=self._stored_as.is_gzip,
+            compression=self._stored_as.compression,
         )
         before = self._pinned or identity
         if (identity.etag, identity.size) != (before.etag, before.size):
@@ -167,12 +169,12 @@ class S3Source:
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
-        Pins the object as `identify` does. A gzip object is read from the last restart point that
-        is known before `byte_offset`, or from its start, and what lies between is dropped.
+        Pins the object as `identify` does. A compressed object is read from the last restart point
+        that is known before `byte_offset`, or from its start, and what lies between is dropped.
         Raises as `identify`, and SourceChangedError, SourceCorruptError."""
         identity = self._known(self._pinned) if self._is_known else self.identify()
-        if identity.is_gzip:
-            yield from gzip_content(
+        if identity.is_compressed:
+            yield from packed_content(
                 identity,
                 byte_offset,
                 partial(self._stored, identity),
@@ -194,12 +196,12 @@ class S3Source:
     def _known(self, pinned: SourceIdentity | None) -> SourceIdentity:
         assert pinned is not None
         self._stored_as = self.stored_as_known(pinned.size)
-        return replace(pinned, is_gzip=self._stored_as.is_gzip)
+        return replace(pinned, compression=self._stored_as.compression)
 
     def _find_out(self, size: int, encodings: tuple[str, ...]) -> StoredAs:
         given = self._compression
         if given is not Compression.AUTO or size == 0:
-            return StoredAs.as_given(size > 0 and given is Compression.GZIP, given)
+            return StoredAs.as_given(given, size)
         return StoredAs.by_name(self._key, encodings)
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ SET_FILES = 10
 """Of a set, so many files are looked at, evenly spread over it."""
 
 POINT_SPACING_BYTES = 1 << 20
-"""So often it is noted how much of a gzip file so much content was."""
+"""So often it is noted how much of a compressed file so much content was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class _File:
             self.identity.size,
             header,
             self._spec.dialect,
-            can_skip=not self.identity.is_gzip,
+            can_skip=not self.identity.is_compressed,
             most_ranges=self._most_ranges,
         )
         plan = replace(plan, source_uri=self.identity.uri, header=names)
@@ -229,7 +229,7 @@ class _File:
         def content_bytes() -> int | None:
             if sampler.saw_all:
                 return sampler.sampled_bytes
-            if not self.identity.is_gzip:
+            if not self.identity.is_compressed:
                 return self.identity.size - header.byte_offset
             if not self._points.stored_bytes:
                 return None

@@ -95,5 +95,5 @@ def _sampler(config: LoadConfig) -> Sampler:
         identity.size,
         look.header,
         config.spec.dialect,
-        can_skip=not identity.is_gzip,
+        can_skip=not identity.is_compressed,
     )

@@ -171,11 +171,11 @@ class JobView:
     @property
     def percent(self) -> float | None:
         """Of the source's bytes; None where that cannot be known: an item of another
-        implementation, a gzip object."""
+        implementation, a compressed object."""
         stored = self.stored
         if self.status is JobStatus.COMPLETED:
             return 100.0
-        if stored is None or stored.source.is_gzip or not stored.source.size:
+        if stored is None or stored.source.is_compressed or not stored.source.size:
             return None
         return 100 * self._source_bytes(stored) / stored.source.size
 
@@ -287,8 +287,8 @@ class JobView:
 
     def _bytes(self, stored: StoredJob) -> str:
         done = bytes_text(self._source_bytes(stored))
-        if stored.source.is_gzip:
-            return f"{done} decompressed (of a gzip object, so nobody knows of how many)"
+        if stored.source.is_compressed:
+            return f"{done} decompressed (of a compressed object, so nobody knows of how many)"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"
 

@@ -112,9 +112,10 @@ SOURCE = (
     ),
     Setting(
         "SOURCE_COMPRESSION",
-        "How the object is stored; auto: gzip if the key ends in .gz or Content-Encoding says so.",
+        "How the object is stored; auto: as the key's end (.gz, .zst, .bz2) or Content-Encoding "
+        "says.",
         default="auto",
-        choices=("auto", "none", "gzip"),
+        choices=("auto", "none", "gzip", "zstd", "bzip2"),
     ),
     Setting("CSV_DELIMITER", "Character between fields; \\t is a tab.", default=","),
     Setting(

@@ -26,7 +26,7 @@ from csvkafka.errors import (
 )
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
-from csvkafka.rows.gzip_content import check_reached, gzip_content
+from csvkafka.rows.packed_content import check_reached, packed_content
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs
 from csvkafka.rows.window import begun
@@ -78,13 +78,14 @@ class LocalSource:
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
-        Pins the file as `identify` does. A gzip file is read from a restart point, as an object is
-        (`S3Source.read`). Raises as `identify`, and SourceChangedError, SourceCorruptError."""
+        Pins the file as `identify` does. A compressed file is read from a restart point, as an
+        object is (`S3Source.read`). Raises as `identify`, and SourceChangedError,
+        SourceCorruptError."""
         with self._opened() as descriptor:
             identity = self._identified(descriptor)
             stored = partial(self._stored, descriptor, identity)
-            if identity.is_gzip:
-                yield from gzip_content(
+            if identity.is_compressed:
+                yield from packed_content(
                     identity, byte_offset, stored, self._stored_as, self._points
                 )
                 return
@@ -124,7 +125,7 @@ class LocalSource:
             key=str(self._path).removeprefix("/"),
             etag=f'"{facts.st_mtime_ns}-{self._digest(descriptor, size)}"',
             size=size,
-            is_gzip=self._stored_as.is_gzip,
+            compression=self._stored_as.compression,
             scheme="file",
         )
         before = self._pinned or identity
@@ -135,10 +136,8 @@ class LocalSource:
 
     def _find_out(self, size: int) -> StoredAs:
         if self._compression != "auto" or size == 0:
-            return StoredAs.as_given(size > 0 and self._compression == "gzip", self._compression)
-        if self._path.name.lower().endswith(".gz"):
-            return StoredAs(True, "its name ends in .gz")
-        return StoredAs(False, "its name does not end in .gz")
+            return StoredAs.as_given(self._compression, size)
+        return StoredAs.by_name(self._path.name, (), what="name")
 
     def _digest(self, descriptor: int, size: int) -> str:
         digest = hashlib.blake2b(digest_size=8)

@@ -356,12 +356,12 @@ def check_same_job(
     of the source's columns, for messages.
 
     Raises SourceChangedError, ConfigChangedError, TopicChangedError, and ItemUnusableError if the
-    checkpoint lies beyond the source's end (not known for a gzip object)."""
+    checkpoint lies beyond the source's end (not known for a compressed object)."""
     job_id = now.configuration["JOB_ID"]
     _check_source(job_id, stored.source, now.source)
     _check_configuration(job_id, stored.configuration, now.configuration, names)
     _check_topics(job_id, stored, now)
-    is_plain = not now.source.is_gzip and now.source.files is None
+    is_plain = not now.source.is_compressed and now.source.files is None
     if is_plain and stored.position.byte_offset > now.source.size:
         raise ItemUnusableError(
             f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "

@@ -230,7 +230,7 @@ class Job:
                     Step.SOURCE_OPENED,
                     **start.position.facts,
                     size=begun.definition.source.size,
-                    compressed=int(begun.definition.source.is_gzip),
+                    compressed=int(begun.definition.source.is_compressed),
                     in_topic=found.row_count,
                     **_files(start.position, begun.definition.source),
                 )

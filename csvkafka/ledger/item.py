@@ -129,7 +129,7 @@ def definition_attributes(definition: JobDefinition) -> Item:
         "key": source.key,
         "etag": source.etag,
         "size": source.size,
-        "compression": "gzip" if source.is_gzip else "none",
+        "compression": source.compression,
     }
     if source.scheme != "s3":
         stored_source["scheme"] = source.scheme
@@ -235,7 +235,7 @@ def decode(item: Item) -> StoredJob:
         stored = _decode(item)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _unusable(f"cannot be read: {_told(error)}") from error
-    # A gzip object's byte_offset counts decompressed bytes, so it has no bound here.
+    # A compressed object's byte_offset counts decompressed bytes, so it has no bound here.
     if min(stored.position.byte_offset, stored.position.row_count, stored.total_sent) < 0:
         raise _unusable("holds a negative position")
     return stored
@@ -269,7 +269,7 @@ def _decode(item: Item) -> StoredJob:
             etag=str(source["etag"]),
             size=_integer(source, "size"),
             version_id=None if version_id is None else str(version_id),
-            is_gzip=source.get("compression") == "gzip",
+            compression=str(source.get("compression", "none")),
             scheme=str(source.get("scheme", "s3")),
             files=_integer(source, "files") if "files" in source else None,
         ),

@@ -55,8 +55,7 @@ def number_of(item: Item) -> int:
 
 
 def _source_text(source: SourceIdentity) -> str:
-    kind = "gzip" if source.is_gzip else "none"
-    return f"{source.uri}, ETag {source.etag}, {source.size} bytes, {kind}"
+    return f"{source.uri}, ETag {source.etag}, {source.size} bytes, {source.compression}"
 
 
 def _number(item: Item, name: str) -> int:

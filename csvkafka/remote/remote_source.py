@@ -21,7 +21,7 @@ from csvkafka.model import SourceIdentity
 from csvkafka.remote.faults import PassingFault, changed
 from csvkafka.remote.place import RemotePlace
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
-from csvkafka.rows.gzip_content import check_reached, gzip_content
+from csvkafka.rows.packed_content import check_reached, packed_content
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
 from csvkafka.rows.window import begun
@@ -105,7 +105,7 @@ class RemoteSource:
             key=self._place.key,
             etag=facts.pin,
             size=facts.size,
-            is_gzip=self._stored_as.is_gzip,
+            compression=self._stored_as.compression,
             scheme=self._place.scheme,
         )
         before = self._pinned or identity
@@ -126,8 +126,8 @@ class RemoteSource:
         is. Raises as `identify`, and SourceCorruptError."""
         identity = self.identify()
         stored = partial(self._stored, identity)
-        if identity.is_gzip:
-            yield from gzip_content(identity, byte_offset, stored, self._stored_as, self._points)
+        if identity.is_compressed:
+            yield from packed_content(identity, byte_offset, stored, self._stored_as, self._points)
             return
         yield from stored(byte_offset)
         check_reached(identity, byte_offset, identity.size)
@@ -147,7 +147,7 @@ class RemoteSource:
     def _find_out(self, facts: Facts) -> StoredAs:
         given = self._compression
         if given != "auto" or facts.size == 0:
-            return StoredAs.as_given(facts.size > 0 and given == "gzip", given)
+            return StoredAs.as_given(given, facts.size)
         return StoredAs.by_name(self._place.key, content_encodings(facts.content_encoding))
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:

@@ -5,5 +5,6 @@ Imported by: aws, cli, config, encode, files, job, pipeline, remote, testing/sim
 Read: dialects, utf16, csv_rows (what a row is), window, blocks, cutters (where rows end), pieces
 (the blocks of a set), columns, preview (what the first bytes show), samples (rows of many places),
 doubts (what of it is not meant), text_encodings, source_kind (what bytes are), stored_as,
-gzip_stream, gzip_content (from any byte on), deflate_blocks (where such a stream can be entered).
+packed_stream, gzip_stream, zstd_stream, bzip2_stream, packed_content (from any byte on),
+deflate_blocks (where such a stream can be entered).
 """

@@ -17,7 +17,6 @@ from typing import Any
 
 from isal import isal_zlib
 
-from csvkafka.errors import ANOTHER_JOB, SourceCorruptError
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import RestartPoint
 from csvkafka.rows.deflate_blocks import (
@@ -27,6 +26,7 @@ from csvkafka.rows.deflate_blocks import (
     likely_block,
     primed,
 )
+from csvkafka.rows.packed_stream import IN_BYTES, OUT_BYTES, PackedStream
 
 MAGIC = b"\x1f\x8b"
 _DEFLATE = 8
@@ -34,13 +34,6 @@ _HEADER_BYTES = 10
 _TRAILER = struct.Struct("<II")
 _HEADER_CHECKSUM, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 _RAW = -15  # zlib's way to say: deflate without a frame
-
-OUT_BYTES = 262_144
-"""The most bytes of content that one step gives out."""
-
-_IN_BYTES = 16_384
-"""So finely a place in damaged deflate data is told; smaller pieces are slower to read."""
-
 
 _LEAST_SEARCHED_BYTES = 2 * STUDY_BYTES
 
@@ -69,13 +62,10 @@ class _Member:
         self.tail = (content if is_window else self.tail + content)[-WINDOW_BYTES:]
 
 
-class GzipStream:
-    """The content of the gzip file whose bytes are `chunks`, with all its members. With `start` it
-    is the content from there on; then `chunks` are the file's bytes from the one on in which
-    `start` is.
+class GzipStream(PackedStream):
+    """See `PackedStream`: all members of the file."""
 
-    `stored_bytes` and `content_bytes` say how far it has come. `points` is told of the restart
-    points that are found."""
+    FORMAT = "gzip"
 
     def __init__(
         self,
@@ -85,19 +75,11 @@ class GzipStream:
         start: RestartPoint | None = None,
         points: RestartPoints | None = None,
     ) -> None:
-        self._chunks = iter(chunks)
-        self._source_uri = source_uri
-        self._ahead = bytearray()
-        self._start = start
-        self._points = points
-        self.stored_bytes = 0 if start is None else start.stored_bits // 8
-        self.content_bytes = 0 if start is None else start.content_bytes
-        self._point_due_at = self._search_due_at = self._one_spacing_after(self.content_bytes)
+        super().__init__(chunks, source_uri, start=start, points=points)
+        self._search_due_at = self._point_due_at
 
     def read(self) -> Iterator[bytes]:
-        """The content, in chunks of at most `OUT_BYTES`; none is empty.
-
-        Raises SourceCorruptError where the file is cut off or damaged, after all before it."""
+        """See `PackedStream.read`."""
         first = True
         if self._start is not None and self._start.member_bytes:
             yield from self._rest_of_member(self._start)
@@ -106,8 +88,7 @@ class GzipStream:
             if not first and not self._next_member():
                 return
             first = False
-            if self._point_is_due:
-                self._found(RestartPoint(8 * self.stored_bytes, self.content_bytes))
+            self._part_begins()
             self._skip_header()
             yield from self._member(_Member())
 
@@ -129,12 +110,11 @@ class GzipStream:
 
     def _member(self, member: _Member) -> Iterator[bytes]:
         while not member.deflate.eof:
-            if not self._fill(1):
-                raise self._damaged("it is cut off, in the middle of its data")
+            self._need(1, "the middle of its data")
             if self._search_is_due and member.size and len(self._ahead) >= _LEAST_SEARCHED_BYTES:
                 yield from self._find_point(member)
             else:
-                yield from self._decode(member, self._ahead[:_IN_BYTES])
+                yield from self._decode(member, self._ahead[:IN_BYTES])
         self._check_trailer(member.checksum, member.size)
 
     def _decode(self, member: _Member, stored: bytes | bytearray) -> Iterator[bytes]:
@@ -165,8 +145,8 @@ class GzipStream:
             return
         place = 8 * self.stored_bytes + bit
         behind = -(-bit // 8)
-        for begin in range(0, behind, _IN_BYTES):
-            yield from self._decode(member, stored[begin : min(begin + _IN_BYTES, behind)])
+        for begin in range(0, behind, IN_BYTES):
+            yield from self._decode(member, stored[begin : min(begin + IN_BYTES, behind)])
         if member.deflate.eof or not member.gave_all:
             return
         content_bytes, checksum, size, tail = (
@@ -194,24 +174,11 @@ class GzipStream:
         )
 
     @property
-    def _point_is_due(self) -> bool:
-        return self._points is not None and self.content_bytes >= self._point_due_at
-
-    @property
     def _search_is_due(self) -> bool:
         return self._point_is_due and self.content_bytes >= self._search_due_at
 
-    def _one_spacing_after(self, content_bytes: int) -> int:
-        return content_bytes + (0 if self._points is None else self._points.spacing_bytes)
-
-    def _found(self, point: RestartPoint) -> None:
-        self._point_due_at = self._one_spacing_after(point.content_bytes)
-        if self._points is not None:
-            self._points.found(point)
-
     def _check_trailer(self, checksum: int, size: int) -> None:
-        if not self._fill(_TRAILER.size):
-            raise self._damaged("it is cut off, in the checksum after its data")
+        self._need(_TRAILER.size, "the checksum after its data")
         stored_checksum, stored_size = _TRAILER.unpack(self._ahead[: _TRAILER.size])
         if (stored_checksum, stored_size) != (checksum, size & 0xFFFFFFFF):
             raise self._damaged(
@@ -229,37 +196,14 @@ class GzipStream:
         flags = self._ahead[3]
         size = _HEADER_BYTES
         if flags & _EXTRA:
-            self._need(size + 2)
+            self._need(size + 2, "its header")
             size += 2 + int.from_bytes(self._ahead[size : size + 2], "little")
         for flag in (_NAME, _COMMENT):
             if flags & flag:
                 while (end := self._ahead.find(b"\0", size)) < 0:
-                    self._need(len(self._ahead) + 1)
+                    self._need(len(self._ahead) + 1, "its header")
                 size = end + 1
         if flags & _HEADER_CHECKSUM:
             size += 2
-        self._need(size)
+        self._need(size, "its header")
         self._take(size)
-
-    def _need(self, size: int) -> None:
-        if not self._fill(size):
-            raise self._damaged("it is cut off, in its header")
-
-    def _fill(self, size: int) -> bool:
-        while len(self._ahead) < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return False
-            self._ahead += chunk
-        return True
-
-    def _take(self, size: int) -> None:
-        del self._ahead[:size]
-        self.stored_bytes += size
-
-    def _damaged(self, what: str) -> SourceCorruptError:
-        return SourceCorruptError(
-            f"{self._source_uri} is not a sound gzip file, after byte {self.stored_bytes} as "
-            f"stored, byte {self.content_bytes} of its content: {what}; store it again, "
-            f"{ANOTHER_JOB}"
-        )

@@ -67,8 +67,6 @@ _NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r"))
 
 
 _UNPACK = {
-    Kind.ZSTD: "zstd -dc",
-    Kind.BZIP2: "bzip2 -dc",
     Kind.XZ: "xz -dc",
     Kind.LZ4: "lz4 -dc",
     Kind.SNAPPY: "snzip -dc",

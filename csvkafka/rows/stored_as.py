@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from csvkafka.errors import ANOTHER_JOB, SourceCorruptError
 from csvkafka.rows.source_kind import Kind, has_control_characters, kind_of, remedy
 
-_GZIP = ("gzip", "x-gzip")
+_BY_ENCODING = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "bzip2": "bzip2"}
+_BY_END = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2"}
+_KINDS = {"gzip": Kind.GZIP, "zstd": Kind.ZSTD, "bzip2": Kind.BZIP2}
+_UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dc", "bzip2": "bzip2 -dc"}
 _NO_COMPRESSION = ("", "identity", "aws-chunked")
 """What S3 may say of bytes that are stored as they are; aws-chunked was only the upload's way."""
 
@@ -22,32 +25,42 @@ def content_encodings(header: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StoredAs:
-    """What an object is taken for. `reason` says why, for a message; `unread` is a compression that
-    its Content-Encoding names and that we do not read."""
+    """What an object is taken for: `compression` is as in `SourceIdentity`. `reason` says why, for
+    a message; `unread` is a compression that its Content-Encoding names and that we do not read."""
 
-    is_gzip: bool
+    compression: str
     reason: str
     unread: str = ""
 
     @classmethod
     def unknown(cls) -> StoredAs:
-        return cls(False, "nothing is known of it")
+        return cls("none", "nothing is known of it")
 
     @classmethod
-    def as_given(cls, is_gzip: bool, compression: str) -> StoredAs:
-        """As the user says."""
-        return cls(is_gzip, f"SOURCE_COMPRESSION is {compression}")
+    def as_given(cls, compression: str, size: int) -> StoredAs:
+        """As the user says; an empty object is taken as it is."""
+        taken = compression if size and compression in _KINDS else "none"
+        return cls(taken, f"SOURCE_COMPRESSION is {compression}")
 
     @classmethod
-    def by_name(cls, key: str, encodings: tuple[str, ...]) -> StoredAs:
-        """As the object's key and its Content-Encoding say."""
-        unread = next((name for name in encodings if name not in _GZIP), "")
+    def by_name(cls, name: str, encodings: tuple[str, ...], what: str = "key") -> StoredAs:
+        """As the end of its name says, which messages call `what`, and its Content-Encoding."""
+        unread = next((each for each in encodings if each not in _BY_ENCODING), "")
         if encodings and not unread:
-            return cls(True, f"its Content-Encoding is {encodings[0]}")
-        if key.lower().endswith(".gz"):
-            return cls(True, "its key ends in .gz", unread)
-        says = f"its Content-Encoding is {unread}" if unread else "it has no Content-Encoding"
-        return cls(False, f"its key does not end in .gz and {says}", unread)
+            # The last one was applied last.
+            return cls(_BY_ENCODING[encodings[-1]], f"its Content-Encoding is {encodings[-1]}")
+        end = next((end for end in _BY_END if name.lower().endswith(end)), "")
+        if end:
+            return cls(_BY_END[end], f"its {what} ends in {end}", unread)
+        reason = f"its {what} does not end in {', '.join(_BY_END)}"
+        if what == "key":
+            says = f"its Content-Encoding is {unread}" if unread else "it has no Content-Encoding"
+            reason = f"{reason} and {says}"
+        return cls("none", reason, unread)
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.compression != "none"
 
     def check(self, first: bytes, source_uri: str) -> None:
         """Raises SourceCorruptError unless the first bytes, if any could be read, are what they are
@@ -55,19 +68,20 @@ class StoredAs:
         kind = kind_of(first)
         if kind is Kind.EMPTY:
             return
-        if self.is_gzip and kind is not Kind.GZIP:
+        if self.is_compressed and kind is not _KINDS[self.compression]:
             is_text = kind in (Kind.TEXT, Kind.UTF_16)
-            advice = _SET.format("none") if is_text else remedy(kind)
+            is_read = is_text or kind in _KINDS.values()
+            advice = _SET.format("none" if is_text else kind) if is_read else remedy(kind)
             raise SourceCorruptError(
-                f"{source_uri} is no gzip file, though {self.reason}: by its first bytes it is "
-                f"{kind}; {advice}"
+                f"{source_uri} is no {self.compression} file, though {self.reason}: by its first "
+                f"bytes it is {kind}; {advice}"
             )
-        if self.is_gzip:
+        if self.is_compressed:
             return
-        if kind is Kind.GZIP:
+        if kind in _KINDS.values():
             raise SourceCorruptError(
-                f"{source_uri} is a gzip file by its first bytes, but {self.reason}; "
-                + _SET.format("gzip")
+                f"{source_uri} is a {kind} file by its first bytes, but {self.reason}; "
+                + _SET.format(kind)
             )
         _refuse_unless_text(kind, f"{source_uri} is {kind} by its first bytes")
         if self.unread and has_control_characters(first):
@@ -77,14 +91,14 @@ class StoredAs:
             )
 
     def check_content(self, first: bytes, source_uri: str) -> None:
-        """Raises SourceCorruptError unless what was in the gzip file begins as text."""
+        """Raises SourceCorruptError unless what was in the compressed file begins as text."""
         kind = kind_of(first)
-        if kind is Kind.GZIP:
+        if kind in _KINDS.values():
             raise SourceCorruptError(
-                f"{source_uri} is gzip in gzip: it was compressed twice; unpack it once "
-                f"(`gzip -dc`), store it so, {ANOTHER_JOB}"
+                f"{source_uri} is {kind} in {self.compression}: it was compressed twice; unpack it "
+                f"once (`{_UNPACK[self.compression]}`), store it so, {ANOTHER_JOB}"
             )
-        _refuse_unless_text(kind, f"{source_uri} is {kind} inside of gzip")
+        _refuse_unless_text(kind, f"{source_uri} is {kind} inside of {self.compression}")
 
 
 def _refuse_unless_text(kind: Kind, what: str) -> None:

@@ -112,7 +112,7 @@ def test_it_is_read_from_any_byte(place: SourcePlace) -> None:
 def test_its_identity_stays_while_it_does(place: SourcePlace) -> None:
     place.put("data.csv", b"id\n1\n")
     identity = identity_of(place, "data.csv")
-    assert (identity.size, identity.is_gzip, bool(identity.etag)) == (5, False, True)
+    assert (identity.size, identity.is_compressed, bool(identity.etag)) == (5, False, True)
     assert identity_of(place, "data.csv") == identity
     assert place.config("data.csv").source_uri == identity.uri
     assert read(place, "data.csv", 3, pinned=identity) == b"1\n"
@@ -187,7 +187,7 @@ def test_gzip_is_read_unpacked_from_any_byte(place: SourcePlace) -> None:
     text = BODY[:2_000_000]
     stored = gzip.compress(text[:900_000], 1) + gzip.compress(text[900_000:], 1)
     place.put("data.csv.gz", stored)
-    assert identity_of(place, "data.csv.gz").is_gzip
+    assert identity_of(place, "data.csv.gz").is_compressed
     for byte_offset in (0, 1_500_000):
         assert read(place, "data.csv.gz", byte_offset) == text[byte_offset:]
     place.put("packed", stored)
@@ -201,5 +201,5 @@ def test_its_content_encoding_says_so_and_it_is_read_as_it_is_stored(place: Sour
         return
     place.put("data", gzip.compress(b"id\n1\n"), content_encoding="gzip")
     identity = identity_of(place, "data")
-    assert (identity.is_gzip, identity.size) == (True, len(gzip.compress(b"id\n1\n")))
+    assert (identity.is_compressed, identity.size) == (True, len(gzip.compress(b"id\n1\n")))
     assert read(place, "data") == b"id\n1\n"

@@ -22,6 +22,7 @@ from csvkafka.stores import open_store
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.inputs.packed import packed
 from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
 
 ROWS = b"".join(
@@ -75,7 +76,8 @@ def new(recovery_case: NewCase) -> Iterator[Callable[..., GzipCase]]:
     with FakeS3() as s3:
 
         def make(stored: bytes = PACKED, **options: Any) -> GzipCase:
-            settings = {**SETTINGS, "AWS_ENDPOINT_URL_S3": s3.endpoint_url}
+            more = options.pop("settings", {})
+            settings = {**SETTINGS, "AWS_ENDPOINT_URL_S3": s3.endpoint_url, **more}
             made = recovery_case(
                 ROWS,
                 stored=stored,
@@ -154,6 +156,45 @@ def test_f113_members_are_restart_points_too(new: Callable[..., GzipCase]) -> No
     load.case.run()
     assert load.begins()[-1] in set(accumulate(map(len, packed)))
     load.case.assert_once()
+
+
+@pytest.mark.parametrize(("compression", "end"), [("zstd", ".zst"), ("bzip2", ".bz2")])
+def test_f113_zstd_frames_and_bzip2_streams_are_restart_points(
+    new: Callable[..., GzipCase], compression: str, end: str
+) -> None:
+    size = 300_000
+    parts = [packed(end, ROWS[place : place + size]) for place in range(0, len(ROWS), size)]
+    load = new(b"".join(parts), settings={"SOURCE_COMPRESSION": compression})
+    load.kill_with_a_point(load.case.row_count // 2)
+    assert load.begins()[-1] == 0
+    load.case.run()
+    assert load.begins()[-1] in set(accumulate(map(len, parts)))
+    load.case.assert_once()
+
+
+@pytest.mark.parametrize(("compression", "end"), [("zstd", ".zst"), ("bzip2", ".bz2")])
+def test_f113_one_zstd_frame_or_bzip2_stream_is_read_again_from_its_start(
+    new: Callable[..., GzipCase], compression: str, end: str
+) -> None:
+    load = new(packed(end, ROWS), settings={"SOURCE_COMPRESSION": compression})
+    load.case.kill_at(Step.CHECKPOINT_STORED, from_rows=load.case.row_count // 2)
+    load.case.assert_midway()
+    assert load.case.stored_point() is None
+    load.begins()
+    load.case.run()
+    assert load.begins()[-1] == 0
+    load.case.assert_once()
+
+
+@pytest.mark.parametrize(("compression", "end"), [("zstd", ".zst"), ("bzip2", ".bz2")])
+def test_f115_a_cut_zstd_or_bzip2_file_stops_at_its_place(
+    new: Callable[..., GzipCase], compression: str, end: str
+) -> None:
+    stored = packed(end, ROWS, 300_000)
+    load = new(stored[: len(stored) * 3 // 4], settings={"SOURCE_COMPRESSION": compression})
+    worker = load.case.run(exit_code=1)
+    assert f"is not a sound {compression} file" in worker.output()
+    load.case.assert_stopped(worker, "SourceCorrupt")
 
 
 def fixed(text: bytes) -> bytes:

@@ -31,11 +31,14 @@ SHAPE = {
 }
 
 
-def files(*row_counts: int, ending: str = ".csv.gz") -> dict[str, bytes]:
-    """Files of so many rows each, one of them with its columns in another order."""
+ENDS = (".csv", ".csv.gz", ".csv.gz", ".csv", ".csv.zst", ".csv.bz2")
+
+
+def files(*row_counts: int) -> dict[str, bytes]:
+    """Files of so many rows each, stored in each way that is read."""
     made = {}
     for number, count in enumerate(row_counts):
-        name = f"part-{number:04}{ending if number % 3 else '.csv'}"
+        name = f"part-{number:04}{ENDS[number % len(ENDS)]}"
         made[name] = b"".join(write_csv(CsvSpec(row_count=count, seed=number, **SHAPE)))
     return made
 

@@ -49,9 +49,9 @@ def check_source(examination: Examination) -> Iterator[Finding]:
     with closing(source.read(0)) as chunks:
         look = preview(chunks, config.spec.dialect, identity.uri)
     examination.source, examination.look = identity, look
-    stored = "gzip" if identity.is_gzip else "not compressed"
+    stored = identity.compression if identity.is_compressed else "not compressed"
     yield Finding(Mark.OK, "source", stored, f"{source.stored_as.reason}; its first bytes agree")
-    if identity.is_gzip:
+    if identity.is_compressed:
         yield _restart_finding(source.read(0), points)
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
     if look.failure is not None:
@@ -93,14 +93,12 @@ def _restart_finding(
                 return Finding(Mark.OK, "source", text, "read to its end")
     except SourceCorruptError as error:
         return Finding(Mark.ERROR, "source", str(error), "its rows before that are sent")
-    looked = f"a look for blocks and members in the first {bytes_text(read_bytes)} of its content"
+    looked = f"a look for such places in the first {bytes_text(read_bytes)} of its content"
     if points.is_found:
-        text = (
-            f"{what}a resume goes on from a restart point: the gzip data can be entered on the way"
-        )
+        text = f"{what}a resume goes on from a restart point: its data can be entered on the way"
         return Finding(Mark.OK, "source", text, looked)
     text = (
-        f"{what}this gzip data has no way in but its start, as far as it was looked at: a resume "
+        f"{what}its data has no way in but its start, as far as it was looked at: a resume "
         "reads all before it again (it sends nothing twice)"
     )
     return Finding(Mark.WARNING, "source", text, looked)
@@ -135,13 +133,13 @@ def _check_set(examination: Examination) -> Iterator[Finding]:
     )
     if config.spec.order is FileOrder.OBJECT:
         yield _order_within_files(config.spec)
-    packed = (piece for piece in file_set.frozen.pieces() if objects.is_gzip(piece))
+    packed = (piece for piece in file_set.frozen.pieces() if objects.is_compressed(piece))
     # The largest: a small one tells nothing of the others.
     piece = max(packed, key=lambda each: each.size, default=None)
     if piece is not None:
         points = _FirstPoint()
         content = objects.open_piece(piece, 0, points)
-        yield _restart_finding(content, points, f"{piece.key}, the largest gzip file: ")
+        yield _restart_finding(content, points, f"{piece.key}, the largest compressed file: ")
     yield from _text_findings(look, config.spec.dialect, config.spec.given)
 
 

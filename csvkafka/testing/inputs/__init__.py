@@ -2,5 +2,5 @@
 
 Imports: the ground, aws.
 Imported by: cli, testing/checker, testing/judging.
-Read: csv_files, strategies, byte_stream.
+Read: csv_files, packed (compressed as a name says), strategies, byte_stream.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from csvkafka.local.base import Stack
 from csvkafka.testing.checker.documented import read_rows
 from csvkafka.testing.checker.set_files import OpenFile
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
+from csvkafka.testing.inputs.packed import packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ class CaseSource:
 
     def put_file(self, stack: Stack, key: str, data: bytes) -> None:
         """Stores a file of a set, compressed if its key says so."""
-        stored = gzip.compress(data, mtime=0) if key.endswith(".gz") else data
-        stack.put_object(self.bucket, key, stored)
+        stack.put_object(self.bucket, key, packed(key, data))
 
     def opened(self) -> dict[str, OpenFile] | None:
         """The files by their URIs, for the checker; None if it is one object."""

@@ -62,8 +62,8 @@ CHECKPOINT_INTERVAL = 200
 
 class RecoveryCase:
     """A job that has not begun. Its source is given by a spec or as bytes. If it is a mapping of
-    names to bytes, it is a set of files, loaded by S3_PREFIX (a file whose name ends in .gz is
-    stored compressed).
+    names to bytes, it is a set of files, loaded by S3_PREFIX (a file whose name ends in .gz, .zst
+    or .bz2 is stored compressed).
 
     A topic is created with `partitions` and `topic_config`, unless `topic` names one that is there.
     `settings` are environment variables of its workers, over those of the stack. `block_bytes` and

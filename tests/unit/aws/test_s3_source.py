@@ -43,6 +43,7 @@ from csvkafka.testing.faults.faulty_s3 import (
 )
 from tests.refusals import refusal
 from tests.unit.aws.aws_environment import set_aws_environment
+from tests.unit.rows.packed_files import zstd
 from tests.unit.rows.points import Points
 from tests.unit.stepped_clock import SteppedClock
 
@@ -476,8 +477,11 @@ def test_all_of_a_gzip_object_before_a_cut_is_read(
         ("data.csv", {"Content-Encoding": "gzip"}, TEXT, "though its Content-Encoding is gzip"),
         ("data.csv.gz", {}, packed(GZIPPED), "gzip in gzip"),
         ("data.csv", {"Content-Encoding": "gzip, gzip"}, packed(GZIPPED), "gzip in gzip"),
-        ("data.csv.gz", {}, b"\x28\xb5\x2f\xfd\x04\0", "it is zstd; store it unpacked"),
-        ("data.csv", {}, bz2.compress(TEXT), "is bzip2 by its first bytes.*bzip2 -dc"),
+        ("data.csv.gz", {}, b"\x28\xb5\x2f\xfd\x04\0", "it is zstd; set SOURCE_COMPRESSION=zstd"),
+        ("data.csv", {}, bz2.compress(TEXT), "bzip2 file by its.*set SOURCE_COMPRESSION=bzip2"),
+        ("data.csv.zst", {}, TEXT, "no zstd file, though its key ends in .zst.*COMPRESSION=none"),
+        ("data.csv.zst", {}, bz2.compress(TEXT), "by its first bytes it is bzip2; set"),
+        ("data.csv", {"Content-Encoding": "gzip, zstd"}, zstd(packed(TEXT)), "gzip in zstd"),
         ("data.csv", {}, lzma.compress(TEXT), "is xz by its first bytes"),
         ("data.csv", {}, zipped(TEXT), "is zip by its first bytes.*Excel"),
         ("data.csv.gz", {}, packed(tarred(TEXT)), "is tar inside of gzip"),
@@ -493,6 +497,31 @@ def test_what_the_bytes_are_is_named_before_any_is_given(
     s3.put("bucket", key, body, headers=headers)
     with pytest.raises(SourceCorruptError, match=words):
         next(source(key).read(0))
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "body", "compression"),
+    [
+        ("data.csv.ZST", {}, zstd(TEXT), "zstd"),
+        ("data.csv.zstd", {}, zstd(TEXT), "zstd"),
+        ("data.csv.bz2", {}, bz2.compress(TEXT), "bzip2"),
+        ("data.csv", {"Content-Encoding": "zstd"}, zstd(TEXT), "zstd"),
+        ("data.csv.zst", {"Content-Encoding": "identity"}, zstd(TEXT), "zstd"),
+    ],
+)
+def test_zstd_and_bzip2_are_read_as_gzip_is(
+    s3: FakeS3,
+    source: SourceMaker,
+    key: str,
+    headers: dict[str, str],
+    body: bytes,
+    compression: str,
+) -> None:
+    s3.put("bucket", key, body, headers=headers)
+    reader = source(key)
+    assert reader.identify().compression == compression
+    assert b"".join(reader.read(0)) == TEXT
+    assert b"".join(reader.read(1_234)) == TEXT[1_234:]
 
 
 @pytest.mark.parametrize("encoding", ["br", "aws-chunked", "identity", "deflate"])

@@ -53,7 +53,7 @@ def keeping_time(path: Path, change: Callable[[], object]) -> None:
 def test_a_file_has_its_path_for_a_name(path: Path) -> None:
     identity = source(path).identify()
     assert identity.uri == f"file://{path}"
-    assert (identity.size, identity.is_gzip, identity.version_id) == (len(BODY), False, None)
+    assert (identity.size, identity.is_compressed, identity.version_id) == (len(BODY), False, None)
     assert source(path).identify() == identity
 
 
@@ -66,7 +66,7 @@ def test_it_is_read_from_any_byte(path: Path, byte_offset: int) -> None:
 def test_a_gzip_file_is_read_unpacked(tmp_path: Path, byte_offset: int) -> None:
     path = tmp_path / "data.CSV.GZ"
     path.write_bytes(gzip.compress(BODY[:90_000]) + gzip.compress(BODY[90_000:]))
-    assert source(path).identify().is_gzip
+    assert source(path).identify().is_compressed
     assert read(path, byte_offset) == BODY[byte_offset:]
 
 

@@ -136,7 +136,7 @@ def test_the_source_is_compared_before_settings_and_settings_before_the_topic() 
 def test_a_position_beyond_the_source_is_refused_unless_it_is_gzip() -> None:
     item = replace(stored(), position=Position(1001, 7))
     assert "byte 1001" in refused(ItemUnusableError, item, definition())
-    gzipped = definition(source=replace(SOURCE, is_gzip=True))
+    gzipped = definition(source=replace(SOURCE, compression="gzip"))
     assert check_same_job(item, gzipped, FACTS) == []
 
 
@@ -222,9 +222,9 @@ def test_a_spec_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_the_item_remembers_that_its_object_is_gzip() -> None:
-    gzipped = definition(source=replace(SOURCE, is_gzip=True))
-    assert stored(gzipped).source.is_gzip
-    assert not stored().source.is_gzip
+    gzipped = definition(source=replace(SOURCE, compression="gzip"))
+    assert stored(gzipped).source.is_compressed
+    assert not stored().source.is_compressed
 
 
 @pytest.mark.parametrize("compiled", [None, object()])

@@ -19,7 +19,7 @@ from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
 from csvkafka.testing.simulator.points import Script
 from csvkafka.testing.simulator.virtual_clock import VirtualClock, VirtualTime
 
-SOURCE = SourceIdentity("bucket", "rows.csv.gz", '"etag"', 1_000_000, is_gzip=True)
+SOURCE = SourceIdentity("bucket", "rows.csv.gz", '"etag"', 1_000_000, compression="gzip")
 WINDOW = random.Random(1).randbytes(32_768)
 ITEM_ID = point_item_id("job")
 
@@ -127,7 +127,7 @@ def test_a_point_is_written_once_and_no_two_within_a_few_seconds(workers: Worker
         pytest.param({"size": 999_999}, id="size"),
         pytest.param({"key": "other.csv.gz"}, id="key"),
         pytest.param({"bucket": "other"}, id="bucket"),
-        pytest.param({"is_gzip": False}, id="compression"),
+        pytest.param({"compression": "none"}, id="compression"),
     ],
 )
 def test_a_point_of_another_object_is_not_used(

@@ -1,5 +1,5 @@
-"""The content of a gzip file from any byte of it on: by way of a restart point before that byte, or
-from the file's start. What lies between is decompressed and dropped.
+"""The content of a compressed file from any byte of it on: by way of a restart point before
+that byte, or from the file's start. What lies between is decompressed and dropped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import chain
 from csvkafka.errors import SourceChangedError, SourceCorruptError
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import RestartPoint, SourceIdentity
-from csvkafka.rows.gzip_stream import GzipStream
+from csvkafka.rows.packed_stream import PackedStream
 from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs
 from csvkafka.rows.window import begun
@@ -22,7 +22,7 @@ OpenStored = Callable[[int], Iterable[bytes]]
 """A byte of the file as it is stored -> its chunks from there on."""
 
 
-def gzip_content(
+def packed_content(
     identity: SourceIdentity,
     byte_offset: int,
     open_stored: OpenStored,
@@ -49,7 +49,7 @@ def gzip_content(
                 yield from chunks
             check_reached(identity, byte_offset, stream.content_bytes)
             return
-    stream = GzipStream(open_stored(0), identity.uri, points=points)
+    stream = _stream_class(identity)(open_stored(0), identity.uri, points=points)
     first, chunks = begun(_read(stream, points), FIRST_BYTES)
     stored_as.check_content(first, identity.uri)
     yield from _without(chain([first], chunks), byte_offset)
@@ -66,12 +66,27 @@ def check_reached(identity: SourceIdentity, byte_offset: int, end: int) -> None:
         )
 
 
+def _stream_class(identity: SourceIdentity) -> type[PackedStream]:
+    """Imports the one that is needed."""
+    if identity.compression == "zstd":
+        from csvkafka.rows.zstd_stream import ZstdStream
+
+        return ZstdStream
+    if identity.compression == "bzip2":
+        from csvkafka.rows.bzip2_stream import Bzip2Stream
+
+        return Bzip2Stream
+    from csvkafka.rows.gzip_stream import GzipStream
+
+    return GzipStream
+
+
 def _stream_from(
     point: RestartPoint,
     identity: SourceIdentity,
     open_stored: OpenStored,
     points: RestartPoints | None,
-) -> GzipStream:
+) -> PackedStream:
     stored_byte = point.stored_bits // 8
     log.info(
         "Reading %s from byte %d as stored on, a restart point at byte %d of its content",
@@ -79,10 +94,12 @@ def _stream_from(
         stored_byte,
         point.content_bytes,
     )
-    return GzipStream(open_stored(stored_byte), identity.uri, start=point, points=points)
+    return _stream_class(identity)(
+        open_stored(stored_byte), identity.uri, start=point, points=points
+    )
 
 
-def _read(stream: GzipStream, points: RestartPoints | None) -> Iterator[bytes]:
+def _read(stream: PackedStream, points: RestartPoints | None) -> Iterator[bytes]:
     """The stream's chunks; `points` learn how far it has come."""
     for chunk in stream.read():
         if points is not None:
