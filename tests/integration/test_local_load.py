@@ -145,7 +145,10 @@ def test_a_file_that_was_changed_is_refused(desk: Desk) -> None:
     [
         (["-"], "standard input, which cannot be read again"),
         (["none.csv"], "none.csv' does not exist: check --source"),
-        (["ftp://host/data.csv"], "must be s3://BUCKET/KEY, a path, file:///PATH, https://HOST/PATH"),
+        (
+            ["ftp://host/data.csv"],
+            "must be s3://BUCKET/KEY, a path, file:///PATH, https://HOST/PATH",
+        ),
         (["data.csv", "--s3-key", "data.csv"], "exclude each other"),
         (["data.csv", "--source", "other.csv"], "is given twice"),
     ],
