@@ -115,7 +115,7 @@ def test_what_is_referred_to_is_there(overlay: str) -> None:
 def test_each_setting_is_one_of_the_loader(overlay: str) -> None:
     maps = [each["data"] for each in built(overlay) if each["kind"] == "ConfigMap"]
     given = {name for data in maps for name in data if name != "nightly.py"}
-    known = {setting.variable for setting in SETTINGS} | {"AWS_REGION", "EXIT_CODES", "ORDER"}
+    known = {setting.variable for setting in SETTINGS} | {"AWS_REGION", "EXIT_CODES"}
     assert given - known <= ({"DATE_HOURS"} if overlay == "nightly" else set())
 
 
