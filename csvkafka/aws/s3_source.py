@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
 from csvkafka.aws.s3_refusals import ObjectRequest, in_own_words, refusal
+from csvkafka.aws.smart_open_s3 import smart_open_s3
 from csvkafka.clock import Clock, SystemClock
 from csvkafka.errors import (
     CsvKafkaError,
@@ -216,15 +217,13 @@ class S3Source:
             yield from chunks
 
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
-        import smart_open.s3
-
         pinned = _PinnedObject(
             self._connected(),
             identity,
             self._asked,
             Patience(self._clock, self._give_up_seconds),
         )
-        stream: IO[bytes] = smart_open.s3.open(
+        stream: IO[bytes] = smart_open_s3().open(
             self._bucket,
             self._key,
             "rb",

@@ -36,7 +36,6 @@ PRELOADED = (
     "csvkafka.cli.load",
     "boto3.session",
     "boto3.s3.inject",
-    "smart_open.s3",
     "isal.igzip",
 )
 """Imported before the first fork: entry points, and what they import only when they need it. What
@@ -117,10 +116,12 @@ class _Nursery(Servers):
 
 def _preload() -> None:
     from csvkafka.aws.clients import read_service_descriptions
+    from csvkafka.aws.smart_open_s3 import smart_open_s3
 
     for name in PRELOADED:
         importlib.import_module(name)
     read_service_descriptions()
+    smart_open_s3()
     gc.collect()
     gc.freeze()
 
