@@ -97,7 +97,7 @@ def test_status_and_doctor_speak_of_files(place: LoadPlace) -> None:
     assert before.returncode == 0, before.stdout
     assert "5 files" in before.stdout
     assert f"from {ODD_NAMES[0]} to {ODD_NAMES[-1]}" in before.stdout
-    assert "x/z.csv.gz, the largest gzip file: so small" in before.stdout
+    assert "x/z.csv.gz, the largest compressed file: so small" in before.stdout
     load(place)
     shown = run_csvkafka("status", settings=of_set(place)).stdout
     assert "files       5 of 5" in shown
