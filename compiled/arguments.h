@@ -118,7 +118,7 @@ static int set_places(ptrdiff_t **places, ptrdiff_t *count, PyObject *numbers, c
     return 1;
 }
 
-/* (columns, fields, has_number, headers, key_form, key, key_names); a column may be None */
+/* (columns, fields, number_form, headers, key_form, key, key_names); a column may be None */
 static int set_table(Plan *plan, PyObject *declared)
 {
     PyObject *columns, *fields, *headers, *key, *key_names;
@@ -126,8 +126,8 @@ static int set_table(Plan *plan, PyObject *declared)
     if (table == NULL) {
         return PyErr_NoMemory() != NULL;
     }
-    if (!PyArg_ParseTuple(declared, "O!O!pO!iO!O!", &PyTuple_Type, &columns, &PyTuple_Type, &fields,
-                          &table->has_number, &PyTuple_Type, &headers, &table->key_form,
+    if (!PyArg_ParseTuple(declared, "O!O!iO!iO!O!", &PyTuple_Type, &columns, &PyTuple_Type, &fields,
+                          &table->number_form, &PyTuple_Type, &headers, &table->key_form,
                           &PyTuple_Type, &key, &PyTuple_Type, &key_names)) {
         return 0;
     }

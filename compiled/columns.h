@@ -11,7 +11,7 @@
 enum { STRING, MASKED, INTEGER, FLOATING, DECIMAL, BOOLEAN, DATE, TIMESTAMP, UNUSED };
 
 /* Options of a column, for its kind. */
-enum { LEADING_ZEROS = 1, AS_TEXT = 2, IS_LOCAL = 4, NEEDS_OFFSET = 8 };
+enum { LEADING_ZEROS = 1, AS_TEXT = 2, IS_LOCAL = 4, NEEDS_OFFSET = 8, IN_AVRO = 16, IN_32_BITS = 32 };
 
 /* Texts of a column are no longer, and typed fields that are longer are refused. */
 enum { SHORT = 128 };

@@ -47,12 +47,13 @@ static byte *room_for_values(Section *section, const Plan *plan, const Field *fi
 }
 
 static int make_value(Section *section, const Plan *plan, const Field *fields,
-                      const Digits *digits, const byte *limit)
+                      uint64_t number, const byte *limit)
 {
     const Table *const table = plan->table;
+    const Digits digits = digits_of(number);
     int outcome;
     byte *to = room_for_values(section, plan, fields, table->fields, table->field_count,
-                               plan->names.size + sizeof digits->bytes, &outcome);
+                               plan->names.size + sizeof digits.bytes, &outcome);
     if (to == NULL) {
         return outcome;
     }
@@ -65,8 +66,10 @@ static int make_value(Section *section, const Plan *plan, const Field *fields,
         }
     }
     to = put_text(to, &plan->names, table->field_count);
-    if (table->has_number) {
-        to = put_number(to, digits);
+    if (table->number_form == DIGITS) {
+        to = put_number(to, &digits);
+    } else if (table->number_form == VARINT) {
+        to = put_varint(to, number);
     }
     to = put_text(to, &plan->names, table->field_count + 1);
     section->size = (size_t)(to - section->bytes);
@@ -125,8 +128,7 @@ static int make_key(Made *made, const Plan *plan, const Field *fields, const byt
 static int make_record(Made *made, const Plan *plan, const Field *fields, uint64_t number,
                        const byte *limit)
 {
-    const Digits digits = digits_of(number);
-    const int outcome = make_value(&made->value, plan, fields, &digits, limit);
+    const int outcome = make_value(&made->value, plan, fields, number, limit);
     if (outcome != MADE || plan->table->key_form == NULL_KEYS) {
         return outcome;
     }

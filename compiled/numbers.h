@@ -71,20 +71,29 @@ static inline int is_zero(const byte *digits, size_t size)
 
 enum { MOST_DIGITS = 64 }; /* of an integer, leading zeros counted in */
 
+/* Of an integer: 0 if it is none of its type. */
+static inline int read_integer(const Column *column, const Field *field, Number *number,
+                               uint64_t *size)
+{
+    if (field->size > MOST_DIGITS || !read_number(field, number) || number->fraction != NULL
+        || number->whole_size > 19
+        || (number->has_leading_zero && !(column->options & LEADING_ZEROS))) {
+        return 0;
+    }
+    uint64_t value = 0; /* 19 digits fit */
+    for (size_t i = 0; i < number->whole_size; i++) {
+        value = value * 10 + (uint64_t)(number->whole[i] - '0');
+    }
+    const uint64_t above = (uint64_t)1 << (column->first - 1);
+    *size = value;
+    return value <= above - !number->is_negative;
+}
+
 static inline byte *put_integer(byte *to, const Column *column, const Field *field)
 {
     Number number;
-    if (field->size > MOST_DIGITS || !read_number(field, &number) || number.fraction != NULL
-        || number.whole_size > 19
-        || (number.has_leading_zero && !(column->options & LEADING_ZEROS))) {
-        return NULL;
-    }
-    uint64_t value = 0; /* 19 digits fit */
-    for (size_t i = 0; i < number.whole_size; i++) {
-        value = value * 10 + (uint64_t)(number.whole[i] - '0');
-    }
-    const uint64_t above = (uint64_t)1 << (column->first - 1);
-    if (value > above - !number.is_negative) {
+    uint64_t value;
+    if (!read_integer(column, field, &number, &value)) {
         return NULL;
     }
     const int is_text = column->options & AS_TEXT;
@@ -105,20 +114,27 @@ static inline byte *put_integer(byte *to, const Column *column, const Field *fie
     return to;
 }
 
+/* Of a decimal; `*kept` of the digits after its point are written. 0 if it is none of its type. */
+static inline int read_decimal(const Column *column, const Field *field, Number *number,
+                               size_t *kept)
+{
+    const size_t scale = (size_t)column->second;
+    if (!read_number(field, number) || number->whole_size > (size_t)column->first
+        || (number->has_leading_zero && !(column->options & LEADING_ZEROS))) {
+        return 0;
+    }
+    *kept = number->fraction_size < scale ? number->fraction_size : scale;
+    return *kept == number->fraction_size
+           || is_zero(number->fraction + scale, number->fraction_size - scale);
+}
+
 static inline byte *put_decimal(byte *to, const Column *column, const Field *field)
 {
     Number number;
+    size_t kept;
     const size_t scale = (size_t)column->second;
-    if (!read_number(field, &number) || number.whole_size > (size_t)column->first
-        || (number.has_leading_zero && !(column->options & LEADING_ZEROS))) {
+    if (!read_decimal(column, field, &number, &kept)) {
         return NULL;
-    }
-    size_t kept = number.fraction_size;
-    if (kept > scale) {
-        kept = scale;
-        if (!is_zero(number.fraction + scale, number.fraction_size - scale)) {
-            return NULL;
-        }
     }
     const int is_text = column->options & AS_TEXT;
     if (is_text) {
@@ -150,22 +166,30 @@ static inline byte *put_decimal(byte *to, const Column *column, const Field *fie
  * double is their own (DBL_DIG of C). */
 enum { EXACT_DIGITS = 15 };
 
-/* A float or a double, as the shortest text that reads as the same double. */
+/* Of a float or a double, of few enough digits, without the zeros that a fraction ends in. 0 if it
+ * is none of its type, or has more. */
+static inline int read_floating(const Column *column, const Field *field, Number *number)
+{
+    if (!read_number(field, number) || number->whole_size > EXACT_DIGITS
+        || (number->has_leading_zero && !(column->options & LEADING_ZEROS))) {
+        return 0;
+    }
+    while (number->fraction_size && number->fraction[number->fraction_size - 1] == '0') {
+        number->fraction_size--;
+    }
+    size_t zeros = 0; /* that a fraction alone begins with; more than four make an exponent */
+    while (!number->whole_size && zeros < number->fraction_size
+           && number->fraction[zeros] == '0') {
+        zeros++;
+    }
+    return zeros <= 4 && number->whole_size + number->fraction_size - zeros <= EXACT_DIGITS;
+}
+
+/* As the shortest text that reads as the same double. */
 static inline byte *put_floating(byte *to, const Column *column, const Field *field)
 {
     Number number;
-    if (!read_number(field, &number) || number.whole_size > EXACT_DIGITS
-        || (number.has_leading_zero && !(column->options & LEADING_ZEROS))) {
-        return NULL;
-    }
-    while (number.fraction_size && number.fraction[number.fraction_size - 1] == '0') {
-        number.fraction_size--;
-    }
-    size_t zeros = 0; /* that a fraction alone begins with; more than four make an exponent */
-    while (!number.whole_size && zeros < number.fraction_size && number.fraction[zeros] == '0') {
-        zeros++;
-    }
-    if (zeros > 4 || number.whole_size + number.fraction_size - zeros > EXACT_DIGITS) {
+    if (!read_floating(column, field, &number)) {
         return NULL;
     }
     if (number.is_negative) {

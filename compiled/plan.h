@@ -10,6 +10,7 @@
 #include "fields.h"
 #include "rows.h"
 #include "values.h"
+#include "varints.h"
 
 /* Texts that are always the same, one after the other, and where each ends. */
 typedef struct {
@@ -19,10 +20,12 @@ typedef struct {
     ptrdiff_t count;
 } FixedTexts;
 
+enum { NO_NUMBER, DIGITS, VARINT };
+
 enum { NULL_KEYS, TEXT_KEYS, MASKED_KEYS, JSON_KEYS };
 
 /* A declared record. `names`: what stands before each field, before the row's number (if
- * `has_number`), and at the end. `key_names`: before each field of a JSON key, and behind the last
+ * there is a form for it), and at the end. `key_names`: before each field of a JSON key, and behind the last
  * one. `headers`: how many, and all up to the size of the row's number; then what stands behind it;
  * none if `headers.count` is 0. */
 typedef struct {
@@ -32,7 +35,7 @@ typedef struct {
     ptrdiff_t *key;
     ptrdiff_t key_count;
     int key_form;
-    int has_number;
+    int number_form;
     FixedTexts key_names;
     FixedTexts headers;
 } Table;
@@ -72,25 +75,6 @@ static byte *room_for(Section *section, size_t size)
         section->room = room;
     }
     return section->bytes + section->size;
-}
-
-/* Kafka's zigzag varint of a number that is not negative. */
-static inline size_t varint_size(uint64_t number)
-{
-    size_t size = 1;
-    for (number <<= 1; number > 0x7f; number >>= 7) {
-        size++;
-    }
-    return size;
-}
-
-static inline byte *put_varint(byte *to, uint64_t number)
-{
-    for (number <<= 1; number > 0x7f; number >>= 7) {
-        *to++ = (byte)(number | 0x80);
-    }
-    *to++ = (byte)number;
-    return to;
 }
 
 static inline byte *put_text(byte *to, const FixedTexts *texts, ptrdiff_t index)

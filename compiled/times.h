@@ -92,71 +92,82 @@ static inline int read_offset(const byte *at, const byte *end, int *minutes)
     return 1;
 }
 
-/* YYYY-MM-DD(T| )HH:MM[:SS[.f to ffffff]][offset], in UTC unless it IS_LOCAL. */
-static inline byte *put_timestamp(byte *to, const Column *column, const Field *field)
+typedef struct {
+    Day day;
+    int hour, minute, second;
+    int has_fraction;
+    byte fraction[6];
+} Moment;
+
+/* Of YYYY-MM-DD(T| )HH:MM[:SS[.f to ffffff]][offset], in UTC unless it IS_LOCAL; 0 if it is none. */
+static inline int read_moment(const Column *column, const Field *field, Moment *moment)
 {
     const byte *at = field->start, *const end = at + field->size;
-    Day day;
-    if (field->size < 16 || !read_day(at, &day) || (at[10] != 'T' && at[10] != ' ')
+    *moment = (Moment){.fraction = "000000"};
+    if (field->size < 16 || !read_day(at, &moment->day) || (at[10] != 'T' && at[10] != ' ')
         || at[13] != ':') {
-        return NULL;
+        return 0;
     }
-    int hour = digits_at(at + 11, 2), minute = digits_at(at + 14, 2), second = 0;
-    byte fraction[6] = "000000";
-    int has_fraction = 0;
+    moment->hour = digits_at(at + 11, 2);
+    moment->minute = digits_at(at + 14, 2);
     at += 16;
     if (end - at >= 3 && *at == ':') {
-        second = digits_at(at + 1, 2);
+        moment->second = digits_at(at + 1, 2);
         at += 3;
         if (at < end && *at == '.') {
             const byte *const begin = ++at;
             for (; at < end && is_digit(*at) && at - begin < 6; at++) {
-                fraction[at - begin] = *at;
-                has_fraction |= *at != '0';
+                moment->fraction[at - begin] = *at;
+                moment->has_fraction |= *at != '0';
             }
             if (at == begin) {
-                return NULL;
+                return 0;
             }
         }
     }
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
-        return NULL;
+    if (moment->hour < 0 || moment->hour > 23 || moment->minute < 0 || moment->minute > 59
+        || moment->second < 0 || moment->second > 59) {
+        return 0;
     }
-    const int is_local = column->options & IS_LOCAL;
-    if (at < end) {
-        int offset;
-        if (is_local || !read_offset(at, end, &offset)) {
-            return NULL;
-        }
-        int total = hour * 60 + minute - offset;
-        if (total < 0) {
-            step(&day, -1);
-            total += 24 * 60;
-        } else if (total >= 24 * 60) {
-            step(&day, 1);
-            total -= 24 * 60;
-        }
-        if (day.year < 1 || day.year > 9999) {
-            return NULL;
-        }
-        hour = total / 60;
-        minute = total % 60;
-    } else if (column->options & NEEDS_OFFSET) {
+    if (at == end) {
+        return !(column->options & NEEDS_OFFSET);
+    }
+    int offset;
+    if (column->options & IS_LOCAL || !read_offset(at, end, &offset)) {
+        return 0;
+    }
+    int total = moment->hour * 60 + moment->minute - offset;
+    if (total < 0) {
+        step(&moment->day, -1);
+        total += 24 * 60;
+    } else if (total >= 24 * 60) {
+        step(&moment->day, 1);
+        total -= 24 * 60;
+    }
+    moment->hour = total / 60;
+    moment->minute = total % 60;
+    return moment->day.year >= 1 && moment->day.year <= 9999;
+}
+
+static inline byte *put_timestamp(byte *to, const Column *column, const Field *field)
+{
+    Moment moment;
+    if (!read_moment(column, field, &moment)) {
         return NULL;
     }
     memcpy(to, "\"0000-00-00T00:00:00", 20);
-    put_digits(to + 1, day.year, 4);
-    put_digits(to + 6, day.month, 2);
-    put_digits(to + 9, day.day, 2);
-    put_digits(to + 12, hour, 2);
-    put_digits(to + 15, minute, 2);
-    put_digits(to + 18, second, 2);
+    put_digits(to + 1, moment.day.year, 4);
+    put_digits(to + 6, moment.day.month, 2);
+    put_digits(to + 9, moment.day.day, 2);
+    put_digits(to + 12, moment.hour, 2);
+    put_digits(to + 15, moment.minute, 2);
+    put_digits(to + 18, moment.second, 2);
     to += 20;
-    if (has_fraction) {
+    if (moment.has_fraction) {
         *to++ = '.';
-        to = put_bytes(to, fraction, 6);
+        to = put_bytes(to, moment.fraction, 6);
     }
-    if (!is_local) {
+    if (!(column->options & IS_LOCAL)) {
         *to++ = 'Z';
     }
     *to++ = '"';

@@ -1,4 +1,4 @@
-/* A field's value by its declared type, as JSON, as the reference way makes it
+/* A field's value by its declared type, as JSON or in Avro, as the reference way makes it
  * (csvkafka/schema/types.py). What is not plainly of its type is refused: the reference way decides. */
 #ifndef CSVKAFKA_VALUES_H
 #define CSVKAFKA_VALUES_H
@@ -7,45 +7,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "avro.h"
 #include "columns.h"
 #include "fields.h"
+#include "masks.h"
 #include "numbers.h"
 #include "times.h"
-
-/* -- text ---------------------------------------------------------------------------------------- */
-
-static inline int begins_character(byte c)
-{
-    return (c & 0xc0) != 0x80;
-}
-
-/* The text with a * for each character that is hidden, as JSON inside its quotes or as it is. */
-static byte *put_masked(byte *to, const Column *column, const Field *field, int is_json)
-{
-    ptrdiff_t count = 0, place = -1;
-    for (uint32_t i = 0; i < field->size; i++) {
-        count += begins_character(field->start[i]);
-    }
-    ptrdiff_t shown_first = column->first, hidden = count - shown_first - column->second;
-    if (hidden <= 0) { /* nothing would be */
-        shown_first = 0;
-        hidden = count;
-    }
-    for (uint32_t i = 0; i < field->size; i++) {
-        const byte c = field->start[i];
-        place += begins_character(c);
-        if (place < shown_first || place >= shown_first + hidden) {
-            if (is_json) {
-                to = put_escaped(to, c);
-            } else {
-                *to++ = c;
-            }
-        } else if (begins_character(c)) {
-            *to++ = '*';
-        }
-    }
-    return to;
-}
 
 /* -- a value ------------------------------------------------------------------------------------- */
 
@@ -53,7 +20,7 @@ static byte *put_masked(byte *to, const Column *column, const Field *field, int 
 static inline size_t value_room(const Column *column, const Field *field, int quote)
 {
     if (column->kind == STRING || column->kind == MASKED) {
-        return json_size(field, quote) + 4 + SLACK;
+        return json_size(field, quote) + 4 + VARINT_SIZE + 1 + SLACK;
     }
     return field->size > 2 * SHORT ? 0 : 2 * SHORT + 2 * SLACK;
 }
@@ -72,11 +39,22 @@ static inline int put_value(byte **to, const Column *column, const Field *field,
         plain = *field;
     } else if (unquoted(field, quote, &text, &plain)) {
         if (is_one_of(&column->nulls, &plain)) {
-            *to = put_bytes(at, "null", 4);
+            *to = column->options & IN_AVRO ? put_signed(at, 0) : put_bytes(at, "null", 4);
             return IS_NULL;
         }
     } else if (column->kind != STRING) {
         return IS_REFUSED; /* a long STRING is none of the texts, which are SHORT */
+    }
+    if (column->options & IN_AVRO) {
+        if (column->nulls.size) {
+            at = put_signed(at, 1); /* the branch of the union that is not null */
+        }
+        at = put_avro(at, column, field, &plain, quote);
+        if (at == NULL) {
+            return IS_REFUSED;
+        }
+        *to = at;
+        return IS_VALUE;
     }
     switch (column->kind) {
     case STRING:

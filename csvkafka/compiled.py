@@ -26,14 +26,14 @@ them."""
 CompiledTable = tuple[
     tuple[CompiledColumn | None, ...],
     tuple[int, ...],
-    bool,
+    int,
     tuple[bytes, ...],
     int,
     tuple[int, ...],
     tuple[bytes, ...],
 ]
 """The columns of the file (None: neither in the record nor in its key), those in the record in its
-order, whether it has the row's number, what stands before and behind the number in its headers,
+order, the form of the row's number in it, what stands before and behind the number in its headers,
 the form of its key, the key's columns, and what stands before each and behind the last, as
 `compiled/plan.h` has them."""
 

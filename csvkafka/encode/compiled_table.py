@@ -1,12 +1,16 @@
 """A declared table as the compiled encoder takes it, where it knows each of its types.
 
 It refuses a block for each field that is not plainly of its type: the reference way decides then.
-Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`, Avro.
+Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`, keys in
+Avro, and a schema of Avro that is given with other types than the columns make.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from io import BytesIO
+from json import loads
+from typing import Any
 
 import orjson
 
@@ -14,12 +18,21 @@ from csvkafka.compiled import CompiledColumn, CompiledTable
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
 from csvkafka.records.record_batch import varint
 from csvkafka.schema.fitting import columns_of
-from csvkafka.schema.table import Column, KeyFormat, Kind, Metadata, RecordFormat, RecordTable
+from csvkafka.schema.table import (
+    OWN_FIELDS,
+    Column,
+    KeyFormat,
+    Kind,
+    Metadata,
+    RecordFormat,
+    RecordTable,
+)
 from csvkafka.schema.types import ISO, LOCAL
 
 # As compiled/columns.h and compiled/plan.h number them.
 _STRING, _MASKED, _INTEGER, _FLOATING, _DECIMAL, _BOOLEAN, _DATE, _TIMESTAMP = range(8)
-_LEADING_ZEROS, _AS_TEXT, _IS_LOCAL, _NEEDS_OFFSET = 1, 2, 4, 8
+_LEADING_ZEROS, _AS_TEXT, _IS_LOCAL, _NEEDS_OFFSET, _IN_AVRO, _IN_32_BITS = 1, 2, 4, 8, 16, 32
+_NO_NUMBER, _DIGITS, _VARINT = range(3)
 _NULL_KEYS, _TEXT_KEYS, _MASKED_KEYS, _JSON_KEYS = range(4)
 
 _SHORT = 128
@@ -47,7 +60,10 @@ def compiled_table(
     names = plan.header
     if plan.transform is not None or not names or len(set(names)) < len(names):
         return None
-    if RecordFormat.AVRO is table.format or KeyFormat.AVRO is table.key_format:
+    in_avro = table.format is RecordFormat.AVRO
+    if table.key and (
+        table.key_format is KeyFormat.AVRO or (in_avro and table.key_format is KeyFormat.JSON)
+    ):
         return None
     columns = columns_of(table, names)
     of_file: list[CompiledColumn | None] = []
@@ -58,12 +74,16 @@ def compiled_table(
         if is_read and (compiled is None or column.constant is not None):
             return None
         of_file.append(compiled)
-    texts, fields = _texts(plan, table, columns)
+    found = _avro_texts(plan, table, columns) if in_avro else _texts(plan, table, columns)
+    if found is None:
+        return None
+    texts, fields = found
+    has_number = table.metadata is Metadata.VALUE
     key = tuple(names.index(name) for name in table.key)
     return texts, (
         tuple(of_file),
         fields,
-        table.metadata is Metadata.VALUE,
+        (_VARINT if in_avro else _DIGITS) if has_number else _NO_NUMBER,
         _headers(plan) if table.metadata is Metadata.HEADERS else (),
         _key_form(table),
         key,
@@ -72,7 +92,8 @@ def compiled_table(
 
 
 def _column(column: Column, table: RecordTable) -> CompiledColumn | None:
-    nulls = _short(table.nulls if column.nulls is None else column.nulls)
+    in_avro = _IN_AVRO * (table.format is RecordFormat.AVRO)
+    nulls = _short(table.nulls_of(column))
     trues = _short(text for text in column.trues if text not in column.falses)
     falses = _short(column.falses)
     kind, form = column.type.kind, column.type.format
@@ -80,7 +101,7 @@ def _column(column: Column, table: RecordTable) -> CompiledColumn | None:
     if is_strange or nulls is None or trues is None or falses is None:
         return None
     if column.is_masked:
-        return _MASKED, 0, column.shown_first, column.shown_last, nulls, (), ()
+        return _MASKED, in_avro, column.shown_first, column.shown_last, nulls, (), ()
     options = _LEADING_ZEROS * column.leading_zeros + _AS_TEXT * column.as_text
     first = second = 0
     match kind:
@@ -89,11 +110,13 @@ def _column(column: Column, table: RecordTable) -> CompiledColumn | None:
         case Kind.DECIMAL:
             second = column.type.scale
             first = column.type.precision - second
+        case Kind.FLOAT:
+            options |= _IN_32_BITS
         case Kind.TIMESTAMP:
             zone = column.type.zone
             # Which offset another zone had at a time is for the reference way.
             options = {LOCAL: _IS_LOCAL, "UTC": 0}.get(zone, _NEEDS_OFFSET)
-    return _KINDS[kind], options, first, second, nulls, trues, falses
+    return _KINDS[kind], options | in_avro, first, second, nulls, trues, falses
 
 
 def _short(texts: Iterable[str]) -> tuple[bytes, ...] | None:
@@ -126,8 +149,51 @@ def _texts(
     return (*texts, text + comma + orjson.dumps(SOURCE_LINE) + b":", file), tuple(fields)
 
 
+def _avro_texts(
+    plan: EncodePlan, table: RecordTable, columns: Sequence[Column]
+) -> tuple[tuple[bytes, ...], tuple[int, ...]] | None:
+    """As `_texts`, in the schema's order; None where its types are not those of the columns."""
+    from csvkafka.schema.avro import value_schema
+
+    assert plan.schemas is not None
+    assert plan.schemas.value is not None
+    made = {field["name"]: field["type"] for field in _fields(value_schema(table, plan.header, ""))}
+    schema = {field["name"]: field["type"] for field in _fields(loads(plan.schemas.value.text))}
+    own = OWN_FIELDS if table.metadata is Metadata.VALUE else ()
+    if schema != made or tuple(schema)[len(schema) - len(own) :] != own:
+        return None
+    places = {column.field: place for place, column in enumerate(columns) if not column.is_dropped}
+    texts: list[bytes] = []
+    fields: list[int] = []
+    text = _prefix(plan)
+    for name, kind in schema.items():
+        if name in own:
+            continue
+        constant = columns[places[name]].constant
+        if constant is not None:
+            text += _in_avro(kind, constant)
+        else:
+            texts.append(text)
+            fields.append(places[name])
+            text = b""
+    file = _in_avro("string", plan.source_uri) if own else b""
+    return (*texts, text, file), tuple(fields)
+
+
+def _fields(schema: Any) -> Iterable[dict[str, Any]]:
+    return schema["fields"]  # type: ignore[no-any-return]
+
+
+def _in_avro(kind: object, value: object) -> bytes:
+    from fastavro import schemaless_writer
+
+    out = BytesIO()
+    schemaless_writer(out, kind, value)
+    return out.getvalue()
+
+
 def _prefix(plan: EncodePlan) -> bytes:
-    """What stands before the JSON of a record that names a schema."""
+    """What stands before the value of a record that names a schema."""
     if plan.schemas is None or plan.schemas.value is None:
         return b""
     from csvkafka.encode.wire import prefix

@@ -10,6 +10,7 @@ from csvkafka.encode.encoder import encode_compiled, encode_reference
 from csvkafka.model import Block, EncodedBlock, EncodePlan, Position, Routing
 from csvkafka.rows.csv_rows import row_ends
 from csvkafka.schema.declaration import read_table
+from csvkafka.schema.subjects import schemas_of
 from csvkafka.schema.table import RecordTable
 
 SECRET = b"0123456789abcdef"
@@ -52,7 +53,17 @@ COLUMNS = tuple(
 )
 """Each type, with each option that it has."""
 
+AVRO = (
+    'format = "avro"',
+    'format = "avro"\nmetadata = "headers"\nkey = "a"',
+    'format = "avro"\nmetadata = "none"',
+    'format = "avro"\nkey = ["b", "a"]\nkey_format = "json"',
+    'format = "avro"\nkey = "b"\nkey_format = "avro"',
+)
+
 RECORDS = (
+    *AVRO,
+    'format = "json-schema"',
     "",
     'metadata = "headers"',
     'metadata = "none"',
@@ -67,11 +78,17 @@ def table_of(record: str, a: str, b: str, *, has_constant: bool = False) -> Reco
     """The table of a file with the columns a and b; where both are renamed, to other names."""
     b = b.replace('rename = "a', 'rename = "b')
     constant = 'c = { constant = "é\\"" }\n' if has_constant else ""
+    if "avro" in record:  # which names fields by letters
+        a, b = (column.replace('a\\"b\\\\', "a_").replace('b\\"b\\\\', "b_") for column in (a, b))
     text = f"[record]\n{record}\n[columns]\na = {a}\nb = {b}\n{constant}"
     return read_table(text, "columns.toml", SECRET)
 
 
 def plan_of(table: RecordTable, lane_count: int = 1) -> EncodePlan:
+    schemas = None
+    if table.needs_registry:
+        made = schemas_of(table, ("a", "b"), "rows")
+        schemas = made.mapped(lambda schema: schema.with_id(7))
     routing = Routing.KEY_MURMUR2 if table.key and lane_count > 1 else Routing.ONE_PARTITION
     return EncodePlan(
         ("a", "b"),
@@ -80,6 +97,7 @@ def plan_of(table: RecordTable, lane_count: int = 1) -> EncodePlan:
         routing=routing,
         compression="none",
         table=table,
+        schemas=schemas,
     )
 
 

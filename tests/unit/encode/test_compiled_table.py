@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from csvkafka.model import START, EncodePlan
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.testing.inputs.strategies import hostile_csvs
 from tests.unit.encode.declared_case import (
+    AVRO,
     COLUMNS,
     RECORDS,
     both_ways,
@@ -101,12 +106,56 @@ PLAIN = {
 }
 
 
+@pytest.mark.parametrize("record", ["", AVRO[0], AVRO[1], 'format = "json-schema"'])
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind in PLAIN for text in PLAIN[kind]])
-def test_what_is_plainly_of_its_type_is_taken(kind: str, text: str) -> None:
-    plan = plan_of(table_of("", f'"{kind}"', '"string"'))
-    compiled, reference = both_ways(plan, f'"{text}",x\n'.encode())
+def test_what_is_plainly_of_its_type_is_taken(kind: str, text: str, record: str) -> None:
+    nullable = f'{{ type = "{kind}", null = ["NA"] }}'
+    plan = plan_of(table_of(record, f'"{kind}"', nullable))
+    compiled, reference = both_ways(plan, f'"{text}","{text}"\n"{text}",NA\n'.encode())
     assert compiled == reference
     assert compiled is not None
+
+
+@pytest.mark.parametrize(
+    "kind", ["int", "long", "decimal(18,4)", "decimal(18,0)", "decimal(30,2)", "double", "float"]
+)
+def test_numbers_of_every_size_in_avro(kind: str) -> None:
+    plan = plan_of(table_of(AVRO[0], f'"{kind}"', '"string"'))
+    for bits in range(64):
+        for number in (2**bits - 1, 2**bits, -(2**bits), -(2**bits) - 1):
+            check_declared(plan, f"{number},x\n".encode())
+            check_declared(plan, f"{number // 10_000}.{abs(number) % 10_000:04},x\n".encode())
+
+
+def test_every_day_in_avro() -> None:
+    plan = plan_of(table_of(AVRO[0], '"date"', '"timestamp(iso, local)"'))
+    days = [date.fromordinal(number) for number in range(1, date.max.toordinal(), 997)]
+    years = [
+        date(year, month, 1) for year in (1, 4, 100, 400, 1900, 2000, 9999) for month in (2, 3)
+    ]
+    rows = "".join(f"{day},{day}T00:00\n" for day in [*days, *years, date(1969, 12, 31), date.max])
+    compiled, reference = both_ways(plan, rows.encode())
+    assert compiled == reference
+    assert compiled is not None
+
+
+def test_an_avro_schema_of_another_order_or_type() -> None:
+    plan = plan_of(table_of(AVRO[0], '"int"', '"string"'))
+    assert plan.schemas is not None
+    assert plan.schemas.value is not None
+    schema = json.loads(plan.schemas.value.text)
+    a, b, line, file = schema["fields"]
+    for fields, is_taken in (
+        ([b, a, line, file], True),
+        ([line, a, b, file], False),
+        ([{**a, "type": "long"}, b, line, file], False),
+        ([a, b, line, file, {"name": "more", "type": "int", "default": 1}], False),
+    ):
+        text = json.dumps({**schema, "fields": fields})
+        changed = plan.schemas.mapped(lambda made, text=text: replace(made, text=text))  # type: ignore[misc]
+        compiled, reference = both_ways(replace(plan, schemas=changed), b"1,x\n2,\n")
+        assert reference is not None
+        assert compiled == (reference if is_taken else None)
 
 
 def test_doubles_whose_shortest_text_has_an_exponent_or_other_digits() -> None:
@@ -145,7 +194,7 @@ def test_what_a_type_refuses_is_not_taken(kind: str, text: str) -> None:
 @pytest.mark.parametrize("size", [15, 16, 17, 128, 129, 300, 5_000])
 def test_fields_of_every_size(size: int) -> None:
     for column in COLUMNS:
-        plan = plan_of(table_of(RECORDS[4], column, '"string"'), lane_count=2)
+        plan = plan_of(table_of(RECORDS[-2], column, '"string"'), lane_count=2)
         for text in ("1" * size, "é" * size, '""' * size, "0" * size + "1", "." + "0" * size):
             check_declared(plan, f'"{text}","{text}"\n'.encode())
 
