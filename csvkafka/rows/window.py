@@ -1,7 +1,7 @@
 """A look at the bytes ahead, whatever chunks they come in.
 
-If reading the chunks fails (the object's gzip is cut off, S3 is gone), the error is held back until
-the bytes before it are used up, because the whole rows among them are still rows.
+If reading the chunks fails (the object is cut off, its server is gone), the error is held back
+until the bytes before it are used up, because the whole rows among them are still rows.
 """
 
 from __future__ import annotations
