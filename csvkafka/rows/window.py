@@ -23,11 +23,12 @@ def begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     except StoppedError:
         raise
     except CsvKafkaError as error:
-        return first, _raising(error)
+        return first, raising(error)
     return first, chunks
 
 
-def _raising(error: CsvKafkaError) -> Iterator[bytes]:
+def raising(error: Exception) -> Iterator[bytes]:
+    """Chunks of which there is none: the error comes when the first is asked for."""
     raise error
     yield b""
 
