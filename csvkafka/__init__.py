@@ -1,4 +1,4 @@
-"""Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order.
+"""Loads CSV from S3 and elsewhere into a Kafka topic: every row exactly once and in order.
 
 What programs import stands here and in `csvkafka.testing`. The module of a name is imported when
 the name is first asked for, so that importing `csvkafka` costs nothing. All else belongs to a room.

@@ -46,14 +46,15 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """One version of one S3 object. `etag` as S3 gives it (with its quotes); `size` in stored
+    """One version of one object. `etag` as S3 gives it (with its quotes); `size` in stored
     bytes. `compression` is "none", "gzip", "zstd" or "bzip2": if it is not "none", what is read is
     the decompressed stream, and nothing tells how long that is.
 
     With the `scheme` "file" it is a file of this machine: its path without the first slash is the
-    `key`, and `files/local_source` says what stands for an ETag. With `files` it is a set of that
-    many objects: `key` is what names the set (a prefix, or its manifest), `etag` the digest of its
-    frozen list, `size` that of all objects together."""
+    `key`, and `files/local_source` says what stands for an ETag. With any but "s3" it is an object
+    elsewhere: its host or container is the `bucket`, `remote_source.Facts.pin` the `etag`. With
+    `files` it is a set of that many objects: `key` is what names the set (a prefix, or its
+    manifest), `etag` the digest of its frozen list, `size` that of all objects together."""
 
     bucket: str
     key: str
@@ -70,7 +71,7 @@ class SourceIdentity:
 
     @property
     def uri(self) -> str:
-        """`s3://bucket/key` or `file:///path`; of one object or file, the value of
+        """`s3://bucket/key`, `file:///path` or the like; of one object or file, the value of
         `_source_file`."""
         return f"{self.scheme}://{self.bucket}/{self.key}"
 

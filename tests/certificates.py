@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate() -> tuple[str, str]:
-    """A certificate that vouches for itself, for 127.0.0.1, and its key, as PEM."""
+    """A certificate that vouches for itself, for this host, and its key, as PEM."""
     key = rsa.generate_private_key(65_537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "csvkafka test")])
     now = datetime.now(UTC)
@@ -25,7 +25,10 @@ def certificate() -> tuple[str, str]:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+            ),
+            critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -32,9 +32,7 @@ from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
 from csvkafka.rows.packed_content import check_reached, packed_content
-from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
-from csvkafka.rows.window import begun
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -210,11 +208,7 @@ class S3Source:
             return
         with self._open(identity, byte_offset) as stream:
             chunks = iter(lambda: stream.read(self._chunk_bytes), b"")
-            if byte_offset == 0:
-                first, chunks = begun(chunks, FIRST_BYTES)
-                self._stored_as.check(first, identity.uri)
-                yield first
-            yield from chunks
+            yield from chunks if byte_offset else self._stored_as.checked(chunks, identity.uri)
 
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
         pinned = _PinnedObject(

@@ -111,7 +111,7 @@ def _show_version(context: click.Context, _: click.Parameter, is_asked_for: bool
 )
 @click.pass_context
 def csvkafka(context: click.Context) -> int | None:
-    """Loads one CSV object from S3 into a Kafka topic: every row exactly once and in order,
+    """Loads CSV from S3 and elsewhere into a Kafka topic: every row exactly once and in order,
     whatever is killed on the way.
 
     All settings can be given as options or as environment variables; `csvkafka load --help` lists

@@ -3,6 +3,6 @@
 Imports: the ground, files, job, kafka, pipeline, registry, remote, rows, schema, sets.
 Imported by: checkpoint, cli, processor, sources, stores, testing/checker, testing/judging,
 testing/processes, testing/stacks, wiring.
-Read: settings (the table), load_config, checkpoint_place, source_place, spelling (how messages name
-settings), unknown (names that are none).
+Read: settings (the table), load_config, given (each text, checked), secrets, checkpoint_place,
+source_place, spelling (how messages name settings), unknown (names that are none).
 """

@@ -6,9 +6,7 @@ in which options replace variables. One ConfigError names all that is missing or
 
 from __future__ import annotations
 
-import base64
 import importlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
 from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
-from csvkafka.config.settings import JOB, SETTINGS, SINK, Kind, Setting
-from csvkafka.config.source_place import authorization, place_by_source, with_source_spread
+from csvkafka.config.given import Given
+from csvkafka.config.secrets import authorization, customer_key, hash_key
+from csvkafka.config.settings import JOB, SETTINGS, SINK
+from csvkafka.config.source_place import place_by_source, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.kafka.settings import KafkaSettings
@@ -38,15 +38,6 @@ from csvkafka.sets.selection import Globs, globs_of
 if TYPE_CHECKING:
     from csvkafka.registry.settings import RegistrySettings
     from csvkafka.schema.table import RecordTable
-
-_TRUE = ("true", "1", "yes", "on")
-_FALSE = ("false", "0", "no", "off")
-
-CUSTOMER_KEY_BYTES = 32
-"""S3 encrypts by AES-256 only."""
-
-HASH_KEY_BYTES = (16, 64)
-"""Fewest and most: with fewer, a hash could be undone by trying all keys; BLAKE2b takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +107,7 @@ class LoadConfig:
         variable, or what does not go together."""
         values = with_source_spread(values)
         place = place_by_source(values)
-        given = _Given(values, SETTINGS)
+        given = Given(values, SETTINGS)
         checkpoint = _checkpoint(values, of_this_host=isinstance(place, Path))
         compiled_module()  # refuses an encoder that there is none of
         spec = JobSpec(
@@ -162,7 +153,7 @@ class LoadConfig:
             s3_globs=_globs(given),
             s3_version_id=given.optional("S3_VERSION_ID"),
             s3_request_payer=given.optional("S3_REQUEST_PAYER"),
-            s3_customer_key=_customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
+            s3_customer_key=customer_key(given.optional("S3_SSE_CUSTOMER_KEY")),
             create_table=given.flag("CREATE_TABLE") or checkpoint.is_default,
             checkpoint_interval=given.count("CHECKPOINT_INTERVAL"),
             lease_seconds=given.seconds("LEASE_SECONDS"),
@@ -191,97 +182,10 @@ def _checkpoint(values: Mapping[str, str], *, of_this_host: bool) -> CheckpointP
 def kafka_settings(values: Mapping[str, str]) -> KafkaSettings:
     """How to reach the Kafka cluster, for commands that need no topic. Raises ConfigError."""
     needed = tuple(setting for setting in SINK if setting.variable != "KAFKA_TOPIC")
-    return _kafka_settings(_Given(values, needed), values)
+    return _kafka_settings(Given(values, needed), values)
 
 
-class _Given:
-    """The settings' texts, defaults filled in; what empty text means, `Setting` says.
-
-    Raises ConfigError that lists every one that is missing or malformed."""
-
-    def __init__(self, values: Mapping[str, str], settings: tuple[Setting, ...]) -> None:
-        self._texts: dict[str, str] = {}
-        missing, problems = [], []
-        for setting in settings:
-            text = values.get(setting.variable, setting.default)
-            required = setting.required and not any(values.get(name) for name in setting.unless)
-            if text is None and required:
-                missing.append(setting.variable)
-            if text is None or (text == "" and setting.default is None and not required):
-                continue
-            problem = _problem(setting, text)
-            if problem is not None:
-                problems.append(f"{setting.variable} {problem}")
-            self._texts[setting.variable] = text
-        if missing:
-            problems.insert(0, f"Missing environment variable {', '.join(missing)}")
-        if problems:
-            raise ConfigError("; ".join(problems) + "; see csvkafka load --help")
-
-    def has(self, variable: str) -> bool:
-        return variable in self._texts
-
-    def text(self, variable: str) -> str:
-        return self._texts[variable]
-
-    def optional(self, variable: str) -> str | None:
-        return self._texts.get(variable)
-
-    def count(self, variable: str) -> int:
-        return int(self._texts[variable])
-
-    def seconds(self, variable: str) -> float:
-        return float(self._texts[variable])
-
-    def flag(self, variable: str) -> bool:
-        return self._texts[variable].lower() in _TRUE
-
-
-def _problem(setting: Setting, text: str) -> str | None:
-    """What is wrong with a setting's text; None: nothing."""
-    if not isinstance(text, str):
-        return f"must be text, not {type(text).__name__}"
-    if text == "":
-        if setting.may_be_empty:
-            return None
-        instead = "" if setting.required else f", leave it out for {setting.default}"
-        return f"is empty; give it a value{instead}"
-    shown = "the value given" if setting.secret else repr(text)
-    if setting.choices and text not in setting.choices:
-        return f"must be one of {', '.join(setting.choices)}, not {shown}"
-    match setting.kind:
-        case Kind.COUNT if not (text.isdecimal() and int(text) >= setting.minimum):
-            return f"must be a whole number of at least {setting.minimum}, not {shown}"
-        case Kind.COUNT if setting.maximum is not None and int(text) > setting.maximum:
-            return f"must be at most {setting.maximum}, not {shown}"
-        case Kind.SECONDS if not _is_positive_number(text):
-            return f"must be a number of seconds above 0, not {shown}"
-        case Kind.SECONDS if float(text) < setting.minimum:
-            return f"must be at least {setting.minimum} (seconds), not {shown}"
-        case Kind.SHARE if not (_is_number(text) and 0 <= float(text) <= 1):
-            return f"must be a share from 0 to 1, such as 0.001, not {shown}"
-        case Kind.FLAG if text.lower() not in _TRUE + _FALSE:
-            return f"must be true or false, not {shown}"
-        case Kind.BUCKET if "/" in text and not text.startswith("arn:"):
-            return (
-                f"must be the name of a bucket alone, not {shown}: leave out s3:// and all after "
-                "the name, and give the object's key in S3_KEY"
-            )
-    return None
-
-
-def _is_positive_number(text: str) -> bool:
-    return _is_number(text) and 0 < float(text) < math.inf
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return not math.isnan(float(text))
-    except ValueError:
-        return False
-
-
-def _globs(given: _Given) -> Globs:
+def _globs(given: Given) -> Globs:
     """What a set takes. Raises ConfigError for settings of the source that exclude each other."""
     one = "SOURCE" if given.has("SOURCE") else "S3_KEY"
     named = [name for name in (one, "S3_PREFIX", "S3_MANIFEST") if given.has(name)]
@@ -311,7 +215,7 @@ def _globs(given: _Given) -> Globs:
     return Globs(globs_of(given.optional("S3_INCLUDE")), globs_of(given.optional("S3_EXCLUDE")))
 
 
-def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
+def _kafka_settings(given: Given, values: Mapping[str, str]) -> KafkaSettings:
     servers = given.text("KAFKA_BOOTSTRAP_SERVERS").split(",")
     return KafkaSettings(
         bootstrap_servers=tuple(server.strip() for server in servers if server.strip()),
@@ -330,35 +234,7 @@ def _kafka_settings(given: _Given, values: Mapping[str, str]) -> KafkaSettings:
     )
 
 
-def _customer_key(text: str | None) -> bytes | None:
-    """The 32 bytes of a customer's key, from base64 or from a file. Raises ConfigError, which never
-    shows the key."""
-    if text is None:
-        return None
-    where, content = "the value given", text.encode()
-    if text.startswith("@"):
-        where = f"file {text[1:]}"
-        try:
-            content = Path(text[1:]).read_bytes()
-        except OSError as error:
-            raise ConfigError(
-                f"S3_SSE_CUSTOMER_KEY: cannot read {where} ({error}); check it"
-            ) from error
-    if len(content) == CUSTOMER_KEY_BYTES:
-        return content
-    try:
-        key = base64.b64decode(content.strip(), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != CUSTOMER_KEY_BYTES:
-        raise ConfigError(
-            f"S3_SSE_CUSTOMER_KEY must be {CUSTOMER_KEY_BYTES} bytes in base64 (44 characters), or "
-            f"@FILE; {where} is none"
-        )
-    return key
-
-
-def _bad_row_limit(given: _Given, spec: JobSpec) -> BadRowLimit:
+def _bad_row_limit(given: Given, spec: JobSpec) -> BadRowLimit:
     """Raises ConfigError for a limit where no row is set aside."""
     rows, share = given.optional("MAX_BAD_ROWS"), given.optional("MAX_BAD_SHARE")
     if spec.dead_letter_topic is None and (rows or share):
@@ -369,7 +245,7 @@ def _bad_row_limit(given: _Given, spec: JobSpec) -> BadRowLimit:
     return BadRowLimit(None if rows is None else int(rows), None if share is None else float(share))
 
 
-def _registry(given: _Given, spec: JobSpec) -> RegistrySettings | None:
+def _registry(given: Given, spec: JobSpec) -> RegistrySettings | None:
     """How to reach the registry; None where no record names a schema. Raises ConfigError."""
     table = spec.whole_table
     if table is None or not table.needs_registry:
@@ -391,10 +267,10 @@ def _registry(given: _Given, spec: JobSpec) -> RegistrySettings | None:
     )
 
 
-def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
+def _table(path: str | None, key: str | None) -> RecordTable | None:
     """The declared table in the file; None: there is none. Raises ConfigError."""
     if path is None:
-        if hash_key is not None:
+        if key is not None:
             raise ConfigError("CSV_HASH_KEY is set and CSV_COLUMNS is not; set both or neither")
         return None
     from csvkafka.schema.declaration import read_table
@@ -405,25 +281,8 @@ def _table(path: str | None, hash_key: str | None) -> RecordTable | None:
         raise ConfigError(
             f"CSV_COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
         ) from error
-    secret = b"" if hash_key is None else _hash_key(hash_key)
+    secret = b"" if key is None else hash_key(key)
     return read_table(text, path, secret, Path(path).parent)
-
-
-def _hash_key(text: str) -> bytes:
-    """Raises ConfigError, which never shows the key."""
-    where, key = "the value given", text.encode()
-    if text.startswith("@"):
-        where = f"file {text[1:]}"
-        try:
-            key = Path(text[1:]).read_bytes().rstrip(b"\r\n")
-        except OSError as error:
-            raise ConfigError(f"CSV_HASH_KEY: cannot read {where} ({error}); check it") from error
-    if not HASH_KEY_BYTES[0] <= len(key) <= HASH_KEY_BYTES[1]:
-        raise ConfigError(
-            f"CSV_HASH_KEY must be {HASH_KEY_BYTES[0]} to {HASH_KEY_BYTES[1]} bytes, or @FILE "
-            f"that holds them; {where} has {len(key)}"
-        )
-    return key
 
 
 def _transform(name: str | None) -> Transform | None:

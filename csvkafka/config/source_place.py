@@ -87,24 +87,3 @@ def _path(source: str) -> Path:
             f"SOURCE {source!r} names no file of this host: give its whole path, file:///PATH"
         )
     return Path(path)
-
-
-def authorization(text: str | None) -> str | None:
-    """The header's text, from a file if it is @FILE. Raises ConfigError, which never shows it."""
-    if text is None:
-        return None
-    where = "the value given"
-    if text.startswith("@"):
-        where = f"file {text[1:]}"
-        try:
-            text = Path(text[1:]).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"SOURCE_AUTHORIZATION: cannot read {where} ({error}); check it"
-            ) from error
-    if not text or not text.isascii() or not text.isprintable():
-        raise ConfigError(
-            f"SOURCE_AUTHORIZATION must be one line of ASCII, such as `Bearer TOKEN`; {where} is "
-            "none"
-        )
-    return text

@@ -27,9 +27,7 @@ from csvkafka.errors import (
 from csvkafka.interfaces import RestartPoints
 from csvkafka.model import SourceIdentity
 from csvkafka.rows.packed_content import check_reached, packed_content
-from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs
-from csvkafka.rows.window import begun
 
 CHUNK_BYTES = 262_144
 
@@ -149,12 +147,7 @@ class LocalSource:
         self, descriptor: int, identity: SourceIdentity, byte_offset: int
     ) -> Iterator[bytes]:
         chunks = self._chunks(descriptor, identity, byte_offset)
-        if byte_offset == 0:
-            first, chunks = begun(chunks, FIRST_BYTES)
-            self._stored_as.check(first, identity.uri)
-            if first:
-                yield first
-        yield from chunks
+        return chunks if byte_offset else self._stored_as.checked(chunks, identity.uri)
 
     def _chunks(
         self, descriptor: int, identity: SourceIdentity, byte_offset: int

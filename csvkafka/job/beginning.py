@@ -21,7 +21,7 @@ from csvkafka.errors import (
 )
 from csvkafka.interfaces import Item
 from csvkafka.job import adoption
-from csvkafka.job.definition import JobSpec, check_same_job, define, has_promised_nothing
+from csvkafka.job.definition import JobSpec, define
 from csvkafka.job.parts import JobParts
 from csvkafka.job.preflight import (
     check_partition,
@@ -29,6 +29,7 @@ from csvkafka.job.preflight import (
     longest_rest_seconds,
     missing_topic,
 )
+from csvkafka.job.same_job import check_same_job, has_promised_nothing
 from csvkafka.job.schemas import check_schemas, with_schemas
 from csvkafka.ledger.item import (
     JobDefinition,

@@ -14,9 +14,10 @@ from dataclasses import replace
 from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceError, counted
 from csvkafka.interfaces import Item
 from csvkafka.job.beginning import Beginning, Begun
-from csvkafka.job.definition import JobSpec, changes, has_promised_nothing
+from csvkafka.job.definition import JobSpec
 from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.job.row_by_row import load_row_by_row
+from csvkafka.job.same_job import changes, has_promised_nothing
 from csvkafka.job.schemas import check_schemas
 from csvkafka.job.tails import Tails
 from csvkafka.ledger import owner

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.pieces import OpenPiece
+from csvkafka.rows.window import raising
 
 REQUESTS = 16
 """How many pieces are fetched ahead."""
@@ -91,10 +92,5 @@ def _fetch(piece: OpenPiece, piece_bytes: int) -> _Fetched:
             if size >= piece_bytes:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised again in the piece's turn
-        return _Fetched(chunks, _raising(error))
+        return _Fetched(chunks, raising(error))
     return _Fetched(chunks, coming)
-
-
-def _raising(error: Exception) -> Iterator[bytes]:
-    raise error
-    yield b""

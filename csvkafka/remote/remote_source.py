@@ -22,9 +22,7 @@ from csvkafka.remote.faults import PassingFault, changed
 from csvkafka.remote.place import RemotePlace
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS, Patience
 from csvkafka.rows.packed_content import check_reached, packed_content
-from csvkafka.rows.source_kind import FIRST_BYTES
 from csvkafka.rows.stored_as import StoredAs, content_encodings
-from csvkafka.rows.window import begun
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +120,8 @@ class RemoteSource:
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         """The (decompressed) bytes from `byte_offset` to the end, in chunks; none is empty.
 
-        Pins the object as `identify` does. A gzip object is read from a restart point, as one in S3
-        is. Raises as `identify`, and SourceCorruptError."""
+        Pins the object as `identify` does. A compressed object is read from a restart point, as one
+        in S3 is. Raises as `identify`, and SourceCorruptError."""
         identity = self.identify()
         stored = partial(self._stored, identity)
         if identity.is_compressed:
@@ -152,12 +150,7 @@ class RemoteSource:
 
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         chunks = self._chunks(identity, byte_offset)
-        if byte_offset == 0:
-            first, chunks = begun(chunks, FIRST_BYTES)
-            self._stored_as.check(first, identity.uri)
-            if first:
-                yield first
-        yield from chunks
+        return chunks if byte_offset else self._stored_as.checked(chunks, identity.uri)
 
     def _chunks(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         pinned = Facts(identity.etag, identity.size)

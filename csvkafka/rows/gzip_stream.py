@@ -1,23 +1,19 @@
 """Bytes out of a gzip file, to the last one before it is damaged.
 
-Python's readers raise for a damaged piece of a file, and do not give out what they had read of it.
-Here the deflate data is read without its frame (RFC 1952 is short). So all that comes before a cut
-or a wrong checksum is given out, and the error says where that is. Memory: two pieces, in and out.
+The deflate data is read without its frame (RFC 1952 is short). Memory: two pieces, in and out.
 
-While it reads, it finds restart points: where a member begins, or a block inside of one, and where
-another `GzipStream` can go on. It looks for one only now and then, so this hardly slows the
-reading.
+A restart point is where a member begins, or a block inside of one. It is looked for only now and
+then, so this hardly slows the reading.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from isal import isal_zlib
 
-from csvkafka.interfaces import RestartPoints
 from csvkafka.model import RestartPoint
 from csvkafka.rows.deflate_blocks import (
     STUDY_BYTES,
@@ -67,16 +63,8 @@ class GzipStream(PackedStream):
 
     FORMAT = "gzip"
 
-    def __init__(
-        self,
-        chunks: Iterable[bytes],
-        source_uri: str,
-        *,
-        start: RestartPoint | None = None,
-        points: RestartPoints | None = None,
-    ) -> None:
-        super().__init__(chunks, source_uri, start=start, points=points)
-        self._search_due_at = self._point_due_at
+    _search_due_at = 0
+    """Before so much content no block is looked for, whether or not a point is due."""
 
     def read(self) -> Iterator[bytes]:
         """See `PackedStream.read`."""

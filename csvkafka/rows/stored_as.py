@@ -1,11 +1,13 @@
-"""How an object is stored, what says so, and whether its first bytes agree. Pure."""
+"""How an object is stored, what says so, and whether its first bytes agree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from csvkafka.errors import ANOTHER_JOB, SourceCorruptError
-from csvkafka.rows.source_kind import Kind, has_control_characters, kind_of, remedy
+from csvkafka.rows.source_kind import FIRST_BYTES, Kind, has_control_characters, kind_of, remedy
+from csvkafka.rows.window import begun
 
 _BY_ENCODING = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd", "bzip2": "bzip2"}
 _BY_END = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2"}
@@ -61,6 +63,15 @@ class StoredAs:
     @property
     def is_compressed(self) -> bool:
         return self.compression != "none"
+
+    def checked(self, chunks: Iterator[bytes], source_uri: str) -> Iterator[bytes]:
+        """The chunks of what is stored, from its first byte on; none is empty. Raises as `check`,
+        before any is given out."""
+        first, rest = begun(chunks, FIRST_BYTES)
+        self.check(first, source_uri)
+        if first:
+            yield first
+        yield from rest
 
     def check(self, first: bytes, source_uri: str) -> None:
         """Raises SourceCorruptError unless the first bytes, if any could be read, are what they are

@@ -1,7 +1,7 @@
 """A look at the bytes ahead, whatever chunks they come in.
 
-If reading the chunks fails (the object's gzip is cut off, S3 is gone), the error is held back until
-the bytes before it are used up, because the whole rows among them are still rows.
+If reading the chunks fails (the object is cut off, its server is gone), the error is held back
+until the bytes before it are used up, because the whole rows among them are still rows.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ def begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     except StoppedError:
         raise
     except CsvKafkaError as error:
-        return first, _raising(error)
+        return first, raising(error)
     return first, chunks
 
 
-def _raising(error: CsvKafkaError) -> Iterator[bytes]:
+def raising(error: Exception) -> Iterator[bytes]:
+    """Chunks of which there is none: the error comes when the first is asked for."""
     raise error
     yield b""
 

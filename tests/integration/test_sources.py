@@ -19,6 +19,7 @@ from csvkafka.errors import (
 from csvkafka.model import SourceIdentity
 from csvkafka.sources import open_source
 from csvkafka.testing.faults.faulty_s3 import FakeS3
+from csvkafka.testing.inputs.packed import packed
 from tests.integration import azurite
 from tests.integration.source_places import (
     KINDS,
@@ -180,19 +181,24 @@ def test_one_that_is_replaced_while_it_is_read_is_never_mixed(place: SourcePlace
     assert given == BODY[: len(given)]
 
 
-# -- gzip ------------------------------------------------------------------------------------------
+# -- compressed ------------------------------------------------------------------------------------
 
 
-def test_gzip_is_read_unpacked_from_any_byte(place: SourcePlace) -> None:
-    text = BODY[:2_000_000]
-    stored = gzip.compress(text[:900_000], 1) + gzip.compress(text[900_000:], 1)
-    place.put("data.csv.gz", stored)
-    assert identity_of(place, "data.csv.gz").is_compressed
-    for byte_offset in (0, 1_500_000):
-        assert read(place, "data.csv.gz", byte_offset) == text[byte_offset:]
+@pytest.mark.parametrize(
+    ("end", "compression"), [(".gz", "gzip"), (".zst", "zstd"), (".bz2", "bzip2")]
+)
+def test_what_is_compressed_is_read_unpacked_from_any_byte(
+    place: SourcePlace, end: str, compression: str
+) -> None:
+    name, text = f"data.csv{end}", BODY[:600_000]
+    stored = packed(name, text, 250_000)
+    place.put(name, stored)
+    assert identity_of(place, name).compression == compression
+    for byte_offset in (0, 450_000):
+        assert read(place, name, byte_offset) == text[byte_offset:]
     place.put("packed", stored)
-    assert read(place, "packed", SOURCE_COMPRESSION="gzip") == text
-    with refusal(SourceCorruptError, match="SOURCE_COMPRESSION=gzip"):
+    assert read(place, "packed", SOURCE_COMPRESSION=compression) == text
+    with refusal(SourceCorruptError, match=f"SOURCE_COMPRESSION={compression}"):
         read(place, "packed")
 
 

@@ -87,7 +87,7 @@ class Examination:
 
     def _may_have_sent_rows(self) -> bool:
         """By the job's item; True too where the table does not tell."""
-        from csvkafka.job.definition import has_promised_nothing
+        from csvkafka.job.same_job import has_promised_nothing
         from csvkafka.ledger.item import decode, is_documented_only
         from csvkafka.stores import open_store
 

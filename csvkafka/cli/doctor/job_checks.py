@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import count_text
 from csvkafka.encode.encoder import check_plan as check_encode_plan
-from csvkafka.job.definition import check_same_job, define, has_promised_nothing
+from csvkafka.job.definition import define
+from csvkafka.job.same_job import check_same_job, has_promised_nothing
 from csvkafka.ledger.item import decode, is_documented_only
 from csvkafka.stores import open_store
 

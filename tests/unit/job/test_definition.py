@@ -14,13 +14,8 @@ from csvkafka.errors import (
     SourceChangedError,
     TopicChangedError,
 )
-from csvkafka.job.definition import (
-    JobSpec,
-    changes,
-    check_same_job,
-    define,
-    has_promised_nothing,
-)
+from csvkafka.job.definition import JobSpec, define
+from csvkafka.job.same_job import changes, check_same_job, has_promised_nothing
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
 from csvkafka.model import (
     BadRows,

@@ -10,20 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from csvkafka.errors import StackError
 from csvkafka.local.jars import Jar, JarFolder, cache_directory, read_lock
 from csvkafka.local.releases import known_releases, lock_file
+from tests.certificates import certificate
 
 CONTENTS = {f"artifact{number}": f"jar {number}".encode() * 1000 for number in range(4)}
 JARS = tuple(
@@ -206,25 +201,8 @@ def test_every_jar_of_a_lock_file_is_pinned(release: str) -> None:
 
 def self_signed(folder: Path) -> Path:
     """A certificate of 127.0.0.1 and its key, in one file, that only its own reader trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "csvkafka test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     path = folder / "own.pem"
-    path.write_bytes(certificate.public_bytes(pem) + private)
+    path.write_text("".join(certificate()))
     return path
 
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from csvkafka.errors import (
     ConfigError,
@@ -24,6 +19,7 @@ from csvkafka.local.ports import ReservedPort
 from csvkafka.registry.client import RegistryClient
 from csvkafka.registry.settings import RegistrySettings
 from csvkafka.schema.subjects import AVRO, JSON, WireSchema
+from tests.certificates import certificate
 from tests.refusals import refusal
 from tests.registries import SmallRegistry, basic, small_registry
 
@@ -143,26 +139,10 @@ def test_who_one_is(
 
 def certificate_in(folder: Path) -> tuple[Path, Path]:
     """A file with a certificate of localhost and its key, and one with the certificate alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "csvkafka test")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    plain, pkcs8 = serialization.NoEncryption(), serialization.PrivateFormat.PKCS8
+    signed, key = certificate()
     both, alone = folder / "both.pem", folder / "alone.pem"
-    both.write_bytes(key.private_bytes(pem, pkcs8, plain) + signed.public_bytes(pem))
-    alone.write_bytes(signed.public_bytes(pem))
+    both.write_text(key + signed)
+    alone.write_text(signed)
     return both, alone
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigChangedError, ConfigError
-from csvkafka.job.definition import JobSpec, check_same_job, define
+from csvkafka.job.definition import JobSpec, define
+from csvkafka.job.same_job import check_same_job
 from csvkafka.ledger.item import decode, new_item
 from csvkafka.model import BadRows, SourceIdentity, TopicFacts
 from csvkafka.schema.declaration import read_table

@@ -1,0 +1,149 @@
+"""Whether a run would do what the job's item says: a job's definition is frozen when it begins.
+
+Pure. A run that would write other bytes, or write them elsewhere, is refused, and the error names
+what differs; but a job that has promised nothing may still be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from csvkafka.errors import (
+    ConfigChangedError,
+    ItemUnusableError,
+    SourceChangedError,
+    TopicChangedError,
+    counted,
+)
+from csvkafka.job.definition import SENT_IN_BATCHES
+from csvkafka.ledger.item import JobDefinition, StoredJob
+from csvkafka.model import JobStatus, SourceIdentity, TopicFacts
+
+
+def has_promised_nothing(stored: StoredJob) -> bool:
+    """Whether the job's item stands, but no row was sent: rows need a producer id, and the item
+    does not have one yet. (Where a subclass sends each row itself, or each file of a set is a job
+    of its own, there is none, and nothing tells.)"""
+    return (
+        stored.identity is None
+        and "ORDER" not in stored.configuration
+        and stored.status is JobStatus.IN_PROGRESS
+        and (stored.position.byte_offset, stored.position.row_count, stored.total_sent) == (0, 0, 0)
+        and stored.configuration.get("sent by") == SENT_IN_BATCHES
+    )
+
+
+def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
+    """What a job that has promised nothing would do differently now from when it was begun."""
+    changed = []
+    if stored.source != now.source:
+        files = "" if now.source.files is None else f", {counted(now.source.files, 'file')}"
+        changed.append(f"{now.source.uri} with ETag {now.source.etag}{files}")
+    if stored.cluster_id != now.cluster_id or stored.topic_ids != now.topic_ids:
+        changed.append(f"topic {now.lanes[0].topic}")
+    if stored.partition_count != now.partition_count:
+        changed.append(counted(now.partition_count, "partition"))
+    names = sorted({*stored.configuration, *now.configuration})
+    changed += [
+        f"{name} {now.configuration.get(name, '')!r}"
+        for name in names
+        if stored.configuration.get(name, "") != now.configuration.get(name, "")
+    ]
+    return changed
+
+
+def check_same_job(
+    stored: StoredJob,
+    now: JobDefinition,
+    facts: Mapping[str, TopicFacts],
+    names: Sequence[str] = (),
+) -> list[str]:
+    """Compares what the item says with what this run would do; returns warnings. `names` are those
+    of the source's columns, for messages.
+
+    Raises SourceChangedError, ConfigChangedError, TopicChangedError, and ItemUnusableError if the
+    checkpoint lies beyond the source's end (not known for a compressed object)."""
+    job_id = now.configuration["JOB_ID"]
+    _check_source(job_id, stored.source, now.source)
+    _check_configuration(job_id, stored.configuration, now.configuration, names)
+    _check_topics(job_id, stored, now)
+    is_plain = not now.source.is_compressed and now.source.files is None
+    if is_plain and stored.position.byte_offset > now.source.size:
+        raise ItemUnusableError(
+            f"the checkpoint of job {job_id} is at byte {stored.position.byte_offset}, but "
+            f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
+            "backup, or load under another JOB_ID into a clean topic."
+        )
+    topic = now.lanes[0].topic
+    count = facts[topic].partition_count
+    if count < stored.partition_count:
+        raise TopicChangedError(
+            f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
+            f"{stored.partition_count}: it is not the same topic. Load under another JOB_ID."
+        )
+    if count > stored.partition_count and len(now.lanes) > 1:
+        return [
+            f"topic {topic} has {count} partitions now; job {job_id} goes on with the "
+            f"{stored.partition_count} that it was begun with, and the others stay empty"
+        ]
+    return []
+
+
+def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> None:
+    if stored.uri != now.uri:
+        raise SourceChangedError(
+            f"job {job_id} was begun with {stored.uri}, not {now.uri}; use another JOB_ID for "
+            "another file"
+        )
+    if (stored.files is None) != (now.files is None):
+        one, other = ("a set", "one object") if now.files is None else ("one object", "a set")
+        raise SourceChangedError(
+            f"job {job_id} was begun with {stored.uri} as {one}, not as {other}; check S3_KEY and "
+            "S3_PREFIX, or use another JOB_ID"
+        )
+    if (stored.etag, stored.size) != (now.etag, now.size):
+        version = (
+            f"set S3_VERSION_ID={stored.version_id} to go on with the version it was begun with, "
+            if stored.version_id
+            else "put the old object back, "
+        )
+        raise SourceChangedError(
+            f"{now.uri} has changed since job {job_id} was begun: ETag {stored.etag} of "
+            f"{stored.size} bytes then, {now.etag} of {now.size} now; {version}or load the new "
+            "object under another JOB_ID"
+        )
+
+
+def _check_configuration(
+    job_id: str, stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
+) -> None:
+    differing = [
+        f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
+        for name in sorted({*stored, *now} - {"CSV_COLUMNS"})
+        if stored.get(name, "") != now.get(name, "")
+    ]
+    if stored.get("CSV_COLUMNS", "") != now.get("CSV_COLUMNS", ""):
+        from csvkafka.schema.fitting import differences
+
+        what = differences(stored.get("CSV_COLUMNS", ""), now.get("CSV_COLUMNS", ""), names)
+        differing.append(f"CSV_COLUMNS declares {what} otherwise")
+    if differing:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with other settings: {'; '.join(differing)}. Set them as they "
+            "were, or load under another JOB_ID into a clean topic."
+        )
+
+
+def _check_topics(job_id: str, stored: StoredJob, now: JobDefinition) -> None:
+    if stored.cluster_id != now.cluster_id:
+        raise TopicChangedError(
+            f"job {job_id} was begun on Kafka cluster {stored.cluster_id}, this is "
+            f"{now.cluster_id}; check KAFKA_BOOTSTRAP_SERVERS, or load under another JOB_ID"
+        )
+    for topic, topic_id in now.topic_ids.items():
+        if stored.topic_ids.get(topic) != topic_id:
+            raise TopicChangedError(
+                f"topic {topic} was deleted and created again since job {job_id} was begun (id "
+                f"{stored.topic_ids.get(topic)} then, {topic_id} now): its rows are gone. Load "
+                "under another JOB_ID."
+            )
