@@ -165,14 +165,18 @@ def test_f124_a_file_that_failed_here_and_was_loaded_by_a_later_worker_is_loaded
 ) -> None:
     made = files(40, 300, 300, 300)
     made["part-0000.csv"] = (
-        b"id,text\n1," + random.Random(1).randbytes(60_000).hex().encode() + b"\n"
+        b"id,text\n1," + random.Random(1).randbytes(1_500_000).hex().encode() + b"\n"
     )
     for name in list(made)[1:]:
         made[name] = b"id,text\n" + b"".join(b"%d,y\n" % number for number in range(300))
-    case = recovery_case(made, settings={"ORDER": "object", "LEASE_SECONDS": "2"})
-    case.settings["MAX_RECORD_BYTES"] = "50000"
+    case = recovery_case(
+        made,
+        settings={"ORDER": "object", "LEASE_SECONDS": "2"},
+        topic_config={"max.message.bytes": "4000000"},
+    )
+    case.settings["MAX_RECORD_BYTES"] = "1100000"
     with paused_at(case, Step.FILE_FAILED) as first:
-        case.settings["MAX_RECORD_BYTES"] = "1000000"
+        case.settings["MAX_RECORD_BYTES"] = "3000000"
         case.run()
         case.assert_once()
     case.ends(first)
