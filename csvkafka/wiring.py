@@ -35,9 +35,10 @@ from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
+from csvkafka.ledger.item import LeaseState
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.ledger.owner import is_known_dead, this_incarnation
+from csvkafka.ledger.owner import this_incarnation
 from csvkafka.ledger.point_item import point_item_id
 from csvkafka.ledger.restart_points import RestartPointKeeper
 from csvkafka.model import EncodePlan, FileOrder, Lane, Piece, Position
@@ -161,7 +162,7 @@ class _Run:
         source: Source,
         cut: Cut,
         observer: Observer,
-        is_known_dead: Callable[[str], bool] = is_known_dead,
+        watched: LeaseState | None = None,
     ) -> Iterator[JobParts]:
         config = self.config
         with StoreThread() as store:
@@ -174,7 +175,7 @@ class _Run:
                     self.clock,
                     owner=self.owner,
                     lease_seconds=config.lease_seconds,
-                    is_known_dead=is_known_dead,
+                    watched=watched,
                 ),
                 open_sink=_sink_opener(self.client),
                 open_feed=_feed_opener(cut, self.encoders, config.encode_threads),
@@ -197,13 +198,13 @@ def _run_set(run: _Run, spec: JobSpec, file_set: FileSet, observer: Observer) ->
     """One worker's run of a set whose files are jobs of their own."""
 
     def run_file(
-        spec: JobSpec, piece: Piece, steps: FileSteps, is_known_dead: Callable[[str], bool]
+        spec: JobSpec, piece: Piece, steps: FileSteps, watched: LeaseState | None
     ) -> JobResult:
         with run.restart_points(spec.job_id, steps) as points:
             source = file_set.source(piece, points.of_piece())
             item = run.kept_in.item(spec.job_id)
             with run.parts(
-                item, spec.job_id, source, one_object(source.read), points, is_known_dead
+                item, spec.job_id, source, one_object(source.read), points, watched
             ) as parts:
                 return Job(spec, replace(parts, waits=False)).run()
 

@@ -140,8 +140,8 @@ class Beginning:
                 self._check_first_row(look, plan)
                 self._store_list()
                 return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
-            else:
-                self._create(source, look, facts)
+            elif not self._create(source, look, facts) and self._parts.file_set is not None:
+                return self._begin()  # it may have been begun with another list, a moment ago
 
     def _identify(self) -> SourceIdentity:
         """The source now. If it is a set that a job was begun with, and other objects stand there:
@@ -185,7 +185,8 @@ class Beginning:
 
     def _create(
         self, source: SourceIdentity, look: Preview, facts: Mapping[str, TopicFacts]
-    ) -> None:
+    ) -> bool:
+        """Whether the item is new; another worker may create it at the same time."""
         definition = self._defined(look, source, facts)
         self._check_first_row(look, self._plan(definition, look.header, facts))
         for lane in definition.lanes if self._spec.membership is None else ():
@@ -199,8 +200,10 @@ class Beginning:
                     end,
                 )
         self._store_list()
-        if self._parts.ask_table(lambda: self._ledger.create(definition)) is None:
+        is_new = self._parts.ask_table(lambda: self._ledger.create(definition)) is None
+        if is_new:
             self._parts.observer.report(Step.ITEM_CREATED)
+        return is_new
 
     def _defined(
         self, look: Preview, source: SourceIdentity, facts: Mapping[str, TopicFacts]

@@ -58,13 +58,19 @@ class FreeFiles:
         self._failed_before: list[int] = []
         self._failed_here: set[int] = set()
         self._busy: dict[int, _Seen] = {}
-        self._given_up: set[str] = set()
+        self._stood_still: dict[int, LeaseState] = {}
         self._place = 0
 
     def look(self) -> None:
         """Reads all marks. What failed before is tried once more."""
         self._known = [self._read(group) for group in range(self._marks.group_count)]
         self._failed_before = [marks.failed for marks in self._known]
+
+    def look_at_failed(self) -> None:
+        """Reads the marks of what failed again: a worker that came later may have loaded it."""
+        for group, marks in enumerate(self._known):
+            if marks.failed:
+                self._known[group] = self._read(group)
 
     @property
     def totals(self) -> Totals:
@@ -85,9 +91,10 @@ class FreeFiles:
         self._failed_here.add(number)
         self.note(marks)
 
-    def is_dead(self, owner: str) -> bool:
-        """Whether nobody need wait for that owner's lease."""
-        return owner in self._given_up or self._is_known_dead(owner)
+    def watched(self, number: int) -> LeaseState | None:
+        """The lease of the file that stood still for so long that nobody need wait for it. Its
+        owner may be alive, with other files."""
+        return self._stood_still.get(number)
 
     def next(self) -> int | None:
         """A file that seems free; None: all others are loaded, failed, or in other hands."""
@@ -156,13 +163,15 @@ class FreeFiles:
             lease = decode_lease(item)
         except (KeyError, TypeError):
             return False  # it is damaged, which its job's run says
-        if lease.owner is None or self.is_dead(lease.owner):
+        if lease.owner is None or self._is_known_dead(lease.owner):
+            return False
+        if lease == self.watched(number):
             return False
         now = self._parts.clock.monotonic()
         if seen is None or seen.lease != lease:
             seen = _Seen(lease, now)
         elif now - seen.since >= WATCH_FACTOR * lease.seconds:
-            self._given_up.add(lease.owner)
+            self._stood_still[number] = lease
             return False
         self._busy[number] = seen
         return True

@@ -34,6 +34,7 @@ from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded, child_id, complete_set
+from csvkafka.ledger.item import LeaseState
 from csvkafka.model import JobStatus, Piece, Step
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,11 @@ FAILURES_NAMED = 20
 
 
 class RunFile(Protocol):
-    """Runs the job `spec` of one file; as `Job.run`, but raises OwnedByAnother where that waits."""
+    """Runs the job `spec` of one file; as `Job.run`, but raises OwnedByAnother where that waits.
+    For the lease `watched` nobody need wait."""
 
     def __call__(
-        self, spec: JobSpec, piece: Piece, steps: FileSteps, is_known_dead: Callable[[str], bool]
+        self, spec: JobSpec, piece: Piece, steps: FileSteps, watched: LeaseState | None
     ) -> JobResult: ...
 
 
@@ -119,6 +121,7 @@ class SetRun:
                 self._parts.observer.report(Step.LEASE_WAITED)
             if not self._free.wait_for_others():
                 break
+        self._free.look_at_failed()
         if self._free.totals.file_count < self._marks.count:
             raise self._incomplete()
         return self._complete()
@@ -160,7 +163,7 @@ class SetRun:
         self._steps.begin(number + 1, piece.size, self._free.totals.loaded)
         spec = self._of_files.of_file(self._child_id(number), self._membership)
         try:
-            result = self._run_file(spec, piece, self._steps, self._free.is_dead)
+            result = self._run_file(spec, piece, self._steps, self._free.watched(number))
         except (OwnedByAnother, FencedError):
             return  # another has it: its item says so
         except OF_THE_FILE as error:

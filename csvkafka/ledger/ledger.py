@@ -53,13 +53,16 @@ class JobLedger:
         owner: str,
         lease_seconds: float = 10.0,
         is_known_dead: Callable[[str], bool] = owners.is_known_dead,
+        watched: LeaseState | None = None,
     ) -> None:
+        """`watched` is a lease that has stood still for long enough already."""
         self.job_id = job_id
         self.lease_seconds = lease_seconds
         self._table = table
         self._clock = clock
         self._me = owner
         self._is_known_dead = is_known_dead
+        self._watched = watched
         self._token = 0
         self._counter = 0
         self._number = 0
@@ -118,7 +121,8 @@ class JobLedger:
             if stored.status is JobStatus.COMPLETED or stop_requested():
                 return None
             lease = stored.lease
-            if lease.owner is not None and not self._is_known_dead(lease.owner):
+            if not self._is_over(lease):
+                assert lease.owner is not None
                 if lease.owner != waited_for:
                     waiting(lease.owner)
                 waited_for = lease.owner
@@ -303,6 +307,11 @@ class JobLedger:
         self._token, self._counter = lease.token, lease.counter
         self.renew()  # when that try began is not known, so it allows no sending
         return True
+
+    def _is_over(self, lease: LeaseState) -> bool:
+        """Whether nobody need wait for it. What was watched is one lease, not its owner, who may
+        wake up and go on elsewhere."""
+        return lease.owner is None or lease == self._watched or self._is_known_dead(lease.owner)
 
     def _watch(self, lease: LeaseState, stop_requested: Callable[[], bool]) -> StoredJob | None:
         """Watches an owner that may live; None if its counter stood still for long enough."""

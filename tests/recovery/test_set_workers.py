@@ -134,7 +134,7 @@ def test_f122_four_workers_with_random_kills_among_them(
         assert workers[number].kill() == KILLED
         killed += 1
         workers[number] = case.start(pace_seconds=0.06)
-    assert killed, "the load ended before its first kill"
+    assert killed == kills, "the load ended before its last kill"
     for worker in workers:
         case.ends(worker)
     case.assert_once()

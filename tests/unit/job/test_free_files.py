@@ -11,6 +11,7 @@ from csvkafka.interfaces import Item
 from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.parts import JobParts
 from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded
+from csvkafka.ledger.item import LeaseState
 from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 from tests.unit.stepped_clock import SteppedClock
@@ -136,8 +137,42 @@ def test_a_file_of_an_owner_that_stands_still_is_taken_over_and_a_living_ones_is
     else:
         raise AssertionError("it was never taken over")
     assert turn >= 13, "1.5 times its lease"
-    assert free.is_dead("dead")
-    assert not free.is_dead("alive")
+    assert free.watched(0) == LeaseState("dead", 1, 1, 10.0)
+    assert free.watched(1) is None
+
+
+def test_who_stood_still_in_one_file_is_alive_in_the_next() -> None:
+    files = Files(2)
+    files.take(0, "slow")
+    files.take(1, "other")
+    free = files.worker("a")
+    for turn in range(20):
+        files.take(1, "other", counter=2 + turn)
+        if free.next() is not None:
+            break
+        assert free.wait_for_others()
+    files.complete(0, free)
+    files.take(1, "slow", counter=40)
+    assert free.next() is None
+    assert free.wait_for_others()
+    assert free.next() is None
+
+
+def test_what_failed_here_and_was_loaded_by_another_since_is_loaded() -> None:
+    files = Files(3_000)
+    first = files.worker("a")
+    failed = first.next()
+    assert failed == 0
+    first.note_failed(0, files.marks.mark_failed(0, Failure("k", "E", "m", 0)))
+    later = files.worker("b")
+    assert later.next() == 0
+    files.complete(0, later)
+    assert first.totals.failed == (0,)
+    files.reads.clear()
+    first.look_at_failed()
+    assert first.totals.failed == ()
+    assert first.totals.file_count == 1
+    assert files.reads == {"marks": 1}
 
 
 def test_a_file_that_was_completed_but_not_marked_is_given_to_be_marked() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError, ItemLostError
-from csvkafka.ledger.item import new_item
-from csvkafka.ledger.ledger import WATCH_FACTOR
+from csvkafka.ledger.item import LeaseState, new_item
+from csvkafka.ledger.ledger import WATCH_FACTOR, JobLedger
 from csvkafka.model import JobStatus, ProducerIdentity
 from tests.refusals import refusal
 from tests.unit.ledger.ledgers import DEFINITION, IDENTITY, LANES, LEASE_SECONDS, Office, checkpoint
@@ -71,6 +71,29 @@ def test_an_owner_known_to_be_dead_is_not_waited_for(office: Office) -> None:
     assert second.take() is not None
     assert office.time.now - began < 0.1
     assert second.waited_for == []
+
+
+def watcher(office: Office, watched: LeaseState) -> JobLedger:
+    worker = office.worker("b")
+    return JobLedger("job", worker.table, worker.clock, owner="b", watched=watched)
+
+
+def test_a_lease_that_was_watched_before_is_not_waited_for_but_its_owners_next_is(
+    office: Office,
+) -> None:
+    first = office.owner("a")
+    watched = office.stored.lease
+    waited_for: list[str] = []
+    first.ledger.renew()
+    ledger = watcher(office, watched)
+    seen = office.stored
+    assert ledger.take(seen, lambda: bool(waited_for), waited_for.append) is None
+    assert waited_for == ["a"]
+    began = office.time.now
+    ledger = watcher(office, seen.lease)
+    assert ledger.take(seen, lambda: False, waited_for.append) is not None
+    assert office.time.now - began < 0.1
+    assert waited_for == ["a"]
 
 
 def test_a_silent_owner_is_watched_for_one_and_a_half_times_its_lease(office: Office) -> None:
