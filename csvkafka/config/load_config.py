@@ -214,6 +214,8 @@ class _Given:
                 problems.append(f"{setting.variable} {problem}")
             self._texts[setting.variable] = text
         if missing:
+            if missing[:2] == ["S3_BUCKET", "S3_KEY"]:
+                problems.insert(0, "SOURCE may stand in the place of S3_BUCKET and S3_KEY")
             problems.insert(0, f"Missing environment variable {', '.join(missing)}")
         if problems:
             raise ConfigError("; ".join(problems) + "; see csvkafka load --help")
@@ -373,6 +375,11 @@ def _registry(given: _Given, spec: JobSpec) -> RegistrySettings | None:
     """How to reach the registry; None where no record names a schema. Raises ConfigError."""
     table = spec.whole_table
     if table is None or not table.needs_registry:
+        if given.has("SCHEMA_REGISTRY_URL"):
+            raise ConfigError(
+                "SCHEMA_REGISTRY_URL is set, and no record names a schema: set CSV_COLUMNS to a "
+                "table that does (format or key_format; docs/records.md), or leave it out"
+            )
         return None
     from csvkafka.registry.settings import RegistrySettings
 

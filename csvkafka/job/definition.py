@@ -408,11 +408,22 @@ def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> N
         )
 
 
+_UNSAID = {
+    "ORDER": FileOrder.SET.value,
+    "CSV_DOUBLEQUOTE": "true",
+    "CSV_TRAILING_DELIMITER": "false",
+    "CSV_SKIP_LINES": "0",
+    "CSV_DUPLICATE_COLUMNS": DuplicateColumns.REFUSE.value,
+}
+"""What a setting is that an item does not name, as far as it is something."""
+
+
 def _check_configuration(
     job_id: str, stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
 ) -> None:
     differing = [
-        f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
+        f"{name} {stored.get(name, _UNSAID.get(name, ''))!r} then, "
+        f"{now.get(name, _UNSAID.get(name, ''))!r} now"
         for name in sorted({*stored, *now} - {"CSV_COLUMNS"})
         if stored.get(name, "") != now.get(name, "")
     ]
