@@ -69,6 +69,9 @@ ANOTHER_JOB = "and load under another JOB_ID into a clean topic"
 keeps both for life."""
 
 
+OR_LEFT_OUT = "repair it or leave it out (S3_EXCLUDE)"
+"""The remedy for a file that does not belong into its set."""
+
 IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent before"
 
 
@@ -79,6 +82,8 @@ def with_the_same_job(message: str) -> str:
 
 def as_a_job_of_its_own(message: str) -> str:
     """The message for the job of one file of a set, which can have sent no row."""
+    # The list of the set is frozen: the job is refused once a file of it changes or is left out.
+    message = message.replace(OR_LEFT_OUT, "repair a copy")
     return message.replace(ANOTHER_JOB, "and load it alone, by S3_KEY and under another JOB_ID")
 
 
@@ -186,7 +191,10 @@ class FilesFailedError(CsvKafkaError):
     is set."""
 
     cause = "Each file has a cause of its own; the log has a line for each, and `csvkafka status`."
-    remedy = "Do for each file what its line says; the same command tries it again."
+    remedy = (
+        "Leave the objects as they are. Load a repaired copy of a file as a job of its own; the "
+        "same command tries again those that could not be read."
+    )
     detailed_exit_code = ExitCode.DATA
 
 

@@ -83,6 +83,8 @@ def run_load(
             "an own _send_to_kafka gets the rows of one object, and S3_PREFIX or S3_MANIFEST names "
             "a set: set S3_KEY, or TRANSFORM in the method's place"
         )
+    if config.source_path is not None:
+        open_source(config).identify()  # a mistyped path is said before a broker is waited for
     kept_in = open_store(config.checkpoint) if item is None else item.store
     if config.create_table and kept_in.create():
         log.info("Created the checkpoint %s", kept_in.where)

@@ -190,7 +190,8 @@ def _not_found(asked: ObjectRequest, error: Exception, where: str, cause: str) -
         case "NoSuchKey" if asked.key.endswith("/"):
             return (
                 f"there is no {asked.name} {where} ({cause}): the bucket is there, but a key that "
-                "ends in '/' is at most the mark of a folder; set S3_KEY to the key of one file"
+                "ends in '/' is at most the mark of a folder; set S3_KEY to the key of one file, "
+                "or S3_PREFIX in its place to load all under it"
             )
         case "NoSuchKey" if asked.key.startswith(("s3://", "/")):
             begins = "s3://" if asked.key.startswith("s3://") else "/"

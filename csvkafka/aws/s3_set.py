@@ -176,7 +176,7 @@ class S3Set:
             give_up_seconds=self._access.give_up_seconds,
             clock=self._clock,
         )
-        with closing(source.read(0)) as chunks:
+        with closing(_manifest_read(source)) as chunks:
             for chunk in chunks:
                 content += chunk
                 if len(content) > MANIFEST_BYTES:
@@ -213,9 +213,23 @@ class S3Set:
         place, left_out = self._place, self.left_out
         where = f"{SCHEME}{place.bucket}/{self.name}"
         setting = "S3_PREFIX" if place.manifest is None else "S3_MANIFEST"
+        if place.prefix and not left_out.count and place.prefix.startswith((SCHEME, "/")):
+            begins = SCHEME if self.name.startswith(SCHEME) else "/"
+            return (
+                f"there is no object under {where}: {setting} begins with {begins!r}; give what "
+                "the keys begin with, without that, and without the bucket's name"
+            )
         if not left_out.count:
             return f"there is no object under {where}; check {setting}, S3_BUCKET and region"
         return (
             f"no object of {where} is a file to load: {'; '.join(left_out.lines())}; check "
             f"{setting}, S3_INCLUDE and S3_EXCLUDE"
         )
+
+
+def _manifest_read(source: S3Source) -> Generator[bytes, None, None]:
+    """The manifest's bytes; one that is not there is told by the setting that names it."""
+    try:
+        yield from source.read(0)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(str(error).replace("S3_KEY", "S3_MANIFEST")) from error

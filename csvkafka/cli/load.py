@@ -140,7 +140,11 @@ def command(
     """
     detailed = are_detailed(exit_codes, "--exit-codes")
     if not dry_run and (as_json or limit is not None):
-        raise click.UsageError("--limit and --json go with --dry-run")
+        raise click.UsageError("--limit and --json go with --dry-run: give it too")
+    if shows_list and dry_run:
+        raise click.UsageError("--list and --dry-run show different things: give one of them")
+    if workers is not None and (shows_list or dry_run):
+        raise click.UsageError("--workers is for a load: leave it out to look at one")
     try:
         if dry_run:
             _dry_run(limit or DRY_RUN_ROWS, as_json, values_given(options))

@@ -22,7 +22,7 @@ from csvkafka.process.logs import let_go_of_output
 from csvkafka.process.signals import leave_signals_to_python
 
 COMMANDS = {
-    "load": "Load a CSV object from S3 into a Kafka topic, or go on with a load.",
+    "load": "Load a CSV, or a set of them, into a Kafka topic, or go on with a load.",
     "status": "Show how far a job is, and who works on it.",
     "verify": "Compare a job's topic with its source: each row once, in order?",
     "doctor": "Check source, table, topic and broker before a load.",
@@ -42,6 +42,8 @@ Examples:
       --kafka-bootstrap-servers broker:9092 --kafka-topic csv-import \\
       --dynamodb-table csv-kafka-checkpoint --job-id data-2026-01
   csvkafka status data-2026-01               how far is it?
+  csvkafka load data.csv --kafka-bootstrap-servers localhost:9092 --kafka-topic csv-import
+                                             a file of this host, without AWS
 """
 
 USAGE_EXIT_CODE = 2
@@ -111,8 +113,8 @@ def _show_version(context: click.Context, _: click.Parameter, is_asked_for: bool
 )
 @click.pass_context
 def csvkafka(context: click.Context) -> int | None:
-    """Loads CSV from S3 and elsewhere into a Kafka topic: every row exactly once and in order,
-    whatever is killed on the way.
+    """Loads CSV, from S3, a file or a web server, into a Kafka topic: every row exactly once and in
+    order, whatever is killed on the way.
 
     All settings can be given as options or as environment variables; `csvkafka load --help` lists
     them. Exit codes: 0 done, 1 failed (a setting is missing or malformed, too), 2 the command

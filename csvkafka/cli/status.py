@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -38,7 +38,11 @@ WATCH_SECONDS = 2.0
 FAILURES_SHOWN = 20
 """So many files that failed are named."""
 
-_PLACE = tuple(s for s in JOB if s.variable in ("DYNAMODB_TABLE", "CHECKPOINT"))
+_PLACE = tuple(
+    replace(setting, unless=("CHECKPOINT",)) if setting.required else setting
+    for setting in JOB
+    if setting.variable in ("DYNAMODB_TABLE", "CHECKPOINT")
+)
 
 
 @click.command("status", epilog=EPILOG)
@@ -55,7 +59,7 @@ def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     if place is None:
         raise ConfigError(
             "Missing environment variable DYNAMODB_TABLE: name the checkpoint table, or the file "
-            "by CHECKPOINT"
+            "by CHECKPOINT (CHECKPOINT=sqlite for a load of a file that named no other)"
         )
     job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
     if not job_id:
@@ -213,8 +217,9 @@ class JobView:
                 pinned = f"{counted(source.files, 'file')}, list {source.etag[:12]}"
             yield "source", f"{source.uri}  {bytes_text(source.size)}, {pinned}"
             for topic in stored.topic_ids:
-                yield "topic", f"{topic}  {_partitions(stored, topic)}"
-        yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} records sent)"
+                yield "topic", f"{topic}  {self._partitions(stored, topic)}"
+        records = "record" if self.records_sent == 1 else "records"
+        yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} {records} sent)"
         if self.set_aside:
             yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
         if stored is not None:
@@ -292,6 +297,12 @@ class JobView:
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"
 
+    def _partitions(self, stored: StoredJob, topic: str) -> str:
+        """The partitions of ours in the topic; none before the first row was sent."""
+        if self.of_files is not None:  # which ones, the items of the files say
+            return f"{counted(stored.partition_count, 'partition')} in the topic"
+        return _partitions(stored, topic)
+
     def _owner(self, stored: StoredJob | None) -> str:
         if stored is None:
             return "not known: the item was written by another implementation"
@@ -314,7 +325,6 @@ def _topic(lane: str) -> str:
 
 
 def _partitions(stored: StoredJob, topic: str) -> str:
-    """The partitions of ours in the topic; none before the first row was sent."""
     numbers = [name.rpartition("/")[2] for name in stored.lanes if _topic(name) == topic]
     if not numbers:
         return f"{counted(stored.partition_count, 'partition')} in the topic, none used yet"

@@ -80,6 +80,11 @@ def load_with_workers(
     complete. `view` shows what they do, else they write their lines themselves.
 
     Raises ConfigError, FilesFailedError, WorkersEndedError, StoppedError."""
+    if not config.is_set:
+        raise ConfigError(
+            f"--workers is for a set, and {config.source_uri} is one object or file: leave it out, "
+            "or set S3_PREFIX or S3_MANIFEST in its place, and ORDER=object"
+        )
     if config.spec.order is not FileOrder.OBJECT:
         raise ConfigError(
             "--workers is for a set whose files are jobs of their own: set ORDER=object too, or "
@@ -190,7 +195,7 @@ def _judge(workers: Sequence[Worker], stopped_by: int | None) -> None:
     if said:
         error = WorkersEndedError(
             f"none of {len(workers)} worker processes has completed the set, for {said[0].error}: "
-            f"{said[0].message}; repair that, and run the same command again"
+            f"{said[0].message.rstrip('.')}; repair that, and run the same command again"
         )
         error.detailed_exit_code = said[0].detailed
         raise error

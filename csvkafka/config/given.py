@@ -32,6 +32,8 @@ class Given:
                 problems.append(f"{setting.variable} {problem}")
             self._texts[setting.variable] = text
         if missing:
+            if missing[:2] == ["S3_BUCKET", "S3_KEY"]:
+                problems.insert(0, "SOURCE may stand in the place of S3_BUCKET and S3_KEY")
             problems.insert(0, f"Missing environment variable {', '.join(missing)}")
         if problems:
             raise ConfigError("; ".join(problems) + "; see csvkafka load --help")

@@ -249,6 +249,11 @@ def _registry(given: Given, spec: JobSpec) -> RegistrySettings | None:
     """How to reach the registry; None where no record names a schema. Raises ConfigError."""
     table = spec.whole_table
     if table is None or not table.needs_registry:
+        if given.has("SCHEMA_REGISTRY_URL"):
+            raise ConfigError(
+                "SCHEMA_REGISTRY_URL is set, and no record names a schema: set CSV_COLUMNS to a "
+                "table that does (format or key_format; docs/records.md), or leave it out"
+            )
         return None
     from csvkafka.registry.settings import RegistrySettings
 

@@ -111,10 +111,14 @@ class LocalSource:
     def _identified(self, descriptor: int) -> SourceIdentity:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            kind = "folder" if stat.S_ISDIR(facts.st_mode) else "pipe or device"
+            if stat.S_ISDIR(facts.st_mode):
+                raise ConfigError(
+                    f"SOURCE '{self._path}' is a folder: name one file in it (sets of files are "
+                    "loaded from S3, by S3_PREFIX)"
+                )
             raise ConfigError(
-                f"SOURCE '{self._path}' is a {kind}, not a file: what cannot be read again from "
-                "where it stopped cannot be resumed; write it to a file, and load that"
+                f"SOURCE '{self._path}' is a pipe or device, not a file: what cannot be read again "
+                "from where it stopped cannot be resumed; write it to a file, and load that"
             )
         size, self._written_at = facts.st_size, facts.st_mtime_ns
         self._stored_as = self._find_out(size)

@@ -17,7 +17,7 @@ from csvkafka.errors import (
 )
 from csvkafka.job.definition import SENT_IN_BATCHES
 from csvkafka.ledger.item import JobDefinition, StoredJob
-from csvkafka.model import JobStatus, SourceIdentity, TopicFacts
+from csvkafka.model import DuplicateColumns, FileOrder, JobStatus, SourceIdentity, TopicFacts
 
 
 def has_promised_nothing(stored: StoredJob) -> bool:
@@ -114,11 +114,22 @@ def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> N
         )
 
 
+_UNSAID = {
+    "ORDER": FileOrder.SET.value,
+    "CSV_DOUBLEQUOTE": "true",
+    "CSV_TRAILING_DELIMITER": "false",
+    "CSV_SKIP_LINES": "0",
+    "CSV_DUPLICATE_COLUMNS": DuplicateColumns.REFUSE.value,
+}
+"""The value of a setting that an item does not name, where that is not empty."""
+
+
 def _check_configuration(
     job_id: str, stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
 ) -> None:
     differing = [
-        f"{name} {stored.get(name, '')!r} then, {now.get(name, '')!r} now"
+        f"{name} {stored.get(name, _UNSAID.get(name, ''))!r} then, "
+        f"{now.get(name, _UNSAID.get(name, ''))!r} now"
         for name in sorted({*stored, *now} - {"CSV_COLUMNS"})
         if stored.get(name, "") != now.get(name, "")
     ]

@@ -233,8 +233,9 @@ class SetRun:
         )
         return FilesFailedError(
             f"{len(failed)} of {counted(count, 'file')} of job {self._spec.job_id} failed, "
-            f"{others}: {what}{more}. Do for each what is said of it, then run the same command "
-            "again"
+            f"{others}: {what}{more}. This job takes its objects only as they were: load a "
+            "repaired copy alone, under another key; the same command tries again those that "
+            "could not be read"
         )
 
     def _failure(self, number: int) -> Failure:

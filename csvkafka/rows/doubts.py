@@ -185,6 +185,12 @@ def _preamble(preview: Preview, *, may_divide_otherwise: bool) -> str | None:
         if width < 2 or len(table) < 2 or any(len(row.fields) != width for row in table):
             continue
         lines = preview.lines_before_rows + table[0].lines_before
+        if preview.dialect.names:
+            return (
+                f"CSV_HEADER names one column, but the {len(table)} rows of {preview.source_uri} "
+                f"that were looked at from line {lines + 1} on have {width} each; name them all in "
+                "it, divided by commas"
+            )
         other = "" if dialect is preview.dialect else f" and {_set_delimiter(dialect.delimiter)}"
         return (
             f"{preview.source_uri} begins with a line of one field, but the {len(table)} rows that "

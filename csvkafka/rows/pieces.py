@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from csvkafka.errors import ANOTHER_JOB, CsvKafkaError, MalformedRowError
+from csvkafka.errors import ANOTHER_JOB, OR_LEFT_OUT, CsvKafkaError, MalformedRowError
 from csvkafka.model import START, Block, EncodedBlock, EncodePlan, PieceStart, Position
 from csvkafka.rows.blocks import Header, cut_blocks, read_header
 from csvkafka.rows.source_kind import FIRST_BYTES
@@ -173,7 +173,7 @@ def check_columns(uri: str, own: Sequence[str], job: Sequence[str], state: str) 
     how = "; ".join(differences) or "one of them stands there more than once"
     raise MalformedRowError(
         f"the header of {uri} has other columns than those that the job was begun with: "
-        f"{how}; {state}: repair it or leave it out (S3_EXCLUDE), {ANOTHER_JOB}"
+        f"{how}; {state}: {OR_LEFT_OUT}, {ANOTHER_JOB}"
     )
 
 

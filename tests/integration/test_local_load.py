@@ -159,6 +159,7 @@ def test_what_is_no_source_is_refused(desk: Desk, arguments: list[str], said: st
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
     assert desk.records() == []
+    assert not desk.checkpoint_file.exists()
 
 
 def test_an_object_may_be_named_by_its_uri(place: LoadPlace) -> None:

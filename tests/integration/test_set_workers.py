@@ -73,14 +73,14 @@ def test_a_worker_with_other_settings_is_refused_by_the_name_of_each(place: Load
     load(place)
     with refusal(ConfigChangedError, "KEY_COLUMN '' then, 'id' now"):
         load(place, KEY_COLUMN="id")
-    with refusal(ConfigChangedError, "ORDER 'object' then, '' now"):
+    with refusal(ConfigChangedError, "ORDER 'object' then, 'set' now"):
         load(place, ORDER="set")
 
 
 def test_a_set_that_was_begun_in_one_order_is_not_loaded_in_the_other(place: LoadPlace) -> None:
     put(place)
     load(place, ORDER="set")
-    with refusal(ConfigChangedError, "ORDER '' then, 'object' now"):
+    with refusal(ConfigChangedError, "ORDER 'set' then, 'object' now"):
         load(place)
     assert len(place.records()) == 140
 
@@ -108,6 +108,8 @@ def test_files_that_fail_are_named_with_their_reasons_and_all_others_are_loaded(
     assert "load it alone, by S3_KEY and under another JOB_ID" in said, "nothing of it was sent"
     assert f"{keys[4]} (MalformedRowError: row 2" in said
     assert "the others are loaded" in said
+    assert "repair a copy" in said and "This job takes its objects only as they were" in said
+    assert "S3_EXCLUDE" not in said, "the list is frozen"
     loaded = {key: list(range(1, 21)) for key in keys if key not in (keys[2], keys[4])}
     assert lines_by_file(place) == loaded | {keys[4]: [1]}
     item = place.item()
@@ -163,6 +165,7 @@ def test_status_says_how_far_a_set_is_and_what_failed(place: LoadPlace) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "files       6 of 7" in shown.stdout
     assert "rows        120  (120 records sent)" in shown.stdout
+    assert "none used yet" not in shown.stdout
     assert f"failed      {keys[2]}  MalformedRowError: the header of" in shown.stdout
     status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
     assert (status["files_done"], status["files"], status["rows"]) == (6, 7, 120)
@@ -219,6 +222,10 @@ def test_worker_processes_are_for_sets_of_jobs(place: LoadPlace) -> None:
     refused = run_csvkafka("load", "--workers", "2", settings=of_set(place, ORDER="set"))
     assert refused.returncode == 1
     assert "--workers is for a set whose files are jobs of their own" in refused.stderr
+    single = of_set(place, S3_PREFIX="", ORDER="set", S3_KEY="a.csv")
+    refused = run_csvkafka("load", "--workers", "2", settings=single)
+    assert refused.returncode == 1
+    assert "a.csv is one object or file: leave it out, or set" in refused.stderr
 
 
 def test_an_error_of_all_workers_is_said_once(place: LoadPlace) -> None:
@@ -228,3 +235,4 @@ def test_an_error_of_all_workers_is_said_once(place: LoadPlace) -> None:
     assert ended.returncode == 1
     refusal_in(WorkersEndedError, ended.stderr)
     assert ended.stderr.count("begun with other settings") == 1
+    assert "into a clean topic; repair that" in ended.stderr

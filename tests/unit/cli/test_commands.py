@@ -153,6 +153,22 @@ def test_a_load_names_all_that_is_missing_in_one_line() -> None:
     assert "--s3-bucket" not in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--list", "--dry-run"], "--list and --dry-run show different things: give one of them"),
+        (["--workers", "2", "--dry-run"], "--workers is for a load: leave it out"),
+        (["--workers", "2", "--list"], "--workers is for a load: leave it out"),
+        (["--limit", "5"], "--limit and --json go with --dry-run: give it too"),
+    ],
+)
+def test_options_of_load_that_do_not_go_together(arguments: list[str], said: str) -> None:
+    result = run("load", "data.csv", *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert said in line
+
+
 def test_doctor_warns_of_misspelt_variables_before_it_asks_for_what_is_missing() -> None:
     result = run("doctor", KAFKA_TOPIK="rows", CSV_DELIMTER=";")
     assert result.returncode == 1

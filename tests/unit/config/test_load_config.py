@@ -151,10 +151,19 @@ def test_a_secret_is_never_shown() -> None:
         {"TRANSFORM": "sys:path"},
         {"KAFKA_SASL_MECHANISM": "PLAIN"},
         {"KAFKA_AWS_MSK_IAM": "true"},
+        {"SCHEMA_REGISTRY_URL": "http://registry:8081"},
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(more: dict[str, str]) -> None:
     assert error(**more)
+
+
+def test_a_source_is_named_where_all_of_it_is_missing() -> None:
+    with refusal(ConfigError, "SOURCE may stand in the place of S3_BUCKET and S3_KEY; see"):
+        LoadConfig.from_settings({})
+    with refusal(ConfigError) as caught:
+        LoadConfig.from_settings({"S3_BUCKET": "data"})
+    assert "SOURCE" not in str(caught.value)
 
 
 def test_a_key_column_sends_to_all_partitions_and_a_partition_to_one() -> None:

@@ -182,9 +182,14 @@ def test_a_file_that_may_not_be_read_is_named() -> None:
 
 def test_what_cannot_be_read_again_is_no_source(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, kind in ((tmp_path, "folder"), (tmp_path / "pipe", "pipe"), (Path("/dev/null"), "")):
-        with refusal(ConfigError, match=f"is a {kind}.*cannot be resumed"):
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with refusal(ConfigError, match="is a pipe or device.*cannot be resumed"):
             source(path).identify()
+
+
+def test_a_folder_is_told_what_loads_several_files(tmp_path: Path) -> None:
+    with refusal(ConfigError, match="is a folder: name one file in it .*S3_PREFIX"):
+        source(tmp_path).identify()
 
 
 def test_a_checkpoint_beyond_the_end_is_refused(path: Path) -> None:

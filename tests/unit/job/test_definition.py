@@ -21,6 +21,7 @@ from csvkafka.model import (
     BadRows,
     Dialect,
     DuplicateColumns,
+    FileOrder,
     JobStatus,
     Lane,
     Position,
@@ -80,6 +81,15 @@ def test_each_setting_that_decides_what_is_written_where_is_part_of_the_job(
 ) -> None:
     other = define(replace(SPEC, **changed), SOURCE, HEADER, FACTS, 4)  # type: ignore[arg-type]
     assert "then" in refused(ConfigChangedError, stored(), other)
+
+
+def test_a_setting_that_an_item_does_not_name_is_said_by_its_default() -> None:
+    other = define(replace(SPEC, dialect=Dialect(doublequote=False)), SOURCE, HEADER, FACTS, 4)
+    assert "CSV_DOUBLEQUOTE 'true' then, 'false' now" in refused(
+        ConfigChangedError, stored(), other
+    )
+    other = define(replace(SPEC, order=FileOrder.OBJECT), SOURCE, HEADER, FACTS, 4)
+    assert "ORDER 'set' then, 'object' now" in refused(ConfigChangedError, stored(), other)
 
 
 def test_columns_are_part_of_the_job() -> None:

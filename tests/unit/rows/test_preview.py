@@ -178,6 +178,14 @@ def test_what_the_user_says_is_meant(data: bytes, given: str) -> None:
     assert given not in refusals(data, given)
 
 
+def test_one_name_for_several_columns_is_told_by_its_setting() -> None:
+    preview = look(b"1,Ada,2\n2,Bob,3\n", names=("id",))
+    (said,) = doubts.refusals(preview, DuplicateColumns.REFUSE)
+    assert "CSV_HEADER names one column, but the 2 rows" in said
+    assert "have 3 each; name them all" in said
+    assert "CSV_SKIP_LINES" not in said
+
+
 def test_what_a_refusal_says_to_set_is_enough() -> None:
     data = b"\xef\xbb\xbfsep=;\nid;name\n1;a\n"
     both = ("CSV_DELIMITER", "CSV_SKIP_LINES")
