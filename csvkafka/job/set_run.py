@@ -178,8 +178,10 @@ class SetRun:
         count = self._free.totals.file_count
         self._parts.observer.report(Step.FILE_MARKED, loaded=count, files=self._marks.count)
         log.info(
-            "%s is loaded, %s; %d of %d files",
+            "%s %s, %s; %d of %d files",
             self._file_set.uri(piece),
+            # By a worker that has marked it at the same time, or ended before.
+            "was loaded by another worker" if result.already_complete else "is loaded",
             counted(result.row_count, "row"),
             count,
             self._marks.count,
