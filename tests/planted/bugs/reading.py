@@ -14,6 +14,7 @@ from csvkafka.aws.s3_source import S3Source
 from csvkafka.interfaces import Item
 from csvkafka.ledger import point_item, restart_points
 from csvkafka.model import RestartPoint, SourceIdentity
+from csvkafka.rows.packed_content import OpenStored
 
 from . import patch, replace
 
@@ -26,6 +27,12 @@ def _body(self: Any, identity: SourceIdentity, byte_offset: int) -> Iterator[byt
         Bucket=identity.bucket, Key=identity.key, Range=f"bytes={byte_offset}-"
     )
     return iter(lambda: answer["Body"].read(65_536), b"")
+
+
+def _unchecked(self: Any, byte_offset: int) -> Iterator[bytes]:
+    """`S3Source.read` of what is not compressed, wherever that ends."""
+    identity = self._known(self._pinned) if self._is_known else self.identify()
+    yield from self._stored(identity, byte_offset)
 
 
 @patch("B6")
@@ -52,7 +59,7 @@ def a_read_error_counts_as_the_end() -> None:
             log.warning("Read error: %s", error)
 
     replace(S3Source, "_stored", stored)
-    replace(S3Source, "_check_end", lambda *_: None)
+    replace(S3Source, "read", _unchecked)
 
 
 @patch("B22")
@@ -68,7 +75,7 @@ def a_reset_starts_again_from_the_beginning() -> None:
                 return
 
     replace(S3Source, "_stored", stored)
-    replace(S3Source, "_check_end", lambda *_: None)
+    replace(S3Source, "read", _unchecked)
 
 
 @patch("no-if-match")
@@ -118,9 +125,11 @@ def the_whole_object_in_memory() -> None:
 
 @patch("B31")
 def only_the_first_gzip_member() -> None:
-    def first_member(self: Any, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
+    def first_member(
+        _identity: SourceIdentity, byte_offset: int, open_stored: OpenStored, *_: object
+    ) -> Iterator[bytes]:
         member = zlib.decompressobj(wbits=31)
-        for chunk in _body(self, identity, 0):
+        for chunk in open_stored(0):
             content = member.decompress(chunk)
             if data := content[byte_offset:]:
                 yield data
@@ -128,7 +137,7 @@ def only_the_first_gzip_member() -> None:
             if member.eof:
                 return
 
-    replace(S3Source, "_unpacked", first_member)
+    replace(s3_source, "packed_content", first_member)
 
 
 @patch("point-of-any-object")
