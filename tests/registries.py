@@ -34,6 +34,9 @@ APICURIO = "2.6.13.Final"
 APICURIO_SHA256 = "3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6ba"
 
 
+_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+
+
 def _apicurio_folder() -> Path:
     """Its jars: 142 MB, fetched once for a machine."""
     folder = cache_directory() / f"apicurio-{APICURIO}"
@@ -47,7 +50,8 @@ def _apicurio_folder() -> Path:
             with archive.open("rb") as file:
                 assert hashlib.file_digest(file, "sha256").hexdigest() == APICURIO_SHA256
             with tarfile.open(archive) as content:
-                content.extractall(target, filter="data")
+                # Pythons before 3.11.4 have no filters; the archive is the one of the digest.
+                content.extractall(target, **_FILTER)
 
     made_once(folder, fetch)
     return folder

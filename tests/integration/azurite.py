@@ -19,15 +19,25 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 def why_not() -> str | None:
     """Why Azurite cannot be had here; None: it can."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    return f"no {' and no '.join(missing)} for Azurite" if missing else None
+    if missing:
+        return f"no {' and no '.join(missing)} for Azurite"
+    try:
+        _home()
+    except subprocess.CalledProcessError as error:
+        return f"npm does not install Azurite: {error.stderr.decode().strip()[-300:]}"
+    return None
+
+
+def _home() -> Path:
+    home = cache_directory() / f"azurite-{RELEASE}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    made_once(home, _install)
+    return home
 
 
 def command(port: int) -> list[str]:
     """What serves blobs on the port, from memory."""
-    home = cache_directory() / f"azurite-{RELEASE}"
-    home.parent.mkdir(parents=True, exist_ok=True)
-    made_once(home, _install)
-    program = home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    program = _home() / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     node = ["node", str(program), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     return [*node, "--inMemoryPersistence", "--silent", "--skipApiVersionCheck"]
 

@@ -391,7 +391,8 @@ class TestDoctor:
             (b"1,ada\n2,bob\n", {}, "warning", "looks like data"),
             (b"id,name\n1,a\n2\n", {}, "error", "row 2 at byte 12"),
             (b"id,name\n1,caf\xe9\n", {}, "error", "not all of it text in utf-8"),
-            (b"\x28\xb5\x2f\xfd", {}, "error", "is zstd by its first bytes"),
+            (b"\x28\xb5\x2f\xfd", {}, "error", "set --source-compression zstd"),
+            (b"\xfd7zXZ\0\0\4", {}, "error", "is xz by its first bytes"),
             (b"", {}, "warning", "is empty"),
         ],
     )
