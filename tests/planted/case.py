@@ -79,6 +79,7 @@ class PlantedCase(RecoveryCase):
             code = worker.wait(timeout_seconds)
         except StackError:
             worker.kill()
+            print(worker.output())
             return {"hangs"}
         if code == 0:
             return self.anomalies(isolations=isolations)

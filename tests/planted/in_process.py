@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
 
 from csvkafka.aws.s3_source import S3Source
 from csvkafka.clock import SystemClock
 from csvkafka.errors import SourceChangedError
+from csvkafka.ledger.file_marks import FileMarks, Loaded
 from csvkafka.model import (
     EncodedBatch,
     LaneProgress,
@@ -18,6 +21,9 @@ from csvkafka.model import (
 from csvkafka.pipeline.progress import RescanNeeded
 from csvkafka.pipeline.sequencer import Sequencer
 from csvkafka.testing.faults.faulty_s3 import CutBody, FakeS3
+from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
+from csvkafka.testing.simulator.points import Script
+from csvkafka.testing.simulator.virtual_clock import VirtualTime
 from tests.planted.scenarios import Found, Ground
 
 BEFORE, AFTER = b"a\n" + b"1\n" * 500_000, b"a\n" + b"2\n" * 500_000
@@ -106,3 +112,24 @@ def broker_without_state_refuses_the_first(_: Ground) -> Found:
             except RescanNeeded:
                 return {"lost-row"} if 100 not in leader.rows else {"rescan"}
     return set() if leader.rows == list(range(100, 130)) else {"reordered-row"}
+
+
+def two_mark_at_the_same_moment(_: Ground) -> Found:
+    """One of them between the other's read and its write."""
+    server = TableServer()
+
+    def marks(table: type[FakeTable]) -> FileMarks:
+        return FileMarks("job", "ab" * 32, 9, lambda key: table(server, key, time, script))
+
+    class Between(FakeTable):
+        def update(self, change: Any) -> Any:
+            others = marks(FakeTable)
+            if not others.read(0).done & 0b10:
+                others.mark_done(1, one)
+            return super().update(change)
+
+    time, script, one = VirtualTime(), Script({}), Loaded(10, 10, 100)
+    marks(FakeTable).mark_done(0, one)
+    marks(Between).mark_done(2, one)
+    seen = marks(FakeTable).read(0)
+    return set() if (seen.done, seen.loaded.rows) == (0b111, 30) else {"mark lost"}

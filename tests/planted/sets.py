@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from csvkafka.model import Step
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.recovery_case import BUCKET
@@ -9,6 +11,9 @@ from tests.planted.case import PlantedCase
 from tests.planted.scenarios import Found, Ground
 
 ROW_COUNTS = (300, 3_000, 40, 700)
+
+MEMBER_BYTES = 600_000
+"""So much a file has stored that it is not fetched ahead."""
 
 
 def _case(ground: Ground) -> PlantedCase:
@@ -54,3 +59,21 @@ def a_file_is_cut_off(ground: Ground) -> Found:
     found = case.finish()
     # A sound loader refuses to go on, so the rows after that place are not there yet.
     return set() if "error SourceCorrupt" in found else found
+
+
+def restart_point_of_the_file_before(ground: Ground) -> Found:
+    """In both files a second member stands at the same byte, in the first after more rows."""
+    rows = [b"%05d,%s\n" % (n, b"text" * 20) for n in range(8_000)]
+    files, stored = {}, {}
+    for name, end in (("part-0.csv.gz", 4_000), ("part-1.csv.gz", 3_900)):
+        first, second = b"id,text\n" + b"".join(rows[:end]), b"".join(rows[end:])
+        files[name] = first + second
+        stored[name] = gzip.compress(first, 1).ljust(MEMBER_BYTES, b"\0") + gzip.compress(second, 1)
+    case = ground.case(files, point_bytes=200_000)
+    for name, data in stored.items():
+        case.stack.put_object(BUCKET, f"{case.prefix}{name}", data)
+    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=6_000)
+    before = case.stored_point()
+    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=14_000)
+    case.restore_point(before)
+    return {"no point"} if before is None else case.finish()

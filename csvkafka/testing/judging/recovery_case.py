@@ -16,12 +16,14 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
 from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.interfaces import StoredItem
+from csvkafka.ledger.item import decode
 from csvkafka.ledger.point_item import point_item_id
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
@@ -302,8 +304,7 @@ class RecoveryCase:
     ) -> Verdict:
         """The checker's answer for readers of that isolation level."""
         return judge_load(
-            # Read from the stack itself, whatever stands between it and the workers.
-            LoadConfig.from_settings({**self.settings, **self.stack.environment()}),
+            self._config_of_item(),
             Scope(
                 isolation,
                 exclusive=self.exclusive,
@@ -314,6 +315,16 @@ class RecoveryCase:
             files=self._case_source.opened(),
             checkpoints=self._watch.observations,
         )
+
+    def _config_of_item(self) -> LoadConfig:
+        """The load's; records that name a schema must name the one that its item has."""
+        # Read from the stack itself, whatever stands between it and the workers.
+        config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
+        item = None if config.registry is None else self.item()
+        if item is None:
+            return config
+        known = decode(item).configuration
+        return replace(config, spec=replace(config.spec, known_schemas=known))
 
     def assert_once(self, total_sent: int | None = None) -> None:
         """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,

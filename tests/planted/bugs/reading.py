@@ -141,6 +141,7 @@ def only_the_first_gzip_member() -> None:
 
 
 @patch("point-of-any-object")
+@patch("set-point-of-another-piece")
 def a_restart_point_is_used_whatever_object_it_is_of() -> None:
     def point_of(item: Item, source: SourceIdentity) -> RestartPoint:
         stated = {"source": item["source"]}

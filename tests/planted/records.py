@@ -1,0 +1,86 @@
+"""What a bug of records by a declared table is shown by."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from csvkafka.config.load_config import LoadConfig
+from tests.planted.case import PlantedCase
+from tests.planted.scenarios import Found, Ground, refused
+from tests.registries import small_registry
+
+TABLE = """
+[record]
+key = ["day", "id"]
+key_format = "json"
+null = ["NA"]
+{more}
+[columns]
+id = "long"
+small = "int"
+price = "decimal(20,2)"
+day = "date(%d.%m.%Y)"
+at = "timestamp(%Y-%m-%d %H:%M, Europe/Berlin)"
+name = "string"
+card = {{ mask = "last 4" }}
+"""
+
+
+HEADER = ("id", "small", "price", "day", "at", "name", "card")
+
+
+def _rows() -> bytes:
+    rows = [
+        f"{number},{number - 250},{sign}{12345678901234567 >> number % 50}.{number % 100:02},"
+        f"{number % 28 + 1:02}.0{number % 9 + 1}.20{number % 90 + 10},"
+        f"2026-0{number % 9 + 1}-11 0{number % 10}:30,"
+        f"{'NA' if number % 5 == 0 else f'n{number}'},9999{number:08}\n"
+        for number, sign in ((number, "-" * (number % 2)) for number in range(1, 501))
+    ]
+    return (",".join(HEADER) + "\n" + "".join(rows)).encode()
+
+
+def _case(ground: Ground, source: bytes, more: str = "", **settings: Any) -> PlantedCase:
+    case = ground.case(source)
+    declared = case.supervisor.folder / "columns.toml"
+    declared.write_text(TABLE.format(more=more))
+    case.settings |= {"CSV_COLUMNS": str(declared), **settings}
+    return case
+
+
+def in_json(ground: Ground) -> Found:
+    return _case(ground, _rows()).finish()
+
+
+def in_avro(ground: Ground) -> Found:
+    """The registry has another schema too, of records that have the same fields."""
+    with small_registry() as registry:
+        case = _case(
+            ground,
+            _rows(),
+            'format = "avro"',
+            SCHEMA_REGISTRY_URL=registry.url,
+            SCHEMA_REGISTRY_AUTO_REGISTER="true",
+        )
+        config = LoadConfig.from_settings({**case.stack.environment(), **case.settings})
+        schemas = config.spec.schemas(HEADER)
+        assert schemas is not None
+        assert schemas.value is not None
+        same = {**json.loads(schemas.value.text), "name": "Other"}
+        registry.register("other-value", json.dumps(same))
+        return case.finish()
+
+
+def one_row_does_not_fit(ground: Ground, before: bytes, after: bytes) -> Found:
+    source = _rows()
+    assert source.count(before) == 1
+    return refused(_case(ground, source.replace(before, after)).finish(), "MalformedRow")
+
+
+def an_integer_beyond_its_bits(ground: Ground) -> Found:
+    return one_row_does_not_fit(ground, b"\n400,150,", b"\n400,3000000000,")
+
+
+def an_integer_with_leading_zeros(ground: Ground) -> Found:
+    return one_row_does_not_fit(ground, b"\n400,150,", b"\n400,00150,")

@@ -1,0 +1,70 @@
+"""Bugs of records by a declared table, and what must be found of each."""
+
+from __future__ import annotations
+
+from tests.planted import records
+from tests.planted.plant import plant
+
+OF_RECORDS = (
+    plant(
+        "record-decimals-through-floats",
+        "a decimal of 19 digits becomes a float",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-local-time-as-utc",
+        "the time of a zone is taken for UTC",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-null-as-text",
+        "a text that means null is sent",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-mask-shows-the-wrong-end",
+        "a mask shows the first characters for the last",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-key-in-the-files-order",
+        "a key's columns stand as in the file",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-integer-wraps",
+        "an integer beyond its bits wraps",
+        records.an_integer_beyond_its_bits,
+        "phantom-row",
+    ),
+    plant(
+        "record-leading-zeros-taken",
+        "digits after a zero are a number",
+        records.an_integer_with_leading_zeros,
+        "phantom-row",
+    ),
+    plant(
+        "record-days-off-by-one",
+        "an Avro date is a day early",
+        records.in_avro,
+        "torn-row",
+    ),
+    plant(
+        "record-decimal-unsigned",
+        "an Avro decimal has no room for its sign",
+        records.in_avro,
+        "torn-row",
+    ),
+    plant(
+        "record-of-another-schema",
+        "an Avro record names another schema",
+        records.in_avro,
+        "torn-row",
+        *("lost-row", "checkpoint-ahead"),
+    ),
+)
