@@ -12,28 +12,33 @@ from tests.registries import small_registry
 
 TABLE = """
 [record]
-key = ["day", "id"]
-key_format = "json"
 null = ["NA"]
 {more}
 [columns]
 id = "long"
 small = "int"
 price = "decimal(20,2)"
-day = "date(%d.%m.%Y)"
-at = "timestamp(%Y-%m-%d %H:%M, Europe/Berlin)"
+day = "date(iso)"
+at = "timestamp(iso, {zone})"
 name = "string"
 card = {{ mask = "last 4" }}
 """
 
 
+IN_JSON = 'key = ["day", "id"]\nkey_format = "json"'
+IN_AVRO = 'key = ["day", "id"]\nkey_format = "avro"\nformat = "avro"'
+KEYS_AS_TEXT = 'key = ["id"]\nformat = "avro"'
+"""The compiled encoder knows no keys in Avro."""
+
 HEADER = ("id", "small", "price", "day", "at", "name", "card")
 
 
 def _rows() -> bytes:
+    """The first 400 are such as the compiled encoder takes: no decimal has more than 18 digits."""
     rows = [
-        f"{number},{number - 250},{sign}{12345678901234567 >> number % 50}.{number % 100:02},"
-        f"{number % 28 + 1:02}.0{number % 9 + 1}.20{number % 90 + 10},"
+        f"{number},{number - 250},"
+        f"{sign}{12345678901234567 >> (20 + number % 30) * (number <= 400)}.{number % 100:02},"
+        f"20{number % 90 + 10}-0{number % 9 + 1}-{number % 28 + 1:02},"
         f"2026-0{number % 9 + 1}-11 0{number % 10}:30,"
         f"{'NA' if number % 5 == 0 else f'n{number}'},9999{number:08}\n"
         for number, sign in ((number, "-" * (number % 2)) for number in range(1, 501))
@@ -41,25 +46,35 @@ def _rows() -> bytes:
     return (",".join(HEADER) + "\n" + "".join(rows)).encode()
 
 
-def _case(ground: Ground, source: bytes, more: str = "", **settings: Any) -> PlantedCase:
+def _case(
+    ground: Ground, source: bytes, more: str = IN_JSON, zone: str = "UTC", **settings: Any
+) -> PlantedCase:
     case = ground.case(source)
     declared = case.supervisor.folder / "columns.toml"
-    declared.write_text(TABLE.format(more=more))
+    declared.write_text(TABLE.format(more=more, zone=zone))
     case.settings |= {"CSV_COLUMNS": str(declared), **settings}
     return case
 
 
 def in_json(ground: Ground) -> Found:
-    return _case(ground, _rows()).finish()
+    return _case(ground, _rows(), zone="Europe/Berlin").finish()
 
 
 def in_avro(ground: Ground) -> Found:
+    return _in_avro(ground, IN_AVRO)
+
+
+def in_avro_with_keys_as_text(ground: Ground) -> Found:
+    return _in_avro(ground, KEYS_AS_TEXT)
+
+
+def _in_avro(ground: Ground, form: str) -> Found:
     """The registry has another schema too, of records that have the same fields."""
     with small_registry() as registry:
         case = _case(
             ground,
             _rows(),
-            'format = "avro"',
+            form,
             SCHEMA_REGISTRY_URL=registry.url,
             SCHEMA_REGISTRY_AUTO_REGISTER="true",
         )

@@ -62,18 +62,27 @@ def a_file_is_cut_off(ground: Ground) -> Found:
 
 
 def restart_point_of_the_file_before(ground: Ground) -> Found:
-    """In both files a second member stands at the same byte, in the first after more rows."""
+    case = _of_members(ground)
+    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=6_000)
+    before = case.stored_point()
+    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=14_000)
+    case.restore_point(before)
+    return {"no point"} if before is None else case.finish()
+
+
+def files_with_restart_points(ground: Ground) -> Found:
+    return _of_members(ground).finish()
+
+
+def _of_members(ground: Ground) -> PlantedCase:
+    """In both files a second member stands at the same byte, in the first after fewer rows."""
     rows = [b"%05d,%s\n" % (n, b"text" * 20) for n in range(8_000)]
     files, stored = {}, {}
-    for name, end in (("part-0.csv.gz", 4_000), ("part-1.csv.gz", 3_900)):
+    for name, end in (("part-0.csv.gz", 3_900), ("part-1.csv.gz", 4_000)):
         first, second = b"id,text\n" + b"".join(rows[:end]), b"".join(rows[end:])
         files[name] = first + second
         stored[name] = gzip.compress(first, 1).ljust(MEMBER_BYTES, b"\0") + gzip.compress(second, 1)
     case = ground.case(files, point_bytes=200_000)
     for name, data in stored.items():
         case.stack.put_object(BUCKET, f"{case.prefix}{name}", data)
-    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=6_000)
-    before = case.stored_point()
-    case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=14_000)
-    case.restore_point(before)
-    return {"no point"} if before is None else case.finish()
+    return case

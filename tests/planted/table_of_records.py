@@ -67,4 +67,34 @@ OF_RECORDS = (
         "torn-row",
         *("lost-row", "checkpoint-ahead"),
     ),
+    plant(
+        "record-key-of-another-schema",
+        "an Avro key names another schema",
+        records.in_avro,
+        "torn-row",
+    ),
+    plant(
+        "record-milliseconds-as-microseconds",
+        "an Avro time has the wrong unit",
+        records.in_avro,
+        "torn-row",
+    ),
+    plant(
+        "record-compiled-integer-of-64-bits",
+        "the compiled encoder takes each integer for a long",
+        records.an_integer_beyond_its_bits,
+        "phantom-row",
+    ),
+    plant(
+        "record-compiled-local-time-as-utc",
+        "the compiled encoder takes the time of a zone for UTC",
+        records.in_json,
+        "torn-row",
+    ),
+    plant(
+        "record-compiled-scale-off-by-one",
+        "the compiled encoder has one digit more after the point",
+        records.in_avro_with_keys_as_text,
+        "torn-row",
+    ),
 )

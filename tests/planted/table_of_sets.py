@@ -54,7 +54,14 @@ IN_ORDER = (
         "a restart point is used in another file than its own",
         sets.restart_point_of_the_file_before,
         "torn-row",
-        "phantom-row",
+        "lost-row",
+    ),
+    plant(
+        "set-point-of-the-piece-before",
+        "the newest restart point is used in whichever file",
+        sets.files_with_restart_points,
+        # The header is read from there too.
+        "error MalformedRow",
     ),
 )
 
@@ -78,6 +85,12 @@ OF_FILES = (
         set_files.a_file_has_other_columns,
         "lost-row",
         "checkpoint-ahead",
+    ),
+    plant(
+        "set-columns-of-each-file",
+        "a file may have columns of its own",
+        set_files.a_file_has_other_columns,
+        "not refused",
     ),
     plant(
         "set-marked-before-it-is-loaded",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
-from csvkafka.encode import declared_rows, wire
+from csvkafka.encode import compiled_table, declared_rows, wire
 from csvkafka.encode.declared_rows import Declared
 from csvkafka.schema import avro_values, types
 
@@ -86,6 +88,59 @@ def an_avro_decimal_has_no_room_for_its_sign() -> None:
     replace(avro_values, "_unscaled", unscaled)
 
 
+@patch("record-milliseconds-as-microseconds")
+def an_avro_time_has_the_wrong_unit() -> None:
+    replace(avro_values, "_MICROSECOND", 1000 * avro_values._MICROSECOND)
+
+
+def _naming_the_first(role: str) -> None:
+    prefix = wire.prefix
+
+    def prefix_of(schema: Any) -> bytes:
+        is_meant = schema.subject.endswith(role)
+        return wire.MAGIC + (1).to_bytes(4, "big") if is_meant else prefix(schema)
+
+    replace(wire, "prefix", prefix_of)
+
+
 @patch("record-of-another-schema")
 def a_record_names_another_schema() -> None:
-    replace(wire, "prefix", lambda _: wire.MAGIC + (1).to_bytes(4, "big"))
+    _naming_the_first("-value")
+
+
+@patch("record-key-of-another-schema")
+def a_key_names_another_schema() -> None:
+    _naming_the_first("-key")
+
+
+# -- what the compiled encoder is told -------------------------------------------------------------
+
+
+def _compiled(kind: int, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
+    """Changes what it takes a column of that kind for."""
+    os.environ["CSVKAFKA_ENCODER"] = "compiled"
+    column = compiled_table._column
+
+    def changed(*arguments: Any) -> tuple[Any, ...] | None:
+        found = column(*arguments)
+        return change(found) if found is not None and found[0] == kind else found
+
+    replace(compiled_table, "_column", changed)
+
+
+@patch("record-compiled-integer-of-64-bits")
+def the_compiled_encoder_takes_each_integer_for_a_long() -> None:
+    _compiled(compiled_table._INTEGER, lambda column: (*column[:2], 64, *column[3:]))
+
+
+@patch("record-compiled-local-time-as-utc")
+def the_compiled_encoder_does_not_look_at_a_zone() -> None:
+    needs = compiled_table._NEEDS_OFFSET
+    _compiled(
+        compiled_table._TIMESTAMP, lambda column: (column[0], column[1] & ~needs, *column[2:])
+    )
+
+
+@patch("record-compiled-scale-off-by-one")
+def the_compiled_encoder_has_one_digit_more_after_the_point() -> None:
+    _compiled(compiled_table._DECIMAL, lambda column: (*column[:3], column[3] + 1, *column[4:]))

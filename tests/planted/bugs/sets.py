@@ -7,7 +7,8 @@ from dataclasses import replace as changed
 from typing import Any
 
 from csvkafka.job.file_set import FileSet
-from csvkafka.model import EncodePlan, Position, SourceIdentity
+from csvkafka.ledger.restart_points import RestartPointKeeper
+from csvkafka.model import EncodePlan, Position, RestartPoint, SourceIdentity
 from csvkafka.pipeline import pieces_ahead
 from csvkafka.rows import pieces
 from csvkafka.rows.pieces import OpenPiece, PlacedBlock
@@ -78,3 +79,12 @@ def a_resume_takes_the_files_that_stand_there_now() -> None:
 @patch("set-failure-ahead-is-the-end")
 def a_file_that_could_not_be_fetched_ahead_has_ended() -> None:
     replace(pieces_ahead, "_raising", lambda _: iter(()))
+
+
+@patch("set-point-of-the-piece-before")
+def the_newest_point_is_used_in_whichever_piece() -> None:
+    def newest(self: Any, _: SourceIdentity, place: tuple[int, int]) -> RestartPoint | None:
+        before = [kept for kept in self._points if kept.place <= place]
+        return before[-1].point if before else None
+
+    replace(RestartPointKeeper, "newest", newest)
