@@ -43,8 +43,8 @@ class PlantedSupervisor(Supervisor):
                 **environment,
                 "PLANTED": self.planted,
                 "PYTHONPATH": str(FOLDER),
-                # Bugs are planted into Python.
-                "CSVKAFKA_ENCODER": "python",
+                # Bugs are planted into Python, or into what it tells the compiled encoder.
+                "CSVKAFKA_ENCODER": "compiled" if "-compiled-" in self.planted else "python",
             }
         return super().start_python(program, environment, steps, cold=cold)
 
@@ -79,7 +79,6 @@ class PlantedCase(RecoveryCase):
             code = worker.wait(timeout_seconds)
         except StackError:
             worker.kill()
-            print(worker.output())
             return {"hangs"}
         if code == 0:
             return self.anomalies(isolations=isolations)

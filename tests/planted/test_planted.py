@@ -38,6 +38,12 @@ def test_every_bug_is_planted_or_explained() -> None:
     assert bugs.names() == planted | FAULTS
 
 
+@pytest.mark.parametrize("name", sorted(bugs.names()))
+def test_what_a_bug_replaces_is_there(name: str) -> None:
+    with bugs.planted(name):
+        pass
+
+
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
 def test_planted_bug_is_found_by_its_name(
     plant: Plant, stack: Stack, new_stack: NewStack, note_found: Callable[[str, str], None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from csvkafka.encode import compiled_table, declared_rows, wire
@@ -30,7 +30,7 @@ def an_integer_beyond_its_bits_wraps() -> None:
 @patch("record-local-time-as-utc")
 def a_zone_is_not_looked_at() -> None:
     def placed(moment: Any, *_: Any) -> Any:
-        return moment.replace(tzinfo=types.UTC)
+        return moment.replace(tzinfo=UTC)
 
     replace(types, "_placed", placed)
 
@@ -118,7 +118,6 @@ def a_key_names_another_schema() -> None:
 
 def _compiled(kind: int, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     """Changes what it takes a column of that kind for."""
-    os.environ["CSVKAFKA_ENCODER"] = "compiled"
     column = compiled_table._column
 
     def changed(*arguments: Any) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.set_run import SetRun
 from csvkafka.ledger import file_marks
 from csvkafka.ledger.file_marks import MARK, NOTHING, FileMarks, Loaded, Marks, Totals
-from csvkafka.ledger.item import StoredJob
+from csvkafka.ledger.item import SETS_SCHEMA_VERSION, StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import JobStatus
 
@@ -106,8 +106,8 @@ def marks_are_written_as_they_were_first_read() -> None:
 
     def change(self: Any, number: int, with_it: Any) -> Marks:
         group = number // file_marks.GROUP_FILES
-        marks = with_it(remembered[group])
-        created = {"schema_version": file_marks.SETS_SCHEMA_VERSION, "fencing_token": 0}
+        marks: Marks = with_it(remembered[group])
+        created = {"schema_version": SETS_SCHEMA_VERSION, "fencing_token": 0}
         item = {**created, "files": marks.count, **file_marks._encoded(marks)}
         if self._item(group).put_new(item) is not None:
             self._item(group).update(ItemChange(set=item))
@@ -137,7 +137,7 @@ def each_worker_says_that_the_set_is_complete() -> None:
     def say(place: Any, *arguments: Any) -> bool:
         return own(_Unconditional(place), *arguments)
 
-    own = set_run.complete_set
+    own = file_marks.complete_set
     replace(set_run, "complete_set", say)
 
 

@@ -78,7 +78,7 @@ def a_resume_takes_the_files_that_stand_there_now() -> None:
 
 @patch("set-failure-ahead-is-the-end")
 def a_file_that_could_not_be_fetched_ahead_has_ended() -> None:
-    replace(pieces_ahead, "_raising", lambda _: iter(()))
+    replace(pieces_ahead, "raising", lambda _: iter(()))
 
 
 @patch("set-point-of-the-piece-before")
