@@ -35,6 +35,7 @@ def test_f11_each_run_has_another_size_of_block(
         partitions=partitions,
         settings={"KEY_COLUMN": "id"} if partitions > 1 else {"KAFKA_PARTITION": "0"},
         block_bytes=BLOCK_BYTES,
+        pace_seconds=0.3,
         cold=True,
     )
     assert len(case.source) > 6_000_000

@@ -78,7 +78,7 @@ def test_killed_in_the_middle_of_a_dialect(recovery_case: NewCase, name: str) ->
         ("commented", {"CSV_COMMENT": ";"}, "CSV_COMMENT '#' then, ';' now"),
         ("named", {"CSV_HEADER": "a,b,d"}, "columns"),
         ("headless", {"CSV_HEADER": ""}, "CSV_HEADER 'none' then, '' now"),
-        ("escaped", {"CSV_DOUBLEQUOTE": "true"}, "CSV_DOUBLEQUOTE 'false' then, '' now"),
+        ("escaped", {"CSV_DOUBLEQUOTE": "true"}, "CSV_DOUBLEQUOTE 'false' then, 'true' now"),
     ],
 )
 def test_a_resume_in_another_dialect_is_refused(

@@ -43,7 +43,7 @@ def all_end(pids: list[int]) -> bool:
 
 def midway(recovery_case: NewCase) -> tuple[RecoveryCase, Incarnation, list[int]]:
     """A load with two workers, stopped when a quarter of its rows is acknowledged."""
-    spec = CsvSpec(row_count=40_000, newline_fraction=0.02)
+    spec = CsvSpec(row_count=120_000, newline_fraction=0.02)
     # Blocks so small that most are still to be encoded when it stops.
     case = recovery_case(spec, block_bytes=16_000, settings={"ENCODE_WORKERS": "2"})
     loader = case.start_paused_at(Step.BLOCK_ACKNOWLEDGED, from_rows=case.row_count // 4)

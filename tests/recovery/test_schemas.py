@@ -48,7 +48,7 @@ def test_flights_with_their_natural_types_are_killed_again_and_again(
     recovery_case: NewCase, tmp_path: Path, seed: int, real_registry: str, value_format: str
 ) -> None:
     with flights_csv().open("rb") as file:
-        source = b"".join(file.readline() for _ in range(6_001))
+        source = b"".join(file.readline() for _ in range(20_001))
     table = AVRO_FLIGHTS.replace('\nformat = "avro"', f'\nformat = "{value_format}"')
     case = recovery_case(
         source,
@@ -59,7 +59,7 @@ def test_flights_with_their_natural_types_are_killed_again_and_again(
     chance = random.Random(seed)
     for number in range(3):
         worker = case.start()
-        worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count * number // 5)
+        worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count * number // 8)
         worker.lives_for(chance.uniform(0.0, 0.1))
         assert worker.kill() == KILLED, worker.output()
     case.assert_midway()

@@ -169,7 +169,7 @@ def test_f124_a_file_that_fails_for_several_workers_stops_no_other(
     recovery_case: NewCase, checkpoint: str
 ) -> None:
     made = files(*SIZES)
-    made["part-0004.csv.gz"] = b"id,else\n1,2\n"
+    made["part-0004.csv.zst"] = b"id,else\n1,2\n"
     settings = {"ORDER": "object", "LEASE_SECONDS": "2"}
     case = recovery_case(made, settings=settings, checkpoint=checkpoint)
     workers = [case.start(pace_seconds=0.02) for _ in range(3)]
@@ -177,7 +177,7 @@ def test_f124_a_file_that_fails_for_several_workers_stops_no_other(
         case.ends(worker, 1)
         case.assert_error(worker, "FilesFailed")
         assert f"1 of {len(SIZES)} files" in worker.output()
-        assert "part-0004.csv.gz (MalformedRowError" in worker.output()
+        assert "part-0004.csv.zst (MalformedRowError" in worker.output()
     case.assert_prefix()
     assert case.view.record_count() == case.row_count - 1
     # A worker that was there when it failed leaves it alone; one that came later tries it once.

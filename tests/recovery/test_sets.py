@@ -97,7 +97,8 @@ def pieces_with_points(recovery_case: NewCase) -> RecoveryCase:
         *(900, 20_000, 20_000, 40),
         settings=settings,
         point_bytes=300_000,
-        block_bytes=32_768,
+        block_bytes=16_384,
+        pace_seconds=0.03,
     )
 
 
@@ -130,9 +131,9 @@ def test_f117_killed_in_gzip_files_each_resume_begins_at_a_point_of_that_file(
 def test_f117_gzip_files_under_random_kills(recovery_case: NewCase, kills: int, seed: int) -> None:
     case, chance = pieces_with_points(recovery_case), random.Random(seed)
     for _ in range(min(kills, 8)):
-        worker = case.start(settings={"CSVKAFKA_ENCODER": "python"}, pace_seconds=0.1)
+        worker = case.start(settings={"CSVKAFKA_ENCODER": "python"}, pace_seconds=0.3)
         worker.wait_for_step(Step.CHECKPOINT_STORED)
-        worker.lives_for(chance.uniform(0.0, 0.8))
+        worker.lives_for(chance.uniform(0.0, 0.6))
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
     case.assert_midway()
     case.run()
