@@ -24,7 +24,8 @@ def why_not() -> str | None:
     try:
         _home()
     except subprocess.CalledProcessError as error:
-        return f"npm does not install Azurite: {error.stderr.decode().strip()[-300:]}"
+        said = error.stderr.decode().strip().splitlines() or ["it says nothing"]
+        return f"npm does not install Azurite ({said[0]})"
     return None
 
 

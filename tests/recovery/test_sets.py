@@ -97,8 +97,8 @@ def pieces_with_points(recovery_case: NewCase) -> RecoveryCase:
         *(900, 20_000, 20_000, 40),
         settings=settings,
         point_bytes=300_000,
-        block_bytes=16_384,
-        pace_seconds=0.03,
+        block_bytes=32_768,
+        pace_seconds=0.1,
     )
 
 
