@@ -159,8 +159,8 @@ def encode_compiled(
 
 
 def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock | None:
-    """As `encode_block`, the plain way; None if the block does not fit it. Only for a block in which
-    nothing counts but the dialect's delimiter and quotes (`plainness`). Raises BadRow."""
+    """As `encode_block`, the plain way; None if the block does not fit it. Only for a block in
+    which nothing counts but the dialect's delimiter and quotes (`plainness`). Raises BadRow."""
     prepared = _prepared(plan)
     rows = prepared.plain
     if rows is None or not block.plain or (any(skip) and lane_total(plan) > 1):
