@@ -34,14 +34,14 @@ LEFT_OUT_BY_FAST = ("inputs", "processes", "stacks")
 
 def run_tests(session: nox.Session, folder: str, *options: str) -> None:
     """The tests of a folder, in an environment that holds the working tree."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     session.run("pytest", folder, *options, FAULT_RESULTS, *session.posargs)
 
 
 @nox.session
 def fast(session: nox.Session) -> None:
     """What most changes need: style, types, most unit tests, twelve killed loads."""
-    session.install("--editable", ".[lint,testing]")
+    session.install("--editable", ".[lint,tests]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -63,7 +63,7 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """What is compiled beside what is not, on inputs that find new ways; `-- -runs=N`."""
-    session.install("--editable", ".[testing]", "atheris>=3")
+    session.install("--editable", ".[tests]", "atheris>=3")
     options = session.posargs or ("-runs=1000000", "-max_len=1000")
     compiled = {"CSVKAFKA_ENCODER": "compiled"}
     for target in ("encoder", "declared", "agreement"):
@@ -82,7 +82,7 @@ def sanitize(session: nox.Session) -> None:
         "CFLAGS": f"{checks} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1",
         "LDFLAGS": checks,
     }
-    session.install(".[testing]", env=build)
+    session.install(".[tests]", env=build)
     libraries = (
         str(session.run("gcc", f"-print-file-name=lib{name}.so", external=True, silent=True))
         for name in ("asan", "ubsan")
@@ -114,7 +114,7 @@ RELEASE_TESTS = ("tests/recovery/test_random_kills.py", "tests/recovery/test_fai
 @nox.session
 def releases(session: nox.Session) -> None:
     """Loads with kills, of workers and of brokers, on each Kafka release that is locked."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     locks = Path("csvkafka/local/locks").glob("kafka-*.lock")
     for release in sorted(path.stem.removeprefix("kafka-") for path in locks):
         session.run("pytest", *RELEASE_TESTS, "--kafka-release", release, *session.posargs)
@@ -123,7 +123,7 @@ def releases(session: nox.Session) -> None:
 @nox.session
 def containers(session: nox.Session) -> None:
     """What only containers can show, the job's image among it; `nox -s images` goes before."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     stack = ("--stack", "containers")
     session.run("pytest", "tests/containers", *stack, FAULT_RESULTS, *session.posargs)
 
@@ -131,7 +131,7 @@ def containers(session: nox.Session) -> None:
 @nox.session
 def on_containers(session: nox.Session) -> None:
     """The tests to which it matters where servers come from, on containers; `images` before."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     which = (
         "tests/integration",
         "tests/recovery",
@@ -163,7 +163,7 @@ OF_DEPLOY = (
 @nox.session
 def deploy(session: nox.Session) -> None:
     """Scripts and policies of deploy/; applied to moto where CSVKAFKA_TERRAFORM_PROVIDER is set."""
-    session.install("--editable", ".[testing]", *OF_DEPLOY)
+    session.install("--editable", ".[tests]", *OF_DEPLOY)
     session.run("pytest", "tests/deploy", "--stack", "embedded", *session.posargs)
 
 
@@ -172,7 +172,7 @@ def terraform(session: nox.Session) -> None:
     """deploy/ applied to moto, with the registry's AWS provider or CSVKAFKA_TERRAFORM_PROVIDER."""
     if not shutil.which("terraform"):
         session.error("terraform is not on the path: deploy/ was not applied")
-    session.install("--editable", ".[testing]", *OF_DEPLOY)
+    session.install("--editable", ".[tests]", *OF_DEPLOY)
     provider = os.environ.get("CSVKAFKA_TERRAFORM_PROVIDER", "registry")
     tests = ("tests/deploy", "-m", "applied", "--stack", "embedded", *session.posargs)
     session.run("pytest", *tests, env={"CSVKAFKA_TERRAFORM_PROVIDER": provider})
@@ -231,7 +231,7 @@ KNOWN_MUTANTS = {"csvkafka.job.recovery.x__check_last_stored_batch__mutmut_10"}
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Every small change of recovery, epochs, progress must fail a test (minutes; in mutants/)."""
-    session.install("--editable", ".[testing]", "mutmut>=3.8,<4")
+    session.install("--editable", ".[tests]", "mutmut>=3.8,<4")
     shutil.rmtree("mutants", ignore_errors=True)
     session.run("mutmut", "run", "--max-children", "2", *session.posargs)
     results = str(session.run("mutmut", "results", silent=True))
@@ -244,7 +244,7 @@ def mutants(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """docs/fault-matrix.md, made of what the suites noted in reports/faults: run them before."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     found = sorted(map(str, Path("reports/faults").glob("*.json")))
     if not found:
         session.error("nothing is in reports/faults: run tox, or nox -s unit integration recovery")
@@ -255,7 +255,7 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def errors(session: nox.Session) -> None:
     """docs/errors.md, made of the error classes and the tests that provoke them."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     page = session.run("python", "-m", "tests.refusals", silent=True)
     Path("docs/errors.md").write_text(str(page), encoding="utf-8")
 
@@ -263,7 +263,7 @@ def errors(session: nox.Session) -> None:
 @nox.session
 def brokers(session: nox.Session) -> None:
     """docs/brokers.md, of what each Kafka release that is locked answers to the probe."""
-    session.install("--editable", ".[testing]")
+    session.install("--editable", ".[tests]")
     page = session.run("python", "-m", "tests.brokers", silent=True)
     Path("docs/brokers.md").write_text(str(page), encoding="utf-8")
 
@@ -284,7 +284,7 @@ def model(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, import layers."""
-    session.install("--editable", ".[lint,testing]")
+    session.install("--editable", ".[lint,tests]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -301,7 +301,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The loader's speed beside Kafka's own tool and two everyday loaders."""
-    session.install("--editable", ".[testing]", "confluent-kafka>=2.5,<3", "duckdb>=1.4")
+    session.install("--editable", ".[tests]", "confluent-kafka>=2.5,<3", "duckdb>=1.4")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

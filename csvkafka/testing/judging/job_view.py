@@ -90,10 +90,6 @@ class JobView:
         """Returns when the topic holds at least so many records."""
         self.wait_for(lambda view: view.record_count() >= count, f"{count} records in the topic")
 
-    def wait_for_checkpoint(self, row_count: int) -> None:
-        """Returns when the checkpoint covers at least so many rows."""
-        self.wait_for(lambda view: view.last_line() >= row_count, f"a checkpoint of {row_count}")
-
 
 STILL_FACTOR = 5
 """How many times longer the rest between two looks becomes while nothing moves."""
