@@ -60,26 +60,40 @@ def unit(session: nox.Session) -> None:
     session.run("pytest", *OF_ENCODERS, *session.posargs, env={"CSVKAFKA_ENCODER": "python"})
 
 
+FUZZED = ("encoder", "declared", "agreement")
+CASES = 1_000_000
+"""Inputs of each fuzzer, unless another number is given."""
+
+
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """What is compiled beside what is not, on inputs that find new ways; `-- -runs=N`."""
+    """What is compiled beside what is not, on inputs that find new ways; `-- CASES [TARGET]`."""
+    cases, *targets = session.posargs or [str(CASES)]
+    if not cases.isdecimal() or not set(targets) <= set(FUZZED):
+        session.error(f"give a number of cases, and which of {', '.join(FUZZED)}: all, if none")
     session.install("--editable", ".[tests]", "atheris>=3")
-    options = session.posargs or ("-runs=1000000", "-max_len=1000")
-    compiled = {"CSVKAFKA_ENCODER": "compiled"}
-    for target in ("encoder", "declared", "agreement"):
+    options = (f"-runs={cases}", "-max_len=1000", "-print_final_stats=1")
+    for target in targets or FUZZED:
         found = Path("reports/fuzz", target)
         found.mkdir(parents=True, exist_ok=True)
         kept = (str(found), f"-artifact_prefix={found}/")
-        session.run("python", "-m", f"tests.fuzz.{target}", *kept, *options, env=compiled)
+        command = ("python", "-m", f"tests.fuzz.{target}", *kept, *options)
+        session.run(*command, env={"CSVKAFKA_ENCODER": "compiled"})
+
+
+SANITIZED = {"vectors": "", "bytes": " -U__SSE2__ -U__ARM_NEON"}
+"""Ways to look for bytes (compiled/scan.h), and what makes the compiler choose them."""
 
 
 @nox.session
-def sanitize(session: nox.Session) -> None:
+@nox.parametrize("scan", list(SANITIZED), ids=list(SANITIZED))
+def sanitize(session: nox.Session, scan: str) -> None:
     """The compiled encoder, built by gcc with checks of addresses and undefined behaviour."""
     checks = "-fsanitize=address,undefined"
     build = {
         "CC": "gcc",
-        "CFLAGS": f"{checks} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1",
+        "CFLAGS": f"{checks} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1"
+        + SANITIZED[scan],
         "LDFLAGS": checks,
     }
     session.install(".[tests]", env=build)
@@ -94,6 +108,14 @@ def sanitize(session: nox.Session) -> None:
         "CSVKAFKA_ENCODER": "compiled",
     }
     session.run("pytest", *session.posargs or OF_ENCODERS[:3], env=run)
+
+
+@nox.session
+def arm64(session: nox.Session) -> None:
+    """What is compiled, built for arm64 and run in an emulator; see tests/arm64."""
+    session.install("pip")
+    folder = Path(session.cache_dir, "arm64")
+    session.run("python", "-m", "tests.arm64", str(folder), *session.posargs)
 
 
 @nox.session

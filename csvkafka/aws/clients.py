@@ -202,13 +202,21 @@ def s3_client(
     )
     session = _session("s3", region_name)
     client: S3Client = _client(session, "s3", settings, endpoint_url)
-    if "amazonaws.com" not in (urlsplit(client.meta.endpoint_url).hostname or ""):
+    if _is_called_by_host(client):
         from botocore.config import Config
 
         settings = settings.merge(Config(s3={"addressing_style": "path"}))
         client = _client(session, "s3", settings, endpoint_url)
     refuse_strangers(client)
     return client
+
+
+def _is_called_by_host(client: S3Client) -> bool:
+    """Whether a bucket would be a part of the host's name, though the endpoint is not Amazon's own.
+    The SDK does that only where a profile asks for it; to make a client again takes long."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    options: dict[str, str] = getattr(client.meta.config, "s3", None) or {}
+    return "amazonaws.com" not in host and options.get("addressing_style") == "virtual"
 
 
 def dynamodb_client(
@@ -305,6 +313,9 @@ def _new_session(region_name: str | None) -> Session:
     paths = list(descriptions.search_paths)
     core = botocore.session.get_session()
     core.register_component("data_loader", descriptions)
+    if region_name is None and core.get_config_variable("region") is None:
+        # ECS sets AWS_REGION, which boto3 does not read.
+        region_name = os.environ.get("AWS_REGION")
     session = boto3.session.Session(botocore_session=core, region_name=region_name)
     # Each session adds boto3's own path.
     descriptions.search_paths[:] = dict.fromkeys([*paths, *descriptions.search_paths])
@@ -316,9 +327,6 @@ def _session(service: str, region_name: str | None) -> Session:
 
     try:
         session = _new_session(region_name)
-        if session.region_name is None and "AWS_REGION" in os.environ:
-            # ECS sets AWS_REGION, which boto3 does not read.
-            session = _new_session(os.environ["AWS_REGION"])
         has_credentials = session.get_credentials() is not None
     except BotoCoreError as error:
         raise ConfigError(f"cannot set up AWS access for {service}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -87,6 +88,33 @@ def destination(client: Any) -> str:
         else:
             client.get_item(TableName="table", Key={"job_id": {"S": "job"}})
     return repr(stopped.value)
+
+
+@pytest.mark.parametrize("style", ["", "auto", "path", "virtual"])
+@pytest.mark.parametrize("is_argument", [False, True])
+def test_another_endpoint_than_amazon_s_is_called_by_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, style: str, is_argument: bool
+) -> None:
+    set_aws_environment(monkeypatch)
+    endpoint = "http://minio.example:9000"
+    if not is_argument:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    profile = tmp_path / "config"
+    profile.write_text(f"[default]\ns3 =\n  addressing_style = {style}\n" if style else "")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(profile))
+    client = aws.s3_client(endpoint_url=endpoint if is_argument else None)
+    assert f"{endpoint}/bucket/key" in destination(client)
+
+
+def test_the_region_of_a_task_on_ecs_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_aws_environment(monkeypatch)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-2")
+    assert aws.s3_client().meta.region_name == "eu-central-2"
+    assert aws.dynamodb_client().meta.region_name == "eu-central-2"
+    assert aws.s3_client(region_name="eu-west-1").meta.region_name == "eu-west-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert aws.s3_client().meta.region_name == "eu-west-3"
 
 
 @pytest.mark.parametrize("service", ["s3/2006-03-01", "dynamodb/2012-08-10"])

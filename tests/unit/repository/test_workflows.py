@@ -12,7 +12,9 @@ from csvkafka.local.releases import choose_release, known_releases
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 SESSIONS = set(
-    re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    re.findall(
+        r"^@nox\.session\n(?:@.+\n)*def (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE
+    )
 )
 
 

@@ -1,0 +1,1 @@
+"""Tests of what is compiled on another processor; see `__main__`."""
