@@ -1,4 +1,4 @@
-"""Dead letters, replayed after the settings were repaired: each row once, as the row that it was."""
+"""Dead letters, replayed by repaired settings: each row once, as the row that it was."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ price = "decimal(9,2)"
 """
 REPAIRED = TABLE.replace("(9,2)", "(9,3)")
 
-COUNT = 900
+COUNT = 3_600
 STILL_BAD = range(30, COUNT, 90)
 """These rows fit no table: they are set aside twice."""
 
@@ -84,8 +84,8 @@ def test_a_replay_is_killed_again_and_again(
         case.kill_at(step, from_rows=0 if number < 4 else number * 15)
     chance = random.Random(seed)
     seen = []
-    for number in range(8):
-        worker = case.start()
+    for _ in range(8):
+        worker = case.start(pace_seconds=0.03)
         worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, chance.randint(1, 6))
         worker.lives_for(chance.uniform(0.0, 0.15))
         assert worker.kill() == KILLED, worker.output()
