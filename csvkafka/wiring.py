@@ -54,10 +54,9 @@ from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
 from csvkafka.process.set_log import SetLog
-from csvkafka.replayed_header import replayed_header
 from csvkafka.retry import until_table_answers
 from csvkafka.rows.pieces import Cut, many_objects, one_object
-from csvkafka.sources import open_source, set_objects
+from csvkafka.sources import open_source, replayed_header, set_objects
 from csvkafka.stores import open_store
 
 if TYPE_CHECKING:

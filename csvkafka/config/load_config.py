@@ -101,8 +101,8 @@ class LoadConfig:
         job_id = f"{replayed}-replay-1" if job_id is None else job_id
         if job_id == replayed:
             raise ConfigError(
-                f"a replay is a job of its own, and {job_id} is the one to be replayed; give it "
-                "another name by --replay-id"
+                f"a replay is a job of its own, and job {job_id} is the one to be replayed; give "
+                "it another name than that"
             )
         if self.spec.order is not FileOrder.SET:
             raise ConfigError(

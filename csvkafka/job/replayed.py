@@ -110,8 +110,8 @@ def own_item(item: Item | None) -> StoredJob | None:
         return None
     if is_documented_only(item):
         raise ConfigError(
-            "the name of the replay is that of a job that another program loaded; give the replay "
-            "another name by --replay-id"
+            "the name of the replay is that of a job that another program loaded, by its item; "
+            "give it another name than that"
         )
     return decode(item)
 

@@ -299,7 +299,7 @@ def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
     load.columns.write_text(REPAIRED.replace("(9,4)", "(9,5)"))
     with refusal(ConfigChangedError, "CSV_COLUMNS declares price otherwise"):
         load.replay()
-    with refusal(ConfigError, "give it another name by --replay-id"):
+    with refusal(ConfigError, "another name than that"):
         load.replay(load.place.job_id)
     with refusal(ConfigError, "ORDER=set only"):
         LoadConfig.from_settings(
