@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SOURCE_LINE, SOURCE_FILE = "_source_line", "_source_file"
 """The fields that a record has beside those of its row."""
 
+LETTERS_SCHEME = "dead-letters"
+"""The scheme of a source that is the dead letters of another job."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -52,7 +55,8 @@ class SourceIdentity:
 
     With the `scheme` "file" it is a file of this machine: its path without the first slash is the
     `key`, and `files/local_source` says what stands for an ETag. With any but "s3" it is an object
-    elsewhere: its host or container is the `bucket`, `remote_source.Facts.pin` the `etag`. With
+    elsewhere: its host or container is the `bucket`, `remote_source.Facts.pin` the `etag`; with
+    LETTERS_SCHEME it is the letters of job `key` in topic `bucket`, `size` in Kafka offsets. With
     `files` it is a set of that many objects: `key` is what names the set (a prefix, or its
     manifest), `etag` the digest of its frozen list, `size` that of all objects together."""
 

@@ -1,19 +1,28 @@
 """The source of a load, opened: an object in S3, a set of them, a file of this machine, or an
-object elsewhere."""
+object elsewhere; and the header of one whose letters are replayed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from csvkafka.aws.s3_set import Access, S3Set, SetPlace
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import ConfigError, SourceChangedError
 from csvkafka.files.local_source import LocalSource
-from csvkafka.interfaces import RestartPoints
+from csvkafka.interfaces import ItemStore, RestartPoints
+from csvkafka.job.letters import HeaderOf
+from csvkafka.job.replayed import ReplayedJob
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
+from csvkafka.rows.blocks import Header, read_header
+from csvkafka.rows.pieces import check_columns
 from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
@@ -99,3 +108,97 @@ def set_objects(
         give_up_seconds=give_up_seconds,
     )
     return S3Set(place, access, client=s3_client, clock=clock, keys_shown=keys_shown)
+
+
+def replayed_header(
+    config: LoadConfig, job: ReplayedJob, kept_in: ItemStore, s3_client: S3Client | None = None
+) -> HeaderOf:
+    """The header of the replayed job's source, of each file if it is a set; nothing is read yet.
+    A letter is a row alone: of its header, the item of the job that loaded it has a digest.
+
+    What it gives raises as `Source.read` and `read_header` do, and SourceChangedError for another
+    header than the job's. Raises ConfigError where the header cannot be had."""
+    dialect = config.spec.dialect
+    if dialect.names == ():
+        count = job.columns.partition(" ")[0]
+        raise ConfigError(
+            "CSV_HEADER=none names the columns by the first row of the source, and a replay reads "
+            f"letters only: set CSV_HEADER to those names (c1, c2, and so on, {count} in all)"
+        )
+    if job.source.files is not None:
+        return _of_set(config, job, kept_in, s3_client)
+
+    @cache
+    def first() -> tuple[Header, bytes]:
+        if dialect.names:
+            return _checked(config, job, Header(dialect.names, 0)), b""
+        source = open_source(config, s3_client=s3_client)
+        source.identify()
+        header, first_bytes = _first(config, job.source.uri, lambda: source.read(0))
+        return _checked(config, job, header), first_bytes
+
+    return HeaderOf(lambda: first()[1], lambda _: config.spec.columns(first()[0].names))
+
+
+def _of_set(
+    config: LoadConfig, job: ReplayedJob, kept_in: ItemStore, s3_client: S3Client | None
+) -> HeaderOf:
+    """The columns of a set's files may stand in another order in each."""
+    objects = set_objects(config, s3_client=s3_client)
+
+    @cache
+    def pieces() -> dict[str, Callable[[], Iterator[bytes]]]:
+        frozen = ListChunks(job.loaded_by, kept_in.item).load(job.source.etag)
+        return {
+            f"s3://{objects.bucket}/{piece.key}": partial(objects.open_piece, piece, 0)
+            for piece in frozen.pieces()
+        }
+
+    def header_in(uri: str) -> tuple[Header, bytes]:
+        opener = pieces().get(uri)
+        if opener is None:
+            raise SourceChangedError(
+                f"a row of {uri} was set aside, and the set {job.source.uri} of job "
+                f"{job.loaded_by} has no such file; check JOB_ID and DEAD_LETTER_TOPIC"
+            )
+        return _first(config, uri, opener)
+
+    @cache
+    def first() -> tuple[Header, bytes]:
+        uri = next(iter(pieces()))
+        header, first_bytes = header_in(uri)
+        return _checked(config, job, header), first_bytes
+
+    def columns(uri: str) -> tuple[str, ...]:
+        own = config.spec.columns(header_in(uri)[0].names)
+        check_columns(uri, own, config.spec.columns(first()[0].names), "its letters are not sent")
+        return own
+
+    return HeaderOf(lambda: first()[1], columns)
+
+
+def _first(
+    config: LoadConfig, uri: str, open_chunks: Callable[[], Iterator[bytes]]
+) -> tuple[Header, bytes]:
+    """The header of a file, and its bytes up to the header's end."""
+    taken: list[bytes] = []
+
+    def kept(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            taken.append(chunk)
+            yield chunk
+
+    with closing(open_chunks()) as chunks:  # type: ignore[type-var]
+        header = read_header(kept(chunks), config.spec.dialect, uri)
+    return header, b"".join(taken)[: header.byte_offset]
+
+
+def _checked(config: LoadConfig, job: ReplayedJob, header: Header) -> Header:
+    columns = config.spec.configuration(header.names)["columns"]
+    if columns != job.columns:
+        raise SourceChangedError(
+            f"the header of {job.source.uri} is not the one that job {job.loaded_by} was begun "
+            f"with: {job.columns} then, {columns} now; put the old object back, or set CSV_HEADER "
+            "to the names of its columns (not for a set)"
+        )
+    return header

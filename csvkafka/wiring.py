@@ -11,13 +11,14 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, EncodeWorkerError, StoppedError
 from csvkafka.interfaces import (
     BlockFeed,
+    Item,
     ItemStore,
     Observer,
     SchemaRegistry,
@@ -28,7 +29,9 @@ from csvkafka.interfaces import (
 from csvkafka.job.definition import JobSpec
 from csvkafka.job.file_set import FileSet
 from csvkafka.job.file_steps import FileSteps
+from csvkafka.job.letters import Letters
 from csvkafka.job.parts import JobParts, JobResult, RowSender
+from csvkafka.job.replayed import own_item, replayed_job
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
 from csvkafka.job.set_run import SetRun
@@ -51,12 +54,15 @@ from csvkafka.pipeline.store_thread import StoreThread
 from csvkafka.process.load_log import LoadLog
 from csvkafka.process.record_log import with_record_log
 from csvkafka.process.set_log import SetLog
+from csvkafka.retry import until_table_answers
 from csvkafka.rows.pieces import Cut, many_objects, one_object
-from csvkafka.sources import open_source, set_objects
+from csvkafka.sources import open_source, replayed_header, set_objects
 from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +89,7 @@ def run_load(
             "an own _send_to_kafka gets the rows of one object, and S3_PREFIX or S3_MANIFEST names "
             "a set: set S3_KEY, or TRANSFORM in the method's place"
         )
-    if config.source_path is not None:
+    if config.source_path is not None and config.replays is None:
         open_source(config).identify()  # a mistyped path is said before a broker is waited for
     kept_in = open_store(config.checkpoint) if item is None else item.store
     if config.create_table and kept_in.create():
@@ -106,6 +112,8 @@ def run_load(
         run = _Run(config, kept_in, client, encoders, stop_signal, stoppable_send_row, registry)
         chunks = ListChunks(spec.job_id, kept_in.item)
         try:
+            if config.replays is not None:
+                return _replay(run, config.replays, spec, LoadLog(observer), s3_client)
             if config.is_set and spec.order is FileOrder.OBJECT:
                 objects = set_objects(config, s3_client=s3_client, clock=asking)
                 return _run_set(run, spec, FileSet(objects, chunks), SetLog(observer))
@@ -143,6 +151,16 @@ class _Run:
     clock: Clock = field(default_factory=SystemClock)
     owner: str = field(default_factory=this_incarnation)
     said: set[str] = field(default_factory=set)
+
+    def ask_table(self, ask: Callable[[], T]) -> T:
+        """As `JobParts.ask_table`."""
+
+        def raise_if_stopped() -> None:
+            signal_number = self.stop_signal()
+            if signal_number is not None:
+                raise StoppedError(signal_number)
+
+        return until_table_answers(ask, self.clock, raise_if_stopped)
 
     @contextmanager
     def restart_points(self, job_id: str, observer: Observer) -> Iterator[RestartPointKeeper]:
@@ -221,6 +239,33 @@ def _run_set(run: _Run, spec: JobSpec, file_set: FileSet, observer: Observer) ->
             owner=run.owner,
             fail_fast=run.config.fail_fast,
         ).run()
+
+
+def _replay(
+    run: _Run,
+    replayed: str,
+    spec: JobSpec,
+    observer: Observer,
+    s3_client: S3Client | None,
+) -> JobResult:
+    """Loads the dead letters of job `replayed`, as a job of its own."""
+
+    def read(job_id: str) -> Item | None:
+        return run.ask_table(run.kept_in.item(job_id).get)
+
+    config = run.config
+    job = replayed_job(replayed, read, run.kept_in.where)
+    job.check_source(config.source_uri)
+    if not job.count:
+        log.info("Job %s set no row aside: there is nothing to replay", replayed)
+        return JobResult(0, 0, 0, already_complete=True)
+    header = replayed_header(config, job, run.kept_in, s3_client)
+    # Letters are read beside the loop, and a client is for one thread.
+    with _kafka_client(config, lambda: None) as client:
+        item = run.kept_in.item(spec.job_id)
+        letters = Letters(job, KafkaCluster(client), header, own_item(read(spec.job_id)))
+        with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
+            return Job(spec, parts).run()
 
 
 def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:

@@ -23,6 +23,7 @@ from csvkafka.process.signals import leave_signals_to_python
 
 COMMANDS = {
     "load": "Load a CSV, or a set of them, into a Kafka topic, or go on with a load.",
+    "replay": "Load the rows that a load set aside, after what was wrong was repaired.",
     "status": "Show how far a job is, and who works on it.",
     "verify": "Compare a job's topic with its source: each row once, in order?",
     "doctor": "Check source, table, topic and broker before a load.",

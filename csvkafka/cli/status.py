@@ -19,7 +19,7 @@ from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import Failure, FileMarks, Totals
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
-from csvkafka.model import JobStatus
+from csvkafka.model import LETTERS_SCHEME, JobStatus
 
 EPILOG = """
 \b
@@ -215,7 +215,14 @@ class JobView:
             pinned = f"ETag {source.etag}{version}"
             if source.files is not None:
                 pinned = f"{counted(source.files, 'file')}, list {source.etag[:12]}"
-            yield "source", f"{source.uri}  {bytes_text(source.size)}, {pinned}"
+            if source.scheme == LETTERS_SCHEME:
+                count = source.etag.rpartition("/")[2]
+                yield (
+                    "source",
+                    f"{count} dead letters of job {source.key} in topic {source.bucket}",
+                )
+            else:
+                yield "source", f"{source.uri}  {bytes_text(source.size)}, {pinned}"
             for topic in stored.topic_ids:
                 yield "topic", f"{topic}  {self._partitions(stored, topic)}"
         records = "record" if self.records_sent == 1 else "records"
@@ -227,7 +234,8 @@ class JobView:
                 done, of = self.files
                 yield "files", f"{count_text(done)} of {count_text(of)}"
                 yield from self._failures()
-            yield "bytes", self._bytes(stored)
+            if stored.source.scheme != LETTERS_SCHEME:
+                yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
         if rate is not None and stored is not None:
             seconds = duration_text(stored.timestamp - stored.started_at)

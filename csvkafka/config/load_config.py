@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 class LoadConfig:
     """One load, ready to run. `spec` is what the job is; the rest is how this run does it. With a
     `source_path` or a `remote` place, the CSV is there, and bucket and key are empty; `s3_key` is
-    empty too for a set, which `s3_prefix` or `s3_manifest` names."""
+    empty too for a set, which `s3_prefix` or `s3_manifest` names. With `replays`, the rows are the
+    dead letters of the job of that name, which the source's settings are those of."""
 
     s3_bucket: str
     s3_key: str
@@ -70,6 +71,7 @@ class LoadConfig:
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
     registry: RegistrySettings | None = None
     fail_fast: bool = False
+    replays: str | None = None
 
     @property
     def is_set(self) -> bool:
@@ -90,6 +92,24 @@ class LoadConfig:
             return self.remote.uri
         named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
         return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
+
+    def as_replay(self, job_id: str | None = None) -> LoadConfig:
+        """The replay, under the name `job_id`, of the job that these are the settings of.
+
+        Raises ConfigError."""
+        replayed = self.spec.job_id
+        job_id = f"{replayed}-replay-1" if job_id is None else job_id
+        if job_id == replayed:
+            raise ConfigError(
+                f"a replay is a job of its own, and job {job_id} is the one to be replayed; give "
+                "it another name than that"
+            )
+        if self.spec.order is not FileOrder.SET:
+            raise ConfigError(
+                "replay takes a set with ORDER=set only, as with ORDER=object each file is a job "
+                "of its own; load the files that have letters again, under another JOB_ID"
+            )
+        return replace(self, spec=replace(self.spec, job_id=job_id), replays=replayed)
 
     @classmethod
     def of_source(cls, values: Mapping[str, str]) -> LoadConfig:

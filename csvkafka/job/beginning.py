@@ -40,6 +40,7 @@ from csvkafka.ledger.item import (
 )
 from csvkafka.limits import SMALLEST_BATCH_BYTES
 from csvkafka.model import (
+    LETTERS_SCHEME,
     START,
     EncodePlan,
     FileOrder,
@@ -189,7 +190,9 @@ class Beginning:
         """Whether the item is new; another worker may create it at the same time."""
         definition = self._defined(look, source, facts)
         self._check_first_row(look, self._plan(definition, look.header, facts))
-        for lane in definition.lanes if self._spec.membership is None else ():
+        # A file of a set, and a replay, go where rows stand already.
+        is_alone = self._spec.membership is None and source.scheme != LETTERS_SCHEME
+        for lane in definition.lanes if is_alone else ():
             end = self._parts.cluster.end_offset(lane)
             if end > 0:
                 log.warning(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,8 @@ from csvkafka.kafka import codes
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.metadata import TopicMetadata
 from csvkafka.kafka.tail import TailReader
-from csvkafka.model import Lane, LaneTail, ProducerIdentity, TopicFacts
+from csvkafka.model import BatchHeader, Lane, LaneTail, ProducerIdentity, TopicFacts
+from csvkafka.records.record_batch import Record
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,13 @@ class KafkaCluster:
         """Values of up to the last `record_count` records, oldest first; markers are none."""
         reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
         return reader.last_values(record_count)
+
+    def read_batches(
+        self, lane: Lane, first: int, end: int
+    ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
+        """See `TailReader.read_batches`."""
+        reader = TailReader(self._client, lane, self.log_start_offset, self.end_offset)
+        return reader.read_batches(first, end)
 
     def _topic_metadata(self, topic: str) -> TopicMetadata:
         self._client.refresh([topic], with_rights=True)

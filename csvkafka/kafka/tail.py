@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.model import BatchHeader, Lane, LaneTail
 from csvkafka.records.record_batch import (
     CorruptBatchError,
+    Record,
     iterate_records,
     read_headers,
     whole_batches,
@@ -85,9 +87,24 @@ class TailReader:
 
         return self._within_bounds(read)
 
-    def _values(self, batch: memoryview) -> list[bytes]:
+    def read_batches(
+        self, first: int, end: int
+    ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
+        """The batches from the one that holds Kafka offset `first` to the one before `end`, each
+        with what parses its records. Raises SinkUnavailableError too where records are deleted
+        meanwhile."""
         try:
-            return [record.value or b"" for record in iterate_records(batch)]
+            for header, batch in self._batches(first, end):
+                yield header, partial(self._records, batch)
+        except _LogMovedError as error:
+            raise SinkUnavailableError(f"{error} (retention); run again") from error
+
+    def _values(self, batch: memoryview) -> list[bytes]:
+        return [record.value or b"" for record in self._records(batch)]
+
+    def _records(self, batch: memoryview) -> list[Record]:
+        try:
+            return list(iterate_records(batch))
         except CorruptBatchError as error:
             raise SinkUnavailableError(
                 f"a batch of partition {self._lane.partition} of topic {self._lane.topic} cannot "

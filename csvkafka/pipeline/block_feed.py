@@ -21,7 +21,7 @@ from csvkafka.limits import ENCODE_THREADS
 from csvkafka.model import EncodedBlock, EncodePlan, PieceStart, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.blocks import MAX_ROW_BYTES
-from csvkafka.rows.pieces import Cut, PlacedBlock, placed
+from csvkafka.rows.pieces import Cut, PlacedBlock, Span, placed
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class ThreadedBlockFeed:
         self._max_row_bytes = max_row_bytes
         self._close_seconds = close_seconds
         self._room = threading.Semaphore(depth or DEPTH + threads)
-        self._ahead: deque[tuple[Future[EncodedBlock], PieceStart | None]] = deque()
+        self._ahead: deque[tuple[Future[EncodedBlock], PieceStart | Span | None]] = deque()
         self._ended = False
         self._closed = threading.Event()
         self._executor = executor or DaemonThreads(threads, "csvkafka-encoder")
@@ -77,8 +77,8 @@ class ThreadedBlockFeed:
         Raises what reading raised, after all blocks before it were taken, and again each time."""
         if not self._ahead or not self._ahead[0][0].done():
             return None
-        future, piece = self._ahead[0]
-        block = placed(future.result(), piece)
+        future, place = self._ahead[0]
+        block = placed(future.result(), place)
         self._ahead.popleft()
         self._room.release()
         return block
@@ -122,7 +122,7 @@ class ThreadedBlockFeed:
 
     def _encode(self, cut: PlacedBlock) -> None:
         future = self._executor.submit(encode_block, cut.block, cut.plan, tuple(self._skip))
-        self._ahead.append((future, cut.piece))
+        self._ahead.append((future, cut.place))
         future.add_done_callback(self._encoded)
         if any(self._skip) and future.exception() is None:
             skipped = zip(self._skip, future.result().rows_by_lane, strict=True)

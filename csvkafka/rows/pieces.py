@@ -21,20 +21,36 @@ from csvkafka.rows.window import begun
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Where a block of one row begins and ends in a source that has other positions than the row
+    has in its file."""
+
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedBlock:
     """A block, by its positions in its piece, and how it is encoded. `piece` is None for one
-    object that is all of the source."""
+    object that is all of the source. With a `span`, that is where it is in the source."""
 
     block: Block
     plan: EncodePlan
     piece: PieceStart | None = None
+    span: Span | None = None
+
+    @property
+    def place(self) -> PieceStart | Span | None:
+        return self.span or self.piece
 
 
-def placed(encoded: EncodedBlock, piece: PieceStart | None) -> EncodedBlock:
-    """What a block became, with its end as a position in the set."""
-    if piece is None:
+def placed(encoded: EncodedBlock, place: PieceStart | Span | None) -> EncodedBlock:
+    """What a block became, with its end as a position in the source."""
+    if place is None:
         return encoded
-    end = encoded.end
+    if isinstance(place, Span):
+        return replace(encoded, end=place.start if encoded.failure else place.end)
+    piece, end = place, encoded.end
     row_count = piece.row_count + end.row_count
     return replace(encoded, end=Position(end.byte_offset, row_count, piece))
 

@@ -21,6 +21,7 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
+    ConfigError,
     SourceChangedError,
 )
 from csvkafka.interfaces import Item
@@ -28,6 +29,7 @@ from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
+    LETTERS_SCHEME,
     BadRows,
     DuplicateColumns,
     FileOrder,
@@ -243,6 +245,12 @@ def _stored_job(item: Item | None) -> _ItemFacts:
 def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
     """Raises ConfigChangedError, SourceChangedError unless topic and object are the job's."""
     job_id, topic = config.spec.job_id, config.spec.topic
+    if job.source is not None and job.source.scheme == LETTERS_SCHEME:
+        raise ConfigError(
+            f"job {job_id} is a replay of job {job.source.key}, which verify does not judge: its "
+            "rows are letters, and the file tells nothing of those; look at csvkafka status, and "
+            f"verify job {job.source.key}"
+        )
     begun_with = job.configuration.get("KAFKA_TOPIC", topic)
     if begun_with != topic:
         raise ConfigChangedError(

@@ -71,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=float, default=0.0, help="seconds at each acknowledgement")
     parser.add_argument("--block-bytes", type=int, help="source bytes of a block")
     parser.add_argument("--point-bytes", type=int, help="content between two restart points")
+    parser.add_argument("--replay", action="store_true", help="replay the job of the settings")
     parser.add_argument("--kafka", action="append", default=[], help="limit=milliseconds")
     return parser.parse_args()
 
@@ -81,6 +82,8 @@ def _config(arguments: argparse.Namespace) -> LoadConfig:
         config = replace(config, spec=replace(config.spec, block_bytes=arguments.block_bytes))
     if arguments.point_bytes is not None:
         config = replace(config, point_spacing_bytes=arguments.point_bytes)
+    if arguments.replay:
+        config = config.as_replay()
     limits: dict[str, Any] = {}
     for limit in arguments.kafka:
         name, _, milliseconds = limit.partition("=")

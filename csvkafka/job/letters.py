@@ -1,0 +1,243 @@
+"""Dead letters as a source: row k of a replay is the k-th letter of the job that is replayed.
+
+The letters are the records of that job's producer id in its dead-letter lane, in the order of their
+Kafka offsets, which is that of their sequence numbers. Which they are is pinned when the replay
+begins: first and last Kafka offset, and how many. A position of the replay counts letters as rows,
+and Kafka offsets after the first letter in the place of bytes. Each letter becomes a block of one
+row that says of itself what the row was in its file: the line, the byte, the file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from csvkafka.encode.dead_letter import SOURCE_BYTE
+from csvkafka.errors import MalformedRowError, SourceCorruptError, TopicChangedError, counted
+from csvkafka.job.replayed import ReplayedJob
+from csvkafka.ledger.item import StoredJob
+from csvkafka.limits import SEQUENCE_MODULUS
+from csvkafka.model import (
+    LETTERS_SCHEME,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    BatchHeader,
+    Block,
+    Dialect,
+    EncodePlan,
+    JobStatus,
+    Lane,
+    Position,
+    SourceIdentity,
+    TopicFacts,
+)
+from csvkafka.records.record_batch import Record
+from csvkafka.rows.csv_rows import row_ends
+from csvkafka.rows.pieces import PlacedBlock, Span
+from csvkafka.rows.utf16 import stored as as_stored
+from csvkafka.rows.utf16 import utf16_codec
+
+
+class LetterLog(Protocol):
+    """The dead-letter topic, read."""
+
+    def describe_topic(self, topic: str) -> TopicFacts | None:
+        """See `interfaces.Cluster`."""
+
+    def log_start_offset(self, lane: Lane) -> int:
+        """The first Kafka offset that is still there."""
+
+    def end_offset(self, lane: Lane) -> int:
+        """See `interfaces.Cluster`."""
+
+    def read_batches(
+        self, lane: Lane, first: int, end: int
+    ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
+        """The batches from the one that holds Kafka offset `first` to the one before `end`, each
+        with what parses its records. Raises as `interfaces.Cluster`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A row that was set aside: `value` are its bytes as they stand in the file `uri`, from
+    `byte_offset` on; `line` is its number there, 1 is the first."""
+
+    kafka_offset: int
+    value: bytes
+    uri: str
+    line: int
+    byte_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderOf:
+    """The header of the replayed job's source. `first_bytes` are those of the source up to the end
+    of its header row, `columns` says what a file's columns are called, by its URI."""
+
+    first_bytes: Callable[[], bytes]
+    columns: Callable[[str], tuple[str, ...]]
+
+
+class Letters:
+    """The letters of `job`; implements `interfaces.Source`, whose bytes are the header's alone.
+
+    `known` is the replay's own item, if it has one."""
+
+    def __init__(
+        self, job: ReplayedJob, log: LetterLog, header: HeaderOf, known: StoredJob | None
+    ) -> None:
+        self._job = job
+        self._log = log
+        self._header = header
+        self._known = known
+        self._first = 0
+        self._plan: EncodePlan | None = None
+
+    def identify(self) -> SourceIdentity:
+        """Which letters they are: those that the replay was begun with. What is not loaded yet must
+        still be there.
+
+        Raises TopicChangedError if the topic is another one, or letters are missing in it."""
+        job, known = self._job, self._known
+        self._job.check_topic(self._log.describe_topic(job.lane.topic))
+        if known is not None and known.source == self._identity(known.source.size):
+            self._first = job.end - known.source.size
+            if known.status is not JobStatus.COMPLETED:
+                self._check_all_there(known.position)
+        else:
+            self._first = self._check_all_there(None)
+        return self._identity(job.end - self._first)
+
+    def read(self, byte_offset: int) -> Generator[bytes, None, None]:
+        """See `interfaces.Source`; the letters themselves are `cut`."""
+        header = self._header.first_bytes()[byte_offset:]
+        if header:
+            yield header
+
+    def cut(
+        self, start: Position, plan: EncodePlan, max_row_bytes: int
+    ) -> Generator[PlacedBlock, None, None]:
+        """The letters after `start`, each as a block; a `rows.pieces.Cut`.
+
+        Raises TopicChangedError if one is missing, SourceCorruptError for a record that is no
+        letter, MalformedRowError for one that is not one row by the plan's dialect."""
+        del max_row_bytes  # each was a row of a load before
+        before = start
+        for letter in self._letters(self._first + start.byte_offset, start.row_count):
+            end = Position(letter.kafka_offset + 1 - self._first, before.row_count + 1)
+            own = self._plan_of(letter, plan)
+            yield PlacedBlock(block_of(letter, plan.dialect), own, span=Span(before, end))
+            before = end
+
+    def _identity(self, size: int) -> SourceIdentity:
+        job = self._job
+        pin = f"{job.topic_id}/{job.producer_id}/{job.end}/{job.count}"
+        return SourceIdentity(job.lane.topic, job.job_id, pin, size, scheme=LETTERS_SCHEME)
+
+    def _check_all_there(self, position: Position | None) -> int:
+        """Returns the Kafka offset of the first letter after `position` (None: of the first)."""
+        job, lane = self._job, self._job.lane
+        log_start = self._log.log_start_offset(lane)
+        begin = log_start if position is None else self._first + position.byte_offset
+        missing = job.count - (0 if position is None else position.row_count)
+        found_first = None
+        if self._log.end_offset(lane) >= job.end:
+            for header, _ in self._ours(max(begin, log_start), job.end):
+                first = max(header.base_kafka_offset, begin)
+                found_first = first if found_first is None else found_first
+                missing -= min(header.record_count, header.last_kafka_offset + 1 - first)
+        if missing:
+            raise TopicChangedError(
+                f"topic {lane.topic} lacks {missing} of the {counted(job.count, 'letter')} of job "
+                f"{job.job_id} (partition {lane.partition} begins at Kafka offset {log_start}): "
+                "retention took them, or they were deleted. Load the file by the repaired "
+                "settings, under another JOB_ID into a clean topic"
+            )
+        return begin if found_first is None else found_first
+
+    def _letters(self, begin: int, number: int) -> Iterator[Letter]:
+        for header, records in self._ours(begin, self._job.end):
+            for record in records():
+                if record.kafka_offset >= begin:
+                    number += 1
+                    yield letter_of(record, header, self._job)
+        if number != self._job.count:
+            raise TopicChangedError(
+                f"topic {self._job.lane.topic} gave {number} of the "
+                f"{counted(self._job.count, 'letter')} of job {self._job.job_id}: the others were "
+                "deleted meanwhile; run again to see which"
+            )
+
+    def _ours(
+        self, begin: int, end: int
+    ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
+        """The replayed job's batches, each of which goes on where the one before ended."""
+        before: BatchHeader | None = None
+        for header, records in self._log.read_batches(self._job.lane, begin, end):
+            if header.producer_id != self._job.producer_id or header.is_control:
+                continue
+            if before is not None and not _follows(header, before):
+                raise TopicChangedError(
+                    f"the letters of job {self._job.job_id} in topic {self._job.lane.topic} do not "
+                    f"follow each other at Kafka offset {header.base_kafka_offset}: some were "
+                    "deleted, or stand there twice. Load the file by the repaired settings, under "
+                    "another JOB_ID into a clean topic"
+                )
+            before = header
+            yield header, records
+
+    def _plan_of(self, letter: Letter, plan: EncodePlan) -> EncodePlan:
+        """The plan by which rows of the letter's file are encoded."""
+        if self._plan is None or self._plan.source_uri != letter.uri:
+            columns = self._header.columns(letter.uri)
+            self._plan = replace(plan, source_uri=letter.uri, header=columns)
+        return self._plan
+
+
+def _follows(header: BatchHeader, before: BatchHeader) -> bool:
+    if header.producer_epoch != before.producer_epoch:
+        return header.producer_epoch > before.producer_epoch and header.base_sequence == 0
+    due = (before.base_sequence + before.record_count) % SEQUENCE_MODULUS
+    return header.base_sequence == due
+
+
+def letter_of(record: Record, header: BatchHeader, job: ReplayedJob) -> Letter:
+    """The letter in a record. Raises SourceCorruptError if it holds none."""
+    headers = dict(record.headers)
+    try:
+        return Letter(
+            kafka_offset=record.kafka_offset,
+            value=record.value or b"",
+            uri=(headers[SOURCE_FILE] or b"").decode(),
+            line=int(headers[SOURCE_LINE] or b""),
+            byte_offset=int(headers[SOURCE_BYTE] or b""),
+        )
+    except (KeyError, ValueError) as error:
+        raise SourceCorruptError(
+            f"the record at Kafka offset {record.kafka_offset} of topic {job.lane.topic} carries "
+            f"producer id {header.producer_id} of job {job.job_id} and is no dead letter "
+            f"({type(error).__name__}: {error}); check who writes there, or load the file again"
+        ) from error
+
+
+def block_of(letter: Letter, dialect: Dialect) -> Block:
+    """The letter's row as a block, by its place in its file. Raises MalformedRowError if it is not
+    one row by this dialect."""
+    codec = utf16_codec(dialect.encoding)
+    data = letter.value
+    if codec is not None:
+        data = data.decode(codec, "surrogatepass").encode("utf-8", "surrogatepass")
+    data += b"\n"
+    comment = dialect.comment.encode()
+    rows = list(row_ends(data, dialect))
+    if rows != [(len(data), True)] or (comment and data.startswith(comment)):
+        raise MalformedRowError(
+            f"row {letter.line} at byte {letter.byte_offset} of {letter.uri}, which was set aside, "
+            "is not one row by these settings: set those of the dialect (CSV_QUOTECHAR, "
+            "CSV_ESCAPECHAR, CSV_COMMENT, CSV_ENCODING) as they were, or run the replay under "
+            "another name"
+        )
+    start = Position(letter.byte_offset, letter.line - 1)
+    end = Position(letter.byte_offset + len(as_stored(data, dialect)), letter.line)
+    return Block(data, start, end, plain=False)

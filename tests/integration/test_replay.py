@@ -1,0 +1,307 @@
+"""Dead letters, replayed by repaired settings: each row once, as the row that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import (
+    CheckpointError,
+    ConfigChangedError,
+    ConfigError,
+    SourceChangedError,
+    TopicChangedError,
+)
+from csvkafka.job.parts import JobResult
+from csvkafka.wiring import run_load
+from tests.integration.command_line import run_csvkafka
+from tests.integration.kafka_rows import admin
+from tests.integration.loads import LoadPlace
+from tests.refusals import refusal
+
+TABLE = """
+[columns]
+id = "int"
+name = "string"
+price = "decimal(9,2)"
+"""
+REPAIRED = TABLE.replace('id = "int"', 'id = "string"').replace("(9,2)", "(9,4)")
+
+ROWS = {
+    3: b"x3,c,3.00",  # no int
+    4: b"4,d",  # width, for good
+    6: b"6,f,1.005",  # too many digits
+    7: b"7,\xff,1.00",  # no text, but in latin-1
+    9: b'"9b","i, quoted",9.00',  # no int
+}
+COUNT = 10
+
+
+def csv_file(rows: Mapping[int, bytes] = ROWS) -> bytes:
+    lines = [rows.get(n, b"%d,n,%d.25" % (n, n)) for n in range(1, COUNT + 1)]
+    return b"\n".join([b"id,name,price", *lines, b""])
+
+
+class Load:
+    """A load that sets rows aside, and its replay."""
+
+    def __init__(self, place: LoadPlace, folder: Path) -> None:
+        self.place = place
+        self.dead = place.topic + "-dead"
+        self.columns = folder / "columns.toml"
+        self.columns.write_text(TABLE)
+        place.stack.create_topic(self.dead)
+
+    def settings(self, **more: str) -> dict[str, str]:
+        return self.place.settings(
+            CSV_COLUMNS=str(self.columns),
+            ON_BAD_ROW="dead-letter",
+            DEAD_LETTER_TOPIC=self.dead,
+            **more,
+        )
+
+    def load(self, **more: str) -> JobResult:
+        return run_load(LoadConfig.from_settings({**self.settings(), **more}))
+
+    def replay(self, replay_id: str | None = None, **more: str) -> JobResult:
+        config = LoadConfig.from_settings({**self.settings(), **more}).as_replay(replay_id)
+        return run_load(config)
+
+
+@pytest.fixture
+def load(place: LoadPlace, tmp_path: Path) -> Load:
+    return Load(place, tmp_path)
+
+
+def test_rows_of_each_fault_are_loaded_by_the_repaired_settings(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    before = load.place.records()
+    assert [record["_source_line"] for record in before] == [1, 2, 5, 8, 10]
+    load.columns.write_text(REPAIRED)
+
+    result = load.replay(CSV_ENCODING="latin-1")
+
+    assert (result.row_count, result.sent_now) == (5, 5)
+    uri = f"s3://{load.place.bucket}/{load.place.key}"
+    after = load.place.records()
+    assert after[:5] == before, "what the load sent stays as it is"
+    assert after[5:] == [
+        {"id": "x3", "name": "c", "price": 3.0, "_source_line": 3, "_source_file": uri},
+        {"id": "6", "name": "f", "price": 1.005, "_source_line": 6, "_source_file": uri},
+        {"id": "7", "name": "ÿ", "price": 1.0, "_source_line": 7, "_source_file": uri},
+        {"id": "9b", "name": "i, quoted", "price": 9.0, "_source_line": 9, "_source_file": uri},
+    ]
+    assert load.replay(CSV_ENCODING="latin-1").already_complete
+    assert len(load.place.records()) == 9
+
+
+def test_a_row_that_still_does_not_fit_goes_on_and_can_be_replayed_again(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    load.replay()
+    assert load.place.lines()[5:] == [3, 6, 9], "4 and 7 went into the topic that was read"
+    again = f"{load.place.job_id}-replay-1"
+
+    result = load.replay(JOB_ID=again, CSV_ENCODING="latin-1")
+
+    assert load.place.lines()[5:] == [3, 6, 9, 7]
+    assert result.row_count == 2
+
+
+def test_letters_of_other_jobs_in_the_topic_are_left_alone(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load(JOB_ID="other-" + load.place.job_id)
+    load.load()
+    load.load(JOB_ID="third-" + load.place.job_id)
+    load.columns.write_text(REPAIRED)
+    assert load.replay().row_count == 5
+
+
+def test_a_function_of_the_users_gets_the_line_that_the_row_had(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    place.put(b"id,name\n1,a\n7,b\n3,c\n")
+    settings = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": dead}
+    place.load(TRANSFORM="tests.integration.transforms:refuse_seven", **settings)
+    assert place.lines() == [1, 3]
+    config = LoadConfig.from_settings(place.settings(**settings)).as_replay()
+    run_load(config)
+    assert place.lines() == [1, 3, 2]
+
+
+def test_letters_of_utf_16_are_utf_16(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    place.put("\ufeffid,näme\n1,a\n2,ö,zu viel\n3,c\n".encode("utf-16-le"))
+    settings = {
+        "ON_BAD_ROW": "dead-letter",
+        "DEAD_LETTER_TOPIC": dead,
+        "CSV_ENCODING": "utf-16-le",
+    }
+    place.load(**settings)
+    kept = {"CSV_ENCODING": "utf-16-le", "ON_BAD_ROW": "keep"}
+    run_load(LoadConfig.from_settings(place.settings(**kept)).as_replay())
+    (late,) = place.records()[2:]
+    assert (late["näme"], late["null"], late["_source_line"]) == ("ö", ["zu viel"], 2)
+
+
+def test_rows_of_several_files_of_a_set(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    files = {
+        "set/a.csv": b"id,name\n1,a\n2\n",
+        "set/b.csv": b"name,id\nb,3\n4\n",
+        "set/c.csv": b"id,name\n5\n6,f\n",
+    }
+    for key, data in files.items():
+        place.stack.put_object(place.bucket, key, data)
+    settings = {
+        **place.settings(S3_PREFIX="set/", ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead),
+        "S3_KEY": "",
+    }
+    run_load(LoadConfig.from_settings(settings))
+    kept = {**settings, "ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": ""}
+    run_load(LoadConfig.from_settings(kept).as_replay())
+    late = [
+        (r["_source_file"][-5:], r["_source_line"], r["id"], r["name"]) for r in place.records()[3:]
+    ]
+    assert late == [("a.csv", 2, "2", None), ("b.csv", 2, None, "4"), ("c.csv", 1, "5", None)]
+
+
+def test_a_job_without_letters(load: Load) -> None:
+    load.place.put(b"id,name,price\n1,a,1.00\n")
+    load.load()
+    done = run_csvkafka("replay", settings=load.settings())
+    assert done.returncode == 0
+    assert "set no row aside: there is nothing to replay" in done.stdout
+
+
+def test_the_command_says_when_all_is_done_already(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    first = run_csvkafka("replay", settings=load.settings())
+    assert first.returncode == 0, first.stderr
+    again = run_csvkafka("replay", settings=load.settings())
+    assert (again.returncode, "is complete already: 5 rows" in again.stdout) == (0, True)
+    status = run_csvkafka("status", f"{load.place.job_id}-replay-1", settings=load.settings())
+    assert f"5 dead letters of job {load.place.job_id} in topic {load.dead}" in status.stdout
+    verify = run_csvkafka(
+        "verify", settings={**load.settings(), "JOB_ID": f"{load.place.job_id}-replay-1"}
+    )
+    assert verify.returncode == 2
+    assert "which verify does not judge" in verify.stderr
+
+
+def test_only_a_complete_job_is_replayed(load: Load) -> None:
+    load.place.put(csv_file())
+    with pytest.raises(Exception, match="MAX_BAD_ROWS"):
+        load.load(MAX_BAD_ROWS="1")
+    with refusal(ConfigError, "is not complete"):
+        load.replay()
+
+
+def test_a_job_that_never_was(load: Load) -> None:
+    load.place.put(csv_file())
+    with refusal(CheckpointError, "has no item of job"):
+        load.replay()
+
+
+def test_a_job_of_another_file(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.place.key = "exports/other.csv"
+    with refusal(SourceChangedError, "check the source's settings"):
+        load.replay()
+
+
+def test_a_job_without_a_dead_letter_topic(place: LoadPlace) -> None:
+    place.put(b"id\n1\n")
+    place.load()
+    with refusal(ConfigError, "without DEAD_LETTER_TOPIC"):
+        run_load(LoadConfig.from_settings(place.settings()).as_replay())
+
+
+def test_another_header_is_refused_and_a_file_that_is_gone_is_not_needed(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    load.place.put(csv_file().replace(b"id,name,price", b"id,price,name", 1))
+    with refusal(SourceChangedError, "the header of"):
+        load.replay()
+    load.place.stack.client("s3").delete_object(Bucket=load.place.bucket, Key=load.place.key)
+    assert load.replay(CSV_HEADER="id,name,price").row_count == 5
+    assert load.place.lines()[5:] == [3, 6, 9]
+
+
+def test_columns_that_have_no_names(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    place.put(b"1,a\n2\n")
+    settings = {
+        "CSV_HEADER": "none",
+        "ON_BAD_ROW": "dead-letter",
+        "DEAD_LETTER_TOPIC": dead,
+    }
+    place.load(**settings)
+    config = LoadConfig.from_settings(place.settings(**settings))
+    with refusal(ConfigError, "set CSV_HEADER to those names"):
+        run_load(config.as_replay())
+    kept = {"CSV_HEADER": "c1,c2", "ON_BAD_ROW": "keep"}
+    run_load(LoadConfig.from_settings(place.settings(**kept)).as_replay())
+    assert place.lines() == [1, 2]
+
+
+def delete_letters(load: Load, before: int) -> None:
+    from kafka import TopicPartition
+
+    with admin(load.place.stack.bootstrap_servers) as client:
+        client.delete_records({TopicPartition(load.dead, 0): before})
+
+
+def test_letters_that_retention_took(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    delete_letters(load, 2)
+    with refusal(TopicChangedError, r"lacks [1-5] of the 5 letters"):
+        load.replay()
+    assert len(load.place.lines()) == 5, "nothing was sent"
+
+
+def test_letters_that_are_loaded_may_go(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    load.replay()
+    delete_letters(load, 5)
+    assert load.replay().already_complete
+
+
+def test_a_topic_that_was_created_again(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    with admin(load.place.stack.bootstrap_servers) as client:
+        client.delete_topics([load.dead])
+    with refusal(TopicChangedError, "are gone"):
+        load.replay(DEAD_LETTER_TOPIC="", ON_BAD_ROW="stop")
+
+
+def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    load.replay()
+    load.columns.write_text(REPAIRED.replace("(9,4)", "(9,5)"))
+    with refusal(ConfigChangedError, "CSV_COLUMNS declares price otherwise"):
+        load.replay()
+    with refusal(ConfigError, "another name than that"):
+        load.replay(load.place.job_id)
+    with refusal(ConfigError, "ORDER=set only"):
+        LoadConfig.from_settings(
+            {**load.settings(), "S3_KEY": "", "S3_PREFIX": "a/", "ORDER": "object"}
+        ).as_replay()

@@ -1,0 +1,111 @@
+"""Replays of dead letters are killed again and again: each letter once, in order."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from csvkafka.config.load_config import kafka_settings
+from csvkafka.model import Step
+from csvkafka.testing.checker.documented import TopicRecord
+from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
+from csvkafka.testing.processes.supervisor import WORKER
+
+NewCase = Callable[..., RecoveryCase]
+
+TABLE = """
+[record]
+key = ["id"]
+
+[columns]
+id = "int"
+name = "string"
+price = "decimal(9,2)"
+"""
+REPAIRED = TABLE.replace("(9,2)", "(9,3)")
+
+COUNT = 3_600
+STILL_BAD = range(30, COUNT, 90)
+"""These rows fit no table: they are set aside twice."""
+
+BAD = range(3, COUNT + 1, 3)
+"""These do not fit the first one."""
+
+STEPS = [
+    Step.ITEM_CREATED,
+    Step.IDENTITY_STORED,
+    Step.SOURCE_OPENED,
+    Step.BATCH_SENT,
+    Step.BATCH_ACKNOWLEDGED,
+    Step.CHECKPOINT_BEGINS,
+    Step.CHECKPOINT_STORED,
+]
+
+
+def row(number: int) -> bytes:
+    if number in STILL_BAD:
+        return b"%d,too narrow\n" % number
+    return b"%d,n,%d.%s\n" % (number, number, b"125" if number in BAD else b"25")
+
+
+def records_of(case: RecoveryCase, topic: str) -> dict[int, list[TopicRecord]]:
+    with TopicReader(kafka_settings(case.stack.environment()), topic) as reader:
+        return {partition: list(records) for partition, records in reader.records().items()}
+
+
+def test_a_replay_is_killed_again_and_again(
+    recovery_case: NewCase, tmp_path: Path, seed: int
+) -> None:
+    columns, dead = tmp_path / "columns.toml", f"dead-{uuid4().hex[:12]}"
+    columns.write_text(TABLE)
+    case = recovery_case(
+        b"id,name,price\n" + b"".join(map(row, range(1, COUNT + 1))),
+        partitions=3,
+        settings={
+            "CSV_COLUMNS": str(columns),
+            "ON_BAD_ROW": "dead-letter",
+            "DEAD_LETTER_TOPIC": dead,
+            "CHECKPOINT_INTERVAL": "20",
+        },
+    )
+    case.stack.create_topic(dead, 1)
+    case.run()
+    loaded = records_of(case, case.topic)
+    assert sum(map(len, loaded.values())) == COUNT - len(BAD)
+    assert len(records_of(case, dead)[0]) == len(BAD)
+    columns.write_text(REPAIRED)
+    case.program = (*WORKER, "--replay")
+
+    for number, step in enumerate(STEPS):
+        case.kill_at(step, from_rows=0 if number < 4 else number * 15)
+    chance = random.Random(seed)
+    seen = []
+    for _ in range(8):
+        worker = case.start(pace_seconds=0.03)
+        worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, chance.randint(1, 6))
+        worker.lives_for(chance.uniform(0.0, 0.15))
+        assert worker.kill() == KILLED, worker.output()
+        seen.append(sum(map(len, records_of(case, case.topic).values())))
+    print(f"records in the topic after each kill: {seen}")
+    assert COUNT - len(BAD) < seen[0] < seen[-1] < COUNT - len(STILL_BAD), "killed in the middle"
+    worker = case.run()
+
+    assert f"{len(STILL_BAD)} rows set aside in topic {dead}" in worker.output()
+    late_lines = []
+    for partition, records in records_of(case, case.topic).items():
+        before = loaded[partition]
+        assert records[: len(before)] == before
+        late = [json.loads(record.value or b"") for record in records[len(before) :]]
+        lines = [record["_source_line"] for record in late]
+        assert lines == sorted(set(lines)), f"partition {partition}"
+        assert all(record["price"] == record["id"] + 0.125 for record in late)
+        assert all(record["id"] == record["_source_line"] for record in late)
+        late_lines += lines
+    assert sorted(late_lines) == [number for number in BAD if number not in STILL_BAD]
+    letters = [int(dict(r.headers)["_source_line"] or b"") for r in records_of(case, dead)[0]]
+    assert letters == [*BAD, *STILL_BAD], "each still bad row is set aside once more, in order"
+    assert "is complete already" in case.run().output()

@@ -1,0 +1,200 @@
+"""Which records are letters of a job, in which order, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from csvkafka.errors import MalformedRowError, SourceCorruptError, TopicChangedError
+from csvkafka.job.letters import HeaderOf, Letter, Letters, block_of
+from csvkafka.job.replayed import ReplayedJob
+from csvkafka.ledger.item import StoredJob
+from csvkafka.model import (
+    START,
+    BatchHeader,
+    Dialect,
+    EncodePlan,
+    JobStatus,
+    Lane,
+    Position,
+    SourceIdentity,
+    TopicFacts,
+)
+from csvkafka.records.record_batch import Record
+from tests.refusals import refusal
+
+LANE = Lane("dead", 0)
+JOB = ReplayedJob(
+    job_id="orders",
+    loaded_by="orders",
+    source=SourceIdentity("b", "k.csv", '"e"', 9),
+    lane=LANE,
+    topic_id="T",
+    cluster_id="C",
+    producer_id=7,
+    count=5,
+    end=20,
+    columns="",
+)
+FACTS = TopicFacts("C", "T", 1, 1, {})
+PLAN = EncodePlan(("id", "name"), "dead-letters://dead/orders")
+
+
+def record(kafka_offset: int, line: int) -> Record:
+    headers = (
+        ("_source_file", b"s3://b/k.csv"),
+        ("_source_line", b"%d" % line),
+        ("_source_byte", b"%d" % (line * 10)),
+    )
+    return Record(kafka_offset, 0, None, b"%d,x" % line, headers)
+
+
+def batch(
+    base: int, lines: Sequence[int], sequence: int, producer_id: int = 7, epoch: int = 0
+) -> tuple[BatchHeader, list[Record]]:
+    last = base + len(lines) - 1
+    header = BatchHeader(base, last, len(lines), producer_id, epoch, sequence)
+    return header, [record(base + place, line) for place, line in enumerate(lines)]
+
+
+LOG = [
+    batch(10, [4], 0, producer_id=6),
+    batch(11, [2, 5], 0),
+    batch(13, [4], 1, producer_id=6),
+    batch(14, [8], 2),
+    batch(15, [9, 11], 0, epoch=1),
+    batch(20, [99], 2, epoch=1, producer_id=6),
+]
+
+
+class Log:
+    """A `LetterLog` of these batches."""
+
+    def __init__(self, batches: Sequence[tuple[BatchHeader, list[Record]]] = LOG) -> None:
+        self.batches = list(batches)
+
+    def describe_topic(self, topic: str) -> TopicFacts | None:
+        return FACTS if topic == LANE.topic else None
+
+    def log_start_offset(self, _: Lane) -> int:
+        return self.batches[0][0].base_kafka_offset
+
+    def end_offset(self, _: Lane) -> int:
+        return self.batches[-1][0].last_kafka_offset + 1
+
+    def read_batches(
+        self, _: Lane, first: int, end: int
+    ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
+        for header, records in self.batches:
+            if header.last_kafka_offset >= first and header.base_kafka_offset < end:
+                yield header, lambda records=records: records  # type: ignore[misc]
+
+
+def letters(log: Log, job: ReplayedJob = JOB, known: StoredJob | None = None) -> Letters:
+    header = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
+    return Letters(job, log, header, known)
+
+
+def known(identity: SourceIdentity, position: Position, **more: Any) -> StoredJob:
+    values: dict[str, Any] = dict.fromkeys(StoredJob.__dataclass_fields__)
+    values |= {"source": identity, "position": position, "status": JobStatus.IN_PROGRESS, **more}
+    return StoredJob(**values)
+
+
+def lines(source: Letters, start: Position = START) -> list[int]:
+    return [placed.block.end.row_count for placed in source.cut(start, PLAN, 1)]
+
+
+def test_letters_of_the_job_alone_come_in_their_order() -> None:
+    source = letters(Log())
+    identity = source.identify()
+    assert (identity.uri, identity.size) == ("dead-letters://dead/orders", 9)
+    assert lines(source) == [2, 5, 8, 9, 11]
+
+
+def test_a_resume_at_each_letter_gives_those_after_it() -> None:
+    source = letters(Log())
+    identity = source.identify()
+    ends = [placed.span.end for placed in source.cut(START, PLAN, 1) if placed.span]
+    for count, position in enumerate(ends, 1):
+        again = letters(Log(), known=known(identity, position))
+        assert again.identify() == identity
+        assert lines(again, position) == [2, 5, 8, 9, 11][count:]
+
+
+def test_a_letter_is_a_row_of_its_file() -> None:
+    source = letters(Log())
+    source.identify()
+    placed = next(source.cut(START, PLAN, 1))
+    assert placed.plan == replace(PLAN, source_uri="s3://b/k.csv")
+    assert placed.block.data == b"2,x\n"
+    assert placed.block.start == Position(20, 1)
+
+
+def test_letters_that_are_missing_are_counted() -> None:
+    with refusal(TopicChangedError, "lacks 2 of the 5 letters of job orders"):
+        letters(Log(LOG[2:])).identify()
+
+
+def test_letters_in_the_middle_that_are_missing_are_seen() -> None:
+    with refusal(TopicChangedError, "do not follow each other at Kafka offset 14"):
+        letters(Log([LOG[1], batch(14, [8], 3), *LOG[4:]])).identify()
+
+
+def test_loaded_letters_may_be_gone_and_others_not() -> None:
+    identity = letters(Log()).identify()
+    after_two = known(identity, Position(2, 2))
+    assert letters(Log(LOG[3:]), known=after_two).identify() == identity
+    with refusal(TopicChangedError, "lacks 1 of"):
+        letters(Log(LOG[4:]), known=after_two).identify()
+    done = known(identity, Position(9, 5), status=JobStatus.COMPLETED)
+    assert letters(Log(LOG[5:]), known=done).identify() == identity
+
+
+def test_a_log_that_ends_before_the_letters_do() -> None:
+    with refusal(TopicChangedError, "lacks 5 of"):
+        letters(Log(LOG[:4])).identify()
+
+
+def test_another_topic_of_that_name() -> None:
+    with refusal(TopicChangedError, "was deleted and created again"):
+        letters(Log(), replace(JOB, topic_id="U")).identify()
+    with refusal(TopicChangedError, "does not exist"):
+        letters(Log(), replace(JOB, lane=Lane("gone", 0))).identify()
+    with refusal(TopicChangedError, "on Kafka cluster D"):
+        letters(Log(), replace(JOB, cluster_id="D")).identify()
+
+
+def test_a_record_that_is_no_letter() -> None:
+    header, (first, second) = LOG[1]
+    log = Log([(header, [first, replace(second, headers=())]), *LOG[3:]])
+    source = letters(log)
+    source.identify()
+    with refusal(SourceCorruptError, "Kafka offset 12 .* is no dead letter"):
+        lines(source)
+
+
+LETTER = Letter(11, b'1,"a\nb"', "s3://b/k.csv", 4, 100)
+
+
+def test_a_letter_of_several_lines_is_one_row() -> None:
+    assert block_of(LETTER, Dialect()).row_count == 1
+
+
+@pytest.mark.parametrize(
+    "dialect", [Dialect(quotechar=""), Dialect(comment="1")], ids=["two rows", "a comment"]
+)
+def test_a_letter_that_is_not_one_row_by_other_settings(dialect: Dialect) -> None:
+    with refusal(MalformedRowError, "row 4 at byte 100 .* is not one row by these settings"):
+        block_of(LETTER, dialect)
+
+
+def test_a_letter_of_utf_16() -> None:
+    dialect = Dialect(encoding="utf-16-le")
+    letter = replace(LETTER, value="1,ö".encode("utf-16-le"))
+    block = block_of(letter, dialect)
+    assert block.data == "1,ö\n".encode()
+    assert block.end == Position(108, 4)
