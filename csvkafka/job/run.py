@@ -156,6 +156,7 @@ class Job:
                 final = self._pass(begun, found, identity, tails)
                 row_count, total_sent = final.position.row_count, final.total_sent
                 self._say_set_aside(final)
+                self._say_dropped(final)
                 return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
@@ -258,6 +259,12 @@ class Job:
         set_aside = 0 if topic is None else final.lanes[-1].next_sequence
         if set_aside:
             log.warning("%s set aside in topic %s", counted(set_aside, "row"), topic)
+
+    def _say_dropped(self, final: Checkpoint) -> None:
+        """Says how many rows of the complete job made no record, as the table says."""
+        dropped = final.position.row_count - final.total_sent
+        if dropped:
+            log.info("%s dropped, as CSV_COLUMNS says", counted(dropped, "row"))
 
     # -- lease and signals ---------------------------------------------------------------------
 
