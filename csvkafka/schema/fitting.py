@@ -81,6 +81,8 @@ def summary(table: RecordTable, names: Sequence[str]) -> str:
 
 def differences(stored: str, now: str, names: Sequence[str]) -> str:
     """Which declarations two summaries of a file with these columns differ in, for people."""
+    if not (stored and now):
+        return "the table"
     labels = ["[record]", *names, "constants", "[[drop]]"]
     found = [
         label
