@@ -110,11 +110,13 @@ class Job:
         return replace(begun, stored=taken)
 
     def _nothing_to_do(self, stored: StoredJob) -> JobResult:
+        dropped = stored.position.row_count - stored.total_sent
         log.info(
-            "Job %s is complete already: %d rows, %d records sent. Nothing to do.",
+            "Job %s is complete already: %d rows, %d records sent%s. Nothing to do.",
             self._spec.job_id,
             stored.position.row_count,
             stored.total_sent,
+            f", {counted(dropped, 'row')} dropped" if dropped else "",
         )
         return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
 
