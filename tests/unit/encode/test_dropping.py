@@ -133,3 +133,14 @@ def test_each_row_is_dropped_or_in_one_lane_whatever_is_skipped(
             assert number in whole[-1]
     skip = tuple(data.draw(st.integers(0, len(lane) + 1)) for lane in whole)
     assert lines(of, rows, skip) == [lane[count:] for lane, count in zip(whole, skip, strict=True)]
+
+
+@given(
+    states=st.lists(st.sampled_from(["live", "void"]), min_size=1, max_size=12),
+    skip=st.integers(0, 14),
+)
+def test_a_lane_that_is_alone_skips_records_and_not_rows(states: list[str], skip: int) -> None:
+    of = plan('column = "state"\nequals = "void"', bad_rows=BadRows.STOP)
+    rows = [f"{number},{state},x" for number, state in enumerate(states, 1)]
+    live = [number for number, state in enumerate(states, 1) if state == "live"]
+    assert lines(of, rows, (skip,)) == [live[skip:]]
