@@ -198,7 +198,8 @@ class EncodedBatch:
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
     """What a block became. `batches` are in order inside each lane. `rows_by_lane[i]` counts the
-    rows of lane i in this block, also those that were skipped because the topic has them already.
+    rows of lane i in this block, also those that were skipped because the topic has them already;
+    rows that the table drops are in no lane.
 
     `failure` says why the row after `end` cannot become a record: the load ends with it, once all
     rows before are in the topic. If that row is the block's first, the block has no rows.

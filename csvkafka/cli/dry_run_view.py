@@ -29,6 +29,8 @@ def print_json(run: DryRun, config: LoadConfig) -> None:
     """`{"records": [{"source_file": …, "source_line": …, "topic": …, "partition": …, "key": …,
     "headers": [[name, value], …], "value": …}, …], "estimate": {…}, "notes": […], "failure": …}`.
 
+    A row that is dropped has `"dropped": true`, and its topic and value are null.
+
     Where key or value name a schema, its id stands as `key_schema` or `value_schema`, and they are
     shown as JSON. What is no text stands as `{"base64": …}`; a partition that is not known is
     null."""
@@ -49,28 +51,41 @@ def _as_json(record: PlannedRecord, run: DryRun, data_topic: str) -> dict[str, A
     return {
         "source_file": record.source_file,
         "source_line": record.source_line,
-        "topic": lane.topic,
+        "topic": None if lane is None else lane.topic,
         "partition": _partition(record, run, data_topic),
         "key": _text_or_base64(key),
         "headers": [[name, _text_or_base64(value)] for name, value in record.headers],
         "value": _text_or_base64(value),
         **{name: schema_id for name, schema_id in ids.items() if schema_id is not None},
+        **({"dropped": True} if lane is None else {}),
     }
 
 
 def _key(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
-    is_letter = record.lane.topic != data_topic
-    return told(record.key, None if is_letter else run.schemas.key)
+    is_data = _is_data(record, data_topic)
+    return told(record.key, run.schemas.key if is_data else None)
 
 
 def _value(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
-    is_letter = record.lane.topic != data_topic
-    return told(record.value, None if is_letter else run.schemas.value)
+    is_data = _is_data(record, data_topic)
+    return told(record.value, run.schemas.value if is_data else None)
+
+
+def _is_data(record: PlannedRecord, data_topic: str) -> bool:
+    """Neither dropped nor a dead letter."""
+    return record.lane is not None and record.lane.topic == data_topic
 
 
 def _partition(record: PlannedRecord, run: DryRun, data_topic: str) -> int | None:
-    known = run.partitions_known or record.lane.topic != data_topic
-    return record.lane.partition if known else None
+    known = run.partitions_known or not _is_data(record, data_topic)
+    return record.lane.partition if known and record.lane is not None else None
+
+
+def _place(record: PlannedRecord, run: DryRun, data_topic: str) -> str:
+    if record.lane is None:
+        return "(dropped)"
+    partition = _partition(record, run, data_topic)
+    return f"{record.lane.topic}-{'?' if partition is None else partition}"
 
 
 def _text_or_base64(data: bytes | None) -> str | dict[str, str] | None:
@@ -97,10 +112,9 @@ def print_table(run: DryRun, config: LoadConfig) -> None:
         table.add_column("headers", overflow="fold")
     table.add_column("value", overflow="fold", ratio=1)
     for record in run.records:
-        partition = _partition(record, run, config.spec.topic)
         cells = [
             count_text(record.source_line),
-            f"{record.lane.topic}-{'?' if partition is None else partition}",
+            _place(record, run, config.spec.topic),
             _named(*_key(record, run, config.spec.topic)),
         ]
         if has_headers:

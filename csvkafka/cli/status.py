@@ -173,6 +173,11 @@ class JobView:
         return sum(lane.next_sequence for name, lane in lanes.items() if _topic(name) == topic)
 
     @property
+    def dropped(self) -> int:
+        """Rows that made no record, as the job's table says; 0 where the item does not tell."""
+        return 0 if self.stored is None else self.rows - self.records_sent
+
+    @property
     def percent(self) -> float | None:
         """Of the source's bytes; None where that cannot be known: an item of another
         implementation, a compressed object."""
@@ -229,6 +234,8 @@ class JobView:
         yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} {records} sent)"
         if self.set_aside:
             yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
+        if self.dropped:
+            yield "dropped", f"{count_text(self.dropped)} rows, as CSV_COLUMNS says"
         if stored is not None:
             if self.files is not None:
                 done, of = self.files
@@ -266,6 +273,7 @@ class JobView:
             "rows": self.rows,
             "records_sent": self.records_sent,
             "set_aside": self.set_aside,
+            "dropped": self.dropped,
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),

@@ -1,8 +1,8 @@
 """A declared table as the compiled encoder takes it, where it knows each of its types.
 
 It refuses a block for each field that is not plainly of its type: the reference way decides then.
-Left to the reference way from the start: hashes, JSON in a field, formats of `strptime`, keys in
-Avro, and a schema of Avro that is given with other types than the columns make.
+Left to the reference way from the start: tables that drop rows, hashes, JSON in a field, formats of
+`strptime`, keys in Avro, and a schema of Avro that is given with other types than the columns make.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def compiled_table(
     """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if the
     table has a type that it does not know."""
     names = plan.header
-    if plan.transform is not None or not names or len(set(names)) < len(names):
+    is_strange = plan.transform is not None or bool(table.drops)
+    if is_strange or not names or len(set(names)) < len(names):
         return None
     in_avro = table.format is RecordFormat.AVRO
     if table.key and (

@@ -13,6 +13,7 @@ import orjson
 
 from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
+from csvkafka.schema.dropping import dropping
 from csvkafka.schema.fitting import check_columns, columns_of
 from csvkafka.schema.table import Column, KeyFormat, RecordFormat, RecordTable
 from csvkafka.schema.types import Converter, converter
@@ -27,6 +28,8 @@ class Declared:
     def __init__(self, plan: EncodePlan, table: RecordTable) -> None:
         names = plan.header
         check_columns(table, names, plan.source_uri)
+        self.is_dropped = dropping(table, names)
+        """Whether a row of the header's width makes no record; None: each makes one."""
         self._constants: dict[str, object] = {}
         self._columns: list[tuple[int, Column, Converter]] = []
         self.dump, self._dump_key = _dumpers(plan)

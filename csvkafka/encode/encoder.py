@@ -67,9 +67,9 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     `plan.max_record_bytes` of that row alone), or what `plan.transform` raised.
 
     Raises ConfigError as `check_plan` does."""
-    if lane_total(plan) == 1 and skip and skip[0] >= block.row_count:
-        return EncodedBlock(block.end, (block.row_count,), ())
     prepared = _prepared(plan)
+    if _has_one_lane(prepared) and skip and skip[0] >= block.row_count:
+        return EncodedBlock(block.end, (block.row_count,), ())
     fast_way = encode_plain if prepared.compiled is None else encode_compiled
     is_for_fast_way = prepared.is_plain is None or prepared.is_plain(block.data)
     try:
@@ -210,7 +210,7 @@ def _sectioned(
 def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
     """As `encode_block`, for any block. Raises BadRow."""
     prepared = _prepared(plan)
-    if lane_total(plan) == 1:
+    if _has_one_lane(prepared):
         first = skip[0] if skip else 0
         rows = prepared.rows.encode(block, first)
         lanes = [_framed(0, rows.values, rows.keys, rows.headers, range(first, block.row_count))]
@@ -225,6 +225,11 @@ def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -
             batches += _batches(block, plan, prepared.attributes, lane)
     set_aside = tuple(found.place for found in islice(rows.letters.values(), SHOWN))
     return EncodedBlock(block.end, rows_by_lane, tuple(batches), None, set_aside)
+
+
+def _has_one_lane(prepared: _Prepared) -> bool:
+    """Each row is the next one of the same lane."""
+    return prepared.lane_total == 1 and not prepared.rows.drops_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +303,14 @@ def _framed(
 def _routed(
     rows: RowRecords, prepared: _Prepared, skip: Sequence[int]
 ) -> tuple[list[list[int]], list[_LaneRecords]]:
-    """Which rows go to which lane, and their records without those to skip; dead letters last."""
+    """Which rows go to which lane, and their records without those to skip; dead letters last. A
+    row that is dropped goes to none."""
     lane_of, lane_count = prepared.lane_of, prepared.lane_count
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
+    dropped = rows.dropped
     for index in range(len(rows.values)):
+        if index in dropped:
+            continue
         key = rows.keys[index] if rows.keys else None
         if index in rows.letters:
             lane = lane_count

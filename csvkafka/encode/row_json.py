@@ -44,12 +44,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RowRecords:
     """Values of consecutive rows; `keys` is None if all keys are null, `headers` if no record has
-    any. `letters` has, by place in `values`, each row that goes to the dead-letter topic."""
+    any. `letters` has, by place in `values`, each row that goes to the dead-letter topic; `dropped`
+    are the places of rows that make no record."""
 
     values: list[bytes]
     keys: list[bytes | None] | None = None
     letters: Mapping[int, Letter] = field(default_factory=dict)
     headers: list[RecordHeaders] | None = None
+    dropped: frozenset[int] = frozenset()
 
     def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
         """The headers of some of the rows."""
@@ -94,13 +96,16 @@ class RowEncoder:
             self._declared = Declared(plan, plan.table)
         # What writes records that are no plain JSON.
         self._write = None if self._declared is None else self._declared.dump
+        self._is_dropped = None if self._declared is None else self._declared.is_dropped
+        self.drops_rows = self._is_dropped is not None
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
         self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
         # Its text, not the enum, which is the table's: see above.
         self._metadata = "value" if plan.table is None else plan.table.metadata.value
 
     def encode(self, block: Block, first: int = 0) -> RowRecords:
-        """The records of the block's rows from its row `first` (0 is the first) on.
+        """The records of the block's rows from its row `first` (0 is the first) on; `first` is 0
+        where rows may be dropped.
 
         Raises BadRow with SourceCorruptError for bytes that are no text and, unless bad rows become
         dead letters, MalformedRowError, and UserFunctionError where `plan.transform` raises, or
@@ -108,6 +113,8 @@ class RowEncoder:
         values: list[bytes] = []
         keys: list[bytes | None] = []
         letters: dict[int, Letter] = {}
+        dropped: list[int] = []
+        is_dropped, width = self._is_dropped, len(self._names)
         headers: list[RecordHeaders] = []
         text = text_of(block, self._plan)
         row_bytes: RowBytes | None = None
@@ -118,7 +125,13 @@ class RowEncoder:
         for row in reader:
             if row:
                 number += 1
-                if number > skipped_until:
+                if is_dropped is not None and len(row) == width and is_dropped(row):
+                    dropped.append(len(values))
+                    values.append(b"")
+                    keys.append(None)
+                    if self._metadata == "headers":
+                        headers.append(())
+                elif number > skipped_until:
                     try:
                         value, key = self._record(row, number)
                     except (RowFault, UserFunctionError) as error:
@@ -135,7 +148,13 @@ class RowEncoder:
                         headers.append(self._headers(number))
             lines_before = reader.line_num
         self._check_row_count(block, number - block.start.row_count)
-        return RowRecords(values, keys if self.has_keys else None, letters, headers or None)
+        return RowRecords(
+            values,
+            keys if self.has_keys else None,
+            letters,
+            headers or None,
+            frozenset(dropped),
+        )
 
     def _record(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
         """Value and key of one row. Raises RowFault, UserFunctionError."""

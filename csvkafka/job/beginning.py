@@ -234,6 +234,12 @@ class Beginning:
                 f"job {spec.job_id} was begun by another program, whose records name no schema; it "
                 "cannot go on with records that do: load the file under another JOB_ID"
             )
+        if spec.table is not None and spec.table.drops:
+            raise ConfigError(
+                f"job {spec.job_id} was begun by another program, which wrote each row; it cannot "
+                "go on with a table that drops rows ([[drop]] in CSV_COLUMNS): load the file under "
+                "another JOB_ID"
+            )
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
         plan = self._plan(definition, header, facts)

@@ -18,11 +18,12 @@ _NOBODY = ProducerIdentity(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class PlannedRecord:
-    """The record of row `source_line` of a file, in the lane that it would go to."""
+    """The record of row `source_line` of a file, in the lane that it would go to; None: the row is
+    dropped, and makes none."""
 
     source_file: str
     source_line: int
-    lane: Lane
+    lane: Lane | None
     key: bytes | None
     value: bytes | None
     headers: RecordHeaders
@@ -37,6 +38,11 @@ def first_records(
     with closing(cut(START, replace(plan, block_bytes=1), MAX_ROW_BYTES)) as blocks:
         for placed in islice(blocks, limit):
             encoded = encode_block(placed.block, placed.plan)
+            row_count = encoded.end.row_count - placed.block.start.row_count
+            if sum(encoded.rows_by_lane) < row_count:
+                yield PlannedRecord(
+                    placed.plan.source_uri, encoded.end.row_count, None, None, None, ()
+                )
             for batch in encoded.batches:
                 for record in iterate_records(seal(batch, _NOBODY, 0, 0)):
                     yield PlannedRecord(

@@ -70,7 +70,8 @@ class JobParts:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """`row_count` rows of the source are in the topic, as `total_sent` records, of which this run
+    """`row_count` rows of the source are loaded, as `total_sent` records (fewer, if the table drops
+    rows), of which this run
     sent `sent_now`. `already_complete`: there was nothing left to do."""
 
     row_count: int

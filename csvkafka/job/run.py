@@ -110,11 +110,13 @@ class Job:
         return replace(begun, stored=taken)
 
     def _nothing_to_do(self, stored: StoredJob) -> JobResult:
+        dropped = stored.position.row_count - stored.total_sent
         log.info(
-            "Job %s is complete already: %d rows, %d records sent. Nothing to do.",
+            "Job %s is complete already: %d rows, %d records sent%s. Nothing to do.",
             self._spec.job_id,
             stored.position.row_count,
             stored.total_sent,
+            f", {counted(dropped, 'row')} dropped" if dropped else "",
         )
         return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
 
@@ -156,6 +158,7 @@ class Job:
                 final = self._pass(begun, found, identity, tails)
                 row_count, total_sent = final.position.row_count, final.total_sent
                 self._say_set_aside(final)
+                self._say_dropped(final)
                 return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
@@ -258,6 +261,12 @@ class Job:
         set_aside = 0 if topic is None else final.lanes[-1].next_sequence
         if set_aside:
             log.warning("%s set aside in topic %s", counted(set_aside, "row"), topic)
+
+    def _say_dropped(self, final: Checkpoint) -> None:
+        """Says how many rows of the complete job made no record, as the table says."""
+        dropped = final.position.row_count - final.total_sent
+        if dropped:
+            log.info("%s dropped, as CSV_COLUMNS says", counted(dropped, "row"))
 
     # -- lease and signals ---------------------------------------------------------------------
 

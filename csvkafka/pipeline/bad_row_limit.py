@@ -62,7 +62,7 @@ class LimitedFeed:
         if block is None:
             return None
         self._bad += block.rows_by_lane[self._lane]
-        self._total += sum(block.rows_by_lane)
+        self._total = block.end.row_count
         self._places += block.set_aside[: PLACES - len(self._places)]
         error = self._exceeded()
         return block if error is None else replace(block, failure=error)

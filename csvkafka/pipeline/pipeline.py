@@ -143,7 +143,12 @@ class Pipeline:
             self._observer.report(Step.BLOCK_TAKEN, rows=block.end.row_count)
             for batch in block.batches:
                 self._sequencer.enqueue(batch)
+            before = self._progress.checkpoint
             self._progress.add(block)
+            if not block.batches:
+                if self._progress.checkpoint is not before:
+                    self._report_reached(self._progress.checkpoint.position)
+                break  # nothing limits how many of these follow, and the item is to be tended
         return moved
 
     @property

@@ -18,12 +18,14 @@ from csvkafka.schema.fitting import unknown
 from csvkafka.schema.table import (
     Ambiguous,
     Column,
+    Drop,
     KeyFormat,
     Kind,
     Metadata,
     RecordFormat,
     RecordTable,
     SubjectBy,
+    Test,
     Undeclared,
 )
 from csvkafka.schema.types import parse_type
@@ -53,6 +55,8 @@ _COLUMN_KEYS = (
     "true",
     "false",
 )
+_TESTS = ("equals", "in", "matches", "empty")
+_DROP_KEYS = ("column", *_TESTS, *(f"not_{test}" for test in _TESTS))
 _NUMBERS = (Kind.INT, Kind.LONG, Kind.FLOAT, Kind.DOUBLE, Kind.DECIMAL)
 _HASHES = ("blake2b",)
 
@@ -92,7 +96,7 @@ class _Reader:
         self.mistakes: list[str] = []
 
     def table(self) -> RecordTable:
-        self._check_names((), self._document, ("record", "columns"))
+        self._check_names((), self._document, ("record", "columns", "drop"))
         record = self._section("record")
         self._check_names(("record",), record, _RECORD_KEYS)
         record_format = RecordFormat(
@@ -120,6 +124,7 @@ class _Reader:
             subject=SubjectBy(self._choice(("record", "subject"), record, SubjectBy, "topic")),
             name=self._text(("record", "name"), record) if "name" in record else "",
             given_schema=self._given_schema(record),
+            drops=tuple(self._drops()),
         )
 
     def _check_schema_settings(
@@ -147,6 +152,59 @@ class _Reader:
             self._note(("record", "schema"), f"{str(path)!r} is no file of JSON ({error})")
             return ""
         return text
+
+    def _drops(self) -> Iterator[Drop]:
+        declared = self._document.get("drop", [])
+        if not isinstance(declared, list) or not all(isinstance(each, dict) for each in declared):
+            self._note(("drop",), 'must be tables, as in [[drop]] column = "state" equals = "void"')
+            return
+        for number, each in enumerate(declared, 1):
+            drop = self._drop(("drop", str(number)), each)
+            if drop is not None:
+                yield drop
+
+    def _drop(self, path: _Path, declared: Mapping[str, object]) -> Drop | None:
+        self._check_names(path, declared, _DROP_KEYS)
+        if "column" not in declared:
+            self._note(path, "names no column")
+            return None
+        column = self._text((*path, "column"), declared)
+        given = [name for name in declared if name in _DROP_KEYS and name != "column"]
+        if len(given) != 1:
+            self._note(path, f"needs one of {', '.join(_DROP_KEYS[1:])}, and has {len(given)}")
+            return None
+        (name,) = given
+        place, is_negated = (*path, name), name.startswith("not_")
+        match name.removeprefix("not_"):
+            case "equals":
+                text = declared[name]
+                if not isinstance(text, str):
+                    self._note(place, f"must be text, not {text!r}")
+                    return None
+                return Drop(column, Test.IN, (text,), is_negated=is_negated)
+            case "in":
+                texts = self._texts(place, declared)
+                if declared[name] == []:
+                    self._note(place, "is empty; name at least one text")
+                return Drop(column, Test.IN, texts, is_negated=is_negated)
+            case "matches":
+                return Drop(
+                    column,
+                    Test.MATCHES,
+                    pattern=self._pattern(place, declared),
+                    is_negated=is_negated,
+                )
+        if declared[name] is not True:
+            self._note(place, f"must be true, not {declared[name]!r}")
+        return Drop(column, Test.EMPTY, is_negated=is_negated)
+
+    def _pattern(self, path: _Path, declared: Mapping[str, object]) -> str:
+        pattern = self._text(path, declared)
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            self._note(path, f"{pattern!r} is no regular expression ({error})")
+        return pattern
 
     def _columns(self) -> Iterator[Column]:
         for name, declared in self._section("columns").items():
@@ -297,8 +355,13 @@ def _places(text: str) -> dict[_Path, tuple[int, int]]:
     """Where each table and each key stands first: line and column, 1 is the first of both."""
     places: dict[_Path, tuple[int, int]] = {}
     section: _Path = ()
+    counts: dict[_Path, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*(\[[^\[].*?\])\s*(#.*)?$", line):
+        if element := re.match(r"\s*\[(\[[^\[].*?\])\]\s*(#.*)?$", line):
+            array = _path_of(element[1])
+            counts[array] = counts.get(array, 0) + 1
+            path = section = (*array, str(counts[array]))
+        elif header := re.match(r"\s*(\[[^\[].*?\])\s*(#.*)?$", line):
             path = section = _path_of(header[1])
         elif key := re.match(r"""\s*((?:[\w.-]+|"[^"]*"|'[^']*')+)\s*=""", line):
             path = (*section, *_path_of(f"{key[1]} = 0"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from csvkafka.errors import ConfigError
-from csvkafka.schema.table import OWN_FIELDS, Column, Metadata, RecordTable, Undeclared
+from csvkafka.schema.table import OWN_FIELDS, Column, Drop, Metadata, RecordTable, Undeclared
 
 
 def check_columns(table: RecordTable, names: Sequence[str], source_uri: str) -> None:
@@ -33,6 +34,9 @@ def _misfits(table: RecordTable, names: Sequence[str]) -> Iterator[str]:
     for name in table.key:
         if name not in names:
             yield "key: " + unknown(name, names, "column of the file")
+    for name in dict.fromkeys(drop.column for drop in table.drops):
+        if name not in names:
+            yield "[[drop]]: " + unknown(name, names, "column of the file")
     key_fields = [column.field for column in columns_of(table, names) if column.name in table.key]
     for field in sorted({field for field in key_fields if key_fields.count(field) > 1}):
         yield f"the key would have {field!r} twice"
@@ -59,7 +63,8 @@ def columns_of(table: RecordTable, names: Sequence[str]) -> list[Column]:
 
 def summary(table: RecordTable, names: Sequence[str]) -> str:
     """What the table means for a file of these columns, as one short text to store: a digest of
-    all, then one of the record, of each column of the file, and of the other constants together.
+    all, then one of the record, of each column of the file, of the other constants together, and,
+    if rows are dropped, of what says so.
 
     Two texts differ where a record might; `differences` names where. The secret of hashes counts,
     comments and the order of declarations do not."""
@@ -69,17 +74,20 @@ def summary(table: RecordTable, names: Sequence[str]) -> str:
         repr((table.key, str(table.key_format), str(table.metadata), table.nulls, secret)),
         *(repr(_options(column)) for column in columns[: len(names)]),
         repr([(column.name, *_options(column)) for column in columns[len(names) :]]),
+        *([repr(sorted({repr(_told(drop)) for drop in table.drops}))] if table.drops else []),
     ]
     return " ".join([_digest("\0".join(parts), 16), *(_digest(part, 4) for part in parts)])
 
 
 def differences(stored: str, now: str, names: Sequence[str]) -> str:
     """Which declarations two summaries of a file with these columns differ in, for people."""
-    labels = ["[record]", *names, "constants"]
+    if not (stored and now):
+        return "the table"
+    labels = ["[record]", *names, "constants", "[[drop]]"]
     found = [
         label
-        for label, then, today in zip(labels, stored.split()[1:], now.split()[1:], strict=False)
-        if then != today
+        for label, then, today in zip_longest(labels, stored.split()[1:], now.split()[1:])
+        if label is not None and then != today
     ]
     return ", ".join(found) or "the table"
 
@@ -93,6 +101,11 @@ def _options(column: Column) -> tuple[tuple[str, str], ...]:
         for name, value in options
         if value != getattr(default, name)
     )
+
+
+def _told(drop: Drop) -> tuple[str, ...]:
+    test = f"not {drop.test}" if drop.is_negated else str(drop.test)
+    return (drop.column, test, drop.pattern, *sorted(set(drop.texts)))
 
 
 def _digest(text: str, size: int) -> str:

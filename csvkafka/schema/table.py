@@ -126,11 +126,33 @@ class Column:
         return self.name if self.rename is None else self.rename
 
 
+class Test(StrEnum):
+    """What is asked of a field's text."""
+
+    IN = "in"  # it is one of some texts
+    MATCHES = "matches"  # all of it fits a regular expression
+    EMPTY = "empty"  # it is empty, or means null
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Which rows make no record: those whose field in `column`, as it stands in the file, passes
+    the test; with `is_negated`, those whose field does not. `texts` are for IN, `pattern` (of
+    Python's `re`) is for MATCHES."""
+
+    column: str
+    test: Test
+    texts: tuple[str, ...] = ()
+    pattern: str = ""
+    is_negated: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class RecordTable:
     """The whole declaration. `key` names columns of the file; `hash_key` is the secret of hashed
     columns. Where there are schemas, `name` is the record's (empty: the topic's), and
-    `given_schema` the text of one that the columns must fit (empty: made from the columns)."""
+    `given_schema` the text of one that the columns must fit (empty: made from the columns). A row
+    that one of `drops` means makes no record."""
 
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
@@ -142,6 +164,7 @@ class RecordTable:
     subject: SubjectBy = SubjectBy.TOPIC
     name: str = ""
     given_schema: str = ""
+    drops: tuple[Drop, ...] = ()
     hash_key: bytes = field(default=b"", repr=False)
 
     @property

@@ -60,6 +60,23 @@ def in_json(ground: Ground) -> Found:
     return _case(ground, _rows(), zone="Europe/Berlin").finish()
 
 
+DROPS = """
+[[drop]]
+column = "name"
+empty = true
+[[drop]]
+column = "name"
+matches = "n1"
+"""
+
+
+def some_are_dropped(ground: Ground) -> Found:
+    case = _case(ground, _rows())
+    with (case.supervisor.folder / "columns.toml").open("a") as declared:
+        declared.write(DROPS)
+    return case.finish()
+
+
 def in_avro(ground: Ground) -> Found:
     return _in_avro(ground, IN_AVRO)
 

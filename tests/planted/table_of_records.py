@@ -80,6 +80,19 @@ OF_RECORDS = (
         "torn-row",
     ),
     plant(
+        "record-of-a-dropped-row",
+        "a rule with texts that mean null is not asked, so rows that the table drops are sent",
+        records.some_are_dropped,
+        "phantom-row",
+    ),
+    plant(
+        "record-dropped-by-a-part-of-its-text",
+        "a pattern drops a row of whose text only the beginning matches",
+        records.some_are_dropped,
+        "lost-row",
+        "checkpoint-ahead",
+    ),
+    plant(
         "record-compiled-integer-of-64-bits",
         "the compiled encoder takes each integer for a long",
         records.an_integer_beyond_its_bits,

@@ -266,6 +266,7 @@ class _Judge:
                 if kind in self._counts
             ),
             notes=tuple(notes),
+            dropped=self._expectation.dropped(),
         )
 
     def _is_lost(self, line: int, partition: int) -> bool:

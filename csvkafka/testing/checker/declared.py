@@ -22,11 +22,13 @@ import orjson
 from csvkafka.schema.table import (
     Ambiguous,
     Column,
+    Drop,
     KeyFormat,
     Kind,
     Metadata,
     RecordFormat,
     RecordTable,
+    Test,
     Undeclared,
 )
 from csvkafka.testing.checker.documented import (
@@ -80,16 +82,21 @@ def declared_record(
 
 
 class DeclaredRows:
-    """The fields and keys that are due; None for a row that does not fit the table. Keys in Avro
-    name the schema `key_id`."""
+    """The fields and keys that are due; None for a row that does not fit the table, and for one
+    that it drops. Keys in Avro name the schema `key_id`."""
 
     def __init__(self, table: RecordTable, key_id: int = 0) -> None:
         self._table = table
         self._key_id = key_id
         self._millis = millis_fields(table)
+        self.dropped = 0
+        """Rows that were asked for and are to have no record, as the table drops them."""
 
     def fields_of(self, row: SourceRow, _: int) -> Fields | None:
         """The fields of the row's record."""
+        if self._is_dropped(row):
+            self.dropped += 1
+            return None
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
             return {column.field: value for column, value in values if not column.is_dropped}
@@ -124,6 +131,25 @@ class DeclaredRows:
             )
         pairs = (f"{_json(column.field)}:{_written(column, value)}" for column, value in wanted)
         return ("{" + ",".join(pairs) + "}").encode()
+
+    def _is_dropped(self, row: SourceRow) -> bool:
+        """Only a row of the header's width, and of text, can be."""
+        return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
+
+    def _fits(self, drop: Drop, row: SourceRow) -> bool:
+        text = str(row[drop.column])
+        match drop.test:
+            case Test.IN:
+                passes = any(text == given for given in drop.texts)
+            case Test.MATCHES:
+                # As a search, bound to both ends, so as not to say it in the loader's words.
+                passes = re.search(rf"\A(?:{drop.pattern})\Z", text) is not None
+            case Test.EMPTY:
+                column = self._table.named(drop.column)
+                has_own = column is not None and column.nulls is not None
+                nulls = column.nulls if column is not None and has_own else self._table.nulls
+                passes = not text or text in (nulls or ())
+        return passes != drop.is_negated
 
     def _values(self, row: SourceRow, *, in_avro: bool) -> Iterator[tuple[Column, object]]:
         if not is_good(row):

@@ -97,7 +97,8 @@ class CheckpointObservation:
 class Verdict:
     """The checker's answer. `row_count`: rows that the source has for this topic; `record_count`:
     records read; `foreign_count`: those that were ignored as another writer's; `rows_found`: rows
-    with at least one record. `notes` say what could not be judged."""
+    with at least one record. `notes` say what could not be judged. `dropped`: rows that are to have
+    no record, as the job's table says."""
 
     row_count: int
     record_count: int
@@ -105,6 +106,7 @@ class Verdict:
     rows_found: int
     anomalies: tuple[Anomaly, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    dropped: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -126,6 +128,8 @@ class Verdict:
 
     def __str__(self) -> str:
         counts = f"{self.record_count} records, {self.rows_found} of {self.row_count} rows"
+        if self.dropped:
+            counts += f", {self.dropped} rows to be dropped"
         if self.foreign_count:
             counts += f", {self.foreign_count} records of other writers"
         lines = [f"{'clean' if self.is_clean else 'NOT CLEAN'}: {counts}"]

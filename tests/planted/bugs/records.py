@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
 from csvkafka.encode import compiled_table, declared_rows, wire
 from csvkafka.encode.declared_rows import Declared
-from csvkafka.schema import avro_values, types
+from csvkafka.schema import avro_values, dropping, types
+from csvkafka.schema.table import Drop, Test
 
 from . import patch, replace
 
@@ -86,6 +88,28 @@ def an_avro_decimal_has_no_room_for_its_sign() -> None:
         return convert
 
     replace(avro_values, "_unscaled", unscaled)
+
+
+@patch("record-of-a-dropped-row")
+def texts_that_mean_null_are_not_dropped() -> None:
+    test = dropping._test
+
+    def passes(drop: Drop, table: Any) -> Callable[[str], bool]:
+        return (lambda text: text == "") if drop.test is Test.EMPTY else test(drop, table)
+
+    replace(dropping, "_test", passes)
+
+
+@patch("record-dropped-by-a-part-of-its-text")
+def a_pattern_need_not_match_all_of_a_text() -> None:
+    test = dropping._test
+
+    def passes(drop: Drop, table: Any) -> Callable[[str], bool]:
+        if drop.test is not Test.MATCHES:
+            return test(drop, table)
+        return lambda text: re.match(drop.pattern, text) is not None
+
+    replace(dropping, "_test", passes)
 
 
 @patch("record-milliseconds-as-microseconds")

@@ -17,18 +17,18 @@ def places(count: int) -> tuple[str, ...]:
 
 
 class Feed:
-    """Blocks of 100 rows, of which so many are bad."""
+    """Blocks of 100 rows, of which so many are bad, after `before` others."""
 
-    def __init__(self, *bad: int) -> None:
+    def __init__(self, *bad: int, before: int = 0) -> None:
         self._blocks = deque(
             EncodedBlock(
-                Position(0, 0),
+                Position(0, before + 100 * number),
                 (100 - count, count),
                 (),
                 None,
                 tuple(f"row {n}" for n in range(count)),
             )
-            for count in bad
+            for number, count in enumerate(bad, 1)
         )
 
     def take(self) -> EncodedBlock | None:
@@ -73,7 +73,7 @@ def test_a_share_is_looked_at_from_a_thousand_rows_on() -> None:
 
 
 def test_what_was_set_aside_before_counts() -> None:
-    feed = limited(Feed(1), BadRowLimit(rows=5), good=95, bad=5)
+    feed = limited(Feed(1, before=100), BadRowLimit(rows=5), good=95, bad=5)
     block = feed.take()
     assert block is not None
     refusal_in(TooManyBadRowsError, str(block.failure))

@@ -75,6 +75,18 @@ def test_a_lane_without_rows_in_a_block_keeps_its_place() -> None:
     assert progress.checkpoint.lanes == at((1, 10), (0, 7))
 
 
+def test_blocks_without_a_record_are_done_once_all_before_them_are() -> None:
+    progress = going_on(FRESH)
+    progress.add(block(5, (0,)))
+    assert progress.checkpoint == Checkpoint(Position(50, 5), 0, at((0, 0)))
+    progress.add(block(9, (2,), batch(0, 2)))
+    progress.add(block(20, (0,)))
+    assert progress.checkpoint.position.row_count == 5
+    assert progress.acknowledge(0, 7, 2) == 2
+    assert progress.checkpoint == Checkpoint(Position(200, 20), 2, at((2, 9)))
+    assert progress.all_acknowledged
+
+
 def test_no_checkpoint_is_offered_inside_the_tail() -> None:
     start = Checkpoint(Position(10, 1), 1, at((1, 1)), number=3)
     progress = going_on(start, at((5, 5)))

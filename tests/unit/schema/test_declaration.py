@@ -140,6 +140,23 @@ def test_a_key_may_be_one_name() -> None:
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
         ('[columns.a]\nhash = "blake2b"', "CSV_HASH_KEY is not set"),
         ("columns = 7", "line 1, column 1: columns must be a table"),
+        ("drop = true", "line 1, column 1: drop must be tables, as in [[drop]]"),
+        ('[[drop]]\nequals = "x"', "line 1, column 1: drop.1 names no column"),
+        ('[[drop]]\ncolumn = "a"', "line 1, column 1: drop.1 needs one of equals, in, matches"),
+        (
+            '[columns]\na = "int"\n\n[[drop]] # so\ncolumn = "a"\nempty = true\n'
+            '[[drop]]\ncolumn = "a"\n  equal = "x"',
+            "line 9, column 3: drop.2.equal 'equal' is no setting of a table; is 'equals' meant",
+        ),
+        ('[[drop]]\ncolumn = "a"\nequals = "x"\nin = ["y"]', "drop.1 needs one of"),
+        ('[[drop]]\ncolumn = "a"\nequals = 7', "line 3, column 1: drop.1.equals must be text"),
+        ('[[drop]]\ncolumn = "a"\nin = []', "line 3, column 1: drop.1.in is empty"),
+        ('[[drop]]\ncolumn = "a"\nnot_in = "x"', "drop.1.not_in must be a list of texts"),
+        (
+            '[[drop]]\ncolumn = "a"\nmatches = "a("',
+            "line 3, column 1: drop.1.matches 'a(' is no regular expression (missing ), unterm",
+        ),
+        ('[[drop]]\ncolumn = "a"\nempty = false', "drop.1.empty must be true, not False"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, where: str) -> None:

@@ -84,6 +84,13 @@ def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() ->
     assert "CSV_COLUMNS declares [record] otherwise" in resumed(table(DECLARED), keyed)
     more = table(DECLARED + "columns.origin = {constant = 1}")
     assert "CSV_COLUMNS declares constants otherwise" in resumed(table(DECLARED), more)
+    rule = '\n[[drop]]\ncolumn = "name"\n'
+    void, other_void = (
+        table(DECLARED + rule + 'equals = "x"'),
+        table(DECLARED + rule + 'in = ["y"]'),
+    )
+    for then, today in ((table(DECLARED), void), (void, table(DECLARED)), (void, other_void)):
+        assert "CSV_COLUMNS declares [[drop]] otherwise" in resumed(then, today)
     assert "CSV_COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
     assert "CSV_COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
 
