@@ -40,7 +40,27 @@ locals {
   })
 }
 
+# A shell on a failed instance without a key or an open port. AWS's own policy for it lets the job
+# read every parameter of the account too.
+data "aws_iam_policy_document" "session_manager" {
+  # checkov:skip=CKV_AWS_111: An instance's own shell: AWS's policy names these actions on all, and they write no data.
+  # checkov:skip=CKV_AWS_356: The channels of ssmmessages know no resource.
+  statement {
+    sid = "SessionManager"
+    actions = [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+}
+
 data "aws_iam_policy_document" "instance" {
+  source_policy_documents = [data.aws_iam_policy_document.session_manager.json]
+
   # A persistent request outlives the instance: when the job is done, the instance ends its own.
   statement {
     sid       = "EndOwnSpotRequest"
@@ -94,20 +114,6 @@ data "aws_iam_policy_document" "instance" {
     sid       = "AgentLogStreams"
     actions   = ["logs:DescribeLogStreams"]
     resources = ["arn:${module.shared.partition}:logs:${module.shared.region}:${module.shared.account_id}:log-group:${module.shared.log_group_name}:*"]
-  }
-
-  # A shell on a failed instance without a key or an open port. AWS's own policy for it lets the job
-  # read every parameter of the account too.
-  statement {
-    sid = "SessionManager"
-    actions = [
-      "ssm:UpdateInstanceInformation",
-      "ssmmessages:CreateControlChannel",
-      "ssmmessages:CreateDataChannel",
-      "ssmmessages:OpenControlChannel",
-      "ssmmessages:OpenDataChannel",
-    ]
-    resources = ["*"]
   }
 }
 
