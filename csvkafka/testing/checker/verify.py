@@ -46,6 +46,7 @@ from csvkafka.testing.checker.documented import (
     read_rows,
 )
 from csvkafka.testing.checker.expectation import IdentifyBy
+from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
@@ -133,12 +134,14 @@ def judge_load(
 
 @dataclass(frozen=True, slots=True)
 class JobVerdict:
-    """`status` and `last_line` are the item's, None where there is no item."""
+    """`status` and `last_line` are the item's, None where there is no item. `files`: of a set that
+    is not complete and whose files are jobs of their own, how far these are."""
 
     status: JobStatus | None
     last_line: int | None
     source_uri: str
     verdict: Verdict
+    files: FilesSoFar | None = None
 
 
 def verify_job(
@@ -174,10 +177,13 @@ def verify_job(
     if job.status is not None:
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
     uri = config.source_uri
+    so_far: FilesSoFar | None = None
     files: Mapping[str, OpenFile] | None = None
     if config.is_set and job.source is not None:
         frozen = ListChunks(job_id, store.item).load(job.source.etag)
         files = _files_of(config, frozen.pieces())
+        if spec.order is FileOrder.OBJECT and job.status is not JobStatus.COMPLETED:
+            so_far = files_so_far(store, job_id, job.source)
     elif not config.is_set:
         source = open_source(config, pinned=job.source)
         uri = source.identify().uri
@@ -195,7 +201,7 @@ def verify_job(
     if item is None:
         note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
-    return JobVerdict(job.status, job.last_line, uri, verdict)
+    return JobVerdict(job.status, job.last_line, uri, verdict, so_far)
 
 
 class _Counted:
