@@ -33,6 +33,7 @@ class FaultCode(StrEnum):
 
     WIDTH = "width"  # another number of fields than the header has
     TYPE = "type"  # a field that its declared type does not hold
+    SCHEMA = "schema"  # a field of its declared type, which the given schema cannot hold
     ENCODING = "encoding"  # bytes that are no text
     TRANSFORM = "transform"  # the user's function raised, or returned no object
 
