@@ -143,7 +143,13 @@ def replayed_header(
 def _of_set(
     config: LoadConfig, job: ReplayedJob, kept_in: ItemStore, s3_client: S3Client | None
 ) -> HeaderOf:
-    """The columns of a set's files may stand in another order in each."""
+    """The columns of a set's files may stand in another order in each. Raises ConfigError for a
+    CSV_HEADER that the load did not have: its order would be taken for each file's."""
+    if config.spec.dialect.names and not job.header_setting:
+        raise ConfigError(
+            f"job {job.loaded_by} read the header of each file of {job.source.uri}, whose columns "
+            "may stand in another order in each: unset CSV_HEADER, and let the files stand there"
+        )
     objects = set_objects(config, s3_client=s3_client)
 
     @cache

@@ -256,6 +256,7 @@ def _replay(
     config = run.config
     job = replayed_job(replayed, read, run.kept_in.where)
     job.check_source(config.source_uri)
+    job.check_encoding(spec.dialect.encoding)
     if not job.count:
         log.info("Job %s set no row aside: there is nothing to replay", replayed)
         return JobResult(0, 0, 0, already_complete=True)
