@@ -3,9 +3,9 @@
 The letters are the records of that job's producer id in its dead-letter lane, in the order of their
 Kafka offsets, which is that of their sequence numbers. Which they are is pinned when the replay
 begins: first and last Kafka offset, and how many. A position of the replay counts letters as rows,
-and Kafka offsets after the first letter in the place of bytes. A block says of its rows what they were
-in their file: the line, the byte, the file's name. So it holds letters of rows that followed each
-other there, and of the others one.
+and Kafka offsets after the first letter in the place of bytes. A block says of its rows what they
+were in their file: the line, the byte, the file's name. So it holds letters whose rows followed
+each other there, or one.
 """
 
 from __future__ import annotations

@@ -265,6 +265,7 @@ def delete_letters(load: Load, before: int) -> None:
         client.delete_records({TopicPartition(load.dead, 0): before})
 
 
+@pytest.mark.fault("F141")
 def test_letters_that_retention_took(load: Load) -> None:
     load.place.put(csv_file())
     load.load()
@@ -283,6 +284,7 @@ def test_letters_that_are_loaded_may_go(load: Load) -> None:
     assert load.replay().already_complete
 
 
+@pytest.mark.fault("F141")
 def test_a_topic_that_was_created_again(load: Load) -> None:
     load.place.put(csv_file())
     load.load()

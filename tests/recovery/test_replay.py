@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from csvkafka.config.load_config import kafka_settings
 from csvkafka.model import Step
 from csvkafka.testing.checker.documented import TopicRecord
@@ -58,6 +60,7 @@ def records_of(case: RecoveryCase, topic: str) -> dict[int, list[TopicRecord]]:
         return {partition: list(records) for partition, records in reader.records().items()}
 
 
+@pytest.mark.fault("F140")
 def test_a_replay_is_killed_again_and_again(
     recovery_case: NewCase, tmp_path: Path, seed: int
 ) -> None:
