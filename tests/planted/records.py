@@ -137,7 +137,7 @@ def a_replay_is_killed(ground: Ground) -> Found:
     )
     case.stack.create_topic(dead, 1)
     case.run()
-    case.settings["ON_BAD_ROW"] = "keep"
+    case.settings |= {"ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": ""}
     case.program = (*WORKER, "--replay")
     case.kill_at(Step.CHECKPOINT_STORED, from_rows=40)
     case.run()
