@@ -66,13 +66,15 @@ class Scope:
     this load, others are phantom rows; else others are counted and left alone. Without `complete`,
     the load is to go on later: rows after the last one found are not lost yet. `identify_by`:
     CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's).
-    """
+    With the job's `producer_id`, a record of another one may stand for a row that is to have none:
+    a row that was set aside, and replayed."""
 
     isolation: Isolation = Isolation.READ_UNCOMMITTED
     exclusive: bool = True
     complete: bool = True
     identify_by: IdentifyBy = IdentifyBy.LINE
     partition_count: int | None = None
+    producer_id: int | None = None
 
 
 def judge_load(
@@ -103,7 +105,8 @@ def judge_load(
                 progress=progress,
             )
     set_files = None if files is None else SetFiles(files, partial(_source_rows, config.spec))
-    with TopicReader(config.kafka, config.spec.topic, scope.isolation) as reader:
+    ours = scope.producer_id
+    with TopicReader(config.kafka, config.spec.topic, scope.isolation, ours) as reader:
         records: dict[int, Iterator[TopicRecord]] = reader.records()
         if progress is not None:
             counted = _Counted(progress, reader.record_count)
@@ -118,6 +121,7 @@ def judge_load(
             replace(
                 expectation_of(config, partition_count, set_files, scope.identify_by),
                 ignore_foreign=not scope.exclusive,
+                is_of_another=reader.is_of_another,
                 complete=scope.complete,
             ),
             checkpoints,
@@ -174,6 +178,8 @@ def verify_job(
     config = replace(config, spec=spec)
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
+    if spec.bad_rows is BadRows.DEAD_LETTER:
+        scope = replace(scope, producer_id=job.producer_id)
     if job.status is not None:
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
     uri = config.source_uri
@@ -228,6 +234,7 @@ class _ItemFacts:
     status: JobStatus | None = None
     last_line: int | None = None
     partition_count: int | None = None
+    producer_id: int | None = None
     source: SourceIdentity | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
 
@@ -243,6 +250,7 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         stored.status,
         stored.position.row_count,
         stored.partition_count,
+        None if stored.identity is None else stored.identity.producer_id,
         stored.source,
         stored.configuration,
     )
