@@ -142,8 +142,8 @@ class Incarnation:
         self.send(signal.SIGCONT)
 
     def wait_until_stopped(self) -> None:
-        """Returns when it stands still (or has ended), which takes a moment after `pause`, and after
-        the report of a step at which it stops itself. Raises StackError."""
+        """Returns when it stands still (or has ended): a moment after `pause`, or after the report
+        of a step at which it stops itself. Raises StackError."""
         self.wait_until(
             lambda: is_stopped(self.pid) or self.return_code is not None,
             "stop",
