@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from socket import create_server, socket
 
 import pytest
 
+from csvkafka.local.processes import wait_until
 from tests.integration.command_line import environment_with
 from tests.integration.loads import LoadPlace
 from tests.unit.aws.web_server import PAGE, web_server
 
 TEN_SECONDS = 10.0
+GIVE_UP_SECONDS = 120.0
 
 NO_HOST = "no-such-host.invalid"
 """A name that no resolver knows (RFC 2606)."""
@@ -139,24 +143,67 @@ def ports() -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistyped_setting_is_named_within_ten_seconds(
-    place: LoadPlace, ports: dict[str, str], mistake: str
+    place: LoadPlace, ports: dict[str, str], mistake: str, tmp_path: Path
 ) -> None:
     place.put(b"id,name\n1,ada\n")
     typed, said = MISTAKES[mistake]
     places = {**ports, "aws": place.stack.aws_endpoint_url.removeprefix("http://")}
     settings = {name: text.format(**places) for name, text in typed.items()}
-    begun = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-m", "csvkafka"],
-        env=environment_with(place.settings(**settings)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    seconds = time.monotonic() - begun
-    assert ended.returncode == 1, ended.stdout + ended.stderr
-    last = ended.stdout.strip().splitlines()[-1]
+    code, output, seconds = timed_load(place.settings(**settings), tmp_path / "output")
+    assert code == 1, output
+    last = output.strip().splitlines()[-1]
     assert " - ERROR - " in last
     assert re.search(said.format(**places), last), last
     assert seconds < TEN_SECONDS, last
+
+
+def timed_load(settings: Mapping[str, str], log: Path) -> tuple[int, str, float]:
+    """Exit code, output and seconds of the documented command: those that it would take on a
+    machine with nothing else to do, as far as the kernel tells (`not_served_seconds`)."""
+    command = [sys.executable, "-m", "csvkafka"]
+    begun = time.monotonic()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, env=environment_with(settings), stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        assert wait_until(lambda: has_ended(process.pid), GIVE_UP_SECONDS), log.read_text()
+        seconds = time.monotonic() - begun - not_served_seconds(process.pid)
+        return process.wait(), log.read_text(), seconds
+    finally:
+        process.kill()
+        process.wait()
+
+
+def has_ended(pid: int) -> bool:
+    """Whether it has ended; it stays a zombie, of which the kernel still knows its times."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def not_served_seconds(pid: int) -> float:
+    """How long its main thread could have run and got no processor, as other processes had them all
+    (Linux); 0 where no kernel counts that."""
+    counts = Path(f"/proc/{pid}/schedstat")
+    return int(counts.read_text().split()[1]) / 1e9 if counts.exists() else 0.0
+
+
+def test_seconds_in_which_a_process_got_no_processor_are_told_from_those_of_waiting(
+    tmp_path: Path,
+) -> None:
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this kernel does not count them")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})  # this thread and what it starts
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        begun = time.monotonic()
+        refused = {"LEASE_SECONDS": "0.001"}
+        code, output, seconds = timed_load(refused, tmp_path / "output")
+        wall_seconds = time.monotonic() - begun
+    finally:
+        os.sched_setaffinity(0, allowed)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert code == 1, output
+    assert 0 < seconds < 0.6 * wall_seconds

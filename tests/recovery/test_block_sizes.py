@@ -18,6 +18,11 @@ SMALL = {"CSVKAFKA_ENCODER": "python"}
 LARGER = {"CSVKAFKA_ENCODER": "compiled", "KAFKA_COMPRESSION_TYPE": "lz4"}
 LARGEST = {"CSVKAFKA_ENCODER": "compiled", "KAFKA_COMPRESSION_TYPE": "gzip"}
 
+LONG_ROWS = CsvSpec(
+    row_count=15_000, field_characters=80, quoted_fraction=0.1, newline_fraction=0.05
+)
+"""The bytes make the blocks. They are in few rows: to judge a row costs more than to load it."""
+
 RUNS = [
     (SMALL, LARGEST, SMALL, LARGEST),
     (LARGEST, SMALL, LARGER, LARGEST),
@@ -31,12 +36,11 @@ def test_f11_each_run_has_another_size_of_block(
     recovery_case: NewCase, runs: tuple[dict[str, str], ...], partitions: int
 ) -> None:
     case = recovery_case(
-        CsvSpec(row_count=100_000, quoted_fraction=0.1, newline_fraction=0.05),
+        LONG_ROWS,
         partitions=partitions,
         settings={"KEY_COLUMN": "id"} if partitions > 1 else {"KAFKA_PARTITION": "0"},
         block_bytes=BLOCK_BYTES,
         pace_seconds=0.3,
-        cold=True,
     )
     assert len(case.source) > 6_000_000
     *killed, last = runs

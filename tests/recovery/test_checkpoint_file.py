@@ -117,6 +117,9 @@ def file_of(case: RecoveryCase) -> Path:
 
 SHORT_LEASE = {"LEASE_SECONDS": "1"}
 
+SLOW_PACE_SECONDS = 0.1
+"""60 blocks take 6 s: the first checkpoint is on the disk before the last of them is sent."""
+
 
 def test_two_jobs_of_one_file_do_not_meet(new_case: NewCase) -> None:
     first, second = new_case(), new_case()
@@ -133,7 +136,7 @@ def test_two_jobs_of_one_file_do_not_meet(new_case: NewCase) -> None:
 
 def test_f73_a_file_that_is_locked_while_running(new_case: NewCase) -> None:
     """By a process that stands still with it, longer than the lease: sending pauses till then."""
-    case = new_case(settings=SHORT_LEASE, pace_seconds=0.1)
+    case = new_case(settings=SHORT_LEASE, pace_seconds=SLOW_PACE_SECONDS)
     worker = case.start_paused_at(Step.BATCH_ACKNOWLEDGED, from_rows=case.row_count // 3)
     with closing(sqlite3.connect(file_of(case), isolation_level=None, timeout=60)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -147,7 +150,7 @@ def test_f73_a_file_that_is_locked_while_running(new_case: NewCase) -> None:
 
 def test_f73_a_file_that_is_gone_while_running(new_case: NewCase) -> None:
     """Its disk may have been unmounted: sending pauses until it is back; no other file is made."""
-    case = new_case(settings=SHORT_LEASE, pace_seconds=0.1)
+    case = new_case(settings=SHORT_LEASE, pace_seconds=SLOW_PACE_SECONDS)
     worker = case.start_paused_at(Step.CHECKPOINT_STORED)
     case.assert_midway()
     away = file_of(case).rename(file_of(case).with_suffix(".away"))
@@ -164,7 +167,7 @@ def test_f73_a_file_that_is_gone_while_running(new_case: NewCase) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"id,name\n" * 1000])
 def test_f77_a_file_that_is_none_any_more_is_refused(new_case: NewCase, damage: bytes) -> None:
-    case = new_case()
+    case = new_case(pace_seconds=SLOW_PACE_SECONDS)
     case.kill_at(Step.CHECKPOINT_STORED)
     case.assert_midway()
     kept, records = file_of(case).read_bytes(), case.view.record_count()
@@ -179,7 +182,7 @@ def test_f77_a_file_that_is_none_any_more_is_refused(new_case: NewCase, damage: 
 
 
 def test_f76_a_file_restored_from_a_backup(new_case: NewCase) -> None:
-    case = new_case()
+    case = new_case(pace_seconds=SLOW_PACE_SECONDS)
     case.kill_at(Step.IDENTITY_STORED)
     backup = file_of(case).read_bytes()
     case.kill_at(Step.CHECKPOINT_STORED)

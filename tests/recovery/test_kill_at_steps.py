@@ -19,6 +19,10 @@ def new_case(recovery_case: NewCase, request: pytest.FixtureRequest) -> NewCase:
     return partial(recovery_case, checkpoint=request.param)
 
 
+SLOW_PACE_SECONDS = 0.1
+"""60 blocks take 6 s: the first checkpoint is stored before the last of them, however slow a disk
+is that takes it."""
+
 REPEATED_STEPS = (
     Step.BLOCK_TAKEN,
     Step.BATCH_SENT,
@@ -31,7 +35,7 @@ REPEATED_STEPS = (
 
 @pytest.mark.parametrize("step", REPEATED_STEPS)
 def test_killed_at_the_first_occurrence(new_case: NewCase, step: Step) -> None:
-    case = new_case()
+    case = new_case(pace_seconds=SLOW_PACE_SECONDS)
     case.kill_at(step)
     assert case.view.record_count() < case.row_count
     case.run()

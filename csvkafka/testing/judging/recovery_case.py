@@ -219,10 +219,11 @@ class RecoveryCase:
         from_rows: int = 0,
         settings: Mapping[str, str] | None = None,
     ) -> Incarnation:
-        """Starts a worker that stops itself (SIGSTOP) at the step; returns when it is there."""
+        """Starts a worker that stops itself (SIGSTOP) at the step; returns when it stands still."""
         point = CrashPoint(step, nth, from_rows, signal.SIGSTOP)
         worker = self.start(point, settings=settings)
         worker.wait_for_step(step, nth, from_rows)
+        worker.wait_until_stopped()
         return worker
 
     def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:

@@ -138,12 +138,17 @@ class Incarnation:
     def resume(self) -> None:
         """SIGCONT, after `pause` or a crash point that stops it, once it has stopped indeed: a
         SIGCONT before that would be lost, and it would sleep for ever. Raises StackError."""
+        self.wait_until_stopped()
+        self.send(signal.SIGCONT)
+
+    def wait_until_stopped(self) -> None:
+        """Returns when it stands still (or has ended): a moment after `pause`, or after the report
+        of a step at which it stops itself. Raises StackError."""
         self.wait_until(
             lambda: is_stopped(self.pid) or self.return_code is not None,
             "stop",
             STEP_TIMEOUT_SECONDS,
         )
-        self.send(signal.SIGCONT)
 
     def send(self, number: signal.Signals) -> None:
         """Sends the signal to the process and its children; nothing if it has ended."""

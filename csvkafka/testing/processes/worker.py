@@ -4,11 +4,11 @@
 
 Settings come from the environment, exit codes and log are the product's. The loader itself has no
 test switch: the observer that gives users progress writes each step to FILE, and at the crash point
-sends this process a signal, so that not one instruction more is run. `--pace` makes the observer
-rest at each acknowledgement, so that a small file takes long enough to be killed in;
-`--block-bytes` cuts it into more blocks, `--point-bytes` sets its restart points closer;
-`--kafka request_timeout_ms=3000` shortens a time limit of `KafkaSettings`, so that a test need not
-wait for it.
+sends this process a signal, so that not one instruction more is run. (Before it stops itself, a
+write to a checkpoint file comes to its end.) `--pace` makes the observer rest at each
+acknowledgement, so that a small file takes long enough to be killed in; `--block-bytes` cuts it
+into more blocks, `--point-bytes` sets its restart points closer; `--kafka request_timeout_ms=3000`
+shortens a time limit of `KafkaSettings`, so that a test need not wait for it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import CheckpointError
 from csvkafka.model import Step
 from csvkafka.process.ending import log_ending
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE, configure_logging
@@ -36,14 +39,23 @@ from csvkafka.wiring import run_load
 
 log = logging.getLogger(__name__)
 
+WRITE_SECONDS = 60.0
+"""More than a write to a checkpoint file takes, however slow its disk is."""
+
 
 class CrashingObserver:
     """Writes each step down, and sends this process the signals of the crash points."""
 
     def __init__(
-        self, steps: StepLogWriter, crash_points: Sequence[CrashPoint], pace_seconds: float
+        self,
+        steps: StepLogWriter,
+        crash_points: Sequence[CrashPoint],
+        pace_seconds: float,
+        *,
+        before_a_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._steps = steps
+        self._before_a_stop = before_a_stop
         self._left = {point: point.nth for point in crash_points}
         self._pace_seconds = pace_seconds
 
@@ -54,6 +66,8 @@ class CrashingObserver:
             if point.step is step and left > 0 and line.reached >= point.from_rows:
                 self._left[point] = left - 1
                 if left == 1:
+                    if point.signal is signal.SIGSTOP:
+                        self._before_a_stop()
                     self._strike(point.signal)
         if step is Step.BATCH_ACKNOWLEDGED and self._pace_seconds:
             time.sleep(self._pace_seconds)
@@ -62,6 +76,20 @@ class CrashingObserver:
     def _strike(number: signal.Signals) -> None:
         # To this very thread: it is stopped before it returns from the call, whoever reports.
         signal.pthread_kill(threading.get_ident(), number)
+
+
+def wait_for_writes(checkpoint: CheckpointPlace) -> None:
+    """Returns when no write to the checkpoint file is on its way (and at once for a table).
+
+    A process that is stopped in the middle of one, which is in the store's thread, would keep the
+    file locked for the test and for all other workers until it goes on (docs/guarantees.md). While
+    the thread that reports stands here, it begins no other."""
+    if checkpoint.path is None:
+        return
+    from csvkafka.files.sqlite_store import SqliteStore
+
+    with suppress(CheckpointError):  # without a file there is nothing to wait for
+        SqliteStore(checkpoint.path, busy_seconds=WRITE_SECONDS).check()
 
 
 def _arguments() -> argparse.Namespace:
@@ -95,10 +123,16 @@ def main() -> None:
     """Loads, and dies where it was told to."""
     arguments = _arguments()
     configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper())
-    observer = CrashingObserver(StepLogWriter(arguments.steps), arguments.crash, arguments.pace)
     try:
+        config = _config(arguments)
+        observer = CrashingObserver(
+            StepLogWriter(arguments.steps),
+            arguments.crash,
+            arguments.pace,
+            before_a_stop=lambda: wait_for_writes(config.checkpoint),
+        )
         with StopSignals() as signals:
-            run_load(_config(arguments), observer=observer, stop_signal=signals.requested)
+            run_load(config, observer=observer, stop_signal=signals.requested)
     except Exception as error:  # noqa: BLE001 - the process ends here
         sys.exit(log_ending(log, error))
 

@@ -175,7 +175,10 @@ def test_judge_is_the_function_whatever_was_imported_before() -> None:
 
 
 def loaded_after(code: str) -> set[str]:
-    command = [sys.executable, "-P", "-c", f"{code}\nimport sys; print(*sys.modules)"]
+    """All modules that are loaded then, in a new process that has loaded nothing by itself: -S
+    leaves out the .pth files of the environment, some of which import modules."""
+    begins = f"import sys; sys.path[:] = {sys.path!r}"
+    command = [sys.executable, "-S", "-P", "-c", f"{begins}\n{code}\nprint(*sys.modules)"]
     return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
 
 

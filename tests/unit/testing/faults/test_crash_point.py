@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.errors import ConfigError
+from csvkafka.files.sqlite_store import SqliteStore
 from csvkafka.model import Step
 from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.history import History, read_history
 from csvkafka.testing.processes.step_log import StepLogReader, StepLogWriter
-from csvkafka.testing.processes.worker import CrashingObserver
+from csvkafka.testing.processes.worker import CrashingObserver, wait_for_writes
 
 
 @given(
@@ -74,6 +80,29 @@ def test_the_signal_comes_at_the_occurrence_that_was_asked_for(tmp_path: Path) -
         assert strikes == [0, 0, 1, 1]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_worker_does_not_stop_itself_in_the_middle_of_a_write_to_a_checkpoint_file(
+    tmp_path: Path,
+) -> None:
+    """It would keep the file locked for everybody else."""
+    store = SqliteStore(tmp_path / "checkpoints.sqlite")
+    store.create()
+    begun, on_disk = threading.Event(), []
+
+    def slow(_: sqlite3.Connection) -> None:
+        begun.set()
+        time.sleep(0.3)  # a slow disk
+        on_disk.append(time.monotonic())
+
+    with ThreadPoolExecutor(1) as thread:
+        write = thread.submit(store.write, slow)
+        assert begun.wait(60)
+        wait_for_writes(CheckpointPlace(path=store.path))
+        assert on_disk
+        write.result()
+    wait_for_writes(CheckpointPlace(path=tmp_path / "none.sqlite"))
+    wait_for_writes(CheckpointPlace("table"))
 
 
 def test_a_history_is_written_and_read_back_in_the_order_of_its_times(tmp_path: Path) -> None:

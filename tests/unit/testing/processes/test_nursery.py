@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from csvkafka.compiled import compiled_module
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
@@ -225,3 +226,22 @@ def test_nothing_is_left_when_the_parent_ends(end: str, tmp_path: Path) -> None:
         parent.wait(20)
     assert wait_until(lambda: all(is_gone(pid) for pid in pids), 10)
     assert wait_until(lambda: not Path(folder).exists(), 10)
+
+
+def test_a_fork_takes_the_encoder_that_its_own_environment_names(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    """Tests of both encoders need no new start of Python."""
+    program = script(
+        tmp_path, "from csvkafka.compiled import compiled_module\nprint(compiled_module())"
+    )
+
+    def encoder(**variables: str) -> str:
+        worker = supervisor.start_python((program,), variables)
+        assert worker.wait() == 0
+        return worker.output().strip()
+
+    chosen_here = str(compiled_module())
+    assert encoder() == chosen_here
+    assert encoder(CSVKAFKA_ENCODER="python") == "None"
+    assert encoder() == chosen_here
