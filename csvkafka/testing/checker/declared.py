@@ -142,8 +142,8 @@ class DeclaredRows:
             case Test.IN:
                 passes = any(text == given for given in drop.texts)
             case Test.MATCHES:
-                # As a search, bound to both ends, so as not to say it in the loader's words.
-                passes = re.search(rf"\A(?:{drop.pattern})\Z", text) is not None
+                # Not as a part of a longer pattern: flags such as (?i) stand only at the start.
+                passes = re.fullmatch(drop.pattern, text) is not None
             case Test.EMPTY:
                 column = self._table.named(drop.column)
                 has_own = column is not None and column.nulls is not None

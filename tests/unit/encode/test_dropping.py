@@ -35,6 +35,7 @@ RULES = {
     'column = "state"\nnot_in = ["void", "test"]': ("", "NA", "-", "live", "voided"),
     'column = "state"\nmatches = "void|te.*"': ("void", "test"),
     'column = "state"\nnot_matches = "void.*"': ("", "NA", "-", "live", "test"),
+    'column = "state"\nmatches = "(?i)VOID"': ("void",),
     'column = "state"\nempty = true': ("", "NA"),
     'column = "state"\nnot_empty = true': ("-", "live", "void", "voided", "test"),
     'column = "note"\nempty = true': ("", "-"),
