@@ -17,7 +17,7 @@ from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
 
-KILLS = 8
+KILLS = 5
 ENDS = (".csv", ".csv.gz", ".csv.zst", ".csv.gz")
 TABLE = """
 [columns]
