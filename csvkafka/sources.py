@@ -111,7 +111,11 @@ def set_objects(
 
 
 def replayed_header(
-    config: LoadConfig, job: ReplayedJob, kept_in: ItemStore, s3_client: S3Client | None = None
+    config: LoadConfig,
+    job: ReplayedJob,
+    kept_in: ItemStore,
+    s3_client: S3Client | None = None,
+    clock: Clock | None = None,
 ) -> HeaderOf:
     """The header of the replayed job's source, of each file if it is a set; nothing is read yet.
     A letter is a row alone: of its header, the item of the job that loaded it has a digest.
@@ -126,13 +130,13 @@ def replayed_header(
             f"letters only: set CSV_HEADER to those names (c1, c2, and so on, {count} in all)"
         )
     if job.source.files is not None:
-        return _of_set(config, job, kept_in, s3_client)
+        return _of_set(config, job, kept_in, s3_client, clock)
 
     @cache
     def first() -> tuple[Header, bytes]:
         if dialect.names:
             return _checked(config, job, Header(dialect.names, 0)), b""
-        source = open_source(config, s3_client=s3_client)
+        source = open_source(config, s3_client=s3_client, clock=clock)
         source.identify()
         header, first_bytes = _first(config, job.source.uri, lambda: source.read(0))
         return _checked(config, job, header), first_bytes
@@ -141,10 +145,20 @@ def replayed_header(
 
 
 def _of_set(
-    config: LoadConfig, job: ReplayedJob, kept_in: ItemStore, s3_client: S3Client | None
+    config: LoadConfig,
+    job: ReplayedJob,
+    kept_in: ItemStore,
+    s3_client: S3Client | None,
+    clock: Clock | None,
 ) -> HeaderOf:
-    """The columns of a set's files may stand in another order in each."""
-    objects = set_objects(config, s3_client=s3_client)
+    """The columns of a set's files may stand in another order in each. Raises ConfigError for a
+    CSV_HEADER that the load did not have: its order would be taken for each file's."""
+    if config.spec.dialect.names and not job.header_setting:
+        raise ConfigError(
+            f"job {job.loaded_by} read the header of each file of {job.source.uri}, whose columns "
+            "may stand in another order in each: unset CSV_HEADER, and let the files stand there"
+        )
+    objects = set_objects(config, s3_client=s3_client, clock=clock)
 
     @cache
     def pieces() -> dict[str, Callable[[], Iterator[bytes]]]:

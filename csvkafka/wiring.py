@@ -113,7 +113,7 @@ def run_load(
         chunks = ListChunks(spec.job_id, kept_in.item)
         try:
             if config.replays is not None:
-                return _replay(run, config.replays, spec, LoadLog(observer), s3_client)
+                return _replay(run, config.replays, spec, LoadLog(observer), s3_client, asking)
             if config.is_set and spec.order is FileOrder.OBJECT:
                 objects = set_objects(config, s3_client=s3_client, clock=asking)
                 return _run_set(run, spec, FileSet(objects, chunks), SetLog(observer))
@@ -247,6 +247,7 @@ def _replay(
     spec: JobSpec,
     observer: Observer,
     s3_client: S3Client | None,
+    clock: InterruptibleClock,
 ) -> JobResult:
     """Loads the dead letters of job `replayed`, as a job of its own."""
 
@@ -256,10 +257,11 @@ def _replay(
     config = run.config
     job = replayed_job(replayed, read, run.kept_in.where)
     job.check_source(config.source_uri)
+    job.check_encoding(spec.dialect.encoding)
     if not job.count:
         log.info("Job %s set no row aside: there is nothing to replay", replayed)
         return JobResult(0, 0, 0, already_complete=True)
-    header = replayed_header(config, job, run.kept_in, s3_client)
+    header = replayed_header(config, job, run.kept_in, s3_client, clock)
     # Letters are read beside the loop, and a client is for one thread.
     with _kafka_client(config, lambda: None) as client:
         item = run.kept_in.item(spec.job_id)

@@ -19,7 +19,8 @@ from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import Failure, FileMarks, Totals
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
-from csvkafka.model import LETTERS_SCHEME, JobStatus
+from csvkafka.ledger.point_item import point_item_id, point_of
+from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
 
 EPILOG = """
 \b
@@ -87,7 +88,18 @@ def _look(store: ItemStore, job_id: str) -> JobView:
             f"{store.where} has no item of job {job_id}: it was never begun, or under "
             "another JOB_ID; check both"
         )
-    return JobView(job_id, item, _files_of(store, job_id, item))
+    return JobView(job_id, item, _files_of(store, job_id, item), _point_of(store, job_id, item))
+
+
+def _point_of(store: ItemStore, job_id: str, item: Item) -> RestartPoint | None:
+    """The restart point of a compressed object; None if it has none that can be used."""
+    if is_documented_only(item) or not (source := decode(item).source).is_compressed:
+        return None
+    point = store.item(point_item_id(job_id)).get()
+    try:
+        return None if point is None else point_of(point, source)
+    except ValueError:
+        return None
 
 
 def _files_of(store: ItemStore, job_id: str, item: Item) -> SetFiles | None:
@@ -131,11 +143,13 @@ class SetFiles:
 @dataclass(frozen=True, slots=True)
 class JobView:
     """What an item says, csvkafka's own or one with the documented attributes alone. With the
-    `of_files` of a set, rows and bytes are those of the files that are loaded."""
+    `of_files` of a set, rows and bytes are those of the files that are loaded. `point` is the
+    restart point of a compressed object."""
 
     job_id: str
     item: Item
     of_files: SetFiles | None = None
+    point: RestartPoint | None = None
 
     @property
     def stored(self) -> StoredJob | None:
@@ -180,12 +194,20 @@ class JobView:
     @property
     def percent(self) -> float | None:
         """Of the source's bytes; None where that cannot be known: an item of another
-        implementation, a compressed object."""
+        implementation, a compressed object without a restart point.
+
+        Of a compressed object it is about so much: as if what is behind the restart point were
+        compressed as what is before it."""
         stored = self.stored
         if self.status is JobStatus.COMPLETED:
             return 100.0
-        if stored is None or stored.source.is_compressed or not stored.source.size:
+        if stored is None or not stored.source.size:
             return None
+        if stored.source.is_compressed:
+            if self.point is None or not self.point.content_bytes:
+                return None
+            ratio = self.point.stored_bits / 8 / self.point.content_bytes
+            return min(100.0, 100 * stored.position.byte_offset * ratio / stored.source.size)
         return 100 * self._source_bytes(stored) / stored.source.size
 
     @property
@@ -309,7 +331,10 @@ class JobView:
     def _bytes(self, stored: StoredJob) -> str:
         done = bytes_text(self._source_bytes(stored))
         if stored.source.is_compressed:
-            return f"{done} decompressed (of a compressed object, so nobody knows of how many)"
+            if self.percent is None:
+                return f"{done} decompressed (of a compressed object, so nobody knows of how many)"
+            of = f"a compressed object of {bytes_text(stored.source.size)}"
+            return f"{done} decompressed, about {self.percent:.1f} % of {of}"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"
 

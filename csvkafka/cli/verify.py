@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from csvkafka.config.settings import JOB, SINK, SOURCE
 from csvkafka.errors import CsvKafkaError
 
 if TYPE_CHECKING:
+    from csvkafka.testing.checker.files_so_far import FilesSoFar
     from csvkafka.testing.checker.verify import JobVerdict, Progress
 
 EPILOG = """
@@ -112,9 +114,8 @@ def command(
     if unfinished is None or so_far:
         return CLEAN
     report_error(
-        f"the load of {unfinished.source_uri} is not complete: its item says {unfinished.status} "
-        f"at row {unfinished.last_line:,}, so rows after the last one found were not judged; end "
-        "the load, or give --so-far"
+        f"the load of {unfinished.source_uri} is not complete: {_state(unfinished)}, so rows after "
+        "the last one found were not judged; end the load, or give --so-far"
     )
     return NOT_JUDGED
 
@@ -167,17 +168,31 @@ def _progress(text: str) -> Iterator[Progress | None]:
         yield show
 
 
+def _state(job: JobVerdict) -> str:
+    """How far a load is that is not complete."""
+    if job.files is not None:
+        return str(job.files)
+    return f"its item says {job.status} at row {job.last_line:,}"
+
+
 def _to_json(job: JobVerdict) -> dict[str, object]:
     return {
         "source": job.source_uri,
         "status": job.status,
         "last_line": job.last_line,
+        **({} if job.files is None else {"files": _files_to_json(job.files)}),
         **job.verdict.to_json(),
     }
 
 
+def _files_to_json(files: FilesSoFar) -> dict[str, int]:
+    return {**asdict(files), "not_begun": files.not_begun}
+
+
 def _lines(level: str, job: JobVerdict) -> Iterator[str]:
     status = "no item" if job.status is None else f"{job.status}, {job.last_line:,} rows"
+    if job.files is not None:
+        status = f"{job.status}, {job.files}"
     yield f"{job.source_uri} ({status}), as {level} readers see it"
     yield str(job.verdict)
     if job.status == "IN_PROGRESS" and job.verdict.is_clean:

@@ -14,6 +14,7 @@ from itertools import accumulate
 from csvkafka.errors import MalformedRowError, SourceCorruptError, UserFunctionError
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, Dialect
 from csvkafka.records.record_batch import RecordHeaders
+from csvkafka.rows.csv_rows import row_ends
 from csvkafka.rows.utf16 import stored
 
 REASON = "reason"
@@ -33,6 +34,7 @@ class FaultCode(StrEnum):
 
     WIDTH = "width"  # another number of fields than the header has
     TYPE = "type"  # a field that its declared type does not hold
+    SCHEMA = "schema"  # a field of its declared type, which the given schema cannot hold
     ENCODING = "encoding"  # bytes that are no text
     TRANSFORM = "transform"  # the user's function raised, or returned no object
 
@@ -94,7 +96,28 @@ class RowBytes:
 
     def of(self, lines: slice) -> bytes:
         """What they hold, without the last one's end."""
-        return stored(b"".join(self._lines[lines]).rstrip(b"\r\n"), self._dialect)
+        return stored(without_line_end(b"".join(self._lines[lines]), self._dialect), self._dialect)
+
+
+def without_line_end(row: bytes, dialect: Dialect) -> bytes:
+    """The bytes of a row without its line end, and with one that is escaped, which is the row's."""
+    bare = row.rstrip(b"\r\n")
+    escape = dialect.escapechar.encode()
+    if escape and bare.endswith(escape):
+        closed = bare + b"\n"
+        if list(row_ends(closed, dialect)) != [(len(closed), True)]:
+            return row[: len(bare) + 1]
+    return bare
+
+
+def row_alone(block: Block, dialect: Dialect) -> tuple[bytes, bytes]:
+    """Of a block of one row, what stands before the row (blank lines, comments), and the row."""
+    begin = 0
+    for end, is_row in row_ends(block.data, dialect):
+        if is_row:
+            return block.data[:begin], without_line_end(block.data[begin:end], dialect)
+        begin = end
+    return b"", without_line_end(block.data, dialect)
 
 
 def letter(value: bytes, uri: str, number: int, byte_offset: int, fault: Fault) -> Letter:

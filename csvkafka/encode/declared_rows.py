@@ -16,7 +16,7 @@ from csvkafka.model import EncodePlan
 from csvkafka.schema.dropping import dropping
 from csvkafka.schema.fitting import check_columns, columns_of
 from csvkafka.schema.table import Column, KeyFormat, RecordFormat, RecordTable
-from csvkafka.schema.types import Converter, converter
+from csvkafka.schema.types import Converter, SchemaRefusal, converter
 
 if TYPE_CHECKING:
     from csvkafka.encode.wire import Dump
@@ -62,8 +62,7 @@ class Declared:
             try:
                 values[place] = value = convert(row[place])
             except ValueError as error:
-                reason = f"row is no {column.type} in column {column.name!r}: it {error}"
-                raise RowFault(Fault(FaultCode.TYPE, reason, column.name)) from error
+                raise RowFault(_fault(column, error)) from error
             if not column.is_dropped:
                 record[column.field] = value
         record.update(self._constants)
@@ -87,6 +86,14 @@ class Declared:
         if all(value is None for value in fields.values()):
             return None
         return b"%b" % orjson.dumps(fields) if self._dump_key is None else self._dump_key(fields)
+
+
+def _fault(column: Column, error: ValueError) -> Fault:
+    if isinstance(error, SchemaRefusal):
+        reason = f"row does not fit its schema in column {column.name!r}: it {error}"
+        return Fault(FaultCode.SCHEMA, reason, column.name)
+    reason = f"row is no {column.type} in column {column.name!r}: it {error}"
+    return Fault(FaultCode.TYPE, reason, column.name)
 
 
 def _converter(

@@ -16,7 +16,7 @@ from itertools import islice
 from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
-from csvkafka.encode.dead_letter import Fault, fault_of, letter
+from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
 from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
@@ -117,10 +117,9 @@ def _without(
 
 def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
     """A block of one row, which is set aside whole."""
-    data = block.data.lstrip(b"\r\n")
-    blank = block.data[: len(block.data) - len(data)]
-    byte_offset = block.start.byte_offset + len(stored(blank, plan.dialect))
-    value = stored(data.rstrip(b"\r\n"), plan.dialect)
+    before, row = row_alone(block, plan.dialect)
+    byte_offset = block.start.byte_offset + len(stored(before, plan.dialect))
+    value = stored(row, plan.dialect)
     found = letter(value, plan.source_uri, block.end.row_count, byte_offset, fault)
     lane, attributes = plan.lane_count, codec_attributes(plan.compression)
     sent = range(0) if len(skip) > lane and skip[lane] else range(1)

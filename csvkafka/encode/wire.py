@@ -4,8 +4,10 @@ describes."""
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from typing import Any
 
 import orjson
 
@@ -50,6 +52,8 @@ def dumper(schema: WireSchema) -> Dump:
             f"the schema that CSV_COLUMNS names is none of Avro ({error}); repair it"
         ) from error
 
+    _check_defaults(json.loads(schema.text))
+
     def dump(fields: Mapping[str, object]) -> bytes:
         # One for each record: several threads encode.
         out = BytesIO()
@@ -58,6 +62,21 @@ def dumper(schema: WireSchema) -> Dump:
         return out.getvalue()
 
     return dump
+
+
+def _check_defaults(schema: dict[str, Any]) -> None:
+    """Raises ConfigError if the fields that no column makes cannot be written as they say: each row
+    would fail at it."""
+    from fastavro import parse_schema, schemaless_writer
+
+    fields = [field for field in schema["fields"] if "default" in field]
+    try:
+        schemaless_writer(BytesIO(), parse_schema({**schema, "fields": fields}), {})
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, struct.error) as error:
+        raise ConfigError(
+            "the schema that CSV_COLUMNS names has a field that no column makes, and whose default "
+            f"cannot be written ({error}); repair it, or drop the field"
+        ) from error
 
 
 def readable(data: bytes, schema: WireSchema) -> object:

@@ -16,7 +16,7 @@ from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Piece, SourceIdentity, Step
 from csvkafka.rows.pieces import OpenPiece
 from csvkafka.sets.differences import differences
-from csvkafka.sets.frozen import FrozenList, freeze
+from csvkafka.sets.frozen import CHUNK_BYTES, FrozenList, freeze
 
 AskTable = Callable[[Callable[[], None]], None]
 """Asks the table with patience; see `JobParts.ask_table`."""
@@ -31,9 +31,13 @@ class FileSet:
         objects: SetObjects,
         chunks: ListChunks,
         points: Callable[[int], RestartPoints] | None = None,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
-        """`points` gives the restart points of the piece of that number."""
+        """`points` gives the restart points of the piece of that number. A chunk of the list holds
+        at most `chunk_bytes` of text."""
         self._objects = objects
+        self._chunk_bytes = chunk_bytes
         self._chunks = chunks
         self._points = points
         self._frozen: FrozenList | None = None
@@ -51,7 +55,7 @@ class FileSet:
 
     def identify(self) -> SourceIdentity:
         """The set as it stands now."""
-        self._frozen = freeze(self._objects.pieces())
+        self._frozen = freeze(self._objects.pieces(), self._chunk_bytes)
         return self._identity(self._frozen)
 
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:

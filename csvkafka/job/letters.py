@@ -3,14 +3,16 @@
 The letters are the records of that job's producer id in its dead-letter lane, in the order of their
 Kafka offsets, which is that of their sequence numbers. Which they are is pinned when the replay
 begins: first and last Kafka offset, and how many. A position of the replay counts letters as rows,
-and Kafka offsets after the first letter in the place of bytes. Each letter becomes a block of one
-row that says of itself what the row was in its file: the line, the byte, the file's name.
+and Kafka offsets after the first letter in the place of bytes. A block says of its rows what they
+were in their file: the line, the byte, the file's name. So it holds letters whose rows followed
+each other there, or one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 from csvkafka.encode.dead_letter import SOURCE_BYTE
@@ -118,17 +120,22 @@ class Letters:
     def cut(
         self, start: Position, plan: EncodePlan, max_row_bytes: int
     ) -> Generator[PlacedBlock, None, None]:
-        """The letters after `start`, each as a block; a `rows.pieces.Cut`.
+        """The letters after `start`, as blocks; a `rows.pieces.Cut`.
 
         Raises TopicChangedError if one is missing, SourceCorruptError for a record that is no
         letter, MalformedRowError for one that is not one row by the plan's dialect."""
         del max_row_bytes  # each was a row of a load before
         before = start
-        for letter in self._letters(self._first + start.byte_offset, start.row_count):
-            end = Position(letter.kafka_offset + 1 - self._first, before.row_count + 1)
-            own = self._plan_of(letter, plan)
-            yield PlacedBlock(block_of(letter, plan.dialect), own, span=Span(before, end))
-            before = end
+        letters = self._letters(self._first + start.byte_offset, start.row_count)
+        for run in runs_of(letters, plan.dialect, plan.block_bytes):
+            ends = tuple(
+                Position(letter.kafka_offset + 1 - self._first, row_count)
+                for row_count, letter in enumerate(run, before.row_count + 1)
+            )
+            own = self._plan_of(run[0], plan)
+            block = block_of(run, plan.dialect)
+            yield PlacedBlock(block, own, span=Span(before, ends, block.start.row_count))
+            before = ends[-1]
 
     def _identity(self, size: int) -> SourceIdentity:
         job = self._job
@@ -221,14 +228,47 @@ def letter_of(record: Record, header: BatchHeader, job: ReplayedJob) -> Letter:
         ) from error
 
 
-def block_of(letter: Letter, dialect: Dialect) -> Block:
-    """The letter's row as a block, by its place in its file. Raises MalformedRowError if it is not
-    one row by this dialect."""
+def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Iterator[list[Letter]]:
+    """The letters, those together whose rows followed each other in one file: of at most so many
+    bytes, or one."""
+    run: list[Letter] = []
+    size = 0
+    for letter in letters:
+        size += len(letter.value)
+        if run and (size > most_bytes or not _line_end(run[-1], letter, dialect)):
+            yield run
+            run, size = [], len(letter.value)
+        run.append(letter)
+    if run:
+        yield run
+
+
+def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
+    """A line end as long as what is between both in their file; empty if they did not follow each
+    other, or what is between them is longer."""
+    if (after.uri, after.line) != (letter.uri, letter.line + 1):
+        return b""
+    gap = after.byte_offset - letter.byte_offset - len(letter.value)
+    return {len(as_stored(end, dialect)): end for end in (b"\n", b"\r\n")}.get(gap, b"")
+
+
+def block_of(run: Sequence[Letter], dialect: Dialect) -> Block:
+    """The letters' rows as a block, by their places in their file. Raises MalformedRowError if one
+    is not one row by this dialect."""
+    ends = [_line_end(*both, dialect) for both in pairwise(run)]
+    data = b"".join(_row(*both, dialect) for both in zip(run, [*ends, b"\n"], strict=True))
+    first, last = run[0], run[-1]
+    start = Position(first.byte_offset, first.line - 1)
+    end = Position(first.byte_offset + len(as_stored(data, dialect)), last.line)
+    return Block(data, start, end, plain=False)
+
+
+def _row(letter: Letter, line_end: bytes, dialect: Dialect) -> bytes:
     codec = utf16_codec(dialect.encoding)
     data = letter.value
     if codec is not None:
         data = data.decode(codec, "surrogatepass").encode("utf-8", "surrogatepass")
-    data += b"\n"
+    data += line_end
     comment = dialect.comment.encode()
     rows = list(row_ends(data, dialect))
     if rows != [(len(data), True)] or (comment and data.startswith(comment)):
@@ -238,6 +278,4 @@ def block_of(letter: Letter, dialect: Dialect) -> Block:
             "CSV_ESCAPECHAR, CSV_COMMENT, CSV_ENCODING) as they were, or run the replay under "
             "another name"
         )
-    start = Position(letter.byte_offset, letter.line - 1)
-    end = Position(letter.byte_offset + len(as_stored(data, dialect)), letter.line)
-    return Block(data, start, end, plain=False)
+    return data

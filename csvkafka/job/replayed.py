@@ -19,6 +19,7 @@ from csvkafka.interfaces import Item
 from csvkafka.job.definition import DEAD_LETTER_PARTITION
 from csvkafka.ledger.item import StoredJob, decode, is_documented_only, lane_name
 from csvkafka.model import LETTERS_SCHEME, JobStatus, Lane, SourceIdentity, TopicFacts
+from csvkafka.rows.utf16 import utf16_codec
 
 ReadItem = Callable[[str], Item | None]
 """The item of a job by its name; None: there is none."""
@@ -29,7 +30,7 @@ class ReplayedJob:
     """The `count` letters of job `job_id` are in `lane` before the Kafka offset `end`, in batches
     of `producer_id`. `source` is the CSV that the rows once stood in, which job `loaded_by` read:
     another one than `job_id` if that is a replay itself. `columns` is what an item says of its
-    header."""
+    header, `header_setting` of CSV_HEADER; `encoding` is CSV_ENCODING, which the letters are in."""
 
     job_id: str
     loaded_by: str
@@ -41,6 +42,8 @@ class ReplayedJob:
     count: int
     end: int
     columns: str
+    header_setting: str = ""
+    encoding: str = "utf-8"
 
     def check_topic(self, facts: TopicFacts | None) -> None:
         """Raises TopicChangedError unless the topic is the one that got the letters."""
@@ -63,6 +66,15 @@ class ReplayedJob:
             raise SourceChangedError(
                 f"job {self.job_id} set rows of {self.source.uri} aside, not of {uri}; check the "
                 "source's settings and JOB_ID: a replay is given those of the load"
+            )
+
+    def check_encoding(self, encoding: str) -> None:
+        """Raises ConfigError where one of both is UTF-16: its letters hold other bytes."""
+        if utf16_codec(encoding) != utf16_codec(self.encoding):
+            raise ConfigError(
+                f"the letters of job {self.job_id} hold rows in {self.encoding}, which cannot be "
+                f"read as CSV_ENCODING={encoding}; set CSV_ENCODING={self.encoding}, as the load "
+                "had it"
             )
 
 
@@ -101,6 +113,8 @@ def replayed_job(job_id: str, read: ReadItem, where: str) -> ReplayedJob:
         count=0 if progress is None else progress.next_sequence,
         end=0 if progress is None else progress.next_kafka_offset,
         columns=root.configuration.get("columns", ""),
+        header_setting=root.configuration.get("CSV_HEADER", ""),
+        encoding=stored.configuration.get("CSV_ENCODING", "utf-8"),
     )
 
 

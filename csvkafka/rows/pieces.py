@@ -22,11 +22,17 @@ from csvkafka.rows.window import begun
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a block of one row begins and ends in a source that has other positions than the row
-    has in its file."""
+    """Where a block is in a source that has other positions than the block's rows have in their
+    file: where it begins and where each of its rows ends; `rows_before` them in their file."""
 
     start: Position
-    end: Position
+    ends: tuple[Position, ...]
+    rows_before: int
+
+    def after(self, row_count: int) -> Position:
+        """The position in the source after row number `row_count` of the file."""
+        count = row_count - self.rows_before
+        return self.ends[count - 1] if count else self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def placed(encoded: EncodedBlock, place: PieceStart | Span | None) -> EncodedBlo
     if place is None:
         return encoded
     if isinstance(place, Span):
-        return replace(encoded, end=place.start if encoded.failure else place.end)
+        return replace(encoded, end=place.after(encoded.end.row_count))
     piece, end = place, encoded.end
     row_count = piece.row_count + end.row_count
     return replace(encoded, end=Position(end.byte_offset, row_count, piece))

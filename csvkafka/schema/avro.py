@@ -109,7 +109,14 @@ def misfits(made: Json, given: object) -> Iterator[str]:
     if not isinstance(given, dict) or given.get("type") != "record":
         yield "it is no record"
         return
-    theirs = {field["name"]: field for field in given.get("fields", ())}
+    fields = given.get("fields")
+    if not isinstance(fields, list) or not all(
+        isinstance(field, dict) and isinstance(field.get("name"), str) and "type" in field
+        for field in fields
+    ):
+        yield "its fields are no list of names and types"
+        return
+    theirs = {field["name"]: field for field in fields}
     ours = {str(field["name"]): field["type"] for field in _fields(made)}
     for name, wanted in ours.items():
         if name not in theirs:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from csvkafka.schema.table import Column, Kind
-from csvkafka.schema.types import Converter, converter
+from csvkafka.schema.types import Converter, SchemaRefusal, converter
 
 MILLIS, MICROS = "millis", "micros"
 
@@ -61,7 +61,7 @@ def _since_epoch(as_text: Converter, unit: str) -> Converter:
         if unit == MICROS:
             return microseconds
         if microseconds % 1000:
-            raise ValueError("has parts of a millisecond, which the schema does not hold")
+            raise SchemaRefusal("has parts of a millisecond, which the schema does not hold")
         return microseconds // 1000
 
     return convert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from csvkafka.schema.avro import may_be_null
@@ -82,6 +83,9 @@ def misfits(made: Json, given: object) -> Iterator[str]:
         yield f"it restricts records by {keyword!r}, which no column promises"
     ours, theirs = made["properties"], given.get("properties", {})
     assert isinstance(ours, dict)
+    if not isinstance(theirs, dict) or not isinstance(given.get("required", []), list):
+        yield "its properties are no object, or what it requires is no list"
+        return
     takes_more = given.get("additionalProperties", True) is True
     for name, wanted in ours.items():
         if name not in theirs:
@@ -96,23 +100,31 @@ def misfits(made: Json, given: object) -> Iterator[str]:
 
 def _misfit(wanted: Json, given: object) -> str:
     """Why a column does not fit; empty: it does."""
-    if given is True or given == wanted:
+    if given is True or _is_equal(given, wanted):
         return ""
+    if not isinstance(given, dict):
+        return f"takes nothing there, as its schema is {given!r}"
     takes_null, branch = _without_null(given)
-    is_nullable, wanted = _without_null(wanted)
-    if not isinstance(branch, dict):
+    if branch is None:
         return "has several types there; only null and one type can be told apart"
-    if is_nullable and not takes_null and branch:
-        return f"may be null, and is {branch.get('type')} there: declare null = []"
-    for keyword, value in branch.items():
-        if keyword in _SAYS_NOTHING or wanted.get(keyword) == value:
+    is_nullable, told_apart = _without_null(wanted)
+    assert told_apart is not None
+    says = {keyword: value for keyword, value in branch.items() if keyword not in _SAYS_NOTHING}
+    if is_nullable and not takes_null and says:
+        return f"may be null, and is {says.get('type')} there: declare null = []"
+    promised = {"type": _type_of(told_apart), **told_apart}
+    for keyword, value in says.items():
+        if told_apart and keyword in promised and _is_equal(promised[keyword], value):
             continue
-        if (keyword, value) == ("type", _type_of(wanted)):
+        if (keyword, value, promised["type"]) == ("type", "number", "integer"):
             continue
-        if (keyword, value, _type_of(wanted)) == ("type", "number", "integer"):
-            continue
-        return f"is {_type_of(wanted)}, and {keyword} is {value!r} there"
+        return f"is {promised['type']}, and {keyword} is {value!r} there"
     return ""
+
+
+def _is_equal(one: object, other: object) -> bool:
+    """As JSON: 1 is not true."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _type_of(kind: Json) -> object:
@@ -126,16 +138,23 @@ def _type_of(kind: Json) -> object:
     return "number" if isinstance(constant, float) else "string"
 
 
-def _without_null(kind: object) -> tuple[bool, Json]:
-    """Whether it takes null, and what else. {"": …} stands for what cannot be told apart."""
-    if not isinstance(kind, dict):
-        return False, {}
-    branches = kind.get("oneOf", kind.get("anyOf"))
-    if branches is not None:
+def _without_null(kind: Json) -> tuple[bool, Json | None]:
+    """Whether it takes null, and what else; None if that cannot be told apart."""
+    spoken = [keyword for keyword in kind if keyword not in _SAYS_NOTHING]
+    if "oneOf" in kind or "anyOf" in kind:
+        if len(spoken) > 1:
+            return False, None  # what stands beside the branches counts too
+        branches = kind[spoken[0]]
+        if not isinstance(branches, list) or not all(isinstance(b, dict) for b in branches):
+            return False, None
         others = [branch for branch in branches if branch != {"type": "null"}]
-        if len(others) == 1 and isinstance(others[0], dict):
-            return len(others) < len(branches), others[0]
-        return False, {"oneOf": branches}
+        nulls = len(branches) - len(others)
+        if len(others) != 1 or nulls > 1:
+            return False, None
+        # Where the other one takes null too, "one of" refuses it.
+        if nulls and spoken[0] == "oneOf" and not {"type", "const"} & others[0].keys():
+            return False, None
+        return nulls > 0, others[0]
     types = kind.get("type")
     if isinstance(types, list):
         others = [name for name in types if name != "null"]

@@ -21,7 +21,12 @@ import orjson
 from csvkafka.schema.table import Ambiguous, Column, ColumnType, Kind
 
 Converter = Callable[[str], object]
-"""Raises ValueError that says, without the text, why it is none of the type."""
+"""Raises ValueError that says, without the text, why it is none of the type, and SchemaRefusal."""
+
+
+class SchemaRefusal(ValueError):
+    """A text is of its type, and the schema that is given has no room for its value."""
+
 
 ISO = "iso"
 LOCAL = "local"

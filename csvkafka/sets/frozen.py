@@ -71,8 +71,9 @@ class FrozenList:
                 stored_bytes += piece.size
 
 
-def freeze(pieces: Iterable[Piece]) -> FrozenList:
-    """The list of these pieces."""
+def freeze(pieces: Iterable[Piece], chunk_bytes: int = CHUNK_BYTES) -> FrozenList:
+    """The list of these pieces, in chunks of at most so many bytes of text. (A piece that takes
+    more is a chunk of its own. The digest is the same, however large chunks are.)"""
     digest = hashlib.sha256()
     chunks: list[Chunk] = []
     lines: list[bytes] = []
@@ -89,7 +90,7 @@ def freeze(pieces: Iterable[Piece]) -> FrozenList:
 
     for piece in pieces:
         line = _line(piece)
-        if text_bytes + len(line) > CHUNK_BYTES:
+        if lines and text_bytes + len(line) > chunk_bytes:
             close()
         lines.append(line)
         text_bytes += len(line)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from csvkafka.config.load_config import LoadConfig
+from csvkafka.config.load_config import LoadConfig, kafka_settings
 from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
@@ -16,6 +16,7 @@ from csvkafka.errors import (
     TopicChangedError,
 )
 from csvkafka.job.parts import JobResult
+from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka
 from tests.integration.kafka_rows import admin
@@ -264,6 +265,7 @@ def delete_letters(load: Load, before: int) -> None:
         client.delete_records({TopicPartition(load.dead, 0): before})
 
 
+@pytest.mark.fault("F141")
 def test_letters_that_retention_took(load: Load) -> None:
     load.place.put(csv_file())
     load.load()
@@ -282,6 +284,7 @@ def test_letters_that_are_loaded_may_go(load: Load) -> None:
     assert load.replay().already_complete
 
 
+@pytest.mark.fault("F141")
 def test_a_topic_that_was_created_again(load: Load) -> None:
     load.place.put(csv_file())
     load.load()
@@ -305,3 +308,72 @@ def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
         LoadConfig.from_settings(
             {**load.settings(), "S3_KEY": "", "S3_PREFIX": "a/", "ORDER": "object"}
         ).as_replay()
+
+
+def test_a_header_that_a_set_was_not_loaded_with(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    for key, data in {"set/a.csv": b"id,name\n1,a\n2\n", "set/b.csv": b"name,id\nb\n"}.items():
+        place.stack.put_object(place.bucket, key, data)
+    settings = {
+        **place.settings(S3_PREFIX="set/", ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead),
+        "S3_KEY": "",
+    }
+    run_load(LoadConfig.from_settings(settings))
+    kept = {**settings, "ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": "", "CSV_HEADER": "id,name"}
+    with refusal(ConfigError, "another order in each: unset CSV_HEADER"):
+        run_load(LoadConfig.from_settings(kept).as_replay())
+    assert place.lines() == [1]
+
+
+@pytest.mark.parametrize("then, now", [("latin-1", "utf-16-le"), ("utf-16-le", "utf-8")])
+def test_letters_in_utf_16_are_not_read_as_other_text(
+    place: LoadPlace, then: str, now: str
+) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    place.put("id,name\n1,a\n2,ö,x\n".encode(then))
+    place.load(ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead, CSV_ENCODING=then)
+    given = {"ON_BAD_ROW": "keep", "CSV_HEADER": "id,name", "CSV_ENCODING": now}
+    with refusal(ConfigError, f"set CSV_ENCODING={then}, as the load had it"):
+        run_load(LoadConfig.from_settings(place.settings(**given)).as_replay())
+
+
+def test_letters_hold_the_row_alone_and_all_of_it(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    rows = b"1,a\n\n# a note\n2,\xff\n#\n3,c\\\n,x\n4,\xfe\\\n\n5,e\n6,\xff\\\\\n# the end\n\n"
+    place.put(b"id,name\n" + rows)
+    dialect = {"CSV_ESCAPECHAR": "\\", "CSV_COMMENT": "#"}
+    place.load(ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead, **dialect)
+    assert place.lines() == [1, 5]
+    with TopicReader(kafka_settings(place.stack.environment()), dead) as reader:
+        letters = [record.value for record in reader.records()[0]]
+    assert letters == [b"2,\xff", b"3,c\\\n,x", b"4,\xfe\\\n", b"6,\xff\\\\"]
+
+    kept = {**dialect, "ON_BAD_ROW": "keep", "CSV_ENCODING": "latin-1"}
+    run_load(LoadConfig.from_settings(place.settings(**kept)).as_replay())
+
+    late = [(record["_source_line"], record["name"]) for record in place.records()[2:]]
+    assert late == [(2, "ÿ"), (3, "c\n"), (4, "þ\n"), (6, "ÿ\\")]
+
+
+def test_a_letter_that_the_repaired_table_drops_is_done(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    drop = '\n[[drop]]\ncolumn = "name"\nequals = "f"\n'
+    load.columns.write_text(REPAIRED + drop)
+    result = load.replay(CSV_ENCODING="latin-1")
+    assert (result.row_count, result.sent_now) == (5, 4)
+    assert load.place.lines()[5:] == [3, 7, 9], "4 is set aside again, 6 is dropped"
+    again = load.replay(CSV_ENCODING="latin-1")
+    assert (again.already_complete, again.row_count) == (True, 5)
+
+
+def test_verify_of_the_load_leaves_what_was_replayed_alone(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.replay(CSV_ENCODING="latin-1")
+    verify = run_csvkafka("verify", settings={**load.settings(), "CSV_COLUMNS": str(load.columns)})
+    print(verify.stdout, verify.stderr)
+    assert verify.returncode == 0

@@ -180,6 +180,25 @@ def test_verify_takes_the_order_from_the_item(place: LoadPlace) -> None:
     assert verdict.returncode == 0, verdict.stdout
 
 
+def test_verify_of_an_unfinished_set_says_how_many_files_stand(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[0], b"id,n\n7,a\n8,b,c\n")
+    stop = StopAfterTwoFiles()
+    with pytest.raises(StoppedError):
+        run_load(
+            LoadConfig.from_settings(of_set(place)), observer=stop, stop_signal=stop.stop_signal
+        )
+    said = "2 of 7 files loaded (40 rows), 0 under way, 1 failed, 4 not begun"
+    verdict = run_csvkafka("verify", settings=of_set(place))
+    assert verdict.returncode == 2, verdict.stdout
+    assert f"(IN_PROGRESS, {said})" in verdict.stdout
+    assert f"is not complete: {said}, so rows after the last one" in verdict.stderr
+    shown = run_csvkafka("verify", "--so-far", "--json", settings=of_set(place))
+    assert shown.returncode == 0, shown.stdout
+    files = json.loads(shown.stdout)["read_uncommitted"]["files"]
+    assert (files["loaded"], files["failed"], files["not_begun"]) == (2, 1, 4)
+
+
 def test_doctor_says_what_order_holds(place: LoadPlace) -> None:
     put(place)
     said = run_csvkafka("doctor", settings=of_set(place, KEY_COLUMN="id"))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
-from csvkafka.config.load_config import LoadConfig
+from csvkafka.config.load_config import LoadConfig, kafka_settings
+from csvkafka.model import Step
+from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.processes.supervisor import WORKER
 from tests.planted.case import PlantedCase
 from tests.planted.scenarios import Found, Ground, refused
 from tests.registries import small_registry
@@ -116,3 +120,30 @@ def an_integer_beyond_its_bits(ground: Ground) -> Found:
 
 def an_integer_with_leading_zeros(ground: Ground) -> Found:
     return one_row_does_not_fit(ground, b"\n400,150,", b"\n400,00150,")
+
+
+def a_replay_is_killed(ground: Ground) -> Found:
+    """Of 400 rows each other one is too wide. What the replay sent is compared here, as the checker
+    judges loads of files."""
+    dead = f"dead-{uuid4().hex[:12]}"
+    rows = (b"%d,n%s\n" % (number, b",x" * (number % 2)) for number in range(1, 401))
+    case = ground.case(
+        b"id,name\n" + b"".join(rows),
+        settings={
+            "ON_BAD_ROW": "dead-letter",
+            "DEAD_LETTER_TOPIC": dead,
+            "CHECKPOINT_INTERVAL": "20",
+        },
+    )
+    case.stack.create_topic(dead, 1)
+    case.run()
+    case.settings |= {"ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": ""}
+    case.program = (*WORKER, "--replay")
+    case.kill_at(Step.CHECKPOINT_STORED, from_rows=40)
+    case.run()
+    with TopicReader(kafka_settings(case.stack.environment()), case.topic) as reader:
+        values = [json.loads(record.value or b"") for record in reader.records()[0]]
+    lines = [value["_source_line"] for value in values[200:]]
+    due = [*range(1, 400, 2)]
+    found = {"duplicate-row"} if len(set(lines)) < len(lines) else set()
+    return found | ({"lost-row"} if set(due) - set(lines) else set())

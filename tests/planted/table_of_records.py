@@ -110,4 +110,10 @@ OF_RECORDS = (
         records.in_avro_with_keys_as_text,
         "torn-row",
     ),
+    plant(
+        "record-letter-read-again",
+        "a replay goes on with the last letter that it loaded",
+        records.a_replay_is_killed,
+        "duplicate-row",
+    ),
 )

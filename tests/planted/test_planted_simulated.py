@@ -16,7 +16,7 @@ SEEDS = range(1, 1001)
 FOUND_AS = {
     "checkpoint-before-acknowledgement": "checkpoint-ahead",
     "new-producer-id-on-resume": "duplicate-row",
-    "no-token-in-the-condition": "the item was written after it was COMPLETED",
+    "no-token-in-the-condition": "was written after it was COMPLETED",
     "first-batch-not-alone": "TailGapError",
     "new-epoch-while-known": "RepeatedRowsError",
     "base-row-off-by-one": "EpochBaseError",

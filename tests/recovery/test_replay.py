@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from csvkafka.config.load_config import kafka_settings
 from csvkafka.model import Step
 from csvkafka.testing.checker.documented import TopicRecord
@@ -29,11 +31,12 @@ price = "decimal(9,2)"
 REPAIRED = TABLE.replace("(9,2)", "(9,3)")
 
 COUNT = 3_600
-STILL_BAD = range(30, COUNT, 90)
+STILL_BAD = range(28, COUNT, 36)
 """These rows fit no table: they are set aside twice."""
 
-BAD = range(3, COUNT + 1, 3)
-"""These do not fit the first one."""
+BAD = [number for number in range(1, COUNT + 1) if number % 12 in (3, 4, 5, 9)]
+"""These do not fit the first one. Three of them follow each other, and are replayed in one block;
+in the middle of some blocks one is still bad."""
 
 STEPS = [
     Step.ITEM_CREATED,
@@ -57,6 +60,7 @@ def records_of(case: RecoveryCase, topic: str) -> dict[int, list[TopicRecord]]:
         return {partition: list(records) for partition, records in reader.records().items()}
 
 
+@pytest.mark.fault("F140")
 def test_a_replay_is_killed_again_and_again(
     recovery_case: NewCase, tmp_path: Path, seed: int
 ) -> None:

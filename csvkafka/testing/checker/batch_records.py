@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from isal import igzip
 from kafka import codec
 from kafka.errors import CorruptRecordError, UnsupportedCodecError
 
@@ -19,7 +20,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.testing.checker.documented import TopicRecord
 
 _DECODERS = {
-    1: ("gzip", codec.has_gzip, codec.gzip_decode),
+    1: ("gzip", codec.has_gzip, igzip.decompress),
     2: ("snappy", codec.has_snappy, codec.snappy_decode),
     3: ("lz4", codec.has_lz4, codec.lz4_decode),
     4: ("zstd", codec.has_zstd, codec.zstd_decode),

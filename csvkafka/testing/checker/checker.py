@@ -173,7 +173,10 @@ class _Judge:
         if found is Found.REPEATED:
             self._note(AnomalyKind.DUPLICATE_ROW, partition, record, line)
         elif found is Found.NO_SUCH_ROW:
-            if self._by_content is not None and self._expectation.ignore_foreign:
+            if self._expectation.ignore_foreign and (
+                self._by_content is not None
+                or self._expectation.is_of_another(partition, record.kafka_offset)
+            ):
                 self._foreign_count += 1
                 return
             what = "" if line is not None else "shows no row of this source"

@@ -33,7 +33,8 @@ class Expectation:
     transform goes here), or None: no record in this topic (rows for a dead-letter topic).
     `key_of(row)` is the record key that is due; None: keys are not judged. `partition_of(key)` is
     where a record belongs; None: anywhere, but equal keys in one partition if `key_of` is given.
-    With `ignore_foreign`, records that are not the loader's are no phantom rows. Without
+    With `ignore_foreign`, records that are not the loader's are no phantom rows; nor are those of
+    which `is_of_another(partition, kafka_offset)` says so, for rows without a record. Without
     `complete`, the load is to go on later: then a row counts as lost only if a later row stands in
     its partition (with several partitions, `partition_of` must be given). `stream_of(line)` names
     what the row's order holds within, in each partition: a file of a set, for example; None: the
@@ -46,6 +47,7 @@ class Expectation:
     key_of: Callable[[SourceRow], bytes | None] | None = None
     partition_of: Callable[[bytes | None], int] | None = None
     ignore_foreign: bool = False
+    is_of_another: Callable[[int, int], bool] = lambda _partition, _kafka_offset: False
     complete: bool = True
     stream_of: Callable[[int], int] | None = None
     is_dropped: Callable[[SourceRow], bool] | None = None

@@ -4,16 +4,19 @@
         verdict = check(source_rows, reader.records())
 
 Each partition is read from its first record to the end that it had when the reading began. The
-batches are not parsed by the code that wrote them (see `batch_records`). Memory: one fetch
-(`FETCH_BYTES`) and one parsed batch for each partition.
+batches are not parsed by the code that wrote them (see `batch_records`). While the records of one
+batch are compared, a thread gets the partition's next batch ready. Memory: one fetch
+(`FETCH_BYTES`) and two parsed batches for each partition.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -62,7 +65,8 @@ class Bounds:
 
 
 class TopicReader:
-    """Reads one topic; a context manager, for one thread.
+    """Reads one topic; a context manager, for one thread. With a `producer_id` it remembers which
+    records are of other ones.
 
     Raises SinkUnavailableError, SinkRefusedError; ConfigError if there is no such topic."""
 
@@ -71,8 +75,12 @@ class TopicReader:
         settings: KafkaSettings,
         topic: str,
         isolation: Isolation = Isolation.READ_UNCOMMITTED,
+        producer_id: int | None = None,
     ) -> None:
         self._client = KafkaClient(settings)
+        self._producer_id = producer_id
+        self._others: dict[int, list[tuple[int, int]]] = {}
+        """By partition: first and last Kafka offset of what others wrote without a break."""
         self._topic = topic
         self._isolation = (
             IsolationLevel.READ_COMMITTED
@@ -80,6 +88,8 @@ class TopicReader:
             else IsolationLevel.READ_UNCOMMITTED
         )
         self._fetch_bytes = FETCH_BYTES
+        self._thread = ThreadPoolExecutor(1, "csvkafka-topic")
+        """The only one that speaks to the brokers, once the reader is entered."""
         self.bounds: dict[int, Bounds] = {}
         """By partition; known once the reader is entered."""
 
@@ -99,12 +109,19 @@ class TopicReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
         self._client.close()
 
     @property
     def record_count(self) -> int:
         """How many Kafka offsets are read, of all partitions: records and transaction markers."""
         return sum(bounds.end - bounds.start for bounds in self.bounds.values())
+
+    def is_of_another(self, partition: int, kafka_offset: int) -> bool:
+        """Whether that record, which was read already, is of another producer id than ours."""
+        others = self._others.get(partition, [])
+        index = bisect_right(others, kafka_offset, key=lambda other: other[0]) - 1
+        return index >= 0 and kafka_offset <= others[index][1]
 
     def records(self) -> dict[int, Iterator[TopicRecord]]:
         """The records of each partition in the log's order; the iterators may be taken in turns."""
@@ -116,6 +133,13 @@ class TopicReader:
 
     def read_batches(self, partition: int) -> Iterator[list[TopicRecord]]:
         """As `read`, but all records of a batch at once."""
+        batches = self._read_batches(partition)
+        following = self._thread.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = self._thread.submit(next, batches, None)
+            yield batch
+
+    def _read_batches(self, partition: int) -> Iterator[list[TopicRecord]]:
         bounds = self.bounds[partition]
         position = bounds.start
         patience_ends = self._patience_ends()
@@ -162,8 +186,17 @@ class TopicReader:
                 old = [TopicRecord(r.offset, r.key, r.value, r.headers) for r in batch]
                 yield old[-1].kafka_offset + 1, old
             else:
+                if self._producer_id not in (None, batch.producer_id):
+                    self._note_other(lane.partition, batch.base_offset, batch.last_offset)
                 hidden = aborted.hides(batch)
                 yield batch.last_offset + 1, [] if hidden else records_of(batch, data)
+
+    def _note_other(self, partition: int, first: int, last: int) -> None:
+        others = self._others.setdefault(partition, [])
+        if others and others[-1][1] + 1 >= first:
+            begin, before = others.pop()
+            first, last = begin, max(before, last)
+        others.append((first, last))
 
     def _fetch(self, lane: Lane, kafka_offset: int) -> Any:
         def make_request(topic_uuid: UUID | None) -> Any:

@@ -46,6 +46,7 @@ from csvkafka.testing.checker.documented import (
     read_rows,
 )
 from csvkafka.testing.checker.expectation import IdentifyBy
+from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
@@ -65,13 +66,15 @@ class Scope:
     this load, others are phantom rows; else others are counted and left alone. Without `complete`,
     the load is to go on later: rows after the last one found are not lost yet. `identify_by`:
     CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's).
-    """
+    With the job's `producer_id`, a record of another one may stand for a row that is to have none:
+    a row that was set aside, and replayed."""
 
     isolation: Isolation = Isolation.READ_UNCOMMITTED
     exclusive: bool = True
     complete: bool = True
     identify_by: IdentifyBy = IdentifyBy.LINE
     partition_count: int | None = None
+    producer_id: int | None = None
 
 
 def judge_load(
@@ -102,7 +105,8 @@ def judge_load(
                 progress=progress,
             )
     set_files = None if files is None else SetFiles(files, partial(_source_rows, config.spec))
-    with TopicReader(config.kafka, config.spec.topic, scope.isolation) as reader:
+    ours = scope.producer_id
+    with TopicReader(config.kafka, config.spec.topic, scope.isolation, ours) as reader:
         records: dict[int, Iterator[TopicRecord]] = reader.records()
         if progress is not None:
             counted = _Counted(progress, reader.record_count)
@@ -117,6 +121,7 @@ def judge_load(
             replace(
                 expectation_of(config, partition_count, set_files, scope.identify_by),
                 ignore_foreign=not scope.exclusive,
+                is_of_another=reader.is_of_another,
                 complete=scope.complete,
             ),
             checkpoints,
@@ -133,12 +138,14 @@ def judge_load(
 
 @dataclass(frozen=True, slots=True)
 class JobVerdict:
-    """`status` and `last_line` are the item's, None where there is no item."""
+    """`status` and `last_line` are the item's, None where there is no item. `files`: of a set that
+    is not complete and whose files are jobs of their own, how far these are."""
 
     status: JobStatus | None
     last_line: int | None
     source_uri: str
     verdict: Verdict
+    files: FilesSoFar | None = None
 
 
 def verify_job(
@@ -171,13 +178,18 @@ def verify_job(
     config = replace(config, spec=spec)
     if job.partition_count is not None:
         scope = replace(scope, partition_count=job.partition_count)
+    if spec.bad_rows is BadRows.DEAD_LETTER:
+        scope = replace(scope, producer_id=job.producer_id)
     if job.status is not None:
         scope = replace(scope, complete=job.status is JobStatus.COMPLETED)
     uri = config.source_uri
+    so_far: FilesSoFar | None = None
     files: Mapping[str, OpenFile] | None = None
     if config.is_set and job.source is not None:
         frozen = ListChunks(job_id, store.item).load(job.source.etag)
         files = _files_of(config, frozen.pieces())
+        if spec.order is FileOrder.OBJECT and job.status is not JobStatus.COMPLETED:
+            so_far = files_so_far(store, job_id, job.source)
     elif not config.is_set:
         source = open_source(config, pinned=job.source)
         uri = source.identify().uri
@@ -197,7 +209,7 @@ def verify_job(
     if item is None:
         note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
-    return JobVerdict(job.status, job.last_line, uri, verdict)
+    return JobVerdict(job.status, job.last_line, uri, verdict, so_far)
 
 
 class _Counted:
@@ -225,6 +237,7 @@ class _ItemFacts:
     last_line: int | None = None
     total_sent: int | None = None
     partition_count: int | None = None
+    producer_id: int | None = None
     source: SourceIdentity | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
 
@@ -242,6 +255,7 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         stored.position.row_count,
         stored.total_sent,
         stored.partition_count,
+        None if stored.identity is None else stored.identity.producer_id,
         stored.source,
         stored.configuration,
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from csvkafka.model import FileOrder
 from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
 from csvkafka.testing.simulator.search import Failure, every_crash, every_pair, first_failure
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         seeds = options.seeds or _new_seeds(1000)
         print(f"seeds {seeds[0]}-{seeds[-1]}")  # noqa: T201
-        schedules = map(Schedule.drawn, seeds)
+        schedules = (_of_set(Schedule.drawn(seed), options) for seed in seeds)
     counter = _Counter(schedules)
     failure = first_failure(counter)
     print(counter)  # noqa: T201
@@ -67,7 +68,7 @@ class _Counter:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    schedule = Schedule.drawn(options.seed)
+    schedule = _of_set(Schedule.drawn(options.seed), options)
     if options.fault or options.no_fault:
         faults = tuple(map(Fault.parse, options.fault))
         schedule = replace(_base(options), seed=options.seed, faults=faults)
@@ -85,12 +86,23 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _base(options: argparse.Namespace) -> Schedule:
     """A schedule without faults."""
-    return Schedule(
+    schedule = Schedule(
         row_count=options.rows,
         lane_count=options.lanes,
         same_host=not options.other_host,
         broker=options.broker,
         expiry=options.expiry,
+    )
+    return _of_set(schedule, options)
+
+
+def _of_set(schedule: Schedule, options: argparse.Namespace) -> Schedule:
+    """The schedule with the set that the options ask for."""
+    return replace(
+        schedule,
+        file_count=options.files,
+        order=FileOrder(options.order),
+        workers=options.workers,
     )
 
 
@@ -121,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--expiry", type=int, default=0, help="seconds until a producer id is forgotten"
     )
+    parser.add_argument("--files", type=int, default=0, help="a set of so many files (default: 0)")
+    parser.add_argument(
+        "--order", choices=list(FileOrder), default="set", help="in which order it is loaded"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="begun at once (default: 1)")
     parser.add_argument(
         "--fault", action="append", default=[], help="LIFE/POINT#NTH=ACTION in place of the seed's"
     )

@@ -12,14 +12,14 @@ Points and their actions:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from csvkafka.encode.encoder import encode_block, lane_total
 from csvkafka.errors import SourceChangedError, SourceReadError
-from csvkafka.interfaces import Source
-from csvkafka.model import Block, EncodedBlock, EncodePlan, Position, SourceIdentity
-from csvkafka.rows.blocks import cut_blocks
+from csvkafka.model import EncodedBlock, EncodePlan, Position, SourceIdentity
+from csvkafka.rows.blocks import MAX_ROW_BYTES
+from csvkafka.rows.pieces import Cut, PlacedBlock, placed
 from csvkafka.testing.simulator.points import Meet, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
@@ -43,8 +43,7 @@ class FakeSource:
         if self.meet("identify") == "unavailable":
             raise SourceReadError("S3 does not answer")
         self._pinned = self.data
-        etag = f'"{hashlib.md5(self.data, usedforsecurity=False).hexdigest()}"'
-        return SourceIdentity(self.bucket, self.key, etag, len(self.data))
+        return SourceIdentity(self.bucket, self.key, etag_of(self.data), len(self.data))
 
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
         for start in range(byte_offset, len(self._pinned or self.data), self.chunk_bytes):
@@ -56,12 +55,17 @@ class FakeSource:
             yield self.data[start : start + self.chunk_bytes]
 
 
+def etag_of(data: bytes) -> str:
+    """As S3 gives it for an object that was put at once."""
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+
+
 class SynchronousFeed:
     """`interfaces.BlockFeed` that reads and encodes when a block is taken."""
 
     def __init__(
         self,
-        source: Source,
+        cut: Cut,
         start: Position,
         plan: EncodePlan,
         skip: Sequence[int],
@@ -70,15 +74,13 @@ class SynchronousFeed:
         time: VirtualTime,
         meet: Meet = nothing,
     ) -> None:
-        self._chunks = source.read(start.byte_offset)
-        self._blocks: Iterator[Block] = cut_blocks(self._chunks, start, plan)
-        self._plan = plan
+        self._blocks = cut(start, plan, MAX_ROW_BYTES)
         self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
         self._wake = wake
         self._time = time
         self._meet = meet
         self._ready_at: float | None = None
-        self._next: Block | None = None
+        self._next: PlacedBlock | None = None
         self._ended = False
 
     def take(self) -> EncodedBlock | None:
@@ -93,11 +95,11 @@ class SynchronousFeed:
         self._look()
         if self._next is None:
             return None
-        block, self._next, self._ready_at = self._next, None, None
-        encoded = encode_block(block, self._plan, tuple(self._skip))
+        cut, self._next, self._ready_at = self._next, None, None
+        encoded = encode_block(cut.block, cut.plan, tuple(self._skip))
         skipped = zip(self._skip, encoded.rows_by_lane, strict=True)
         self._skip = [max(0, skip - row_count) for skip, row_count in skipped]
-        return encoded
+        return placed(encoded, cut.piece)
 
     @property
     def exhausted(self) -> bool:
@@ -105,7 +107,7 @@ class SynchronousFeed:
         return self._ended and self._next is None
 
     def close(self) -> None:
-        self._chunks.close()
+        self._blocks.close()
 
     def _look(self) -> None:
         if self._next is None and not self._ended:

@@ -1,7 +1,8 @@
 """A checkpoint table in memory: conditional writes, and the ways in which a write goes wrong.
 
-`TableServer` holds the items; `FakeTable` is one client's view of one item (`interfaces.ItemTable`)
-over a network that loses requests and replies. Points and their actions:
+`TableServer` holds the items; `FakeTable` is one client's view of one item
+(`interfaces.StoredItem`) over a network that loses requests and replies, `FakeStore` its view of
+all of them. Points and their actions:
 
     table-read      throttle         refused by DynamoDB until the client gave up
                     unreachable      no answer at all
@@ -16,7 +17,7 @@ over a network that loses requests and replies. Points and their actions:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from csvkafka.errors import CheckpointUnavailableError
@@ -77,6 +78,11 @@ class FakeTable:
     give_up_seconds: float = GIVE_UP_SECONDS
     has_answered: bool = False
 
+    @property
+    def store(self) -> FakeStore:
+        """See `interfaces.StoredItem`."""
+        return FakeStore(self)
+
     def get(self) -> Item | None:
         """The item; see `interfaces.ItemTable`."""
         action = self.meet("table-read")
@@ -128,6 +134,22 @@ class FakeTable:
             f"the checkpoint table {what}; run the same command again later",
             has_answered=self.has_answered,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeStore:
+    """All items, as the client of `one` of them sees them. Implements `interfaces.ItemStore`."""
+
+    one: FakeTable
+    where: str = "the table"
+
+    def item(self, key: str) -> FakeTable:
+        """See `interfaces.ItemStore`."""
+        return replace(self.one, job_id=key)
+
+    def create(self) -> bool:
+        """It is there."""
+        return False
 
 
 def random_latency(random: Random, typical_seconds: float) -> Callable[[], float]:

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from csvkafka.interfaces import Item
+from csvkafka.errors import CsvKafkaError
+from csvkafka.interfaces import Item, Observer, Source
 from csvkafka.job.definition import JobSpec
+from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.run import Job
+from csvkafka.job.set_run import SetRun
+from csvkafka.ledger.item import LeaseState
 from csvkafka.ledger.ledger import JobLedger
-from csvkafka.model import Step
+from csvkafka.ledger.list_chunks import ListChunks
+from csvkafka.model import FileOrder, Piece, Step
 from csvkafka.pipeline.settings import PipelineSettings
+from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeSink
+from csvkafka.testing.simulator.fake_set import LIST_CHUNK_BYTES, FakeSet
 from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
 from csvkafka.testing.simulator.fake_table import FakeTable, random_latency
 from csvkafka.testing.simulator.points import OnTheirWay
@@ -60,7 +67,12 @@ class Life:
     acknowledged_rows: int = 0
     ended_at: float | None = None
     item_at_end: Item | None = None
-    """The item as it stood when the life ended by an error."""
+    """The item as it stood when the life ended by an error; of a set whose files are jobs of their
+    own, that of the last file."""
+    job_id: str = JOB_ID
+    """Of the job, or of the file, that it is at."""
+    file_errors: list[CsvKafkaError] = field(default_factory=list)
+    """With which files of a set failed, that are jobs of their own."""
     beside: set[int] = field(default_factory=set)
     """The other lives that lived while this one did."""
     clock: VirtualClock = field(init=False)
@@ -85,12 +97,17 @@ class Life:
         """Nothing befell it and nobody lived beside it: it must load what is left."""
         return not self.met and not self.beside
 
+    @property
+    def errors(self) -> list[BaseException]:
+        """The error that it ended by, and those of files."""
+        return [*self.file_errors, *([] if self.error is None else [self.error])]
+
     # -- what befalls it -------------------------------------------------------------------------
 
     def report(self, step: Step, **facts: int) -> None:
         """`interfaces.Observer`."""
         if step is Step.BLOCK_ACKNOWLEDGED:
-            self.acknowledged_rows = facts["rows"]
+            self.acknowledged_rows = facts.get("file_rows", facts["rows"])
         elif step is Step.RESTARTED:
             self.acknowledged_rows = 0  # the topic is read again: it alone tells
         self.meet(step.value)
@@ -169,15 +186,54 @@ class Life:
 
     def _live(self) -> None:
         try:
-            self.result = Job(self._spec(), self._parts()).run()
+            self.result = self._load()
         except Crash:
             return
         except BaseException as error:  # noqa: BLE001 - the judge says whether it may be
             self.error = error
-            self.item_at_end = self.simulation.table.items.get(JOB_ID)
+            self.item_at_end = self.simulation.table.items.get(self.job_id)
         self.ended_at = self.simulation.time.now
         if not self.ended:
             self.die("crash-later")  # what the process had sent goes its way
+
+    def _load(self) -> JobResult:
+        """As `wiring.run_load`, on fakes."""
+        spec, store = self._spec(), self._table().store
+        if not self.simulation.files:
+            source = FakeSource(self.simulation.source, self.meet, chunk_bytes=100)
+            return Job(spec, self._parts(source, one_object(source.read))).run()
+        objects = FakeSet(self.simulation.files, self.meet, chunk_bytes=100)
+        file_set = FileSet(objects, ListChunks(JOB_ID, store.item), chunk_bytes=LIST_CHUNK_BYTES)
+        if spec.order is FileOrder.SET:
+            cut = many_objects(file_set.open_pieces, spec.columns)
+            return Job(spec, replace(self._parts(file_set, cut), file_set=file_set)).run()
+        parts = self._parts(file_set, one_object(file_set.read))
+        return SetRun(
+            spec,
+            replace(parts, file_set=file_set),
+            file_set,
+            store,
+            lambda *of_file: self._load_file(objects, *of_file),
+            owner=self.owner,
+            is_known_dead=self._is_known_dead,
+        ).run()
+
+    def _load_file(
+        self,
+        objects: FakeSet,
+        spec: JobSpec,
+        piece: Piece,
+        steps: Observer,
+        watched: LeaseState | None,
+    ) -> JobResult:
+        self.job_id, self.acknowledged_rows = spec.job_id, 0
+        source = objects.source(piece)
+        parts = self._parts(source, one_object(source.read), steps, watched)
+        try:
+            return Job(spec, replace(parts, waits=False)).run()
+        except CsvKafkaError as error:
+            self.file_errors.append(error)
+            raise
 
     def _spawn(self, body: Callable[[], None]) -> None:
         self._tasks.append(self.simulation.time.spawn(self.owner, body))
@@ -189,34 +245,43 @@ class Life:
             key_column="key" if self.simulation.schedule.lane_count > 1 else None,
             compression="none",
             block_bytes=BLOCK_BYTES,
+            order=self.simulation.schedule.order,
         )
 
-    def _parts(self) -> JobParts:
-        simulation, time = self.simulation, self.simulation.time
-        produce = random_latency(simulation.random, simulation.produce_seconds)
-        ask = random_latency(simulation.random, 0.002)
-        write = random_latency(simulation.random, 0.01)
-        source = FakeSource(simulation.source, self.meet, chunk_bytes=100)
-        table = FakeTable(
+    def _table(self) -> FakeTable:
+        simulation = self.simulation
+        return FakeTable(
             simulation.table,
-            JOB_ID,
-            time,
+            self.job_id,
+            simulation.time,
             self.meet,
-            write,
+            random_latency(simulation.random, 0.01),
             simulation.late_seconds,
             self.on_their_way,
             give_up_seconds=TABLE_GIVE_UP_SECONDS,
         )
+
+    def _parts(
+        self,
+        source: Source,
+        cut: Cut,
+        observer: Observer | None = None,
+        watched: LeaseState | None = None,
+    ) -> JobParts:
+        simulation, time = self.simulation, self.simulation.time
+        produce = random_latency(simulation.random, simulation.produce_seconds)
+        ask = random_latency(simulation.random, 0.002)
         return JobParts(
             source=source,
             cluster=FakeCluster(simulation.kafka, time, self.meet, ask),
             ledger=JobLedger(
-                JOB_ID,
-                table,
+                self.job_id,
+                self._table(),
                 self.clock,
                 owner=self.owner,
                 lease_seconds=LEASE_SECONDS,
                 is_known_dead=self._is_known_dead,
+                watched=watched,
             ),
             open_sink=lambda lanes, topic_ids: FakeSink(
                 simulation.kafka,
@@ -229,11 +294,11 @@ class Life:
                 on_their_way=self.on_their_way,
             ),
             open_feed=lambda position, plan, skip, wake: SynchronousFeed(
-                source, position, plan, skip, wake, time=time, meet=self.meet
+                cut, position, plan, skip, wake, time=time, meet=self.meet
             ),
             store=StoreTasks(self._spawn),
             clock=self.clock,
-            observer=self,
+            observer=observer or self,
             stop_signal=lambda: self.stop_signal,
             settings=SETTINGS,
         )

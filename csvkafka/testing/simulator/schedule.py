@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 
 from csvkafka.errors import ConfigError
-from csvkafka.model import Step
+from csvkafka.model import FileOrder, Step
 from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 
 _FORM = re.compile(r"(\d+)/([a-z-]+)#(\d+)=([a-z-]+)(\d+)?")
@@ -91,7 +91,8 @@ class Fault:
 class Schedule:
     """`seed` draws all that is not said here: how long each thing takes. `same_host`: a dead owner
     is known to be dead. `broker` names the servers' rules (`BROKERS`); they forget a producer id
-    `expiry` seconds (0: never) after the time of its last record."""
+    `expiry` seconds (0: never) after the time of its last record. With a `file_count` the rows are
+    those of a set of so many files, in the `order` that it is loaded in, by `workers` at once."""
 
     seed: int = 0
     row_count: int = 12
@@ -100,6 +101,9 @@ class Schedule:
     broker: str = BROKER
     expiry: int = 0
     faults: tuple[Fault, ...] = ()
+    file_count: int = 0
+    order: FileOrder = FileOrder.SET
+    workers: int = 1
 
     @classmethod
     def drawn(cls, seed: int, max_faults: int = 8) -> Schedule:
@@ -134,6 +138,10 @@ class Schedule:
             parts.append(f"--broker {self.broker}")
         if self.expiry:
             parts.append(f"--expiry {self.expiry}")
+        if self.file_count:
+            parts.append(f"--files {self.file_count} --order {self.order}")
+        if self.workers > 1:
+            parts.append(f"--workers {self.workers}")
         parts += [f"--fault {fault}" for fault in self.faults]
         return " ".join(parts if self.faults else [*parts, "--no-fault"])
 

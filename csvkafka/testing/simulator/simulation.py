@@ -19,7 +19,7 @@ from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeKafka
 from csvkafka.testing.simulator.fake_table import TableServer
-from csvkafka.testing.simulator.life import TOPIC, Life
+from csvkafka.testing.simulator.life import JOB_ID, TOPIC, Life
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
 from csvkafka.testing.simulator.virtual_clock import WALL_AT_START, VirtualTime
@@ -33,6 +33,26 @@ def source_bytes(row_count: int) -> bytes:
     values = ('"v,{}"', "v{}", '"v""{}"')
     rows = [f"{row},k{row * 5 % 8},{values[row % 3].format(row)}" for row in range(row_count)]
     return ("\n".join(["id,key,value", *rows]) + "\n").encode()
+
+
+def file_bytes(source: bytes, file_count: int) -> dict[str, bytes]:
+    """The same rows as a set of so many files by key. The second has none, the third has its
+    columns in another order; those in the middle are longer than the last."""
+    header, *rows = source.decode().splitlines()
+    files = {}
+    shares = [min(number, 2) for number in range(1, file_count + 1)]
+    if file_count > 1:
+        shares[1], shares[-1] = 0, 1
+    first = done = 0
+    for number, share in enumerate(shares):
+        done += share
+        last = len(rows) * done // sum(shares)
+        lines = [header, *rows[first:last]]
+        if number == 2:
+            lines = [",".join(reversed(line.split(",", 2))) for line in lines]
+        files[f"exports/part-{number:02}.csv"] = ("\n".join(lines) + "\n").encode()
+        first = last
+    return files
 
 
 Hooks = Mapping[str, Callable[["Simulation"], object]]
@@ -75,12 +95,16 @@ class Simulation:
         self.random = Random(f"run {schedule.seed}")
         self.produce_seconds = self.random.choice((0.002, 0.002, 0.2, 1.0))
         self.source = source_bytes(schedule.row_count) if source is None else source
+        self.files = file_bytes(self.source, schedule.file_count) if schedule.file_count else {}
         self.kafka = FakeKafka(new_log=self.new_log)
         self.kafka.create_topic(TOPIC, schedule.lane_count)
         self.table = table or TableServer()
         self.table.watchers.append(self._observe)
         self.lives: list[Life] = []
         self.items: list[Item] = []
+        """The job's item, as each write left it."""
+        self.other_items: dict[str, list[Item]] = {}
+        """The items beside it, by key, likewise."""
         self.observations: list[CheckpointObservation] = []
         self.withheld: list[Callable[[], object]] = []
         self.held: list[Callable[[], object]] = []
@@ -97,7 +121,8 @@ class Simulation:
         """Lets life follow life until one has completed the job; then all that is late arrives."""
         with _silence():
             while len(self.lives) < self.max_lives:
-                self.begin_life()
+                for _ in range(1 if self.lives else self.schedule.workers):
+                    self.begin_life()
                 self.time.join()
                 if any(life.result is not None for life in self.lives) or self._is_refused:
                     break
@@ -109,7 +134,9 @@ class Simulation:
     def _is_refused(self) -> bool:
         """The last lives were refused for what the topic holds: so will be every other."""
         last = self.lives[-REFUSALS:]
-        return len(last) == REFUSALS and all(isinstance(it.error, RecoveryError) for it in last)
+        return len(last) == REFUSALS and all(
+            any(isinstance(error, RecoveryError) for error in life.errors) for life in last
+        )
 
     def new_log(self) -> PartitionLog:
         """An empty partition of these servers."""
@@ -124,7 +151,7 @@ class Simulation:
         return Moment(
             self.time.turns,
             self.kafka.log_accesses,
-            len(self.items),
+            len(self.items) + sum(map(len, self.other_items.values())),
             tuple(life.on_their_way.changes for life in self.lives),
             (len(self.withheld), len(self.held)),
             hash(self.random.getstate()),
@@ -181,6 +208,9 @@ class Simulation:
             self.kafka.log(lane).forget_producers()
 
     def _observe(self, item: Item) -> None:
+        if item["job_id"] != JOB_ID:
+            self.other_items.setdefault(str(item["job_id"]), []).append(item)
+            return
         self.items.append(item)
         rows = item["last_line"]
         assert isinstance(rows, int)

@@ -6,14 +6,17 @@ The log is compared with the source by the checker, which knows nothing of the l
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import cast
 
 from csvkafka.errors import (
     CheckpointError,
     DeliveryError,
     EpochOrderError,
+    FilesFailedError,
     ItemLostError,
     RepeatedRowsError,
     SinkRefusedError,
@@ -22,22 +25,32 @@ from csvkafka.errors import (
     StoppedError,
     TailGapError,
 )
-from csvkafka.interfaces import AttributeValue
-from csvkafka.model import BatchHeader, JobStatus
+from csvkafka.interfaces import AttributeValue, Item
+from csvkafka.ledger.file_marks import FileMarks, Loaded, Totals, child_id
+from csvkafka.model import BatchHeader, FileOrder, JobStatus
+from csvkafka.sets.frozen import MARK as CHUNK_MARK
 from csvkafka.testing.checker.checker import check
-from csvkafka.testing.checker.documented import TopicRecord, documented_record, read_rows
+from csvkafka.testing.checker.documented import (
+    Decoder,
+    TopicRecord,
+    documented_record,
+    read_rows,
+)
 from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.checker.row_ledger import SourceRow
+from csvkafka.testing.checker.set_files import SetFiles
 from csvkafka.testing.checker.verdict import AnomalyKind
+from csvkafka.testing.simulator.fake_table import FakeStore, FakeTable
 from csvkafka.testing.simulator.life import JOB_ID, Life
 from csvkafka.testing.simulator.partition_log import PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
-from csvkafka.testing.simulator.simulation import Simulation
+from csvkafka.testing.simulator.simulation import Simulation, file_bytes
 from csvkafka.testing.simulator.virtual_clock import Stalled
 
 MAY_END = (
     CheckpointError,
     DeliveryError,
+    FilesFailedError,
     ItemLostError,
     SinkRefusedError,
     SinkUnavailableError,
@@ -61,29 +74,53 @@ def violations(schedule: Schedule) -> list[str]:
 
 def judge(simulation: Simulation) -> list[str]:
     """What is wrong after a run."""
-    late_by_lane = [list(late_rows(simulation.kafka.log(lane))) for lane in simulation.lanes]
+    files = _files(simulation)
+    late_by_lane = [
+        list(late_rows(simulation.kafka.log(lane), _decoder(files))) for lane in simulation.lanes
+    ]
     late = [row for rows in late_by_lane for row in rows]
-    named = any(isinstance(life.error, NAMES_LATE_ROWS) for life in simulation.lives)
+    named = any(
+        isinstance(error, NAMES_LATE_ROWS) for it in simulation.lives for error in it.errors
+    )
     found: list[str] = []
     for life in simulation.lives:
         found += _of_life(life, may_be_refused=_may_hold_late_rows(simulation))
+    is_by_file = files is not None and simulation.schedule.order is FileOrder.OBJECT
     verdict = check(
-        read_rows(io.BytesIO(simulation.source)),
+        read_rows(io.BytesIO(simulation.source)) if files is None else files.rows(),
         {lane.partition: records_of(simulation.kafka.log(lane)) for lane in simulation.lanes},
         Expectation(
-            decode=documented_record("s3://bucket/rows.csv"),
+            decode=_decoder(files),
             key_of=_key if simulation.schedule.lane_count > 1 else None,
             ignore_foreign=True,
+            stream_of=files.file_of if files is not None and is_by_file else None,
         ),
         simulation.observations,
     )
     # By the first that is there twice: once nobody has seen that one, the numbers of those after it
     # are what a job expects of its next rows.
-    if any(rows[0].must_be_named for rows in late_by_lane if rows) and not named:
+    # (Where each file is a job of its own, who looked may have been the job of another file.)
+    looked = not is_by_file and any(rows[0].must_be_named for rows in late_by_lane if rows)
+    if looked and not named:
         found.append(f"rows that came late were not named: {late}")
     excused = EXCUSED_WHERE_NAMED if named else EXCUSED if late and _all_late(late) else ()
     found += [str(anomaly) for anomaly in verdict.anomalies if anomaly.kind not in excused]
-    return found if named else [*found, *_of_item(simulation)]
+    return found if named else [*found, *_of_items(simulation)]
+
+
+def _files(simulation: Simulation) -> SetFiles | None:
+    """The files of a set by URI, as they were when the simulation began."""
+    if not simulation.schedule.file_count:
+        return None
+    files = file_bytes(simulation.source, simulation.schedule.file_count)
+    opened = {f"s3://bucket/{key}": partial(io.BytesIO, data) for key, data in files.items()}
+    return SetFiles(opened, read_rows)
+
+
+def _decoder(files: SetFiles | None) -> Decoder:
+    if files is not None:
+        return documented_record(files=files.lines)
+    return documented_record("s3://bucket/rows.csv")
 
 
 NAMES_LATE_ROWS = (RepeatedRowsError, EpochOrderError, TailGapError)
@@ -107,15 +144,16 @@ class LateRow:
     must_be_named: bool
 
 
-def late_rows(log: PartitionLog) -> Iterator[LateRow]:
+def late_rows(log: PartitionLog, decode: Decoder | None = None) -> Iterator[LateRow]:
     """The rows that the log holds twice."""
+    decode = decode or documented_record()
     values = [record.value for record in log.records()]
     if len(set(values)) == len(values):
         return  # a row is the same bytes each time
     headers = log.headers()
     seen: dict[int, BatchHeader] = {}
     for record in log.records():
-        line = documented_record()(TopicRecord(record.kafka_offset, None, record.value))[0]
+        line = decode(TopicRecord(record.kafka_offset, None, record.value))[0]
         if line is None:
             continue
         header = next(h for h in headers if h.last_kafka_offset >= record.kafka_offset)
@@ -146,7 +184,11 @@ def _may_hold_late_rows(simulation: Simulation) -> bool:
 
 
 def _of_life(life: Life, *, may_be_refused: bool) -> Iterator[str]:
-    if life.error is None or (may_be_refused and isinstance(life.error, NAMES_LATE_ROWS)):
+    for error in life.file_errors:
+        if not isinstance(error, (*MAY_END, *(NAMES_LATE_ROWS if may_be_refused else ()))):
+            yield f"life {life.number} had {error!r} with {life.job_id}"
+    names_late_rows = any(isinstance(error, NAMES_LATE_ROWS) for error in life.errors)
+    if life.error is None or (may_be_refused and names_late_rows):
         return
     what = f"life {life.number} ended with {life.error!r}"
     if life.is_undisturbed:
@@ -181,29 +223,58 @@ def _key(row: SourceRow) -> bytes:
     return str(row["key"]).encode()
 
 
-def _of_item(simulation: Simulation) -> Iterator[str]:
-    item = simulation.table.items.get(JOB_ID)
-    if item is None:
-        yield "there is no item"
+def _of_items(simulation: Simulation) -> Iterator[str]:
+    rows, schedule = simulation.schedule.row_count, simulation.schedule
+    yield from _of_item(JOB_ID, simulation.items, rows)
+    if not schedule.file_count:
         return
-    rows = simulation.schedule.row_count
+    for key, each in simulation.other_items.items():
+        if CHUNK_MARK in key and len(each) > 1:
+            yield f"{key}, a chunk of the list, was written {len(each)} times"
+    if not simulation.items or schedule.order is FileOrder.SET:
+        return
+    digest = str(cast(Mapping[str, str], simulation.items[-1]["source"])["etag"])
+    for number, data in enumerate(file_bytes(simulation.source, schedule.file_count).values()):
+        child = child_id(JOB_ID, digest, number)
+        row_count = sum(1 for _ in read_rows(io.BytesIO(data)))
+        yield from _of_item(child, simulation.other_items.get(child, []), row_count)
+    place = FakeStore(FakeTable(simulation.table, JOB_ID, simulation.time))
+    totals = FileMarks(JOB_ID, digest, schedule.file_count, place.item).totals()
+    size = sum(map(len, simulation.files.values()))
+    expected = Totals(schedule.file_count, Loaded(rows, rows, size), ())
+    if totals != expected:
+        yield f"the marks say {totals} at the end, not {expected}"
+
+
+def _of_item(name: str, written: Sequence[Item], rows: int) -> Iterator[str]:
+    """What is wrong with a job's item, as it was after each write."""
+    if not written:
+        yield f"there is no item of {name}"
+        return
+    item = written[-1]
     expected: dict[str, AttributeValue | None] = {
         "status": JobStatus.COMPLETED.value,
         "last_line": rows,
         "total_sent": rows,
         "lease_owner": None,
     }
-    for name, value in expected.items():
-        if item.get(name) != value:
-            yield f"{name} is {item.get(name)!r} at the end, not {value!r}"
-    for earlier, later in pairwise(simulation.items):
-        for name in ("fencing_token", "checkpoint_number", "byte_offset"):
-            before, after = earlier[name], later[name]
-            assert isinstance(before, int)
-            assert isinstance(after, int)
+    for attribute, value in expected.items():
+        if item.get(attribute) != value:
+            yield f"{attribute} of {name} is {item.get(attribute)!r} at the end, not {value!r}"
+    for earlier, later in pairwise(written):
+        for attribute in ("fencing_token", "checkpoint_number", "place"):
+            before, after = _number(earlier, attribute), _number(later, attribute)
             if after < before:
-                yield f"{name} fell from {before} to {after}"
+                yield f"{attribute} of {name} fell from {before} to {after}"
         if earlier.get("producer_id", later.get("producer_id")) != later.get("producer_id"):
-            yield "the producer id was changed"
+            yield f"the producer id of {name} was changed"
         if earlier["status"] == JobStatus.COMPLETED.value:
-            yield "the item was written after it was COMPLETED"
+            yield f"the item of {name} was written after it was COMPLETED"
+
+
+def _number(item: Item, attribute: str) -> tuple[int, ...]:
+    """What must not fall; the place is that in a set's list, and in the file."""
+    if attribute != "place":
+        return (cast(int, item[attribute]),)
+    piece = cast(Mapping[str, int], item.get("piece", {}))
+    return piece.get("number", 0), cast(int, item["byte_offset"])

@@ -9,6 +9,8 @@ from typing import Any
 
 from csvkafka.encode import compiled_table, declared_rows, wire
 from csvkafka.encode.declared_rows import Declared
+from csvkafka.job.letters import Letters
+from csvkafka.model import Position
 from csvkafka.schema import avro_values, dropping, types
 from csvkafka.schema.table import Drop, Test
 
@@ -167,3 +169,14 @@ def the_compiled_encoder_does_not_look_at_a_zone() -> None:
 @patch("record-compiled-scale-off-by-one")
 def the_compiled_encoder_has_one_digit_more_after_the_point() -> None:
     _compiled(compiled_table._DECIMAL, lambda column: (*column[:3], column[3] + 1, *column[4:]))
+
+
+@patch("record-letter-read-again")
+def a_replay_goes_on_with_the_last_letter_that_is_loaded() -> None:
+    cut = Letters.cut
+
+    def one_early(self: Any, start: Position, *more: Any) -> Any:
+        rows = max(0, start.row_count - 1)
+        return cut(self, Position(max(0, start.byte_offset - 1), rows), *more)
+
+    replace(Letters, "cut", one_early)

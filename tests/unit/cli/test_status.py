@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from csvkafka.cli.status import JobView
+from dataclasses import replace
+
+import pytest
+
+from csvkafka.cli.status import JobView, _look
+from csvkafka.interfaces import Item
 from csvkafka.ledger.item import JobDefinition, new_item, progress_attributes
-from csvkafka.model import Checkpoint, Lane, LaneEpoch, LaneProgress, Position, SourceIdentity
+from csvkafka.ledger.point_item import point_item, point_item_id
+from csvkafka.model import (
+    Checkpoint,
+    Lane,
+    LaneEpoch,
+    LaneProgress,
+    Position,
+    RestartPoint,
+    SourceIdentity,
+)
+from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
 
 LANES = (Lane("rows", 0), Lane("rows", 1))
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
@@ -32,3 +47,57 @@ def test_a_job_that_no_broker_has_forgotten_has_no_such_line() -> None:
     assert not [
         text for name, text in lines(LaneProgress(1, 1), LaneProgress(2, 2)) if name == "epoch"
     ]
+
+
+class Items:
+    """A store in memory."""
+
+    where = "table"
+
+    def __init__(self, items: dict[str, Item]) -> None:
+        self.server = TableServer()
+        for key, item in items.items():
+            self.server.put_new(key, item)
+
+    def item(self, key: str) -> FakeTable:
+        return FakeTable(self.server, key)
+
+    def create(self) -> bool:
+        return False
+
+
+PACKED = replace(SOURCE, compression="gzip")
+POINT = RestartPoint(window=b"", stored_bits=1_600, content_bytes=1_000, checksum=0, member_bytes=0)
+
+
+def packed_view(point: Item | None) -> JobView:
+    """A gzip object of 1,000 bytes, at byte 2,000 of its content."""
+    definition = replace(DEFINITION, source=PACKED)
+    checkpoint = Checkpoint(Position(2_000, 50), 50, (LaneProgress(50, 50), LaneProgress(0, 0)))
+    item = {
+        **new_item("job", definition, 10.0, 0),
+        **progress_attributes(checkpoint, LANES, 60),
+        "producer_id": 7,
+        "producer_epoch": 0,
+    }
+    points = {} if point is None else {point_item_id("job"): point}
+    return _look(Items({"job": item, **points}), "job")
+
+
+def test_how_far_a_compressed_object_is_follows_from_its_restart_point() -> None:
+    view = packed_view(point_item(PACKED, POINT, 1))
+    assert view.percent == 40.0
+    assert view.to_json()["percent"] == 40.0
+    shown = dict(view.lines(61.0))["bytes"]
+    assert "about 40.0 % of a compressed object of 1 kB" in shown
+
+
+@pytest.mark.parametrize(
+    "point",
+    [None, point_item(SOURCE, POINT, 1), point_item(PACKED, POINT, 1) | {"stored_bits": 9}],
+    ids=["none", "of another object", "damaged"],
+)
+def test_without_a_point_of_the_object_nobody_knows(point: Item | None) -> None:
+    view = packed_view(point)
+    assert view.percent is None
+    assert "nobody knows" in dict(view.lines(61.0))["bytes"]

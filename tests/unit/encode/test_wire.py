@@ -191,7 +191,12 @@ def test_a_schema_of_milliseconds_refuses_finer_times(tmp_path: Path) -> None:
     (good,) = records(millis, coarse, ROW)
     assert read(good.value, schemas_in(millis).value)["seen"].microsecond == 678_000
     (letter,) = records(millis, coarse, ROW, lane=1)
-    assert b"parts of a millisecond" in dict(letter.headers)["reason"]
+    headers = dict(letter.headers)
+    assert (headers["code"], headers["column"]) == (b"schema", b"seen")
+    assert headers["reason"] == (
+        b"row does not fit its schema in column 'seen': it has parts of a millisecond, which the "
+        b"schema does not hold"
+    )
     assert agrees(millis, coarse, ROW)
 
 
@@ -203,6 +208,25 @@ def test_a_field_that_no_column_makes_has_its_default(tmp_path: Path) -> None:
     (record,) = records(more, ROW)
     assert read(record.value, schemas_in(more).value)["channel"] == "web"
     assert agrees(more, ROW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ({"type": "enum", "name": "E", "symbols": ["web"]}, "shop"),
+        ({"type": "fixed", "name": "F", "size": 2}, "abc"),
+        ({"type": "array", "items": "int"}, ["a"]),
+        ("bytes", "web"),
+    ],
+)
+def test_a_default_that_no_row_could_be_given_is_refused_before_the_first(
+    tmp_path: Path, kind: object, default: object
+) -> None:
+    made = parsed(schemas_in(plan('format = "avro"')).value)
+    made["fields"].append({"name": "channel", "type": kind, "default": default})
+    (tmp_path / "given.avsc").write_text(json.dumps(made))
+    with refusal(ConfigError, match="no column makes, and whose default cannot be written"):
+        check_plan(plan('format = "avro"\nschema = "given.avsc"', folder=tmp_path))
 
 
 def test_a_file_of_a_set_with_its_columns_in_another_order_has_the_same_schema() -> None:

@@ -206,6 +206,25 @@ def test_a_record_of_another_writer_is_a_phantom_row_or_ignored_on_request(forei
     assert ignored.foreign_count == 1
 
 
+def test_what_another_producer_sent_for_a_row_without_a_record_is_left_alone() -> None:
+    """A row that was set aside, and replayed."""
+    values = correct()
+    del values[2]
+
+    def judged(first_of_another: int, *more: int) -> dict[AnomalyKind, int]:
+        expectation = Expectation(
+            documented_record(URI),
+            fields_of=lambda row, line: None if line == 3 else documented_row(row, line),
+            ignore_foreign=True,
+            is_of_another=lambda _, kafka_offset: kafka_offset >= first_of_another,
+        )
+        return found(judge([*values, *map(value, more)], expectation))
+
+    assert judged(19, 3) == {}
+    assert judged(20, 3) == {PHANTOM: 1}, "the job itself set the row aside, and sent it too"
+    assert judged(19, 3, 4) == {DUPLICATE: 1}, "a row that the job sent is not another's"
+
+
 # -- combinations --------------------------------------------------------------------------------
 
 

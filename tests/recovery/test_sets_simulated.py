@@ -1,0 +1,173 @@
+"""The real loop on fakes over a set of files, in both orders: each crash point (while the list is
+frozen, between files, at their marks, at the end), each fault of store and source, several workers
+at once; and random schedules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from csvkafka.errors import SourceChangedError
+from csvkafka.model import FileOrder
+from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
+from csvkafka.testing.simulator.search import (
+    every_crash,
+    every_fault_of_the_fakes,
+    every_pair,
+    points_of,
+)
+from csvkafka.testing.simulator.simulation import Simulation
+from csvkafka.testing.simulator.simulation_judge import judge
+from tests.recovery.test_simulator import assert_all_pass
+
+RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000")) // 10
+
+IN_ORDER = Schedule(row_count=24, file_count=5)
+BY_FILE = replace(IN_ORDER, order=FileOrder.OBJECT)
+EACH_ORDER = {"set": IN_ORDER, "object": BY_FILE}
+
+each_order = pytest.mark.parametrize("base", EACH_ORDER.values(), ids=EACH_ORDER)
+
+
+@pytest.mark.fault("F116", "F117", "F120", "F121")
+@pytest.mark.parametrize("same_host", [True, False], ids=["one host", "two hosts"])
+@each_order
+def test_each_crash_point_of_a_set(base: Schedule, same_host: bool) -> None:
+    base = replace(base, same_host=same_host)
+    assert_all_pass(every_crash(base, CRASHES), at_least=200)
+
+
+@each_order
+def test_each_crash_point_of_a_set_in_three_partitions(base: Schedule) -> None:
+    assert_all_pass(every_crash(replace(base, lane_count=3), CRASHES), at_least=200)
+
+
+@pytest.mark.parametrize("points", ["list-chunk-stored", "table-write"])
+@each_order
+def test_each_pair_of_crash_points_from_the_freeze_on(base: Schedule, points: str) -> None:
+    """The first life dies at a point of that name, the second at any of its own."""
+
+    def pairs() -> Iterator[Schedule]:
+        for point, nth in points_of(base, 1):
+            if point == points and nth <= 3:
+                once = replace(base, faults=(Fault(1, point, nth, "crash-late"),))
+                yield from every_crash(once, ("crash-late",), life=2)
+
+    assert_all_pass(pairs(), at_least=100)
+
+
+@each_order
+def test_the_list_has_several_chunks_and_a_life_comes_to_each_step(base: Schedule) -> None:
+    """So the searches do reach what they are about; files have several blocks."""
+    met = points_of(base, 1)
+    assert ("block-acknowledged", 6) in met
+    assert {("list-chunk-stored", nth) for nth in (1, 2)} < set(met)
+    step = "file-marked" if base.order is FileOrder.OBJECT else "block-acknowledged"
+    assert (step, 4) in met
+
+
+@each_order
+def test_each_fault_of_table_kafka_and_source_in_a_set(base: Schedule) -> None:
+    assert_all_pass(every_fault_of_the_fakes(base), at_least=150)
+
+
+@each_order
+def test_a_stop_at_each_point_of_a_set(base: Schedule) -> None:
+    assert_all_pass(every_crash(base, ["stop"]), at_least=100)
+
+
+@pytest.mark.fault("F122")
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("same_host", [True, False], ids=["one host", "two hosts"])
+def test_each_crash_point_of_one_of_several_workers(workers: int, same_host: bool) -> None:
+    """The others are in the middle of their files, or at the same write."""
+    base = replace(BY_FILE, workers=workers, same_host=same_host)
+    assert_all_pass(every_crash(base, CRASHES), at_least=200)
+
+
+@pytest.mark.fault("F123")
+@pytest.mark.parametrize("action", ["pause", "suspend"])
+@pytest.mark.parametrize("seconds", [12, 200])
+def test_each_pause_of_one_of_two_workers(action: str, seconds: int) -> None:
+    base = replace(BY_FILE, workers=2)
+    pauses = (
+        replace(base, faults=(Fault(1, point, nth, action, seconds),))
+        for point, nth in points_of(base, 1)
+    )
+    assert_all_pass(pauses, at_least=100)
+
+
+@pytest.mark.parametrize("write", ["throttle", "timeout-applied", "timeout-late", "reply-lost"])
+def test_each_write_of_two_workers_that_goes_wrong_in_both(write: str) -> None:
+    """S1 to S6 of docs/sets.md, and the writes of the files' jobs between them: the same one of
+    both workers, so that each may find what the other's has left."""
+    base = replace(BY_FILE, workers=2)
+    both = (
+        replace(base, faults=(Fault(1, point, nth, write), Fault(2, point, nth, write)))
+        for point, nth in points_of(base, 1)
+        if point == "table-write"
+    )
+    assert_all_pass(both, at_least=15)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [IN_ORDER, BY_FILE, replace(BY_FILE, workers=3)],
+    ids=["set", "object", "object, three workers"],
+)
+def test_random_schedules_of_sets(base: Schedule, seed: int) -> None:
+    drawn = (
+        replace(
+            Schedule.drawn(number),
+            file_count=1 + number % 6,
+            order=base.order,
+            workers=base.workers,
+        )
+        for number in range(seed, seed + RANDOM_SCHEDULES)
+    )
+    assert_all_pass(drawn, at_least=RANDOM_SCHEDULES)
+
+
+@pytest.mark.fault("F118")
+@pytest.mark.parametrize("what", ["changed", "removed", "came"])
+@each_order
+def test_objects_that_change_between_two_lives(base: Schedule, what: str) -> None:
+    """At each place where the first life may have died: the next one refuses what changed or is
+    missing, and leaves alone what came; when all is as it was, the job goes on to its end."""
+    for point, nth in points_of(base, 1)[:: 9 if what == "came" else 5]:
+        kept: dict[str, bytes] = {}
+
+        def change(simulation: Simulation) -> None:
+            kept.update(simulation.files)  # noqa: B023 - called in this turn
+            last = max(simulation.files)
+            if what == "came":
+                simulation.files["exports/part-99.csv"] = b"id,key,value\n99,k1,new\n"
+            elif what == "removed":
+                del simulation.files[last]
+            else:
+                simulation.files[last] += b"99,k1,new\n"
+
+        def restore(simulation: Simulation) -> None:
+            simulation.files.clear()
+            simulation.files.update(kept)  # noqa: B023
+
+        hooks = {"2/run-begins#1": change, "3/run-begins#1": restore}
+        died = replace(base, faults=(Fault(1, point, nth, "crash"),))
+        simulation = Simulation(died, hooks)
+        simulation.run()
+        second = simulation.lives[1]
+        if second.result is None:
+            assert isinstance(second.error, SourceChangedError), repr(second.error)
+            assert what != "came"
+            assert "part-04" in str(second.error)
+            simulation.lives.pop(1)  # it ended as it had to
+            assert judge(simulation) == []
+
+
+@each_order
+def test_each_pair_of_crash_points_of_a_small_set(base: Schedule) -> None:
+    small = replace(base, file_count=2, row_count=2)
+    assert_all_pass(every_pair(small, "crash-applied", "crash-late"), at_least=300)
