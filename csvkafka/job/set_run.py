@@ -209,14 +209,18 @@ class SetRun:
         if not self._parts.ask_table(lambda: complete_set(place, loaded, self._owner, now)):
             return self._complete_already(loaded.rows, loaded.records)
         self._parts.observer.report(Step.COMPLETED, rows=loaded.rows, sent=loaded.records)
+        if loaded.records < loaded.rows:
+            dropped = counted(loaded.rows - loaded.records, "row")
+            log.info("%s of the set dropped, as CSV_COLUMNS says", dropped)
         return JobResult(loaded.rows, loaded.records, self._sent_now)
 
     def _complete_already(self, rows: int, records: int) -> JobResult:
         log.info(
-            "Job %s is complete already: %d rows, %d records sent; this worker sent %d",
+            "Job %s is complete already: %d rows, %d records sent%s; this worker sent %d",
             self._spec.job_id,
             rows,
             records,
+            f", {counted(rows - records, 'row')} dropped" if records < rows else "",
             self._sent_now,
         )
         return JobResult(rows, records, self._sent_now, already_complete=True)

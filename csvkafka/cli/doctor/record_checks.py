@@ -36,7 +36,7 @@ def show_records(examination: Examination) -> Iterator[Finding]:
     facts = examination.facts.get(spec.topic)
     lanes = spec.lanes(1 if facts is None else facts.partition_count)
     plan = spec.plan(look.header.names, look.source_uri, lanes, examination.topic_bytes)
-    shown = row_count = 0
+    shown = sent = row_count = 0
     try:
         for block in cut_blocks(_chunks(look), START, plan):
             encoded = encode_block(block, plan)
@@ -46,6 +46,7 @@ def show_records(examination: Examination) -> Iterator[Finding]:
                     shown += 1
                     yield finding
             row_count = encoded.end.row_count
+            sent += sum(encoded.rows_by_lane)
             if encoded.failure is not None:
                 yield Finding(
                     Mark.ERROR,
@@ -57,7 +58,8 @@ def show_records(examination: Examination) -> Iterator[Finding]:
     except _SampleEnds:
         pass
     how = "all rows" if look.is_whole else "all rows in sight"
-    yield Finding(Mark.OK, "record", f"{counted(row_count, 'row')} can be sent", how)
+    dropped = f", {counted(row_count - sent, 'row')} dropped" if sent < row_count else ""
+    yield Finding(Mark.OK, "record", f"{counted(sent, 'row')} can be sent{dropped}", how)
 
 
 def _chunks(look: Preview) -> Iterator[bytes]:
@@ -78,6 +80,10 @@ def _records(
         block = first_rows(block, count, plan.dialect)
     rows = RowEncoder(plan).encode(block)
     for index, value in enumerate(rows.values):
+        if index in rows.dropped:
+            number = block.start.row_count + index + 1
+            yield Finding(Mark.OK, "record", f"(row {number} is dropped)", "as CSV_COLUMNS says")
+            continue
         key = None if rows.keys is None else rows.keys[index]
         if index in rows.letters:
             place = "to the dead-letter topic"

@@ -76,6 +76,7 @@ class _Judge:
         self._expectation = expectation
         self._decode = expectation.decode
         judges_keys = expectation.key_of is not None
+        self._dropped = _DroppedRows(checkpoints)
         self._by_line: LineLedger | None = None
         self._by_content: ContentLedger | None = None
         if expectation.identify_by is IdentifyBy.LINE:
@@ -97,6 +98,8 @@ class _Judge:
         key = None if expectation.key_of is None else expectation.key_of(row)
         fields = expectation.fields_of(row, line)
         if fields is None:
+            if expectation.is_dropped is not None and expectation.is_dropped(row):
+                self._dropped.note(line)
             return None
         if expectation.partition_of is None:
             return ExpectedRow(fields, key)
@@ -269,7 +272,7 @@ class _Judge:
                 if kind in self._counts
             ),
             notes=tuple(notes),
-            dropped=self._expectation.dropped(),
+            dropped=self._dropped.count,
         )
 
     def _is_lost(self, line: int, partition: int) -> bool:
@@ -291,6 +294,10 @@ class _Judge:
                 detail = f"covers {covered} rows, covered {highest} before"
                 self._note(AnomalyKind.CHECKPOINT_REGRESSED, None, None, covered, detail)
             highest = max(highest, covered)
+            due = covered - self._dropped.count_to(covered)
+            if observation.total_sent not in (None, due):
+                detail = f"says {observation.total_sent} records sent of {covered} rows, due: {due}"
+                self._note(AnomalyKind.CHECKPOINT_MISCOUNTED, None, None, covered, detail)
             candidates: list[tuple[int, int | None]] = [(line, p) for p, line in lowest.items()]
             if first_missing is not None:
                 candidates.append((first_missing, None))
@@ -298,6 +305,28 @@ class _Judge:
             if line <= covered:
                 detail = f"covered {covered} rows before this one was in the topic"
                 self._note(AnomalyKind.CHECKPOINT_AHEAD, partition, None, line, detail)
+
+
+class _DroppedRows:
+    """Counts the rows that are to have no record anywhere: all, and those that each observation
+    covered."""
+
+    def __init__(self, checkpoints: Sequence[CheckpointObservation]) -> None:
+        self._lines = sorted({observation.last_line for observation in checkpoints})
+        # those after the line before, up to each line, and after the last one
+        self._counts = [0] * (len(self._lines) + 1)
+
+    def note(self, line: int) -> None:
+        """Such a row."""
+        self._counts[bisect_left(self._lines, line)] += 1
+
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
+    def count_to(self, last_line: int) -> int:
+        """Of the rows that an observation covered."""
+        return sum(self._counts[: bisect_right(self._lines, last_line)])
 
 
 class _UncoveredRows:

@@ -89,13 +89,10 @@ class DeclaredRows:
         self._table = table
         self._key_id = key_id
         self._millis = millis_fields(table)
-        self.dropped = 0
-        """Rows that were asked for and are to have no record, as the table drops them."""
 
     def fields_of(self, row: SourceRow, _: int) -> Fields | None:
         """The fields of the row's record."""
-        if self._is_dropped(row):
-            self.dropped += 1
+        if self.is_dropped(row):
             return None
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
@@ -132,8 +129,9 @@ class DeclaredRows:
         pairs = (f"{_json(column.field)}:{_written(column, value)}" for column, value in wanted)
         return ("{" + ",".join(pairs) + "}").encode()
 
-    def _is_dropped(self, row: SourceRow) -> bool:
-        """Only a row of the header's width, and of text, can be."""
+    def is_dropped(self, row: SourceRow) -> bool:
+        """Whether the row is to have no record, as the table drops it: only one of the header's
+        width, and of text, can be."""
         return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
 
     def _fits(self, drop: Drop, row: SourceRow) -> bool:
@@ -142,8 +140,8 @@ class DeclaredRows:
             case Test.IN:
                 passes = any(text == given for given in drop.texts)
             case Test.MATCHES:
-                # As a search, bound to both ends, so as not to say it in the loader's words.
-                passes = re.search(rf"\A(?:{drop.pattern})\Z", text) is not None
+                # Not as a part of a longer pattern: flags such as (?i) stand only at the start.
+                passes = re.fullmatch(drop.pattern, text) is not None
             case Test.EMPTY:
                 column = self._table.named(drop.column)
                 has_own = column is not None and column.nulls is not None

@@ -38,8 +38,8 @@ class Expectation:
     `complete`, the load is to go on later: then a row counts as lost only if a later row stands in
     its partition (with several partitions, `partition_of` must be given). `stream_of(line)` names
     what the row's order holds within, in each partition: a file of a set, for example; None: the
-    whole source. `dropped` says, once all rows were asked for, how many are to have no record
-    anywhere."""
+    whole source. `is_dropped` says of a row whether it is to have no record anywhere, not as a dead
+    letter either; None: no row is."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
@@ -50,4 +50,4 @@ class Expectation:
     is_of_another: Callable[[int, int], bool] = lambda _partition, _kafka_offset: False
     complete: bool = True
     stream_of: Callable[[int], int] | None = None
-    dropped: Callable[[], int] = lambda: 0
+    is_dropped: Callable[[SourceRow], bool] | None = None

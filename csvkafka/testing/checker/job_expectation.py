@@ -74,7 +74,7 @@ def _declared(expectation: Expectation, config: LoadConfig, files: SetFiles | No
         expectation,
         decode=declared_record(table, config.source_uri, lines, wire),
         fields_of=rows.fields_of,
-        dropped=lambda: rows.dropped,
+        is_dropped=rows.is_dropped if table.drops else None,
         key_of=rows.key_of if table.key else None,
         identify_by=(
             IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by

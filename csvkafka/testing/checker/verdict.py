@@ -43,6 +43,10 @@ class AnomalyKind(StrEnum):
     CHECKPOINT_REGRESSED = "checkpoint-regressed"
     """The checkpoint covered fewer rows than it had before. Counted once per observation."""
 
+    CHECKPOINT_MISCOUNTED = "checkpoint-miscounted"
+    """The checkpoint said that another number of records was sent than the rows that it covered
+    make, dead letters among them. Counted once per observation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -84,13 +88,15 @@ class Anomaly:
 class CheckpointObservation:
     """What the checkpoint said at one moment, and where the topic ended *after* that.
 
-    `last_line` is the number of rows that it covered; `end_offsets` maps each partition to its high
+    `last_line` is the number of rows that it covered, `total_sent` the number of records that it
+    says they made (None: not judged); `end_offsets` maps each partition to its high
     watermark, read after the checkpoint was (the other order would accuse the innocent).
     `seconds` is any clock, for the report."""
 
     last_line: int
     end_offsets: Mapping[int, int]
     seconds: float = 0.0
+    total_sent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

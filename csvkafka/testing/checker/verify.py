@@ -196,7 +196,9 @@ def verify_job(
     # The item was read first: whatever it covers must stand before these ends.
     with TopicReader(config.kafka, config.spec.topic) as reader:
         ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
-    checkpoints = () if job.last_line is None else (CheckpointObservation(job.last_line, ends),)
+    checkpoints: tuple[CheckpointObservation, ...] = ()
+    if job.last_line is not None:
+        checkpoints = (CheckpointObservation(job.last_line, ends, total_sent=job.total_sent),)
     with ExitStack() as reading:
         stream = None
         if not config.is_set:
@@ -233,6 +235,7 @@ class _ItemFacts:
 
     status: JobStatus | None = None
     last_line: int | None = None
+    total_sent: int | None = None
     partition_count: int | None = None
     producer_id: int | None = None
     source: SourceIdentity | None = None
@@ -244,11 +247,13 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         return _ItemFacts()
     if is_documented_only(item):
         documented = decode_documented(item)
+        # How another program counts what it sends twice is its own affair.
         return _ItemFacts(documented.status, documented.last_line)
     stored = decode(item)
     return _ItemFacts(
         stored.status,
         stored.position.row_count,
+        stored.total_sent,
         stored.partition_count,
         None if stored.identity is None else stored.identity.producer_id,
         stored.source,

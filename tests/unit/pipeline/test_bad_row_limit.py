@@ -17,13 +17,13 @@ def places(count: int) -> tuple[str, ...]:
 
 
 class Feed:
-    """Blocks of 100 rows, of which so many are bad, after `before` others."""
+    """Blocks of 100 rows, of which so many are bad and others dropped, after `before` others."""
 
-    def __init__(self, *bad: int, before: int = 0) -> None:
+    def __init__(self, *bad: int, before: int = 0, dropped: int = 0) -> None:
         self._blocks = deque(
             EncodedBlock(
                 Position(0, before + 100 * number),
-                (100 - count, count),
+                (100 - dropped - count, count),
                 (),
                 None,
                 tuple(f"row {n}" for n in range(count)),
@@ -70,6 +70,14 @@ def test_a_share_is_looked_at_from_a_thousand_rows_on() -> None:
     assert failures(limited(Feed(*bad), BadRowLimit(share=0.05))) == [False] * 9 + [True]
     assert failures(limited(Feed(*bad), BadRowLimit(share=0.1))) == [False] * 13
     assert failures(limited(Feed(100), BadRowLimit(share=0.0))) == [False]
+
+
+def test_a_share_is_one_of_all_rows_those_that_are_dropped_among_them() -> None:
+    bad = [10] * 12
+    assert failures(limited(Feed(*bad, dropped=85), BadRowLimit(share=0.1))) == [False] * 12
+    assert failures(limited(Feed(*bad, dropped=85), BadRowLimit(share=0.09))) == [False] * 9 + [
+        True
+    ]
 
 
 def test_what_was_set_aside_before_counts() -> None:

@@ -140,6 +140,7 @@ def test_a_key_may_be_one_name() -> None:
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
         ('[columns.a]\nhash = "blake2b"', "CSV_HASH_KEY is not set"),
         ("columns = 7", "line 1, column 1: columns must be a table"),
+        ('[[route]]\ncolumn = "a"', "'route' is no setting of a table; there are record, columns"),
         ("drop = true", "line 1, column 1: drop must be tables, as in [[drop]]"),
         ('[[drop]]\nequals = "x"', "line 1, column 1: drop.1 names no column"),
         ('[[drop]]\ncolumn = "a"', "line 1, column 1: drop.1 needs one of equals, in, matches"),

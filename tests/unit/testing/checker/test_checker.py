@@ -6,6 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -39,6 +40,7 @@ LOST, DUPLICATE, REORDERED = (
 )
 TORN, PHANTOM = AnomalyKind.TORN_ROW, AnomalyKind.PHANTOM_ROW
 AHEAD, REGRESSED = AnomalyKind.CHECKPOINT_AHEAD, AnomalyKind.CHECKPOINT_REGRESSED
+MISCOUNTED = AnomalyKind.CHECKPOINT_MISCOUNTED
 
 Values = list[bytes]
 """The values of one partition, at Kafka offsets 0, 1, 2, ..."""
@@ -494,6 +496,40 @@ def test_checkpoints_are_judged_in_each_partition() -> None:
     verdict = check(rows, topic, expectation, ahead)
     assert found(verdict) == {AHEAD: 1}
     assert place(verdict, AHEAD) == (1, None, 7)
+
+
+@pytest.mark.parametrize("identify_by", IdentifyBy)
+def test_a_checkpoint_counts_the_records_of_the_rows_that_it_covers(
+    identify_by: IdentifyBy,
+) -> None:
+    def is_dropped(row: SourceRow) -> bool:
+        return row["id"] in {"1", "6", "7", "20"}
+
+    def fields_of(row: SourceRow, line: int) -> Fields | None:
+        is_bad = row["id"] == "9"
+        return None if is_bad or is_dropped(row) else documented_row(row, line)
+
+    expectation = replace(
+        Expectation(), fields_of=fields_of, is_dropped=is_dropped, identify_by=identify_by
+    )
+    values = [value(line) for line in range(1, 21) if line not in {1, 6, 7, 9, 20}]
+
+    def judged(*counted: tuple[int, int | None]) -> Verdict:
+        observations = [
+            CheckpointObservation(line, {0: 20}, total_sent=sent) for line, sent in counted
+        ]
+        return check(source_rows(), {0: records(values)}, expectation, observations)
+
+    # The ninth row is a dead letter, which is a record too.
+    verdict = judged((0, 0), (1, 0), (6, 4), (7, 4), (9, 6), (12, None), (20, 16))
+    assert verdict.is_clean, verdict
+    assert (verdict.row_count, verdict.dropped) == (15, 4)
+    for line, due in ((1, 0), (6, 4), (7, 4), (20, 16)):
+        for sent in (due - 1, due + 1):
+            assert found(judged((line, sent))) == {MISCOUNTED: 1}
+    anomaly = judged((7, 4), (20, 20)).anomaly(MISCOUNTED)
+    assert anomaly is not None
+    assert str(anomaly.first) == "source line 20: says 20 records sent of 20 rows, due: 16"
 
 
 # -- reading the source --------------------------------------------------------------------------
