@@ -52,7 +52,9 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     answers = "".join(
         f"  {name}) printf %s {shlex.quote(said)} ;;\n" for name, said in OUTPUTS.items()
     )
-    asked = f'case "${{!#}}" in\n  list) echo module.shared ;;\n{answers}  *) printf %s x ;;\nesac\n'
+    asked = (
+        f'case "${{!#}}" in\n  list) echo module.shared ;;\n{answers}  *) printf %s x ;;\nesac\n'
+    )
     for name, script in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
         (stand_ins / name).write_text(script)
         (stand_ins / name).chmod(0o755)
