@@ -2,8 +2,9 @@
 frozen, between files, at their marks, at the end), each fault of store and source, several workers
 at once; and random schedules.
 
-Of each search each ninth schedule is run, from a place that the seed chooses; all of them where
-`--kills` says 100 or more, as each night. (`tests/planted` holds the planted bugs against a share.)
+Of most searches each eleventh schedule is run, from a place that the seed chooses; all of them
+where `--kills` says 100 or more, as each night. `tests/planted` holds the planted bugs
+against what always runs.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BY_FILE = replace(IN_ORDER, order=FileOrder.OBJECT)
 BY_THREE = replace(BY_FILE, workers=3)
 EACH_ORDER = {"set": IN_ORDER, "object": BY_FILE}
 
-EVERY = 9
+EVERY = 11
 """The share of a search that is run while you work, and in the gate."""
 
 ALL_FROM_KILLS = 100
@@ -55,6 +56,9 @@ class Share:
     def passes(self, schedules: Iterable[Schedule], at_least: int) -> None:
         """None of the share shows anything wrong; all are so many as there should be."""
         assert_all_pass(self.of(schedules), at_least // self.every)
+
+
+ALL = Share(1, 0)
 
 
 def drawn(base: Schedule, seed: int) -> Iterator[Schedule]:
@@ -82,6 +86,9 @@ each_order = pytest.mark.parametrize("base", EACH_ORDER.values(), ids=EACH_ORDER
 @pytest.mark.parametrize("same_host", [True, False], ids=["one host", "two hosts"])
 @each_order
 def test_each_crash_point_of_a_set(base: Schedule, same_host: bool, share: Share) -> None:
+    """All of those of one worker on one host, in the set's order: they are cheap, and find much."""
+    if base is IN_ORDER and same_host:
+        share = ALL
     base = replace(base, same_host=same_host)
     share.passes(every_crash(base, CRASHES), at_least=200)
 
@@ -118,8 +125,8 @@ def test_the_list_has_several_chunks_and_a_life_comes_to_each_step(base: Schedul
 
 
 @each_order
-def test_each_fault_of_table_kafka_and_source_in_a_set(base: Schedule, share: Share) -> None:
-    share.passes(every_fault_of_the_fakes(base), at_least=150)
+def test_each_fault_of_table_kafka_and_source_in_a_set(base: Schedule) -> None:
+    assert_all_pass(every_fault_of_the_fakes(base), at_least=150)
 
 
 @each_order
