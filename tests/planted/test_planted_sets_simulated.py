@@ -15,7 +15,7 @@ from csvkafka.testing.simulator.schedule import CRASHES, Schedule
 from csvkafka.testing.simulator.search import every_crash, every_fault_of_the_fakes, first_failure
 from csvkafka.testing.simulator.simulation_judge import violations
 from tests.planted import bugs
-from tests.recovery.test_sets_simulated import (
+from tests.recovery.set_schedules import (
     BY_FILE,
     BY_THREE,
     IN_ORDER,

@@ -2,14 +2,13 @@
 frozen, between files, at their marks, at the end), each fault of store and source, several workers
 at once; and random schedules.
 
-Of most searches each eleventh schedule is run, from a place that the seed chooses; all of them
+Of most searches each 21st schedule is run, from a place that the seed chooses; all of them
 where `--kills` says 100 or more, as each night. `tests/planted` holds the planted bugs
 against what always runs.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,16 +26,12 @@ from csvkafka.testing.simulator.search import (
 )
 from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
+from tests.recovery.set_schedules import BY_FILE, BY_THREE, IN_ORDER, RANDOM_SCHEDULES, drawn
 from tests.recovery.test_simulator import assert_all_pass
 
-RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000")) // 10
-
-IN_ORDER = Schedule(row_count=24, file_count=5)
-BY_FILE = replace(IN_ORDER, order=FileOrder.OBJECT)
-BY_THREE = replace(BY_FILE, workers=3)
 EACH_ORDER = {"set": IN_ORDER, "object": BY_FILE}
 
-EVERY = 11
+EVERY = 21
 """The share of a search that is run while you work, and in the gate."""
 
 ALL_FROM_KILLS = 100
@@ -59,17 +54,6 @@ class Share:
 
 
 ALL = Share(1, 0)
-
-
-def drawn(base: Schedule, seed: int) -> Iterator[Schedule]:
-    """Random ones from that seed on, of one to six files, in that order by so many workers."""
-    for number in range(seed, seed + RANDOM_SCHEDULES):
-        yield replace(
-            Schedule.drawn(number),
-            file_count=1 + number % 6,
-            order=base.order,
-            workers=base.workers,
-        )
 
 
 @pytest.fixture
