@@ -5,6 +5,8 @@
 #   --config FILE          read the variables below from FILE instead
 #   --s3-key KEY           the CSV object, or all objects whose keys begin so if it ends in /
 #   --job-id ID            the job: one for each file
+#   --workers N            of a set: so many processes on the instance, each of which takes the next
+#                          file (ORDER=object)
 #   --instance-type TYPE   another type than the launch template's
 #   --dry-run              say what would be done, change nothing
 #   --help
@@ -17,6 +19,7 @@ set -euo pipefail
 # Configuration; what is empty comes from terraform.tfvars. Options win over a file, a file wins over this.
 S3_KEY=""
 JOB_ID=""
+WORKERS=""
 INSTANCE_TYPE=""
 
 started_in="$(pwd -P)"
@@ -24,7 +27,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=../lib.sh
 source ../lib.sh
 
-given_key="" given_id="" given_type=""
+given_key="" given_id="" given_workers="" given_type=""
 while (($#)); do
   case "$1" in
     --config)
@@ -41,6 +44,10 @@ while (($#)); do
       ;;
     --job-id)
       given_id="${2:?--job-id needs a name}"
+      shift
+      ;;
+    --workers)
+      given_workers="${2:?--workers needs a number}"
       shift
       ;;
     --instance-type)
@@ -79,6 +86,7 @@ export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
 S3_KEY="${given_key:-${S3_KEY:-$(output s3_key)}}"
 JOB_ID="${given_id:-${JOB_ID:-$(sed -n 's/^JOB_ID=//p' <<<"$job_env")}}"
+WORKERS="${given_workers:-$WORKERS}"
 INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 [[ -n "$S3_KEY" ]] || fail "which file? --s3-key KEY, or s3_key in terraform.tfvars"
 [[ -n "$JOB_ID" ]] || fail "which job? --job-id ID: one for each file"
@@ -86,6 +94,10 @@ INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 # A tag's value, by which the job is found again.
 [[ "$JOB_ID" =~ ^[A-Za-z0-9._:/=+@-]{1,200}$ && "$JOB_ID" != =* ]] ||
   fail "--job-id may hold letters, digits and . _ : / = + @ - (200 at most, no = first): EC2 keeps it as a tag"
+if [[ -n "$WORKERS" ]]; then
+  [[ "$WORKERS" =~ ^[1-9][0-9]?$ ]] || fail "--workers needs a number, 1 to 99"
+  [[ "$S3_KEY" == */ ]] || fail "--workers is for a set: end the key in /"
+fi
 alarm="$name-job-$JOB_ID"
 
 found="$(aws ec2 describe-spot-instance-requests \
@@ -136,8 +148,10 @@ if [[ "$S3_KEY" == */ ]]; then source=S3_PREFIX; fi
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 {
-  sed '/^S3_KEY=/d; /^S3_PREFIX=/d; /^JOB_ID=/d' <<<"$job_env"
+  sed '/^S3_KEY=/d; /^S3_PREFIX=/d; /^JOB_ID=/d; /^WORKERS=/d' <<<"$job_env" |
+    if [[ -n "$WORKERS" ]]; then sed '/^ORDER=/d'; else cat; fi
   printf '%s=%s\nJOB_ID=%s\n' "$source" "$S3_KEY" "$JOB_ID"
+  if [[ -n "$WORKERS" ]]; then printf 'ORDER=object\nWORKERS=%s\n' "$WORKERS"; fi
 } >"$folder/job.env"
 encoded="$(base64 <"$folder/job.env" | tr -d '\n')"
 awk -v content="    content: $encoded # job.env" '/# job\.env$/ && !/^#/ { print content; next } { print }' \

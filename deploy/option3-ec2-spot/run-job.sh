@@ -9,7 +9,8 @@
 # It never shuts down with a request that is open: EC2 would start the next instance, for ever.
 # Progress goes to CloudWatch each minute, where the job's alarm (launch-spot.sh) waits for it.
 #
-# Reads /etc/csv-to-kafka/job.env (the loader's settings) and host.env (IMAGE, REGION, SECRET_ARN, NAME).
+# Reads /etc/csv-to-kafka/job.env (the loader's settings, and WORKERS: processes that share a set) and
+# host.env (IMAGE, REGION, SECRET_ARN, NAME).
 set -euo pipefail
 
 CONFIG_DIR="${CONFIG_DIR:-/etc/csv-to-kafka}"
@@ -27,6 +28,7 @@ CONTAINER="${CONTAINER:-csv-to-kafka}"
 # shellcheck source=/dev/null
 source "$CONFIG_DIR/host.env"
 JOB_ID="$(sed -n 's/^JOB_ID=//p' "$CONFIG_DIR/job.env")"
+WORKERS="$(sed -n 's/^WORKERS=//p' "$CONFIG_DIR/job.env")"
 
 exec >>"$LOG_FILE" 2>&1
 # The trap may speak while the output of what it breaks into goes elsewhere.
@@ -82,15 +84,16 @@ read_secret() {
 }
 
 start_job() {
-  local options=()
+  local options=() command=()
   if [[ -n "${SECRET_ARN:-}" ]]; then
     options+=(--env KAFKA_SASL_PLAIN_USERNAME --env KAFKA_SASL_PLAIN_PASSWORD)
   fi
+  if [[ -n "$WORKERS" ]]; then command=(load --workers "$WORKERS"); fi
   # A container of that name is left over from a run before, if this instance was rebooted.
   docker rm --force "$CONTAINER" >/dev/null 2>&1 || true
   docker run --detach --name "$CONTAINER" --read-only --cap-drop ALL \
     --security-opt no-new-privileges --stop-timeout "$STOP_SECONDS" \
-    --env-file "$CONFIG_DIR/job.env" "${options[@]}" "$IMAGE" >/dev/null
+    --env-file "$CONFIG_DIR/job.env" "${options[@]}" "$IMAGE" "${command[@]}" >/dev/null
 }
 
 stop_job() {

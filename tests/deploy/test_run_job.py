@@ -86,8 +86,11 @@ class Instance:
     docker_command: str | None = None
     """None: the container is a process."""
 
-    def start(self, *, slow: bool = False, secret: str = "", **more: str) -> Incarnation:
-        """Boots it. `slow`: the load takes long enough to be interrupted in the middle."""
+    def start(
+        self, *, slow: bool = False, secret: str = "", loader: str | None = None, **more: str
+    ) -> Incarnation:
+        """Boots it. `slow`: the load takes long enough to be interrupted in the middle. `loader`
+        takes the place of the paced worker, where the container is a process."""
         environment = script_environment(self.folder, self.account.url)
         settings = {**self.case.stack.environment(), **self.case.settings, **more}
         if slow:
@@ -109,7 +112,7 @@ class Instance:
             "RETRY_SECONDS": "0",
             "PROGRESS_SECONDS": "0",
             "STARTED_FILE": str(self.folder / "started"),
-            "LOADER_COMMAND": shlex.join(worker),
+            "LOADER_COMMAND": loader or shlex.join(worker),
             "CONTAINER": self.container,
         }
         if self.docker_command is not None:
@@ -303,6 +306,30 @@ def test_shutdown_of_the_host_stops_the_job_too(
     assert "This instance shuts down: the job gets SIGTERM" in instance.log()
     case.assert_midway()
     case.ends(new_instance(case).start(), 0)
+    case.assert_once()
+
+
+def test_workers_share_a_set_and_the_next_instance_goes_on_with_it(
+    recovery_case: NewCase, new_instance: NewInstance
+) -> None:
+    """What launch-spot.sh --workers writes: ORDER and WORKERS in the settings."""
+    rows = b"id,n\n" + b"".join(b"%d,a\n" % number for number in range(100))
+    made = {f"part-{number:03}.csv": rows for number in range(80)}
+    case = recovery_case(made, settings={"ORDER": "object"})
+    first, second = new_instance(case), new_instance(case)
+    entry = shlex.join([sys.executable, "-P", "-m", "csvkafka"])
+    run = first.start(WORKERS="3", loader=entry)
+    run.wait_until(lambda: case.view.record_count() > 300, "send rows", 60)
+    first.metadata.give_notice()
+    case.ends(run, 0)
+    assert "exit code 143; the next instance goes on" in first.log()
+    assert (first.folder / "calls").read_text().count("load --workers 3\n") == 1
+    case.assert_midway()
+    case.assert_prefix()
+
+    case.ends(second.start(WORKERS="3", loader=entry), 0, timeout_seconds=240.0)
+    assert second.is_shut_down, second.log()
+    assert pattern("progress") in second.log(), "the alarm of no progress sees none"
     case.assert_once()
 
 

@@ -160,6 +160,23 @@ def test_f118_a_list_that_another_worker_froze_a_moment_before_is_the_jobs(
     case.assert_once()
 
 
+@pytest.mark.parametrize(("order", "rows"), [("set", 300), ("object", 600)])
+def test_f118_an_object_that_goes_after_it_was_listed_is_named_when_it_is_read(
+    recovery_case: NewCase, order: str, rows: int
+) -> None:
+    case = set_case(recovery_case, 300, 300, 300, settings={"ORDER": order})
+    key = f"{case.prefix}part-0001.csv.gz"
+    with paused_at(case, Step.LIST_CHUNK_STORED) as worker:
+        case.stack.client("s3").delete_object(Bucket=BUCKET, Key=key)
+    case.ends(worker, 1)
+    assert key in worker.output().splitlines()[-1]
+    case.assert_prefix()
+    assert case.view.record_count() == rows
+    case.put_file(key, case.files[key])
+    case.run()
+    case.assert_once()
+
+
 def test_f124_a_file_that_failed_here_and_was_loaded_by_a_later_worker_is_loaded(
     recovery_case: NewCase,
 ) -> None:

@@ -212,6 +212,42 @@ def test_f124_a_truncated_gzip_file_is_named_and_its_rows_before_the_cut_are_the
     case.assert_prefix()
 
 
+def test_f124_the_300th_of_400_files_is_a_truncated_gzip_and_all_others_are_loaded(
+    recovery_case: NewCase,
+) -> None:
+    made = {f"part-{n:04}.csv.gz": b"id,text\n%d,a\n%d,b\n" % (n, -n) for n in range(400)}
+    chance = random.Random(1)
+    rows = (b"%d,%s\n" % (n, chance.randbytes(20).hex().encode()) for n in range(3_000))
+    made["part-0299.csv.gz"] = b"id,text\n" + b"".join(rows)
+    case = recovery_case(
+        made, settings={"ORDER": "object", "LEASE_SECONDS": "2"}, checkpoint="sqlite"
+    )
+    key = f"{case.prefix}part-0299.csv.gz"
+    stored = case.stack.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    case.stack.put_object(BUCKET, key, stored[: len(stored) // 2])
+    workers = [case.start(pace_seconds=0.0) for _ in range(2)]
+    for worker in workers:
+        case.ends(worker, 1, timeout_seconds=180.0)
+        case.assert_error(worker, "FilesFailed")
+        assert "1 of 400 files" in worker.output()
+        assert "part-0299.csv.gz (SourceCorruptError" in worker.output()
+        assert "load a repaired copy alone, under another key" in worker.output()
+    assert 798 < case.view.record_count() < 798 + 3_000
+    case.assert_prefix()
+
+
+def test_two_sets_in_one_topic_are_told_apart_whatever_is_killed(recovery_case: NewCase) -> None:
+    first = set_case(recovery_case, exclusive=False)
+    second = set_case(recovery_case, 500, 20, 800, 300, exclusive=False, topic=first.topic)
+    first.kill_at(Step.BATCH_ACKNOWLEDGED, nth=3)
+    second.kill_at(Step.FILE_COMPLETED)
+    workers = [(case, case.start()) for case in (first, second, first, second)]
+    for case, worker in workers:
+        case.ends(worker)
+    first.assert_once()
+    second.assert_once()
+
+
 # -- csvkafka load --workers -------------------------------------------------------------------
 
 LOAD = ("-m", "csvkafka", "load", "--plain", "--workers", "3")

@@ -53,6 +53,19 @@ class ScriptedS3:
 KEYS = [f"k/{n:05}.csv" for n in range(2_500)]
 
 
+class ChangingS3(ScriptedS3):
+    """Its objects change after the first page was given: `came` and `gone`."""
+
+    def __init__(self, keys: list[str], came: list[str], gone: list[str]) -> None:
+        super().__init__(keys)
+        self.came, self.gone = came, gone
+
+    def list_objects_v2(self, **request: Any) -> dict[str, Any]:
+        page = super().list_objects_v2(**request)
+        self.keys = sorted({*self.keys, *self.came} - {*self.gone})
+        return page
+
+
 def refused(code: str, status: int) -> ClientError:
     answer: Any = {
         "Error": {"Code": code, "Message": "no"},
@@ -76,6 +89,23 @@ def test_all_objects_under_a_prefix_page_by_page_without_a_head() -> None:
     assert found[7].piece == Piece(KEYS[7], f'"{KEYS[7]}"', 5)
     assert len(s3.requests) == 3
     assert {request["RequestPayer"] for request in s3.requests} == {"requester"}
+
+
+def test_a_listing_that_changes_between_two_pages_gives_each_key_once_in_order() -> None:
+    """A key that came before the place is not seen, one behind it is; what went from pages that
+    were given is found when it is read, what went from the others is no part of the set."""
+    came = ["k/00000a.csv", f"{KEYS[999]}a", "k/02200a.csv"]
+    s3 = ChangingS3(KEYS, came, gone=[KEYS[5], KEYS[999], KEYS[1_500]])
+    found = [piece.key for piece in set_of(s3, prefix="k/").pieces()]
+    assert found == sorted({*KEYS, *came[1:]} - {KEYS[1_500]})
+    again = [piece.key for piece in set_of(s3, prefix="k/").pieces()]
+    assert again == s3.keys
+
+
+def test_named_keys_of_a_listing_that_changes_between_two_pages_are_those_that_are_there() -> None:
+    s3 = ChangingS3(KEYS, ["k/00000a.csv", "k/01000a.csv"], gone=[KEYS[5], KEYS[1_500]])
+    found = [each.key for each in listing(s3).named(KEYS)]
+    assert found == [key for key in KEYS if key != KEYS[1_500]]
 
 
 def test_named_keys_take_a_request_a_page_and_none_for_pages_without_them() -> None:

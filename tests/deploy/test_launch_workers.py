@@ -1,0 +1,117 @@
+"""launch-spot.sh --workers, without an account: terraform and aws are answered by stand-ins, which
+keep what the instance would be started with."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy.folders import DEPLOY, script_environment
+
+JOB_ENV = "S3_BUCKET=data\nS3_KEY=exports/data.csv\nJOB_ID=csv-job-1\nORDER=set\nKAFKA_TOPIC=rows"
+USER_DATA = """#cloud-config
+write_files:
+  - path: /etc/csv-to-kafka/job.env
+    encoding: b64
+    content: bm9uZQ== # job.env
+"""
+OUTPUTS = {
+    "job_env": JOB_ENV,
+    "user_data": USER_DATA,
+    "region": "eu-west-1",
+    "subnet_ids": "subnet-01",
+    "bucket": "data",
+    "s3_key": "exports/data.csv",
+    "max_days": "2",
+    "max_price": "",
+    "no_progress_minutes": "15",
+    "launch_template": "lt-01:1",
+}
+AWS = """#!/usr/bin/env bash
+case "$1 $2" in
+  "ec2 describe-spot-instance-requests") echo "None" ;;
+  "ec2 run-instances")
+    while [[ "$1" != --user-data ]]; do shift; done
+    cp "${2#file://}" "$HOME/user-data.yaml"
+    echo "i-01	sir-01"
+    ;;
+  "s3api list-objects-v2") echo "exports/day/a.csv" ;;
+esac
+"""
+
+
+def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = script_environment(folder)
+    stand_ins = folder / "bin"
+    stand_ins.mkdir()
+    answers = "".join(
+        f"  {name}) printf %s {shlex.quote(said)} ;;\n" for name, said in OUTPUTS.items()
+    )
+    asked = (
+        f'case "${{!#}}" in\n  list) echo module.shared ;;\n{answers}  *) printf %s x ;;\nesac\n'
+    )
+    for name, script in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
+        (stand_ins / name).write_text(script)
+        (stand_ins / name).chmod(0o755)
+    environment["PATH"] = f"{stand_ins}:{environment['PATH']}"
+    script = DEPLOY / "option3-ec2-spot" / "launch-spot.sh"
+    return subprocess.run(
+        ["bash", str(script), *arguments], env=environment, capture_output=True, text=True
+    )
+
+
+def job_env(folder: Path) -> list[str]:
+    """The lines that the instance's user data write as its settings."""
+    (entry,) = yaml.safe_load((folder / "user-data.yaml").read_text())["write_files"]
+    return base64.b64decode(entry["content"]).decode().splitlines()
+
+
+def test_workers_share_the_files_of_a_set(tmp_path: Path) -> None:
+    done = launch(tmp_path, "--s3-key", "exports/day/", "--job-id", "day", "--workers", "3")
+    assert done.returncode == 0, done.stderr
+    assert sorted(job_env(tmp_path)) == [
+        "JOB_ID=day",
+        "KAFKA_TOPIC=rows",
+        "ORDER=object",
+        "S3_BUCKET=data",
+        "S3_PREFIX=exports/day/",
+        "WORKERS=3",
+    ]
+
+
+def test_workers_may_stand_in_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "spot.conf"
+    config.write_text('S3_KEY="exports/day/"\nJOB_ID="day"\nWORKERS="2"\n')
+    done = launch(tmp_path, "--config", str(config))
+    assert done.returncode == 0, done.stderr
+    assert {"ORDER=object", "WORKERS=2"} < set(job_env(tmp_path))
+
+
+def test_without_workers_a_set_is_loaded_as_the_settings_say(tmp_path: Path) -> None:
+    done = launch(tmp_path, "--s3-key", "exports/day/", "--job-id", "day")
+    assert done.returncode == 0, done.stderr
+    settings = job_env(tmp_path)
+    assert "ORDER=set" in settings
+    assert not [line for line in settings if line.startswith("WORKERS=")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--workers", "2"], "--workers is for a set: end the key in /"),
+        (["--s3-key", "exports/day/", "--workers", "many"], "--workers needs a number, 1 to 99"),
+        (["--workers"], "--workers needs a number"),
+    ],
+)
+def test_workers_that_cannot_be_are_refused_before_anything_is_launched(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    done = launch(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert not (tmp_path / "user-data.yaml").exists()
