@@ -108,8 +108,8 @@ def test_in_another_folder_it_says_where_to_run_it(script: str, tmp_path: Path) 
     assert "option1-ecs-fargate" in done.stderr
 
 
-def test_the_provider_is_of_one_major_version_and_its_lock_is_kept() -> None:
-    """A new major version changes names; the lock file is what was tested, so git shows it."""
+def test_the_provider_is_of_one_major_version() -> None:
+    """A new major version changes names."""
     pins = {
         str(path.relative_to(DEPLOY)): re.findall(r'^ +version = "(.+)"', path.read_text(), re.M)
         for path in DEPLOY.glob("**/*.tf")
@@ -117,8 +117,26 @@ def test_the_provider_is_of_one_major_version_and_its_lock_is_kept() -> None:
     }
     assert pins
     assert {pin for found in pins.values() for pin in found} == {"~> 6.0"}, pins
-    ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert not [pattern for pattern in ignored if "lock.hcl" in pattern or "*.hcl" in pattern]
+
+
+@needs("git")
+@pytest.mark.parametrize("option", OPTIONS)
+def test_git_keeps_the_lock_file_and_neither_state_nor_cache(option: str, tmp_path: Path) -> None:
+    """The lock file is what was tested; a state has what it describes in plain text. Asked of git,
+    in a repository that has no file but .gitignore."""
+    for path in (".gitignore", "deploy/.gitignore", f"deploy/{option}/.gitignore"):
+        if (ROOT / path).exists():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, tmp_path / path)
+    names = (".terraform.lock.hcl", ".terraform/providers", "terraform.tfstate")
+    paths = [f"deploy/{option}/{name}" for name in names]
+    environment = script_environment(tmp_path / "home") | {"GIT_CONFIG_NOSYSTEM": "1"}
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], env=environment, check=True)
+    done = subprocess.run(
+        [*git, "check-ignore", *paths], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == paths[1:], done.stderr
 
 
 def test_scripts_need_no_other_program() -> None:
@@ -184,7 +202,8 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
     )
     assert source_digest(copy) == tag
     tags = {tag}
-    for name in ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py"):
+    sources = ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py")
+    for name in (*sources, "docker/Dockerfile", "docker/requirements.lock"):
         (copy / name).write_text("changed\n")
         assert source_digest(copy) not in tags, name
         tags.add(source_digest(copy))
