@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.deploy.conftest import applied_line
 from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
@@ -117,6 +118,20 @@ def test_the_provider_is_of_one_major_version() -> None:
     }
     assert pins
     assert {pin for found in pins.values() for pin in found} == {"~> 6.0"}, pins
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_the_options_share_is_one_file(option: str) -> None:
+    """A copy would let a setting be written in one of them alone."""
+    shared = DEPLOY / option / "common.tf"
+    assert shared.is_symlink()
+    assert shared.resolve() == DEPLOY / "common.tf"
+
+
+def test_the_last_line_says_whether_it_was_applied() -> None:
+    without = applied_line(0, 7, None)
+    assert without == "deploy/ was NOT applied by terraform: 7 tests left out, no AWS provider"
+    assert "was applied by terraform in 7 tests" in applied_line(7, 0, "registry")
 
 
 @needs("git")
