@@ -57,7 +57,8 @@ refuse_while_jobs_run() {
       while read -r request instance; do
         [[ -n "$request" ]] || continue
         fail "the job on $instance runs: wait, or stop it with aws ec2 cancel-spot-instance-requests" \
-          "--spot-instance-request-ids $request && aws ec2 terminate-instances --instance-ids $instance"
+          "--region $region --spot-instance-request-ids $request && aws ec2 terminate-instances --region $region" \
+          "--instance-ids $instance"
       done <<<"$running"
       ;;
   esac
