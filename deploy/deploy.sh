@@ -149,7 +149,7 @@ push() {
     return
   fi
   # Its host ends differently in each partition of AWS: terraform says it.
-  repository="$(terraform output -raw repository_url 2>/dev/null)" || repository="REGISTRY/$name"
+  repository="$(known_output repository_url 2>/dev/null)" || repository="REGISTRY/$name"
   say "3. image"
   build
   say "4. login"

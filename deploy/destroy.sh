@@ -57,7 +57,8 @@ refuse_while_jobs_run() {
       while read -r request instance; do
         [[ -n "$request" ]] || continue
         fail "the job on $instance runs: wait, or stop it with aws ec2 cancel-spot-instance-requests" \
-          "--spot-instance-request-ids $request && aws ec2 terminate-instances --instance-ids $instance"
+          "--region $region --spot-instance-request-ids $request && aws ec2 terminate-instances --region $region" \
+          "--instance-ids $instance"
       done <<<"$running"
       ;;
   esac
@@ -66,8 +67,8 @@ refuse_while_jobs_run() {
 # EC2 deletes no group that another group's rule names; terraform would wait for a quarter of an hour.
 refuse_while_a_rule_names_the_group() {
   local own group brokers groups rules
-  own="$(terraform output -raw security_group_id 2>/dev/null)" || return 0
-  brokers="$(terraform output -raw broker_security_group_id 2>/dev/null)" || brokers=""
+  own="$(known_output security_group_id 2>/dev/null)" || return 0
+  brokers="$(known_output broker_security_group_id 2>/dev/null)" || brokers=""
   groups="$(aws ec2 describe-security-groups --filters "Name=ip-permission.group-id,Values=$own" \
     --query 'SecurityGroups[].GroupId' --output text)" || fail "EC2 does not say which rules there are: see above"
   for group in $groups; do

@@ -120,10 +120,18 @@ require_applied() {
   [[ -n "$addresses" ]] || fail "nothing was deployed from here: run ./deploy.sh in this folder first"
 }
 
-# An output of what was applied. One per line: of `a=$(…) b=$(…)` bash sees only the last failure.
+# An output of what was applied; fails where there is none. (Terraform calls it a success if there is
+# no output at all, as before the first apply or when that stopped half-way.)
+known_output() {
+  local said
+  said="$(terraform output -no-color -raw "$1")" && [[ "$said" != *"No outputs found"* ]] || return 1
+  printf '%s' "$said"
+}
+
+# The same; ends the script where there is none. One per line: of `a=$(…) b=$(…)` bash sees only the
+# last failure.
 output() {
-  terraform output -raw "$1" ||
-    fail "there is no output $1: run ./deploy.sh in this folder first"
+  known_output "$1" || fail "there is no output $1: run ./deploy.sh in this folder first"
 }
 
 # -- AWS ------------------------------------------------------------------------------------------

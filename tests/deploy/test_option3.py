@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ IMAGE_ID = 'image_id = "ami-0123456789abcdef0"\ntags = { CostCentre = "data" }'
 
 def instances(deployment: Deployment) -> list[dict[str, Any]]:
     reservations = deployment.client("ec2").describe_instances()["Reservations"]
-    return [instance for reservation in reservations for instance in reservation["Instances"]]
+    found = [instance for reservation in reservations for instance in reservation["Instances"]]
+    return [instance for instance in found if instance["State"]["Name"] != "terminated"]
 
 
 def written(deployment: Deployment, instance_id: str) -> dict[str, bytes]:
@@ -91,7 +93,7 @@ def test_it_is_launched_once_and_destroyed_when_nothing_runs(deploy: Deploy) -> 
     refused = deployment.run("./destroy.sh", "--yes", check=False)
     assert refused.returncode == 1
     request = instance["SpotInstanceRequestId"]
-    assert f"cancel-spot-instance-requests --spot-instance-request-ids {request}" in refused.stderr
+    assert f"--spot-instance-request-ids {request}" in refused.stderr
     # The printed commands stop it.
     commands = said[said.index("Stop:") :].removeprefix("Stop:")
     subprocess.run(["bash", "-ec", commands], env=deployment.environment, check=True)
@@ -152,6 +154,30 @@ def test_a_bucket_that_is_not_there_is_named_before_anything_is_launched(
         s3.put_object(Bucket=BUCKET, Key="exports/data.csv", Body=b"a\n1\n")
     assert done.returncode == 1
     assert f"there is no bucket {BUCKET}: see s3_bucket" in done.stderr
+    assert instances(standing) == []
+
+
+def test_a_running_job_is_not_cut_off(standing: Deployment) -> None:
+    ec2 = standing.client("ec2")
+    name = [{"Key": "Name", "Value": standing.output("name")}]
+    launched = ec2.run_instances(
+        ImageId="ami-0123456789abcdef0",
+        MinCount=1,
+        MaxCount=1,
+        InstanceMarketOptions={
+            "MarketType": "spot",
+            "SpotOptions": {"SpotInstanceType": "persistent"},
+        },
+        TagSpecifications=[{"ResourceType": "spot-instances-request", "Tags": name}],
+    )
+    (instance,) = launched["Instances"]
+    done = standing.run("./destroy.sh", "--yes", "--dry-run", check=False)
+    assert done.returncode == 1
+    assert f"the job on {instance['InstanceId']} runs: wait, or stop it with" in done.stderr
+    (command,) = re.findall(r"aws ec2 cancel-spot-instance-requests .*", done.stderr)
+    assert command.count(f"--region {REGION} ") == 2, "the operator's own may be another"
+    standing.run("bash", "-c", command)
+    assert ec2.describe_spot_instance_requests()["SpotInstanceRequests"] == []
     assert instances(standing) == []
 
 

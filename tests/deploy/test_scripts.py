@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.deploy.conftest import applied_line
 from tests.deploy.folders import DEPLOY, OPTIONS, ROOT, needs, script_environment
 
 SCRIPTS = sorted(DEPLOY.glob("**/*.sh"))
@@ -108,8 +109,8 @@ def test_in_another_folder_it_says_where_to_run_it(script: str, tmp_path: Path) 
     assert "option1-ecs-fargate" in done.stderr
 
 
-def test_the_provider_is_of_one_major_version_and_its_lock_is_kept() -> None:
-    """A new major version changes names; the lock file is what was tested, so git shows it."""
+def test_the_provider_is_of_one_major_version() -> None:
+    """A new major version changes names."""
     pins = {
         str(path.relative_to(DEPLOY)): re.findall(r'^ +version = "(.+)"', path.read_text(), re.M)
         for path in DEPLOY.glob("**/*.tf")
@@ -117,8 +118,40 @@ def test_the_provider_is_of_one_major_version_and_its_lock_is_kept() -> None:
     }
     assert pins
     assert {pin for found in pins.values() for pin in found} == {"~> 6.0"}, pins
-    ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert not [pattern for pattern in ignored if "lock.hcl" in pattern or "*.hcl" in pattern]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_what_the_options_share_is_one_file(option: str) -> None:
+    """A copy would let a setting be written in one of them alone."""
+    shared = DEPLOY / option / "common.tf"
+    assert shared.is_symlink()
+    assert shared.resolve() == DEPLOY / "common.tf"
+
+
+def test_the_last_line_says_whether_it_was_applied() -> None:
+    without = applied_line(0, 7, None)
+    assert without == "deploy/ was NOT applied by terraform: 7 tests left out, no AWS provider"
+    assert "was applied by terraform in 7 tests" in applied_line(7, 0, "registry")
+
+
+@needs("git")
+@pytest.mark.parametrize("option", OPTIONS)
+def test_git_keeps_the_lock_file_and_neither_state_nor_cache(option: str, tmp_path: Path) -> None:
+    """The lock file is what was tested; a state has what it describes in plain text. Asked of git,
+    in a repository that has no file but .gitignore."""
+    for path in (".gitignore", "deploy/.gitignore", f"deploy/{option}/.gitignore"):
+        if (ROOT / path).exists():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, tmp_path / path)
+    names = (".terraform.lock.hcl", ".terraform/providers", "terraform.tfstate")
+    paths = [f"deploy/{option}/{name}" for name in names]
+    environment = script_environment(tmp_path / "home") | {"GIT_CONFIG_NOSYSTEM": "1"}
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], env=environment, check=True)
+    done = subprocess.run(
+        [*git, "check-ignore", *paths], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == paths[1:], done.stderr
 
 
 def test_scripts_need_no_other_program() -> None:
@@ -157,6 +190,42 @@ def test_a_state_that_cannot_be_read_is_not_an_empty_one(
     assert (done.stdout == "()\n") == (code == 0)
 
 
+NO_OUTPUT = ["lib: there is no output name: run ./deploy.sh in this folder first"]
+
+
+@needs("terraform")
+@pytest.mark.parametrize(
+    ("outputs", "says", "value"),
+    [
+        ({}, NO_OUTPUT, ""),
+        ({"other": "a"}, NO_OUTPUT, ""),
+        ({"name": "", "other": "a"}, [], ""),
+        ({"name": 'a "b" %s\\n'}, [], 'a "b" %s\\n'),
+    ],
+    ids=["none at all", "not this one", "empty", "there"],
+)
+def test_an_output_that_is_not_there_is_no_value(
+    tmp_path: Path, outputs: dict[str, str], says: list[str], value: str
+) -> None:
+    """Where there is none at all, terraform prints a warning in its place, and calls it a success:
+    --dry-run before the first deploy, and all scripts after one that stopped half-way."""
+    state = {name: {"value": text, "type": "string"} for name, text in outputs.items()}
+    (tmp_path / "terraform.tfstate").write_text(
+        json.dumps({"version": 4, "terraform_version": "1.5.0", "serial": 1, "outputs": state})
+    )
+    script = f'source "{DEPLOY}/lib.sh"; output name'
+    done = subprocess.run(
+        ["bash", "-c", script, "lib"],
+        cwd=tmp_path,
+        env=script_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == value
+    assert done.stderr.splitlines()[-1:] == says
+    assert done.returncode == (1 if says else 0)
+
+
 # -- the image's tag ------------------------------------------------------------------------------
 
 
@@ -184,7 +253,8 @@ def test_the_tag_follows_from_the_sources(tmp_path: Path) -> None:
     )
     assert source_digest(copy) == tag
     tags = {tag}
-    for name in ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py"):
+    sources = ("csvkafka/model.py", "compiled/rows.h", "hatch_build.py")
+    for name in (*sources, "docker/Dockerfile", "docker/requirements.lock"):
         (copy / name).write_text("changed\n")
         assert source_digest(copy) not in tags, name
         tags.add(source_digest(copy))
