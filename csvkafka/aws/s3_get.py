@@ -1,14 +1,14 @@
-"""GETs of many small objects, for less than half of the processor time that boto3 takes for each.
+"""GETs of many small objects, for about half of the processor time that boto3 takes for each.
 
-For each call of `get_object` the SDK resolves the endpoint, checks and serialises the arguments, and
-parses the answer by the description of the service. Of two objects in one bucket all of that gives
-the same, but for key, range and ETag. So the first request of a bucket, which goes the SDK's way, is
-kept, and those after it are made of it. Each is still signed and sent by the SDK: credentials are
-renewed, proxies, TLS and time-outs are its own, and whoever listens to `request-created`,
-`before-sign` and `before-send` is asked.
+For each call of `get_object` the SDK resolves the endpoint, checks and serialises the arguments,
+and parses the answer by the description of the service. Of two objects in one bucket all of that
+gives the same, but for key, range and ETag. So the first request of a bucket, which goes the SDK's
+way, is kept, and those after it are made of it. Each is still signed and sent by the SDK:
+credentials are renewed, proxies, TLS and time-outs are its own, and whoever listens to
+`request-created`, `before-sign` and `before-send` is asked.
 
-It is only for requests without further arguments, of a client that `aws.s3_client` made. Whatever is
-not as expected goes the SDK's way, and so does the request after each that failed.
+It is only for requests without further arguments, of a client that `aws.s3_client` made. Whatever
+is not as expected goes the SDK's way, and so does the request after each that failed.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ class SimilarGets:
         if answer.status_code < 300:
             raise StrangerError(f"HTTP {answer.status_code} in the place of a range")
         code = parsed.get("Error", {}).get("Code")
-        raise self._client.exceptions.from_code(code)(parsed, "GetObject")
+        error_class: Any = self._client.exceptions.from_code(code)
+        raise error_class(parsed, "GetObject")
 
 
 def _is_for_it(client: S3Client) -> bool:
@@ -151,7 +152,7 @@ def _is_for_it(client: S3Client) -> bool:
     has_all = callable(getattr(endpoint, "prepare_request", None)) and callable(
         getattr(getattr(endpoint, "http_session", None), "send", None)
     )
-    retries: Any = client.meta.config.retries or {}
+    retries: Any = getattr(client.meta.config, "retries", None) or {}
     return has_all and is_own_client(client) and retries.get("total_max_attempts") == 1
 
 
@@ -196,4 +197,4 @@ def _quoted(key: str) -> str:
     """The key as it stands in a URL, as the SDK writes it."""
     from botocore.utils import percent_encode
 
-    return percent_encode(key, safe="/~")
+    return str(percent_encode(key, safe="/~"))
