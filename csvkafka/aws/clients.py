@@ -40,7 +40,7 @@ class FailureKind(StrEnum):
     OTHER = "other"
 
 
-MAX_CONNECTIONS = 16
+MAX_CONNECTIONS = 48
 """Connections of one client, and so how many objects of a set are read at the same time."""
 
 _CREDENTIAL_CODES = frozenset(
