@@ -18,7 +18,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_set import S3Set, SetPlace
 from csvkafka.aws.strangers import StrangerError
+from csvkafka.model import Piece
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
 from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.test_s3_places import ACCESS_POINT, DIRECTORY_BUCKET, Amazon
@@ -99,6 +101,17 @@ def test_the_second_get_and_those_after_it_are_made_of_the_first(s3: FakeS3) -> 
         assert answer["ContentLength"] == 7 - number
     assert calls == ["/0.csv"]
     assert [each.range for each in s3.requests] == [f"bytes={number}-6" for number in range(4)]
+
+
+def test_a_sets_objects_are_read_so(s3: FakeS3) -> None:
+    client = client_of(s3)
+    calls = calls_of(client)
+    objects = S3Set(SetPlace("bucket", prefix=""), client=client)
+    for key in KEYS:
+        piece = Piece(key, s3.put("bucket", key, BODY), len(BODY))
+        assert b"".join(objects.open_piece(piece, 0)) == BODY
+    assert len(calls) == 1
+    assert [each.if_match for each in s3.requests] == [piece.etag] * len(KEYS)
 
 
 @pytest.fixture
