@@ -274,8 +274,13 @@ def test_access_points_and_directory_buckets_go_the_sdks_way(bucket: str) -> Non
 
 def test_a_client_that_is_not_ours_or_tries_again_goes_the_sdks_way(s3: FakeS3) -> None:
     etag = s3.put("bucket", "k", BODY)
+    settings = Config(
+        retries={"total_max_attempts": 1},
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"},
+    )
     theirs = boto3.client(
-        "s3", endpoint_url=s3.endpoint_url, config=Config(retries={"total_max_attempts": 1})
+        "s3", endpoint_url=s3.endpoint_url, region_name="eu-west-1", config=settings
     )
     for client in (theirs, client_of(s3, max_attempts=2)):
         gets, calls = SimilarGets(client), calls_of(client)
