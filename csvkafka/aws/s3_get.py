@@ -1,4 +1,4 @@
-"""GETs of many small objects, for about half of the processor time that boto3 takes for each.
+"""GETs of many small objects, for about 1 ms less of processor time each than boto3 takes.
 
 For each call of `get_object` the SDK resolves the endpoint, checks and serialises the arguments,
 and parses the answer by the description of the service. Of two objects in one bucket all of that
