@@ -306,7 +306,7 @@ def test_a_request_that_was_sent_again_is_no_pattern(s3: FakeS3) -> None:
 
 def test_the_client_has_what_is_used_of_it(s3: FakeS3) -> None:
     """If this fails after an upgrade, `SimilarGets` does nothing any more, and a small object takes
-    1 ms more of processor time: read `Endpoint._send_request` of botocore before changing `s3_get`."""
+    1 ms more of processor time: read botocore's `Endpoint._send_request` before `s3_get`."""
     endpoint = client_of(s3)._endpoint
     assert callable(endpoint.prepare_request)
     assert callable(endpoint.http_session.send)
