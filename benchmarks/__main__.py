@@ -28,7 +28,7 @@ from benchmarks.sections import SECTIONS, Line, Options
 REPOSITORY = Path(__file__).parent.parent
 REPORTS = REPOSITORY / "reports"
 
-ONCE = ("codecs", "checkpoints", "workers", "resume", "growth")
+ONCE = ("codecs", "checkpoints", "workers", "resume", "growth", "small")
 """Sections that the page has of one round; it has the others of two."""
 
 
@@ -52,7 +52,13 @@ def main() -> None:
         inputs = make_inputs(Path(folder))
         with Ground(Path(folder)) as ground:
             options = Options(
-                ground, inputs, Path(folder), arguments.rounds, arguments.scale, arguments.millions
+                ground,
+                inputs,
+                Path(folder),
+                arguments.rounds,
+                arguments.scale,
+                arguments.millions,
+                arguments.objects,
             )
             print("warming up", flush=True)
             SECTIONS["workers"](replace(options, rounds=1, scale=6))
@@ -86,6 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--millions", type=int, nargs="+", help="rows of the section growth (1 10 50)"
     )
+    parser.add_argument("--objects", type=int, help="small objects of the section small (2,000)")
     parser.add_argument("--quick", action="store_true", help="one round of a third of the rows")
     parser.add_argument("--json", type=Path, help="file for the figures; sections are added to it")
     parser.add_argument("--plot", type=Path, help="SVG file for the section growth of --json")
@@ -98,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     arguments.rounds = arguments.rounds or (1 if is_quick else several)
     arguments.scale = arguments.scale or (3 if is_quick else 1)
     arguments.millions = arguments.millions or ([1, 2] if is_quick else [1, 10, 50])
+    arguments.objects = arguments.objects or 2_000 // arguments.scale
     return arguments
 
 

@@ -58,10 +58,14 @@ def python(module: str) -> list[str]:
 
 def environment_of(ground: Ground, table: Input, times: int, topic: str) -> dict[str, str]:
     """What a load of the input, so many times, into the topic needs."""
+    return {**_environment(ground, topic), "S3_KEY": object_key(table.stem, times)}
+
+
+def _environment(ground: Ground, topic: str) -> dict[str, str]:
+    """The same, without the input."""
     return {
         **ground.environment(),
         "PYTHONPATH": str(_REPOSITORY),
-        "S3_KEY": object_key(table.stem, times),
         "KAFKA_TOPIC": topic,
         "JOB_ID": f"bench-{uuid4().hex[:12]}",
     }
@@ -79,12 +83,30 @@ def load(
     """csvkafka, from the start of its process to its end."""
     with ground.topic(partitions) as topic:
         environment = environment_of(ground, table, times, topic) | dict(settings or {})
-        broker_before = ground.broker_cpu_seconds()
-        run = measure.run(python("benchmarks.timed_load"), environment)
-        broker = ground.broker_cpu_seconds() - broker_before
-        facts = told(run)
         rows = table.rows * times
-        batches = ground.check_complete(topic, rows, partitions)
+        return _loaded(ground, name, topic, environment, rows, rows * table.row_bytes, partitions)
+
+
+def small_objects(ground: Ground, name: str, place: Mapping[str, str], rows: int) -> Result:
+    """csvkafka, of the objects that `place` names by its settings."""
+    with ground.topic() as topic:
+        return _loaded(ground, name, topic, _environment(ground, topic) | dict(place), rows, 0, 1)
+
+
+def _loaded(
+    ground: Ground,
+    name: str,
+    topic: str,
+    environment: Mapping[str, str],
+    rows: int,
+    source_bytes: float,
+    partitions: int,
+) -> Result:
+    broker_before = ground.broker_cpu_seconds()
+    run = measure.run(python("benchmarks.timed_load"), environment)
+    broker = ground.broker_cpu_seconds() - broker_before
+    facts = told(run)
+    batches = ground.check_complete(topic, rows, partitions)
     return Result(
         name,
         rows,
@@ -92,7 +114,7 @@ def load(
         run.cpu_seconds,
         broker,
         run.peak_bytes,
-        rows * table.row_bytes,
+        source_bytes,
         batches,
         facts["first"],
         facts["cpu"],

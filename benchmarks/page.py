@@ -144,6 +144,11 @@ TARGETS = (
         0.9,
         _ratio("partitions", "records/s", "8 partitions, key", "1 partition, key"),
     ),
+    Target(
+        "a set of 2,000 small objects, rows/s of one object",
+        0.4,
+        _ratio("small", "records/s", "objects of 200 rows", "one object"),
+    ),
     Target("memory with two threads, the most of all loads", 110, _most_memory, True, " MB"),
     Target(
         "`verify`, rows/s", 300_000, lambda of: _of(of, "verify", "compiled", "records/s"),

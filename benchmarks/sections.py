@@ -15,6 +15,7 @@ from benchmarks import contenders, measure
 from benchmarks.contenders import RECORD_BYTES, Result
 from benchmarks.ground import Ground
 from benchmarks.inputs import Input
+from benchmarks.small import small_contenders
 
 Line = dict[str, float | str]
 Contender = Callable[[], Result]
@@ -30,7 +31,7 @@ MORE_THAN_IS_ON_ITS_WAY = 150_000
 @dataclass(frozen=True)
 class Options:
     """`rounds` of each contender; `scale` divides the sizes, for a quick look; `millions` of rows
-    are the sizes of the section growth."""
+    are the sizes of the section growth, `objects` that of the set of the section small."""
 
     ground: Ground
     inputs: dict[str, Input]
@@ -38,6 +39,7 @@ class Options:
     rounds: int = 3
     scale: int = 1
     millions: Sequence[int] = (1, 10, 50)
+    objects: int = 2_000
 
     @property
     def flights(self) -> Input:
@@ -276,6 +278,12 @@ def encoders(options: Options) -> list[Line]:
     )
 
 
+def small(options: Options) -> list[Line]:
+    """A set of 2,000 objects of 200 rows, beside one object with the same rows; 30 ms a request."""
+    with small_contenders(options.ground, options.folder, options.objects) as both:
+        return in_turns(both, options.rounds)
+
+
 def workers(options: Options) -> list[Line]:
     """Processes that encode beside the loader, against the broker."""
     return in_turns(
@@ -385,6 +393,7 @@ SECTIONS: dict[str, Callable[[Options], list[Line]]] = {
     "checkpoints": checkpoints,
     "encoders": encoders,
     "workers": workers,
+    "small": small,
     "resume": resume,
     "growth": growth,
 }

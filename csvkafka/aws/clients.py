@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import orjson
 
@@ -39,7 +40,7 @@ class FailureKind(StrEnum):
     OTHER = "other"
 
 
-MAX_CONNECTIONS = 16
+MAX_CONNECTIONS = 48
 """Connections of one client, and so how many objects of a set are read at the same time."""
 
 _CREDENTIAL_CODES = frozenset(
@@ -208,7 +209,16 @@ def s3_client(
         settings = settings.merge(Config(s3={"addressing_style": "path"}))
         client = _client(session, "s3", settings, endpoint_url)
     refuse_strangers(client)
+    _own_clients.add(client)
     return client
+
+
+_own_clients: WeakSet[Any] = WeakSet()
+
+
+def is_own_client(client: S3Client) -> bool:
+    """Whether `s3_client` made it, so that its settings are known."""
+    return client in _own_clients
 
 
 def _is_called_by_host(client: S3Client) -> bool:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_get import SimilarGets
 from csvkafka.aws.s3_listing import S3Listing
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, SystemClock
@@ -70,6 +71,7 @@ class S3Set:
         self._place = place
         self._access = access or Access()
         self._client = client
+        self._gets: SimilarGets | None = None
         self._clock = clock or SystemClock()
         self._keys_shown = keys_shown
         self.left_out = LeftOut()
@@ -134,6 +136,7 @@ class S3Set:
             customer_key=self._access.customer_key,
             pinned=pinned,
             is_known=pinned is not None,
+            gets=None if pinned is None else self._similar_gets(),
             compression=self._access.compression,
             points=points,
             give_up_seconds=self._access.give_up_seconds,
@@ -153,6 +156,11 @@ class S3Set:
         if self._client is None:
             self._client = aws.s3_client()
         return self._client
+
+    def _similar_gets(self) -> SimilarGets:
+        if self._gets is None:
+            self._gets = SimilarGets(self._connected())
+        return self._gets
 
     # -- manifests -----------------------------------------------------------------------------
 

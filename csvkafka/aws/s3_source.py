@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
+from csvkafka.aws.s3_get import SimilarGets
 from csvkafka.aws.s3_refusals import ObjectRequest, in_own_words, refusal
 from csvkafka.aws.smart_open_s3 import smart_open_s3
 from csvkafka.clock import Clock, SystemClock
@@ -73,6 +74,7 @@ class S3Source:
         customer_key: bytes | None = None,
         pinned: SourceIdentity | None = None,
         is_known: bool = False,
+        gets: SimilarGets | None = None,
         compression: Compression = Compression.AUTO,
         points: RestartPoints | None = None,
         chunk_bytes: int = 262_144,
@@ -83,10 +85,10 @@ class S3Source:
         "requester" where the one who asks pays; `customer_key` has the 32 bytes of an SSE-C key.
         `pinned` is the identity that the object must still have; `is_known`: that identity is from
         a listing, so no HEAD is sent before a read, and the key alone tells how the object is
-        compressed. `points` says where reading of a compressed object may begin, and is told of
-        further such places. `give_up_seconds` bounds the time without a new byte while S3 fails
-        (`UNREACHED_SECONDS` until it has answered once). Without `client`, one is made by
-        `aws.s3_client`."""
+        compressed; `gets` sends its GETs, as one of many. `points` says where reading of a
+        compressed object may begin, and is told of further such places. `give_up_seconds` bounds
+        the time without a new byte while S3 fails (`UNREACHED_SECONDS` until it has answered once).
+        Without `client`, one is made by `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client
@@ -99,6 +101,7 @@ class S3Source:
         self._has_answered = False
         self._pinned = pinned
         self._is_known = is_known
+        self._gets = gets
         self._compression = Compression(compression)
         self._points = points
         self._chunk_bytes = chunk_bytes
@@ -216,6 +219,7 @@ class S3Source:
             identity,
             self._asked,
             Patience(self._clock, self._give_up_seconds),
+            self._gets,
         )
         stream: IO[bytes] = smart_open_s3().open(
             self._bucket,
@@ -247,8 +251,10 @@ class _PinnedObject:
         identity: SourceIdentity,
         asked: ObjectRequest,
         patience: Patience,
+        gets: SimilarGets | None = None,
     ) -> None:
         self._client = client
+        self._get_object: Callable[..., Any] = (gets or client).get_object
         self._identity = identity
         self._asked = asked
         self.patience = patience
@@ -278,7 +284,7 @@ class _PinnedObject:
 
     def _get(self, first: int) -> dict[str, object]:
         size = self._identity.size
-        answer = self._client.get_object(
+        answer = self._get_object(
             Bucket=self._identity.bucket,
             Key=self._identity.key,
             Range=f"bytes={first}-{size - 1}",

@@ -3,7 +3,7 @@
 A small object costs little more time than the way to S3 and back, and many requests can be on that
 way at once. Larger objects are read when their turn comes.
 
-Memory: `REQUESTS` times `PIECE_BYTES`, and a chunk more of each.
+Memory: `BYTES_AHEAD`, and a chunk more of each piece.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.pieces import OpenPiece
 from csvkafka.rows.window import raising
 
-REQUESTS = 16
-"""How many pieces are fetched ahead."""
+REQUESTS = 48
+"""How many pieces are fetched ahead, at most; the client of S3 has as many connections."""
 
 PIECE_BYTES = 512 * 1024
-"""A piece is small if it has at most this many stored bytes. At most this many bytes of its content
-are fetched ahead; if it is compressed it may have more, which are read when its turn comes."""
+"""A piece is small if it has at most this many stored bytes."""
+
+BYTES_AHEAD = 16 * PIECE_BYTES
+"""How much content is held of the pieces that are fetched ahead, so fewer of the larger ones. Of
+each there is as much as it has stored bytes, or a fair share of this; what a compressed one has
+beyond that is read when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +38,31 @@ class _Fetched:
 
 
 def fetched_ahead(
-    pieces: Iterable[OpenPiece], requests: int = REQUESTS, piece_bytes: int = PIECE_BYTES
+    pieces: Iterable[OpenPiece],
+    requests: int = REQUESTS,
+    piece_bytes: int = PIECE_BYTES,
+    bytes_ahead: int = BYTES_AHEAD,
 ) -> Generator[OpenPiece, None, None]:
     """The same pieces; the bytes of small ones are there, or on their way, when they are given."""
     threads = DaemonThreads(requests, "csvkafka-fetch")
-    ahead: deque[OpenPiece] = deque()
-
-    def fetch(piece: OpenPiece) -> OpenPiece:
-        if piece.start.size > piece_bytes:
-            return piece
-        future = threads.submit(_fetch, piece, piece_bytes)
-        return replace(piece, open=_opener(piece.open, future))
+    ahead: deque[tuple[OpenPiece, int]] = deque()
+    held = 0
 
     try:
         for piece in pieces:
-            ahead.append(fetch(piece))
-            if len(ahead) > requests:
-                yield ahead.popleft()
-        while ahead:
-            yield ahead.popleft()
+            size = piece.start.size
+            share = 0 if size > piece_bytes else max(size, bytes_ahead // requests)
+            if share:
+                future = threads.submit(_fetch, piece, share)
+                piece = replace(piece, open=_opener(piece.open, future))
+            ahead.append((piece, share))
+            held += share
+            while len(ahead) > requests or held > bytes_ahead:
+                first, share = ahead.popleft()
+                held -= share
+                yield first
+        for piece, _ in ahead:
+            yield piece
     except GeneratorExit:
         threads.shutdown(cancel_futures=True)
         raise
@@ -80,7 +90,7 @@ def _chunks(future: Future[_Fetched]) -> Iterator[bytes]:
     yield from fetched.rest
 
 
-def _fetch(piece: OpenPiece, piece_bytes: int) -> _Fetched:
+def _fetch(piece: OpenPiece, enough: int) -> _Fetched:
     """Runs in a thread of its own. What fails is raised where the piece is read."""
     chunks: list[bytes] = []
     size = 0
@@ -89,7 +99,7 @@ def _fetch(piece: OpenPiece, piece_bytes: int) -> _Fetched:
         for chunk in coming:
             chunks.append(chunk)
             size += len(chunk)
-            if size >= piece_bytes:
+            if size >= enough:
                 break
     except Exception as error:  # noqa: BLE001 - it is raised again in the piece's turn
         return _Fetched(chunks, raising(error))

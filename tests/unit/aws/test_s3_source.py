@@ -20,6 +20,7 @@ import pytest
 import smart_open.s3
 
 from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_get import SimilarGets
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.errors import (
     ConfigError,
@@ -89,11 +90,23 @@ def s3(server: FakeS3) -> FakeS3:
 SourceMaker = Callable[..., S3Source]
 
 
-@pytest.fixture
-def source(client: Any) -> SourceMaker:
+@pytest.fixture(params=["by the SDK", "as the one before"])
+def source(request: pytest.FixtureRequest, s3: FakeS3, client: Any) -> SourceMaker:
+    def gets(client: Any) -> SimilarGets | None:
+        if request.param == "by the SDK":
+            return None
+        similar = SimilarGets(client)
+        etag = s3.put("bucket", "before", b"1")
+        similar.get_object(Bucket="bucket", Key="before", Range="bytes=0-0", IfMatch=etag)
+        s3.requests.clear()
+        return similar
+
+    usual = gets(client)
+
     def make(key: str = "data.csv", **settings: Any) -> S3Source:
         defaults = {
             "client": client,
+            "gets": gets(settings["client"]) if "client" in settings else usual,
             "chunk_bytes": CHUNK_BYTES,
             "give_up_seconds": 20,
             "clock": SteppedClock(),

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from csvkafka.aws import clients
 from csvkafka.errors import SourceReadError
 from csvkafka.model import PieceStart
+from csvkafka.pipeline import pieces_ahead
 from csvkafka.pipeline.pieces_ahead import fetched_ahead
 from csvkafka.rows.pieces import OpenPiece
 
@@ -61,6 +63,42 @@ def test_no_more_pieces_are_asked_for_than_may_be_ahead() -> None:
     pieces.close()
 
 
+@pytest.mark.parametrize(("size", "count"), [(1, 10), (50, 10), (99, 5), (100, 5), (500, 1)])
+def test_fewer_of_the_larger_pieces_are_ahead(size: int, count: int) -> None:
+    taken = 0
+
+    def counted() -> Iterator[OpenPiece]:
+        nonlocal taken
+        for piece in Store([size] * 50).pieces():
+            taken += 1
+            yield piece
+
+    pieces = fetched_ahead(counted(), requests=10, piece_bytes=500, bytes_ahead=500)
+    next(pieces)
+    assert taken == count + 1
+    pieces.close()
+
+
+def test_content_beyond_its_share_is_read_in_the_pieces_turn() -> None:
+    given: list[int] = []
+
+    def unpacked(_: int) -> Iterator[bytes]:
+        for number in range(9):
+            given.append(number)
+            yield bytes([number]) * 10
+
+    piece = OpenPiece(PieceStart(0, 0, 0, 9), "s3://b/0.gz", unpacked)
+    (fetched,) = fetched_ahead([piece], requests=2, piece_bytes=100, bytes_ahead=60)
+    chunks = iter(fetched.open(0))
+    assert next(chunks) == b"\0" * 10
+    assert given == [0, 1, 2]
+    assert len(b"".join(chunks)) == 80
+
+
+def test_the_client_has_a_connection_for_each() -> None:
+    assert clients.MAX_CONNECTIONS == pieces_ahead.REQUESTS
+
+
 def test_large_pieces_are_read_in_their_turn() -> None:
     store = Store([5, 500, 5])
     pieces = fetched_ahead(store.pieces(), requests=3, piece_bytes=100)
@@ -74,7 +112,7 @@ def test_a_piece_that_is_larger_than_it_looked_is_read_to_its_end() -> None:
     store = Store([5])
     (piece,) = store.pieces()
     store.sizes[0] = 1_000
-    (fetched,) = fetched_ahead([piece], requests=1, piece_bytes=30)
+    (fetched,) = fetched_ahead([piece], requests=1, piece_bytes=30, bytes_ahead=30)
     assert b"".join(fetched.open(0)) == b"\0" * 1_000
 
 

@@ -1,0 +1,314 @@
+"""A GET that is made of the one before it: the same request, and what fails is the same error."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore import auth, parsers
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.endpoint import convert_to_response_dict
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from csvkafka.aws import clients as aws
+from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_set import S3Set, SetPlace
+from csvkafka.aws.strangers import StrangerError
+from csvkafka.model import Piece
+from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
+from tests.unit.aws.aws_environment import set_aws_environment
+from tests.unit.aws.test_s3_places import ACCESS_POINT, DIRECTORY_BUCKET, Amazon
+
+BODY = b"id\n1\n2\n"
+KEYS = (
+    "plain.csv",
+    "a b/ü+%41?x#y~(1)'.csv",
+    "/begins/with/a/slash",
+    "two//slashes/../dots/./%2F",
+    "s3://other/key",
+    "日本/é.csv",
+    "\u0065\u0301",
+    "a&b=c;d,e:f@g$h!i*j",
+    "tab\tand\\",
+)
+
+
+@pytest.fixture(autouse=True)
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_aws_environment(monkeypatch)
+
+
+@pytest.fixture
+def s3() -> Iterator[FakeS3]:
+    with FakeS3() as server:
+        yield server
+
+
+def client_of(s3: FakeS3, max_attempts: int = 1) -> Any:
+    return aws.s3_client(endpoint_url=s3.endpoint_url, max_attempts=max_attempts)
+
+
+def get(gets: Any, key: str, etag: str, bucket: str = "bucket", **more: str) -> bytes:
+    answer = gets.get_object(Bucket=bucket, Key=key, Range="bytes=1-6", IfMatch=etag, **more)
+    body: bytes = answer["Body"].read()
+    return body
+
+
+def calls_of(client: Any) -> list[str]:
+    """What goes the SDK's way from now on: the path of each request."""
+    calls: list[str] = []
+
+    def count(params: Any, **_: Any) -> None:
+        calls.append(params["url_path"])
+
+    client.meta.events.register("before-call.s3.GetObject", count)
+    return calls
+
+
+def sent_by(client: Any) -> list[tuple[str, dict[str, str]]]:
+    """URL and headers of each request from now on, but for the number that each has."""
+    sent: list[tuple[str, dict[str, str]]] = []
+
+    def keep(request: Any, **_: Any) -> None:
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in request.headers.items()
+        }
+        assert len(headers.pop("amz-sdk-invocation-id")) == 36
+        sent.append((request.url, headers))
+
+    client.meta.events.register("before-send.s3.GetObject", keep)
+    return sent
+
+
+def test_the_second_get_and_those_after_it_are_made_of_the_first(s3: FakeS3) -> None:
+    client = client_of(s3)
+    calls, gets = calls_of(client), SimilarGets(client)
+    for number in range(4):
+        etag = s3.put("bucket", f"{number}.csv", BODY)
+        answer = gets.get_object(
+            Bucket="bucket", Key=f"{number}.csv", Range=f"bytes={number}-6", IfMatch=etag
+        )
+        assert answer["Body"].read() == BODY[number:]
+        assert answer["ETag"] == etag
+        assert answer["ContentRange"] == f"bytes {number}-6/7"
+        assert answer["ContentLength"] == 7 - number
+    assert calls == ["/0.csv"]
+    assert [each.range for each in s3.requests] == [f"bytes={number}-6" for number in range(4)]
+
+
+def test_a_sets_objects_are_read_so(s3: FakeS3) -> None:
+    client = client_of(s3)
+    calls = calls_of(client)
+    objects = S3Set(SetPlace("bucket", prefix=""), client=client)
+    for key in KEYS:
+        piece = Piece(key, s3.put("bucket", key, BODY), len(BODY))
+        assert b"".join(objects.open_piece(piece, 0)) == BODY
+    assert len(calls) == 1
+    assert [each.if_match for each in s3.requests] == [piece.etag] * len(KEYS)
+
+
+@pytest.fixture
+def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signatures have the time in them."""
+    monkeypatch.setattr(auth, "get_current_datetime", lambda: datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("one_moment")
+def test_each_request_is_the_sdks_own_with_its_signature(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets, sent = SimilarGets(client), sent_by(client)
+    etags = [s3.put("bucket", key, BODY) for key in KEYS]
+    for ways in (client, gets):
+        for key, etag in zip(KEYS, etags, strict=True):
+            assert get(ways, key, etag) == BODY[1:]
+    assert sent[len(KEYS) :] == sent[: len(KEYS)]
+    assert all("Authorization" in headers for _, headers in sent)
+
+
+@pytest.mark.usefixtures("one_moment")
+def test_requests_to_amazon_are_the_sdks_own_too() -> None:
+    amazon = Amazon()
+    gets, calls, sent = SimilarGets(amazon.client), calls_of(amazon.client), sent_by(amazon.client)
+    for ways in (amazon.client, gets):
+        for key in KEYS:
+            assert get(ways, key, '"1"') == BODY[1:]
+    assert len(calls) == len(KEYS) + 1
+    assert sent[len(KEYS) :] == sent[: len(KEYS)]
+    assert sent[-1][0].startswith("https://bucket.s3.eu-west-1.amazonaws.com/")
+
+
+def test_renewed_credentials_are_used(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets, sent = SimilarGets(client), sent_by(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    client._request_signer._credentials.access_key = "another"
+    get(gets, "k", etag)
+    first, second = (headers["Authorization"] for _, headers in sent)
+    assert ("Credential=key/" in first, "Credential=another/" in second) == (True, True)
+
+
+def test_who_listens_to_requests_is_asked(s3: FakeS3) -> None:
+    client = client_of(s3)
+    heard: list[str] = []
+    for event in ("request-created", "before-sign", "before-send", "choose-signer"):
+        client.meta.events.register(
+            f"{event}.s3.GetObject", lambda event_name, **_: heard.append(event_name)
+        )
+    gets = SimilarGets(client)
+    for _ in range(2):
+        get(gets, "k", s3.put("bucket", "k", BODY))
+    assert len(heard) == 8
+    assert heard[:4] == heard[4:]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Refuse(404, "NoSuchKey"),
+        Refuse(403, "AccessDenied", "Access Denied"),
+        Refuse(403, "InvalidObjectState", details={"StorageClass": "GLACIER"}),
+        Refuse(412, "PreconditionFailed"),
+        Refuse(416, "InvalidRange"),
+        Refuse(503, "SlowDown"),
+        Refuse(500, "InternalError"),
+        Refuse(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"}),
+        Refuse(400, "ExpiredToken", "expired", {"Token-0": "x"}),
+        Refuse(304, ""),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_the_sdks_error_and_asked_once(s3: FakeS3, fault: Refuse) -> None:
+    client = client_of(s3)
+    gets = SimilarGets(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    errors = []
+    for ways in (client, gets):
+        s3.requests.clear()
+        s3.script("GET", fault, fault)
+        with pytest.raises(ClientError) as caught:
+            get(ways, "k", etag)
+        errors.append(caught.value)
+        if ways is gets:
+            assert len(s3.requests) == 1
+        s3.reset()
+        etag = s3.put("bucket", "k", BODY)
+    by_sdk, ours = errors
+    assert type(ours) is type(by_sdk)
+    assert str(ours) == re.sub(r" \(reached max retries: \d\)", "", str(by_sdk))
+    assert aws.failure_kind(ours) is aws.failure_kind(by_sdk)
+    assert ours.response["Error"] == by_sdk.response["Error"]
+    assert ours.response["ResponseMetadata"].keys() >= {"HTTPStatusCode", "HTTPHeaders"}
+
+
+def test_after_a_failure_the_sdk_is_asked_again(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets, calls = SimilarGets(client), calls_of(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    s3.script("GET", Refuse(503, "SlowDown"))
+    with pytest.raises(ClientError):
+        get(gets, "k", etag)
+    assert len(calls) == 1
+    assert get(gets, "k", etag) == get(gets, "k", etag) == BODY[1:]
+    assert len(calls) == 2
+
+
+def test_a_page_of_a_stranger_is_refused(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets = SimilarGets(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    client.meta.events.register("before-send.s3.GetObject", _page)
+    with pytest.raises(StrangerError, match="'Log in'"):
+        get(gets, "k", etag)
+
+
+def _page(request: Any, **_: Any) -> Any:
+    class Raw(io.BytesIO):
+        def stream(self) -> Iterator[bytes]:
+            yield self.read()
+
+    page = Raw(b"<html><title>Log in</title></html>")
+    return AWSResponse(request.url, 403, {"Content-Type": "text/html"}, page)
+
+
+def test_a_server_that_is_gone_is_the_sdks_error(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets = SimilarGets(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    client._endpoint.http_session.close()
+    s3.close()
+    with pytest.raises(EndpointConnectionError):
+        get(gets, "k", etag)
+
+
+def test_further_arguments_go_the_sdks_way(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets, calls = SimilarGets(client), calls_of(client)
+    etag = s3.put("bucket", "k", BODY, version_id="v1")
+    for more in ({}, {"VersionId": "v1"}, {"RequestPayer": "requester"}, {}):
+        get(gets, "k", etag, **more)
+    assert len(calls) == 3
+    assert [each.version_id for each in s3.requests] == ["", "v1", "", ""]
+    assert [each.request_payer for each in s3.requests] == ["", "", "requester", ""]
+
+
+@pytest.mark.parametrize("bucket", [ACCESS_POINT, DIRECTORY_BUCKET])
+def test_access_points_and_directory_buckets_go_the_sdks_way(bucket: str) -> None:
+    amazon = Amazon()
+    gets, calls = SimilarGets(amazon.client), calls_of(amazon.client)
+    for _ in range(3):
+        get(gets, "k", '"1"', bucket)
+    assert len(calls) == 3
+
+
+def test_a_client_that_is_not_ours_or_tries_again_goes_the_sdks_way(s3: FakeS3) -> None:
+    etag = s3.put("bucket", "k", BODY)
+    settings = Config(
+        retries={"total_max_attempts": 1},
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"},
+    )
+    theirs = boto3.client(
+        "s3", endpoint_url=s3.endpoint_url, region_name="eu-west-1", config=settings
+    )
+    for client in (theirs, client_of(s3, max_attempts=2)):
+        gets, calls = SimilarGets(client), calls_of(client)
+        for _ in range(3):
+            assert get(gets, "k", etag) == BODY[1:]
+        assert len(calls) == 3
+
+
+def test_a_request_that_was_sent_again_is_no_pattern(s3: FakeS3) -> None:
+    client = client_of(s3)
+    gets, calls = SimilarGets(client), calls_of(client)
+    etag = s3.put("bucket", "k", BODY)
+    moved = Refuse(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-central-1"})
+    s3.script("GET", moved)
+    for _ in range(3):
+        get(gets, "k", etag)
+    assert len(calls) == 2, "the first was redirected, the second is the pattern"
+    assert len(s3.requests) == 4
+
+
+# -- what is used of botocore beyond its documented API --------------------------------------------
+
+
+def test_the_client_has_what_is_used_of_it(s3: FakeS3) -> None:
+    """If this fails after an upgrade, `SimilarGets` does nothing any more, and a small object takes
+    1 ms more of processor time: read botocore's `Endpoint._send_request` before `s3_get`."""
+    endpoint = client_of(s3)._endpoint
+    assert callable(endpoint.prepare_request)
+    assert callable(endpoint.http_session.send)
+    assert callable(parsers.create_parser)
+    assert callable(convert_to_response_dict)
