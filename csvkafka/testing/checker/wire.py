@@ -18,8 +18,10 @@ from io import BytesIO
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.registry.client import RegistryClient
 from csvkafka.schema.table import (
+    OWN_FIELDS,
     Column,
     Kind,
+    Metadata,
     RecordFormat,
     RecordTable,
     SubjectBy,
@@ -47,7 +49,8 @@ class WireRecords:
         self._text_of = cache(text_of)
         self._canonical = canonical
         self._schema_id = schema_id
-        self._declared = {column.field for column in table.columns}
+        own = OWN_FIELDS if table.metadata is Metadata.VALUE else ()
+        self._declared = {*own, *(column.field for column in table.columns)}
         self._floats = {c.field for c in table.columns if c.type.kind is Kind.FLOAT}
 
     def content(self, value: bytes) -> bytes:
