@@ -15,7 +15,14 @@ from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
 from csvkafka.schema.dropping import dropping
 from csvkafka.schema.fitting import check_columns, columns_of
-from csvkafka.schema.table import Column, KeyFormat, RecordFormat, RecordTable
+from csvkafka.schema.table import (
+    OWN_FIELDS,
+    Column,
+    KeyFormat,
+    Metadata,
+    RecordFormat,
+    RecordTable,
+)
 from csvkafka.schema.types import Converter, SchemaRefusal, converter
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ class Declared:
         """Whether a row of the header's width makes no record; None: each makes one."""
         self._constants: dict[str, object] = {}
         self._columns: list[tuple[int, Column, Converter]] = []
-        self.dump, self._dump_key = _dumpers(plan)
+        self.dump, self._dump_key = _dumpers(plan, table)
         in_avro = table.format is RecordFormat.AVRO
         units = _units(plan) if in_avro else {}
         for place, column in enumerate(columns_of(table, names)):
@@ -107,15 +114,22 @@ def _converter(
     return avro_converter(column, nulls, table.hash_key, unit or MICROS)
 
 
-def _dumpers(plan: EncodePlan) -> tuple[Dump | None, Dump | None]:
+def _dumpers(plan: EncodePlan, table: RecordTable) -> tuple[Dump | None, Dump | None]:
     """What writes a record's value and its key; None: JSON does. Raises ConfigError."""
     if plan.schemas is None:
         return None, None
     # Not at the top: most tables have no schemas.
     from csvkafka.encode.wire import dumper
 
+    columns = columns_of(table, plan.header)
+    own = OWN_FIELDS if table.metadata is Metadata.VALUE else ()
+    of_value = {*own, *(column.field for column in columns if not column.is_dropped)}
+    of_key = {column.field for column in columns if column.name in table.key}
     value, key = plan.schemas.value, plan.schemas.key
-    return None if value is None else dumper(value), None if key is None else dumper(key)
+    return (
+        None if value is None else dumper(value, of_value),
+        None if key is None else dumper(key, of_key),
+    )
 
 
 def _units(plan: EncodePlan) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -32,9 +32,10 @@ def prefix(schema: WireSchema) -> bytes:
     return MAGIC + schema.schema_id.to_bytes(4, "big")
 
 
-def dumper(schema: WireSchema) -> Dump:
-    """What writes the fields of one record. Raises ConfigError as `prefix` does, for what is no
-    schema, and where `fastavro` is missing."""
+def dumper(schema: WireSchema, made: Collection[str]) -> Dump:
+    """What writes the fields of one record; `made` is their names. Raises ConfigError as `prefix`
+    does, for what is no schema, for a default that cannot be written, and where `fastavro` is
+    missing."""
     first = prefix(schema)
     if schema.schema_type != AVRO:
         return lambda fields: first + orjson.dumps(fields)
@@ -52,7 +53,7 @@ def dumper(schema: WireSchema) -> Dump:
             f"the schema that CSV_COLUMNS names is none of Avro ({error}); repair it"
         ) from error
 
-    _check_defaults(json.loads(schema.text))
+    _check_defaults(json.loads(schema.text), made)
 
     def dump(fields: Mapping[str, object]) -> bytes:
         # One for each record: several threads encode.
@@ -64,12 +65,12 @@ def dumper(schema: WireSchema) -> Dump:
     return dump
 
 
-def _check_defaults(schema: dict[str, Any]) -> None:
-    """Raises ConfigError if the fields that no column makes cannot be written as they say: each row
-    would fail at it."""
+def _check_defaults(schema: dict[str, Any], made: Collection[str]) -> None:
+    """Raises ConfigError if the fields that no column makes (all but `made`) cannot be written as
+    they say: each row would fail at it."""
     from fastavro import parse_schema, schemaless_writer
 
-    fields = [field for field in schema["fields"] if "default" in field]
+    fields = [field for field in schema["fields"] if field["name"] not in made]
     try:
         schemaless_writer(BytesIO(), parse_schema({**schema, "fields": fields}), {})
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, struct.error) as error:

@@ -210,6 +210,19 @@ def test_a_field_that_no_column_makes_has_its_default(tmp_path: Path) -> None:
     assert agrees(more, ROW)
 
 
+def test_a_default_of_a_field_that_a_column_makes_need_not_be_written(tmp_path: Path) -> None:
+    columns = {"id": "int", "total": "decimal(9,2)"}
+    made = parsed(schemas_in(plan('format = "avro"', columns)).value)
+    _, total, _, file = made["fields"]
+    total |= {"type": total["type"][::-1], "default": "\0"}
+    file["default"] = "none"
+    (tmp_path / "given.avsc").write_text(json.dumps(made))
+    given = plan('format = "avro"\nschema = "given.avsc"', columns, folder=tmp_path)
+    (found,) = records(given, ROW[:2])
+    assert read(found.value, schemas_in(given).value)["total"] == Decimal("-1.50")
+    assert agrees(given, ROW[:2])
+
+
 @pytest.mark.parametrize(
     ("kind", "default"),
     [
