@@ -28,8 +28,20 @@ _TYPES: Mapping[Kind, Json] = {
 }
 _TEXT: Json = {"type": "string"}
 
-_SAYS_NOTHING = ("title", "description", "default", "examples", "$comment")
-"""Keywords that refuse no value."""
+_RESTRICTS = {
+    "type", "enum", "const", "multipleOf", "divisibleBy", "maximum", "exclusiveMaximum", "minimum",
+    "exclusiveMinimum", "maxLength", "minLength", "pattern", "format", "contentEncoding",
+    "contentMediaType", "contentSchema", "items", "prefixItems", "additionalItems",
+    "unevaluatedItems", "contains", "maxContains", "minContains", "maxItems", "minItems",
+    "uniqueItems", "properties", "patternProperties", "additionalProperties",
+    "unevaluatedProperties", "propertyNames", "maxProperties", "minProperties", "required",
+    "dependencies", "dependentRequired", "dependentSchemas", "allOf", "anyOf", "oneOf", "not",
+    "if", "then", "else", "extends", "disallow", "$id", "$schema", "$ref", "$dynamicRef",
+    "$recursiveRef",
+}  # fmt: skip
+"""Keywords by which a schema of any draft may refuse a value, or which change what others mean. No
+other one refuses any: titles, and what no vocabulary defines, such as Kafka Connect's
+`connect.index`."""
 
 
 def json_schema(table: RecordTable, names: Sequence[str], name: str) -> Json:
@@ -79,7 +91,9 @@ def misfits(made: Json, given: object) -> Iterator[str]:
         yield "it is no object"
         return
     known = ("$schema", "$id", "type", "properties", "required", "additionalProperties")
-    for keyword in given.keys() - {*known, *_SAYS_NOTHING}:
+    for keyword in _spoken(given):
+        if keyword in known:
+            continue
         yield f"it restricts records by {keyword!r}, which no column promises"
     ours, theirs = made["properties"], given.get("properties", {})
     assert isinstance(ours, dict)
@@ -106,10 +120,12 @@ def _misfit(wanted: Json, given: object) -> str:
         return f"takes nothing there, as its schema is {given!r}"
     takes_null, branch = _without_null(given)
     if branch is None:
+        if beside := _beside_branches(given):
+            return f"has {beside} there"
         return "has several types there; only null and one type can be told apart"
     is_nullable, told_apart = _without_null(wanted)
     assert told_apart is not None
-    says = {keyword: value for keyword, value in branch.items() if keyword not in _SAYS_NOTHING}
+    says = _spoken(branch)
     if is_nullable and not takes_null and says:
         return f"may be null, and is {says.get('type')} there: declare null = []"
     promised = {"type": _type_of(told_apart), **told_apart}
@@ -120,6 +136,17 @@ def _misfit(wanted: Json, given: object) -> str:
             continue
         return f"is {promised['type']}, and {keyword} is {value!r} there"
     return ""
+
+
+def _spoken(kind: Json) -> Json:
+    """What of a schema may refuse a value."""
+    return {keyword: value for keyword, value in kind.items() if keyword in _RESTRICTS}
+
+
+def _beside_branches(kind: Json) -> str:
+    """What else restricts a value beside `oneOf` or `anyOf`, for people; empty: nothing does."""
+    first, *more = sorted(_spoken(kind), key=lambda keyword: keyword not in ("oneOf", "anyOf"))
+    return f"{', '.join(more)} beside {first}" if more and first in ("oneOf", "anyOf") else ""
 
 
 def _is_equal(one: object, other: object) -> bool:
@@ -140,14 +167,14 @@ def _type_of(kind: Json) -> object:
 
 def _without_null(kind: Json) -> tuple[bool, Json | None]:
     """Whether it takes null, and what else; None if that cannot be told apart."""
-    spoken = [keyword for keyword in kind if keyword not in _SAYS_NOTHING]
+    spoken = list(_spoken(kind))
     if "oneOf" in kind or "anyOf" in kind:
         if len(spoken) > 1:
             return False, None  # what stands beside the branches counts too
         branches = kind[spoken[0]]
         if not isinstance(branches, list) or not all(isinstance(b, dict) for b in branches):
             return False, None
-        others = [branch for branch in branches if branch != {"type": "null"}]
+        others = [branch for branch in branches if _spoken(branch) != {"type": "null"}]
         nulls = len(branches) - len(others)
         if len(others) != 1 or nulls > 1:
             return False, None

@@ -76,6 +76,7 @@ def given_types(value: some.SearchStrategy[Json]) -> some.SearchStrategy[Json]:
         "items": some.just(False),
         "required": some.just(["b"]),
         "title": some.just("A"),
+        "connect.index": some.just(0),
         "not": value,
         "if": value,
         "then": value,
@@ -125,6 +126,40 @@ def test_a_json_schema_that_is_not_refused_takes_every_value(
     for text in COLUMNS[declared]:
         record = orjson.loads(orjson.dumps({"a": convert(text)}))
         Draft7Validator(schema).validate(record)
+
+
+@pytest.mark.parametrize(
+    "prop",
+    [
+        {"connect.index": 0, "oneOf": [{"type": "null"}, {"type": "string"}]},
+        {"connect.index": 0, "oneOf": [{"type": "null"}, {"type": "string", "x-a": 1}]},
+        {"connect.index": 0, "type": "string", "connect.type": "string", "readOnly": True},
+        {"anyOf": [{"title": "none", "type": "null"}, {}], "deprecated": True, "$comment": "old"},
+        {"definitions": {"a": False}, "writeOnly": False},
+    ],
+)
+def test_keywords_that_refuse_no_value_are_not_looked_at(prop: Json) -> None:
+    table, _ = column_of('"string"', "json-schema")
+    made = json_schema.json_schema(table, ("a",), "o")
+    schema = {"type": "object", "properties": {"a": prop}, "connect.name": "o", "$defs": {}}
+    assert list(json_schema.misfits(made, schema)) == []
+    Draft7Validator(schema).validate({"a": "x"})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"pattern": "^a", "title": "A", "not": {}}, "has pattern, not beside oneOf there"),
+        ({"anyOf": [{"type": "string"}]}, "has anyOf beside oneOf there"),
+        ({"connect.index": 0, "type": "string"}, "has type beside oneOf there"),
+    ],
+)
+def test_what_stands_beside_one_of_is_named(more: Json, said: str) -> None:
+    table, _ = column_of('"string"', "json-schema")
+    made = json_schema.json_schema(table, ("a",), "o")
+    prop = {"oneOf": [{"type": "null"}, {"type": "string"}], **more}
+    found = list(json_schema.misfits(made, {"type": "object", "properties": {"a": prop}}))
+    assert found == [f"column 'a' {said}"]
 
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}
