@@ -200,7 +200,7 @@ class JobSpec:
             return None
         from csvkafka.schema.subjects import schemas_of
 
-        return schemas_of(table, self.columns(header), self.topic).as_stored(self.known_schemas)
+        return schemas_of(table, self.columns(header), self.topic, self.known_schemas)
 
     def plan(
         self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int

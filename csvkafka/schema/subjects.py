@@ -82,11 +82,16 @@ class WireSchemas:
         return (schema for schema in (self.value, self.key) if schema is not None)
 
 
-def schemas_of(table: RecordTable, names: Sequence[str], topic: str) -> WireSchemas:
-    """The schemas of the records of a file with these columns in this topic.
+def schemas_of(
+    table: RecordTable, names: Sequence[str], topic: str, known: Mapping[str, str] | None = None
+) -> WireSchemas:
+    """The schemas of the records of a file with these columns in this topic, with the ids that the
+    configuration of a job, `known`, has for them.
 
     Raises ConfigError that names the columns where Avro has no name for them, or where the schema
-    that is given does not fit them."""
+    that is given does not fit them. One that `known` has was held against them when its job began:
+    a later version of csvkafka, which refuses more, does not stop the job."""
+    known = known or {}
     name = table.name or re.sub(r"[^A-Za-z0-9_]", "_", re.sub(r"^(?=[0-9])", "_", topic))
     key_is_avro = table.key_format is KeyFormat.AVRO and bool(table.key)
     if key_is_avro or table.format is RecordFormat.AVRO:
@@ -95,15 +100,17 @@ def schemas_of(table: RecordTable, names: Sequence[str], topic: str) -> WireSche
     by_topic = table.subject is SubjectBy.TOPIC
     if table.format is not RecordFormat.JSON:
         subject = f"{topic}-value" if by_topic else name
-        value = _value(table, names, name, subject)
+        value = _value(table, names, name, subject, known.get(VALUE, ""))
     if key_is_avro:
         schema = avro.key_schema(table, names, name)
         subject = f"{topic}-key" if by_topic else f"{name}Key"
         key = WireSchema(subject, AVRO, _text(schema))
-    return WireSchemas(value, key)
+    return WireSchemas(value, key).as_stored(known)
 
 
-def _value(table: RecordTable, names: Sequence[str], name: str, subject: str) -> WireSchema:
+def _value(
+    table: RecordTable, names: Sequence[str], name: str, subject: str, known: str
+) -> WireSchema:
     is_avro = table.format is RecordFormat.AVRO
     schema_type = AVRO if is_avro else JSON
     make = avro.value_schema if is_avro else json_schema.json_schema
@@ -111,11 +118,13 @@ def _value(table: RecordTable, names: Sequence[str], name: str, subject: str) ->
     if not table.given_schema:
         return WireSchema(subject, schema_type, _text(made))
     given = json.loads(table.given_schema)
-    found = avro.misfits(made, given) if is_avro else json_schema.misfits(made, given)
-    _refuse(found, "CSV_COLUMNS: the schema that it names does not fit the columns")
-    if table.subject is SubjectBy.RECORD:
+    if table.subject is SubjectBy.RECORD and isinstance(given, dict):
         subject = _name_of(given) or name
-    return WireSchema(subject, schema_type, _text(given))
+    schema = WireSchema(subject, schema_type, _text(given))
+    if schema.as_stored(known) is schema:
+        found = avro.misfits(made, given) if is_avro else json_schema.misfits(made, given)
+        _refuse(found, "CSV_COLUMNS: the schema that it names does not fit the columns")
+    return schema
 
 
 def _name_of(given: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,9 @@ from csvkafka.model import (
     SourceIdentity,
     TopicFacts,
 )
-from tests.refusals import refusal_in
+from csvkafka.schema.declaration import read_table
+from csvkafka.schema.subjects import WireSchema, WireSchemas
+from tests.refusals import refusal, refusal_in
 
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
 HEADER = ("id", "name")
@@ -284,3 +287,15 @@ def test_what_is_new_is_said_by_name() -> None:
     assert said[0] == 's3://bucket/key.csv with ETag "new"'
     assert "KEY_COLUMN 'id'" in said
     assert changes(stored(now), now) == []
+
+
+def test_a_resume_does_not_ask_again_whether_the_given_schema_fits(tmp_path: Path) -> None:
+    given = '{"type":"object","properties":{"id":{"type":"string","minLength":1}}}'
+    (tmp_path / "row.json").write_text(given)
+    record = '[record]\nformat = "json-schema"\nundeclared = "string"\nschema = "row.json"\n'
+    table = read_table(record, "columns.toml", folder=tmp_path)
+    spec = replace(SPEC, table=table)
+    with refusal(ConfigError, match="minLength is 1 there"):
+        spec.schemas(HEADER)
+    begun = WireSchemas(WireSchema("rows-value", "JSON", given, 7))
+    assert spec.going_on(begun.configuration).schemas(HEADER) == begun

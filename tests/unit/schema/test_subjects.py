@@ -11,7 +11,7 @@ from fastavro import parse_schema
 
 from csvkafka.errors import ConfigError
 from csvkafka.schema.declaration import read_table
-from csvkafka.schema.subjects import schemas_of
+from csvkafka.schema.subjects import WireSchema, WireSchemas, schemas_of
 from csvkafka.schema.table import RecordTable
 from tests.refusals import refusal
 
@@ -238,3 +238,22 @@ def test_an_id_is_taken_from_a_configuration_only_for_that_schema() -> None:
     other = schemas_of(table(TABLE.replace("9,2", "9,3")), NAMES, "orders").as_stored(stored)
     assert other.value is not None
     assert other.value.schema_id is None
+
+
+def test_a_job_goes_on_with_the_given_schema_that_it_was_begun_with(tmp_path: Path) -> None:
+    restricted = {
+        "type": "object",
+        "title": "shop.Order",
+        "properties": {"id": {"type": "integer", "multipleOf": 1}},
+    }
+    (tmp_path / "order.json").write_text(json.dumps(restricted))
+    text = JSON_TABLE.replace("[record]", '[record]\nsubject = "record"\nschema = "order.json"')
+    of = table(text, tmp_path)
+    with refusal(ConfigError, match="multipleOf is 1 there"):
+        schemas_of(of, NAMES, "orders")
+    begun = WireSchema("shop.Order", "JSON", json.dumps(restricted, separators=(",", ":")), 7)
+    schemas = schemas_of(of, NAMES, "orders", WireSchemas(begun).configuration)
+    assert schemas.value == begun
+    (tmp_path / "order.json").write_text(json.dumps({**restricted, "maxProperties": 9}))
+    with refusal(ConfigError, match="multipleOf is 1 there"):
+        schemas_of(table(text, tmp_path), NAMES, "orders", WireSchemas(begun).configuration)
