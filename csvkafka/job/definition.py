@@ -6,6 +6,7 @@ Pure. A job's definition is frozen in its item when it begins; `same_job` holds 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -262,8 +263,12 @@ class JobSpec:
             more["ORDER"] = self.order.value
         if self.whole_table is not None:
             from csvkafka.schema.fitting import summary
+            from csvkafka.schema.table import Test
 
             more["CSV_COLUMNS"] = summary(self.whole_table, self.columns(header))
+            if any(drop.test is Test.MATCHES for drop in self.whole_table.drops):
+                # They say what \w, \d and (?i) mean: by others, other rows are dropped.
+                more["Unicode tables of Python"] = unicodedata.unidata_version
         if (schemas := self.schemas(header)) is not None:
             more |= schemas.configuration
         return more | {

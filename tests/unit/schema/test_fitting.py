@@ -15,6 +15,7 @@ from csvkafka.model import BadRows, SourceIdentity, TopicFacts
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.fitting import check_columns, summary
 from csvkafka.schema.table import RecordTable
+from tests.refusals import refusal
 
 NAMES = ("id", "name", "price")
 URI = "s3://bucket/key.csv"
@@ -93,6 +94,24 @@ def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() ->
         assert "CSV_COLUMNS declares [[drop]] otherwise" in resumed(then, today)
     assert "CSV_COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
     assert "CSV_COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
+
+
+def test_a_resume_drops_by_the_unicode_tables_that_the_job_was_begun_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = '\n[[drop]]\ncolumn = "name"\n'
+    texts = [rule + r"not_matches = '\w+'", rule + 'equals = "x"', ""]
+    specs = [JobSpec("job", "rows", table=table(DECLARED + text)) for text in texts]
+    begun = [define(spec, SOURCE, NAMES, FACTS, 4) for spec in specs]
+    monkeypatch.setattr("unicodedata.unidata_version", "99.0.0")
+    matching, *others = (
+        (decode(new_item("job", then, 10.0, 1_700_000_000)), define(spec, SOURCE, NAMES, FACTS, 4))
+        for spec, then in zip(specs, begun, strict=True)
+    )
+    with refusal(ConfigChangedError, match="Unicode tables of Python '.*' then, '99.0.0' now"):
+        check_same_job(*matching, FACTS, NAMES)
+    for item, now in others:
+        assert check_same_job(item, now, FACTS, NAMES) == []
 
 
 def test_comments_order_and_spelling_do_not_count() -> None:
