@@ -94,7 +94,6 @@ class Letters:
         self._header = header
         self._known = known
         self._first = 0
-        self._plan: EncodePlan | None = None
 
     def identify(self) -> SourceIdentity:
         """Which letters they are: those that the replay was begun with. What is not loaded yet must
@@ -126,13 +125,16 @@ class Letters:
         letter, MalformedRowError for one that is not one row by the plan's dialect."""
         del max_row_bytes  # each was a row of a load before
         before = start
+        own: EncodePlan | None = None  # no longer than this cut: the next may have another plan
         letters = self._letters(self._first + start.byte_offset, start.row_count)
         for run in runs_of(letters, plan.dialect, plan.block_bytes):
             ends = tuple(
                 Position(letter.kafka_offset + 1 - self._first, row_count)
                 for row_count, letter in enumerate(run, before.row_count + 1)
             )
-            own = self._plan_of(run[0], plan)
+            if own is None or own.source_uri != run[0].uri:
+                columns = self._header.columns(run[0].uri)
+                own = replace(plan, source_uri=run[0].uri, header=columns)
             block = block_of(run, plan.dialect)
             yield PlacedBlock(block, own, span=Span(before, ends, block.start.row_count))
             before = ends[-1]
@@ -193,13 +195,6 @@ class Letters:
                 )
             before = header
             yield header, records
-
-    def _plan_of(self, letter: Letter, plan: EncodePlan) -> EncodePlan:
-        """The plan by which rows of the letter's file are encoded."""
-        if self._plan is None or self._plan.source_uri != letter.uri:
-            columns = self._header.columns(letter.uri)
-            self._plan = replace(plan, source_uri=letter.uri, header=columns)
-        return self._plan
 
 
 def _follows(header: BatchHeader, before: BatchHeader) -> bool:

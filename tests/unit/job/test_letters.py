@@ -137,6 +137,16 @@ def test_a_letter_is_a_row_of_its_file() -> None:
     assert placed.block.start == Position(20, 1)
 
 
+def test_each_cut_is_by_the_plan_that_it_is_given() -> None:
+    source = letters(Log())
+    source.identify()
+    list(source.cut(START, PLAN, 1))
+    smaller = replace(PLAN, max_batch_bytes=PLAN.max_batch_bytes // 2)
+    assert {placed.plan for placed in source.cut(START, smaller, 1)} == {
+        replace(smaller, source_uri="s3://b/k.csv")
+    }, "or a batch that the broker refused is refused for ever"
+
+
 def test_letters_that_are_missing_are_counted() -> None:
     with refusal(TopicChangedError, "lacks 2 of the 5 letters of job orders"):
         letters(Log(LOG[2:])).identify()
