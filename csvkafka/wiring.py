@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
@@ -262,12 +263,19 @@ def _replay(
         log.info("Job %s set no row aside: there is nothing to replay", replayed)
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
-    # Letters are read beside the loop, and a client is for one thread.
+    item = run.kept_in.item(spec.job_id)
+    own = own_item(read(spec.job_id))
     with _kafka_client(config, lambda: None) as client:
-        item = run.kept_in.item(spec.job_id)
-        letters = Letters(job, KafkaCluster(client), header, own_item(read(spec.job_id)))
+        letters = Letters(job, KafkaCluster(client), partial(_letter_log, config), header, own)
         with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
             return Job(spec, parts).run()
+
+
+@contextmanager
+def _letter_log(config: LoadConfig) -> Iterator[KafkaCluster]:
+    """For the thread that reads letters beside the loop: a client is for one thread."""
+    with _kafka_client(config, lambda: None) as client:
+        yield KafkaCluster(client)
 
 
 def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -96,9 +97,11 @@ class Log:
                 yield header, lambda records=records: records  # type: ignore[misc]
 
 
+HEADER = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
+
+
 def letters(log: Log, job: ReplayedJob = JOB, known: StoredJob | None = None) -> Letters:
-    header = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
-    return Letters(job, log, header, known)
+    return Letters(job, log, lambda: nullcontext(log), HEADER, known)
 
 
 def known(identity: SourceIdentity, position: Position, **more: Any) -> StoredJob:
@@ -145,6 +148,29 @@ def test_each_cut_is_by_the_plan_that_it_is_given() -> None:
     assert {placed.plan for placed in source.cut(START, smaller, 1)} == {
         replace(smaller, source_uri="s3://b/k.csv")
     }, "or a batch that the broker refused is refused for ever"
+
+
+def test_a_cut_that_is_left_behind_does_not_share_its_log_with_the_next() -> None:
+    """The reader of a feed that was closed may hang in the network: a client is for one thread."""
+    opened: list[Log] = []
+    closed: list[Log] = []
+
+    @contextmanager
+    def open_log() -> Iterator[Log]:
+        opened.append(Log())
+        yield opened[-1]
+        closed.append(opened[-1])
+
+    source = Letters(JOB, Log(), open_log, HEADER, None)
+    source.identify()
+    assert not opened, "no connection before it is needed"
+    hanging = source.cut(START, PLAN, 1)
+    next(hanging)
+    assert lines(source) == [2, 5, 8, 9, 11]
+    assert opened[0] is not opened[1]
+    assert closed == opened[1:]
+    assert [placed.block.end.row_count for placed in hanging] == [5, 8, 9, 11]
+    assert len(closed) == 2
 
 
 def test_letters_that_are_missing_are_counted() -> None:
