@@ -39,7 +39,7 @@ from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
-from csvkafka.ledger.item import LeaseState
+from csvkafka.ledger.item import LeaseState, StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.owner import this_incarnation
@@ -255,6 +255,9 @@ def _replay(
     def read(job_id: str) -> Item | None:
         return run.ask_table(run.kept_in.item(job_id).get)
 
+    def known() -> StoredJob | None:
+        return own_item(read(spec.job_id))
+
     config = run.config
     job = replayed_job(replayed, read, run.kept_in.where)
     job.check_source(config.source_uri)
@@ -264,9 +267,8 @@ def _replay(
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
     item = run.kept_in.item(spec.job_id)
-    own = own_item(read(spec.job_id))
     with _kafka_client(config, lambda: None) as client:
-        letters = Letters(job, KafkaCluster(client), partial(_letter_log, config), header, own)
+        letters = Letters(job, KafkaCluster(client), partial(_letter_log, config), header, known)
         with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
             return Job(spec, parts).run()
 

@@ -88,7 +88,8 @@ class Letters:
     `identify` asks `log`. Each `cut` opens a log of its own by `open_log`: it is read in another
     thread, and one that hangs in the network may still be there when the next begins.
 
-    `known` is the replay's own item, if it has one."""
+    `known` reads the replay's own item, if it has one: each time anew, as another worker may have
+    loaded letters while this one waited for the lease."""
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Letters:
         log: LetterLog,
         open_log: Callable[[], AbstractContextManager[LetterLog]],
         header: HeaderOf,
-        known: StoredJob | None,
+        known: Callable[[], StoredJob | None],
     ) -> None:
         self._job = job
         self._log = log
@@ -110,7 +111,7 @@ class Letters:
         still be there.
 
         Raises TopicChangedError if the topic is another one, or letters are missing in it."""
-        job, known = self._job, self._known
+        job, known = self._job, self._known()
         self._job.check_topic(self._log.describe_topic(job.lane.topic))
         if known is not None and known.source == self._identity(known.source.size):
             self._first = job.end - known.source.size

@@ -101,7 +101,7 @@ HEADER = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
 
 
 def letters(log: Log, job: ReplayedJob = JOB, known: StoredJob | None = None) -> Letters:
-    return Letters(job, log, lambda: nullcontext(log), HEADER, known)
+    return Letters(job, log, lambda: nullcontext(log), HEADER, lambda: known)
 
 
 def known(identity: SourceIdentity, position: Position, **more: Any) -> StoredJob:
@@ -161,7 +161,7 @@ def test_a_cut_that_is_left_behind_does_not_share_its_log_with_the_next() -> Non
         yield opened[-1]
         closed.append(opened[-1])
 
-    source = Letters(JOB, Log(), open_log, HEADER, None)
+    source = Letters(JOB, Log(), open_log, HEADER, lambda: None)
     source.identify()
     assert not opened, "no connection before it is needed"
     hanging = source.cut(START, PLAN, 1)
@@ -191,6 +191,20 @@ def test_loaded_letters_may_be_gone_and_others_not() -> None:
         letters(Log(LOG[4:]), known=after_two).identify()
     done = known(identity, Position(9, 5), status=JobStatus.COMPLETED)
     assert letters(Log(LOG[5:]), known=done).identify() == identity
+
+
+def test_letters_that_another_worker_loaded_meanwhile_may_be_gone() -> None:
+    """A standby identifies the replay before it is begun, and again when it gets the lease."""
+    log = Log()
+    item: list[StoredJob] = []
+    standby = Letters(
+        JOB, log, lambda: nullcontext(log), HEADER, lambda: item[-1] if item else None
+    )
+    identity = standby.identify()
+    item.append(known(identity, Position(2, 2)))
+    log.batches = LOG[3:]
+    assert standby.identify() == identity
+    assert lines(standby, Position(2, 2)) == [8, 9, 11]
 
 
 def test_a_log_that_ends_before_the_letters_do() -> None:
