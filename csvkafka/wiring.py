@@ -267,10 +267,10 @@ def _replay(
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
     item = run.kept_in.item(spec.job_id)
-    with _kafka_client(config, lambda: None) as client:
-        letters = Letters(job, KafkaCluster(client), partial(_letter_log, config), header, known)
-        with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
-            return Job(spec, parts).run()
+    log_here = KafkaCluster(run.client)  # asked by this thread alone, and as a signal may end it
+    letters = Letters(job, log_here, partial(_letter_log, config), header, known)
+    with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
+        return Job(spec, parts).run()
 
 
 @contextmanager

@@ -110,9 +110,11 @@ class Letters:
         """Which letters they are: those that the replay was begun with. What is not loaded yet must
         still be there.
 
-        Raises TopicChangedError if the topic is another one, or letters are missing in it."""
+        Raises TopicChangedError if the topic is another one, or letters are missing in it, and as
+        `HeaderOf.first_bytes`."""
         job, known = self._job, self._known()
         self._job.check_topic(self._log.describe_topic(job.lane.topic))
+        self._header.first_bytes()  # a wrong header is said before the topic is read for minutes
         if known is not None and known.source == self._identity(known.source.size):
             self._first = job.end - known.source.size
             if known.status is not JobStatus.COMPLETED:

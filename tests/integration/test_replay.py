@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import walk_stack
 
 import pytest
 
@@ -13,6 +15,7 @@ from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
     SourceChangedError,
+    StoppedError,
     TopicChangedError,
 )
 from csvkafka.job.parts import JobResult
@@ -172,6 +175,21 @@ def test_rows_of_several_files_of_a_set(place: LoadPlace) -> None:
         (r["_source_file"][-5:], r["_source_line"], r["id"], r["name"]) for r in place.records()[3:]
     ]
     assert late == [("a.csv", 2, "2", None), ("b.csv", 2, None, "4"), ("c.csv", 1, "5", None)]
+
+
+def test_a_signal_ends_the_count_of_the_letters(load: Load) -> None:
+    """It may take minutes, and comes before all else that a run does."""
+
+    def signal_while_counting() -> int | None:
+        functions = {frame.f_code.co_name for frame, _ in walk_stack(None)}
+        return signal.SIGTERM if {"identify", "read_batches"} <= functions else None
+
+    load.place.put(csv_file())
+    load.load()
+    config = LoadConfig.from_settings(load.settings()).as_replay()
+    with pytest.raises(StoppedError):
+        run_load(config, stop_signal=signal_while_counting)
+    assert load.replay().row_count == len(ROWS)
 
 
 def test_a_job_without_letters(load: Load) -> None:

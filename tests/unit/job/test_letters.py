@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from csvkafka.encode.encoder import encode_block
-from csvkafka.errors import MalformedRowError, SourceCorruptError, TopicChangedError
+from csvkafka.errors import (
+    MalformedRowError,
+    SourceChangedError,
+    SourceCorruptError,
+    TopicChangedError,
+)
 from csvkafka.job.letters import HeaderOf, Letter, Letters, block_of, runs_of
 from csvkafka.job.replayed import ReplayedJob
 from csvkafka.ledger.item import StoredJob
@@ -210,6 +215,20 @@ def test_letters_that_another_worker_loaded_meanwhile_may_be_gone() -> None:
 def test_a_log_that_ends_before_the_letters_do() -> None:
     with refusal(TopicChangedError, "lacks 5 of"):
         letters(Log(LOG[:4])).identify()
+
+
+def test_a_wrong_header_is_said_before_the_topic_is_read() -> None:
+    class Unread(Log):
+        def read_batches(self, *_: Any) -> Any:
+            raise AssertionError("the topic was read before the header was known to fit")
+
+    def first_bytes() -> bytes:
+        raise SourceChangedError("another header")
+
+    log = Unread()
+    header = HeaderOf(first_bytes, HEADER.columns)
+    with pytest.raises(SourceChangedError, match="another header"):
+        Letters(JOB, log, lambda: nullcontext(log), header, lambda: None).identify()
 
 
 def test_another_topic_of_that_name() -> None:
