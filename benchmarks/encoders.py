@@ -55,7 +55,7 @@ def drain(data: bytes, times: int, plan: EncodePlan, runner: str) -> tuple[int, 
                 future.result()
         woken = threading.Event()
         begun, cpu_before = time.monotonic(), time.process_time()
-        workers_before = cpu_of_children()
+        workers_before = cpu_of_children() if pool is not None else 0.0
         feed = ThreadedBlockFeed(
             one_object(chunks), START, plan, wake=woken.set, threads=count, executor=pool
         )
@@ -68,7 +68,9 @@ def drain(data: bytes, times: int, plan: EncodePlan, runner: str) -> tuple[int, 
             else:
                 rows = block.end.row_count
         seconds = time.monotonic() - begun
-        cpu_seconds = time.process_time() - cpu_before + cpu_of_children() - workers_before
+        cpu_seconds = time.process_time() - cpu_before
+        if pool is not None:  # else those of the runner before may be about to end
+            cpu_seconds += cpu_of_children() - workers_before
         feed.close()
     return rows, seconds, cpu_seconds
 

@@ -23,6 +23,7 @@ from csvkafka.model import SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
 from csvkafka.rows.blocks import Header, read_header
 from csvkafka.rows.pieces import check_columns
+from csvkafka.sets.frozen import FrozenList
 from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
@@ -160,27 +161,24 @@ def _of_set(
         )
     objects = set_objects(config, s3_client=s3_client, clock=clock)
 
+    begin = f"s3://{objects.bucket}/"
+
     @cache
-    def pieces() -> dict[str, Callable[[], Iterator[bytes]]]:
-        frozen = ListChunks(job.loaded_by, kept_in.item).load(job.source.etag)
-        return {
-            f"s3://{objects.bucket}/{piece.key}": partial(objects.open_piece, piece, 0)
-            for piece in frozen.pieces()
-        }
+    def frozen() -> FrozenList:
+        return ListChunks(job.loaded_by, kept_in.item).load(job.source.etag)
 
     def header_in(uri: str) -> tuple[Header, bytes]:
-        opener = pieces().get(uri)
-        if opener is None:
+        piece = frozen().named(uri.removeprefix(begin)) if uri.startswith(begin) else None
+        if piece is None:
             raise SourceChangedError(
                 f"a row of {uri} was set aside, and the set {job.source.uri} of job "
                 f"{job.loaded_by} has no such file; check JOB_ID and DEAD_LETTER_TOPIC"
             )
-        return _first(config, uri, opener)
+        return _first(config, uri, partial(objects.open_piece, piece, 0))
 
     @cache
     def first() -> tuple[Header, bytes]:
-        uri = next(iter(pieces()))
-        header, first_bytes = header_in(uri)
+        header, first_bytes = header_in(begin + next(frozen().pieces()).key)
         return _checked(config, job, header), first_bytes
 
     def columns(uri: str) -> tuple[str, ...]:

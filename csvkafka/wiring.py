@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from csvkafka.clock import Clock, InterruptibleClock, SystemClock
@@ -38,7 +39,7 @@ from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
-from csvkafka.ledger.item import LeaseState
+from csvkafka.ledger.item import LeaseState, StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.owner import this_incarnation
@@ -254,6 +255,9 @@ def _replay(
     def read(job_id: str) -> Item | None:
         return run.ask_table(run.kept_in.item(job_id).get)
 
+    def known() -> StoredJob | None:
+        return own_item(read(spec.job_id))
+
     config = run.config
     job = replayed_job(replayed, read, run.kept_in.where)
     job.check_source(config.source_uri)
@@ -262,12 +266,18 @@ def _replay(
         log.info("Job %s set no row aside: there is nothing to replay", replayed)
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
-    # Letters are read beside the loop, and a client is for one thread.
+    item = run.kept_in.item(spec.job_id)
+    log_here = KafkaCluster(run.client)  # asked by this thread alone, and as a signal may end it
+    letters = Letters(job, log_here, partial(_letter_log, config), header, known)
+    with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
+        return Job(spec, parts).run()
+
+
+@contextmanager
+def _letter_log(config: LoadConfig) -> Iterator[KafkaCluster]:
+    """For the thread that reads letters beside the loop: a client is for one thread."""
     with _kafka_client(config, lambda: None) as client:
-        item = run.kept_in.item(spec.job_id)
-        letters = Letters(job, KafkaCluster(client), header, own_item(read(spec.job_id)))
-        with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
-            return Job(spec, parts).run()
+        yield KafkaCluster(client)
 
 
 def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:

@@ -40,8 +40,8 @@ class FailureKind(StrEnum):
     OTHER = "other"
 
 
-MAX_CONNECTIONS = 48
-"""Connections of one client, and so how many objects of a set are read at the same time."""
+MAX_CONNECTIONS = 49
+"""Connections of one client: for the objects fetched ahead of a set, and the one before them."""
 
 _CREDENTIAL_CODES = frozenset(
     (
@@ -307,7 +307,7 @@ def _service_descriptions() -> Any:
 def read_service_descriptions() -> None:
     """Reads now what the first clients of S3 and DynamoDB would read; makes no client."""
     descriptions = _service_descriptions()
-    _new_session(None)  # adds boto3's own path
+    _new_session("us-east-1")  # adds boto3's own path; no profile is looked at
     for service in ("s3", "dynamodb"):
         for kind in ("service-2", "endpoint-rule-set-1"):
             descriptions.load_service_model(service, kind)

@@ -90,8 +90,13 @@ class LoadConfig:
             return f"file://{self.source_path}"
         if self.remote is not None:
             return self.remote.uri
-        named = self.s3_key or self.s3_prefix or self.s3_manifest or ""
-        return named if named.startswith("s3://") else f"s3://{self.s3_bucket}/{named}"
+        return f"s3://{self.s3_bucket}/{self.s3_key or self.s3_prefix or self._manifest_key}"
+
+    @property
+    def _manifest_key(self) -> str:
+        """The manifest's key. Its bucket, which may be another one, does not name the set."""
+        named = self.s3_manifest or ""
+        return named.removeprefix("s3://").partition("/")[2] if named.startswith("s3://") else named
 
     def as_replay(self, job_id: str | None = None) -> LoadConfig:
         """The replay, under the name `job_id`, of the job that these are the settings of.

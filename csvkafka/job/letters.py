@@ -11,6 +11,7 @@ each other there, or one.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -84,25 +85,36 @@ class HeaderOf:
 class Letters:
     """The letters of `job`; implements `interfaces.Source`, whose bytes are the header's alone.
 
-    `known` is the replay's own item, if it has one."""
+    `identify` asks `log`. Each `cut` opens a log of its own by `open_log`: it is read in another
+    thread, and one that hangs in the network may still be there when the next begins.
+
+    `known` reads the replay's own item, if it has one: each time anew, as another worker may have
+    loaded letters while this one waited for the lease."""
 
     def __init__(
-        self, job: ReplayedJob, log: LetterLog, header: HeaderOf, known: StoredJob | None
+        self,
+        job: ReplayedJob,
+        log: LetterLog,
+        open_log: Callable[[], AbstractContextManager[LetterLog]],
+        header: HeaderOf,
+        known: Callable[[], StoredJob | None],
     ) -> None:
         self._job = job
         self._log = log
+        self._open_log = open_log
         self._header = header
         self._known = known
         self._first = 0
-        self._plan: EncodePlan | None = None
 
     def identify(self) -> SourceIdentity:
         """Which letters they are: those that the replay was begun with. What is not loaded yet must
         still be there.
 
-        Raises TopicChangedError if the topic is another one, or letters are missing in it."""
-        job, known = self._job, self._known
+        Raises TopicChangedError if the topic is another one, or letters are missing in it, and as
+        `HeaderOf.first_bytes`."""
+        job, known = self._job, self._known()
         self._job.check_topic(self._log.describe_topic(job.lane.topic))
+        self._header.first_bytes()  # a wrong header is said before the topic is read for minutes
         if known is not None and known.source == self._identity(known.source.size):
             self._first = job.end - known.source.size
             if known.status is not JobStatus.COMPLETED:
@@ -126,16 +138,20 @@ class Letters:
         letter, MalformedRowError for one that is not one row by the plan's dialect."""
         del max_row_bytes  # each was a row of a load before
         before = start
-        letters = self._letters(self._first + start.byte_offset, start.row_count)
-        for run in runs_of(letters, plan.dialect, plan.block_bytes):
-            ends = tuple(
-                Position(letter.kafka_offset + 1 - self._first, row_count)
-                for row_count, letter in enumerate(run, before.row_count + 1)
-            )
-            own = self._plan_of(run[0], plan)
-            block = block_of(run, plan.dialect)
-            yield PlacedBlock(block, own, span=Span(before, ends, block.start.row_count))
-            before = ends[-1]
+        own: EncodePlan | None = None  # no longer than this cut: the next may have another plan
+        with self._open_log() as log:
+            letters = self._letters(log, self._first + start.byte_offset, start.row_count)
+            for run in runs_of(letters, plan.dialect, plan.block_bytes):
+                ends = tuple(
+                    Position(letter.kafka_offset + 1 - self._first, row_count)
+                    for row_count, letter in enumerate(run, before.row_count + 1)
+                )
+                if own is None or own.source_uri != run[0].uri:
+                    columns = self._header.columns(run[0].uri)
+                    own = replace(plan, source_uri=run[0].uri, header=columns)
+                block = block_of(run, plan.dialect)
+                yield PlacedBlock(block, own, span=Span(before, ends, block.start.row_count))
+                before = ends[-1]
 
     def _identity(self, size: int) -> SourceIdentity:
         job = self._job
@@ -150,7 +166,7 @@ class Letters:
         missing = job.count - (0 if position is None else position.row_count)
         found_first = None
         if self._log.end_offset(lane) >= job.end:
-            for header, _ in self._ours(max(begin, log_start), job.end):
+            for header, _ in self._ours(self._log, max(begin, log_start), job.end):
                 first = max(header.base_kafka_offset, begin)
                 found_first = first if found_first is None else found_first
                 missing -= min(header.record_count, header.last_kafka_offset + 1 - first)
@@ -163,8 +179,8 @@ class Letters:
             )
         return begin if found_first is None else found_first
 
-    def _letters(self, begin: int, number: int) -> Iterator[Letter]:
-        for header, records in self._ours(begin, self._job.end):
+    def _letters(self, log: LetterLog, begin: int, number: int) -> Iterator[Letter]:
+        for header, records in self._ours(log, begin, self._job.end):
             for record in records():
                 if record.kafka_offset >= begin:
                     number += 1
@@ -177,11 +193,11 @@ class Letters:
             )
 
     def _ours(
-        self, begin: int, end: int
+        self, log: LetterLog, begin: int, end: int
     ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
         """The replayed job's batches, each of which goes on where the one before ended."""
         before: BatchHeader | None = None
-        for header, records in self._log.read_batches(self._job.lane, begin, end):
+        for header, records in log.read_batches(self._job.lane, begin, end):
             if header.producer_id != self._job.producer_id or header.is_control:
                 continue
             if before is not None and not _follows(header, before):
@@ -193,13 +209,6 @@ class Letters:
                 )
             before = header
             yield header, records
-
-    def _plan_of(self, letter: Letter, plan: EncodePlan) -> EncodePlan:
-        """The plan by which rows of the letter's file are encoded."""
-        if self._plan is None or self._plan.source_uri != letter.uri:
-            columns = self._header.columns(letter.uri)
-            self._plan = replace(plan, source_uri=letter.uri, header=columns)
-        return self._plan
 
 
 def _follows(header: BatchHeader, before: BatchHeader) -> bool:

@@ -3,7 +3,8 @@
 A small object costs little more time than the way to S3 and back, and many requests can be on that
 way at once. Larger objects are read when their turn comes.
 
-Memory: `BYTES_AHEAD`, and a chunk more of each piece.
+Memory: `BYTES_AHEAD`, and a chunk more of each piece; of a compressed one its decoder too, so there
+are at most 16 of those.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from dataclasses import dataclass, replace
 
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.pieces import OpenPiece
+from csvkafka.rows.stored_as import is_compressed_by_name
 from csvkafka.rows.window import raising
 
 REQUESTS = 48
-"""How many pieces are fetched ahead, at most; the client of S3 has as many connections."""
+"""How many pieces are fetched ahead, at most; the client of S3 has a connection for each."""
 
 PIECE_BYTES = 512 * 1024
 """A piece is small if it has at most this many stored bytes."""
 
 BYTES_AHEAD = 16 * PIECE_BYTES
 """How much content is held of the pieces that are fetched ahead, so fewer of the larger ones. Of
-each there is as much as it has stored bytes, or a fair share of this; what a compressed one has
-beyond that is read when its turn comes."""
+each there is as much as it has stored bytes, or a fair share of this, and a compressed one counts
+as `PIECE_BYTES`; what it has beyond that is read when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def fetched_ahead(
     try:
         for piece in pieces:
             size = piece.start.size
-            share = 0 if size > piece_bytes else max(size, bytes_ahead // requests)
+            least = piece_bytes if is_compressed_by_name(piece.uri) else bytes_ahead // requests
+            share = 0 if size > piece_bytes else max(size, least)
             if share:
                 future = threads.submit(_fetch, piece, share)
                 piece = replace(piece, open=_opener(piece.open, future))

@@ -25,6 +25,11 @@ def content_encodings(header: str) -> tuple[str, ...]:
     return tuple(name for name in named if name not in _NO_COMPRESSION)
 
 
+def is_compressed_by_name(key: str) -> bool:
+    """Whether the key or URI ends as those of compressed objects do."""
+    return key.endswith(tuple(_BY_END))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredAs:
     """What an object is taken for: `compression` is as in `SourceIdentity`. `reason` says why, for

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -56,6 +57,13 @@ class FrozenList:
         """All pieces in their order."""
         for chunk in self.chunks:
             yield from chunk.pieces()
+
+    def named(self, key: str) -> Piece | None:
+        """The piece of that key; the list is by rising key. Opens a few chunks, one at a time."""
+        place = bisect_right(self.chunks, key, key=lambda chunk: next(chunk.pieces()).key)
+        if not place:
+            return None
+        return next((each for each in self.chunks[place - 1].pieces() if each.key == key), None)
 
     def starts(self, number: int) -> Iterator[tuple[PieceStart, Piece]]:
         """The pieces from `number` on (0 is the first), each with its place. How many rows are

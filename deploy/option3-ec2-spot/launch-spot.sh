@@ -97,6 +97,7 @@ INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 if [[ -n "$WORKERS" ]]; then
   [[ "$WORKERS" =~ ^[1-9][0-9]?$ ]] || fail "--workers needs a number, 1 to 99"
   [[ "$S3_KEY" == */ ]] || fail "--workers is for a set: end the key in /"
+  [[ "$WORKERS" != 1 ]] || WORKERS="" # as run.sh: one worker takes a set in either order
 fi
 alarm="$name-job-$JOB_ID"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import walk_stack
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
 from csvkafka.errors import (
@@ -13,9 +16,11 @@ from csvkafka.errors import (
     ConfigChangedError,
     ConfigError,
     SourceChangedError,
+    StoppedError,
     TopicChangedError,
 )
 from csvkafka.job.parts import JobResult
+from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka
@@ -172,6 +177,72 @@ def test_rows_of_several_files_of_a_set(place: LoadPlace) -> None:
         (r["_source_file"][-5:], r["_source_line"], r["id"], r["name"]) for r in place.records()[3:]
     ]
     assert late == [("a.csv", 2, "2", None), ("b.csv", 2, None, "4"), ("c.csv", 1, "5", None)]
+
+
+def test_a_set_whose_manifest_is_in_another_bucket(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    place.stack.put_object(place.bucket, "set/a.csv", b"id,name\n1,a\n2\n")
+    lists = place.bucket + "-lists"
+    place.stack.create_bucket(lists)
+    place.stack.put_object(lists, "m.txt", b"set/a.csv\n")
+    manifest = f"s3://{lists}/m.txt"
+    settings = {
+        **place.settings(S3_MANIFEST=manifest, ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead),
+        "S3_KEY": "",
+    }
+    run_load(LoadConfig.from_settings(settings))
+    kept = {**settings, "ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": ""}
+    run_load(LoadConfig.from_settings(kept).as_replay())
+    assert place.lines() == [1, 2]
+
+
+def test_batches_become_smaller_when_the_topic_takes_no_larger_ones(place: LoadPlace) -> None:
+    dead = place.topic + "-dead"
+    place.stack.create_topic(dead)
+    rows = [b"%d,%s,x" % (n, b"n" * 100) for n in range(500)]
+    place.put(b"\n".join([b"id,name", *rows, b""]))
+    place.load(ON_BAD_ROW="dead-letter", DEAD_LETTER_TOPIC=dead)
+
+    class Lowers:
+        """The topic's limit, once the replay has read it."""
+
+        restarts = 0
+
+        def report(self, step: Step, **_: int) -> None:
+            if step is Step.LEASE_TAKEN:
+                set_limit(place, "20000")
+            if step is Step.RESTARTED:
+                self.restarts += 1
+                assert self.restarts < 10, "it goes on for ever"
+
+    observer = Lowers()
+    kept = place.settings(ON_BAD_ROW="keep", KAFKA_COMPRESSION_TYPE="none")
+    result = run_load(LoadConfig.from_settings(kept).as_replay(), observer=observer)
+    assert observer.restarts
+    assert result.row_count == 500
+    assert place.lines() == list(range(1, 501))
+
+
+def set_limit(place: LoadPlace, max_message_bytes: str) -> None:
+    configs = {"max.message.bytes": max_message_bytes}
+    with admin(place.stack.bootstrap_servers) as client:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, place.topic, configs)])
+
+
+def test_a_signal_ends_the_count_of_the_letters(load: Load) -> None:
+    """It may take minutes, and comes before all else that a run does."""
+
+    def signal_while_counting() -> int | None:
+        functions = {frame.f_code.co_name for frame, _ in walk_stack(None)}
+        return signal.SIGTERM if {"identify", "read_batches"} <= functions else None
+
+    load.place.put(csv_file())
+    load.load()
+    config = LoadConfig.from_settings(load.settings()).as_replay()
+    with pytest.raises(StoppedError):
+        run_load(config, stop_signal=signal_while_counting)
+    assert load.replay().row_count == len(ROWS)
 
 
 def test_a_job_without_letters(load: Load) -> None:

@@ -1,6 +1,7 @@
 """Are all rows in the topic, once, in order, with their content? Knows nothing of the loader.
 
-Imports: the ground, config, job, kafka, ledger, registry, schema, sources, stores, testing/inputs.
+Imports: the ground, config, job, kafka, ledger, pipeline, registry, schema, sources, stores,
+testing/inputs.
 Imported by: cli, testing/judging, testing/report, testing/simulator.
 Read: documented (what a record should be), declared (what by a declared table), wire (records
 that name a schema), expectation (what a correct topic looks like), job_expectation (what by a job's

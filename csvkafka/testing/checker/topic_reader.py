@@ -12,11 +12,12 @@ batch are compared, a thread gets the partition's next batch ready. Memory: one 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -34,6 +35,7 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.model import Lane
+from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
 from csvkafka.testing.checker.documented import TopicRecord
 
@@ -45,6 +47,7 @@ FETCH_BYTES = 4 << 20
 LEAST_BYTES = 1 << 20
 _ALL_FETCHES_BYTES = 64 << 20
 _FETCH_WAIT_MS = 500
+_CLOSE_SECONDS = 2
 
 
 class Isolation(StrEnum):
@@ -64,6 +67,10 @@ class Bounds:
     undecided: int = 0
 
 
+class _ClosedError(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class TopicReader:
     """Reads one topic; a context manager, for one thread. With a `producer_id` it remembers which
     records are of other ones.
@@ -77,7 +84,8 @@ class TopicReader:
         isolation: Isolation = Isolation.READ_UNCOMMITTED,
         producer_id: int | None = None,
     ) -> None:
-        self._client = KafkaClient(settings)
+        self._client = KafkaClient(settings, self._stop_if_closed)
+        self._is_closed = threading.Event()
         self._producer_id = producer_id
         self._others: dict[int, list[tuple[int, int]]] = {}
         """By partition: first and last Kafka offset of what others wrote without a break."""
@@ -88,7 +96,7 @@ class TopicReader:
             else IsolationLevel.READ_UNCOMMITTED
         )
         self._fetch_bytes = FETCH_BYTES
-        self._thread = ThreadPoolExecutor(1, "csvkafka-topic")
+        self._thread = DaemonThreads(1, "csvkafka-topic")
         """The only one that speaks to the brokers, once the reader is entered."""
         self.bounds: dict[int, Bounds] = {}
         """By partition; known once the reader is entered."""
@@ -109,8 +117,15 @@ class TopicReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        self._client.close()
+        self._is_closed.set()
+        closed = self._thread.submit(self._client.close)
+        self._thread.shutdown()
+        with suppress(TimeoutError):  # it waits for a name server, say
+            closed.result(_CLOSE_SECONDS)
+
+    def _stop_if_closed(self) -> None:
+        if self._is_closed.is_set():
+            raise _ClosedError
 
     @property
     def record_count(self) -> int:
@@ -118,10 +133,15 @@ class TopicReader:
         return sum(bounds.end - bounds.start for bounds in self.bounds.values())
 
     def is_of_another(self, partition: int, kafka_offset: int) -> bool:
-        """Whether that record, which was read already, is of another producer id than ours."""
+        """Whether that record, which was read already, is of another producer id than ours. Asked
+        in the log's order: what is before it is forgotten."""
         others = self._others.get(partition, [])
         index = bisect_right(others, kafka_offset, key=lambda other: other[0]) - 1
-        return index >= 0 and kafka_offset <= others[index][1]
+        if index < 0:
+            return False
+        is_of_another = kafka_offset <= others[index][1]
+        del others[:index]
+        return is_of_another
 
     def records(self) -> dict[int, Iterator[TopicRecord]]:
         """The records of each partition in the log's order; the iterators may be taken in turns."""
@@ -194,9 +214,10 @@ class TopicReader:
     def _note_other(self, partition: int, first: int, last: int) -> None:
         others = self._others.setdefault(partition, [])
         if others and others[-1][1] + 1 >= first:
-            begin, before = others.pop()
-            first, last = begin, max(before, last)
-        others.append((first, last))
+            # In place: the checker asks meanwhile.
+            others[-1] = (others[-1][0], max(others[-1][1], last))
+        else:
+            others.append((first, last))
 
     def _fetch(self, lane: Lane, kafka_offset: int) -> Any:
         def make_request(topic_uuid: UUID | None) -> Any:

@@ -22,6 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -253,6 +254,8 @@ class _Handler(BaseHTTPRequestHandler):
         elements = {"Code": refusal.code, "Message": message, **refusal.details}
         content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements.items())
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{content}</Error>'.encode()
+        if refusal.http_status == HTTPStatus.NOT_MODIFIED:
+            body = b""  # as HTTP has it: what came would be taken for the next answer
         self.send_response(refusal.http_status)
         self.send_header("x-amz-request-id", "0A49CE4060975EAC")
         for name, value in refusal.headers.items():

@@ -8,6 +8,8 @@ import pytest
 
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError
+from csvkafka.model import SourceIdentity
+from csvkafka.sources import set_objects
 from tests.refusals import refusal
 
 SINK = {"KAFKA_BOOTSTRAP_SERVERS": "broker:9092", "KAFKA_TOPIC": "rows"}
@@ -53,6 +55,22 @@ def test_an_object_is_named_by_its_uri() -> None:
 def test_an_access_point_or_a_directory_bucket_may_stand_for_a_bucket(point: str) -> None:
     found = config(SOURCE=f"s3://{point}/a/b.csv", DYNAMODB_TABLE="checkpoints")
     assert (found.s3_bucket, found.s3_key) == (point, "a/b.csv")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"S3_PREFIX": "exports/"},
+        {"S3_MANIFEST": "lists/m.txt"},
+        {"S3_MANIFEST": "s3://data/lists/m.txt"},
+        {"S3_MANIFEST": "s3://other/lists/m.txt"},
+    ],
+)
+def test_a_set_is_named_as_in_its_item(place: dict[str, str]) -> None:
+    """Or `replay` and `verify` take it for another one."""
+    found = config(S3_BUCKET="data", **place, DYNAMODB_TABLE="checkpoints")
+    objects = set_objects(found)
+    assert found.source_uri == SourceIdentity(objects.bucket, objects.name, "", 0).uri
 
 
 def test_a_remote_object_is_named_by_its_uri() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from csvkafka.encode.encoder import encode_block
-from csvkafka.errors import MalformedRowError, SourceCorruptError, TopicChangedError
+from csvkafka.errors import (
+    MalformedRowError,
+    SourceChangedError,
+    SourceCorruptError,
+    TopicChangedError,
+)
 from csvkafka.job.letters import HeaderOf, Letter, Letters, block_of, runs_of
 from csvkafka.job.replayed import ReplayedJob
 from csvkafka.ledger.item import StoredJob
@@ -96,9 +102,11 @@ class Log:
                 yield header, lambda records=records: records  # type: ignore[misc]
 
 
+HEADER = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
+
+
 def letters(log: Log, job: ReplayedJob = JOB, known: StoredJob | None = None) -> Letters:
-    header = HeaderOf(lambda: b"id,name\n", lambda _: ("id", "name"))
-    return Letters(job, log, header, known)
+    return Letters(job, log, lambda: nullcontext(log), HEADER, lambda: known)
 
 
 def known(identity: SourceIdentity, position: Position, **more: Any) -> StoredJob:
@@ -137,6 +145,39 @@ def test_a_letter_is_a_row_of_its_file() -> None:
     assert placed.block.start == Position(20, 1)
 
 
+def test_each_cut_is_by_the_plan_that_it_is_given() -> None:
+    source = letters(Log())
+    source.identify()
+    list(source.cut(START, PLAN, 1))
+    smaller = replace(PLAN, max_batch_bytes=PLAN.max_batch_bytes // 2)
+    assert {placed.plan for placed in source.cut(START, smaller, 1)} == {
+        replace(smaller, source_uri="s3://b/k.csv")
+    }, "or a batch that the broker refused is refused for ever"
+
+
+def test_a_cut_that_is_left_behind_does_not_share_its_log_with_the_next() -> None:
+    """The reader of a feed that was closed may hang in the network: a client is for one thread."""
+    opened: list[Log] = []
+    closed: list[Log] = []
+
+    @contextmanager
+    def open_log() -> Iterator[Log]:
+        opened.append(Log())
+        yield opened[-1]
+        closed.append(opened[-1])
+
+    source = Letters(JOB, Log(), open_log, HEADER, lambda: None)
+    source.identify()
+    assert not opened, "no connection before it is needed"
+    hanging = source.cut(START, PLAN, 1)
+    next(hanging)
+    assert lines(source) == [2, 5, 8, 9, 11]
+    assert opened[0] is not opened[1]
+    assert closed == opened[1:]
+    assert [placed.block.end.row_count for placed in hanging] == [5, 8, 9, 11]
+    assert len(closed) == 2
+
+
 def test_letters_that_are_missing_are_counted() -> None:
     with refusal(TopicChangedError, "lacks 2 of the 5 letters of job orders"):
         letters(Log(LOG[2:])).identify()
@@ -157,9 +198,37 @@ def test_loaded_letters_may_be_gone_and_others_not() -> None:
     assert letters(Log(LOG[5:]), known=done).identify() == identity
 
 
+def test_letters_that_another_worker_loaded_meanwhile_may_be_gone() -> None:
+    """A standby identifies the replay before it is begun, and again when it gets the lease."""
+    log = Log()
+    item: list[StoredJob] = []
+    standby = Letters(
+        JOB, log, lambda: nullcontext(log), HEADER, lambda: item[-1] if item else None
+    )
+    identity = standby.identify()
+    item.append(known(identity, Position(2, 2)))
+    log.batches = LOG[3:]
+    assert standby.identify() == identity
+    assert lines(standby, Position(2, 2)) == [8, 9, 11]
+
+
 def test_a_log_that_ends_before_the_letters_do() -> None:
     with refusal(TopicChangedError, "lacks 5 of"):
         letters(Log(LOG[:4])).identify()
+
+
+def test_a_wrong_header_is_said_before_the_topic_is_read() -> None:
+    class Unread(Log):
+        def read_batches(self, *_: Any) -> Any:
+            raise AssertionError("the topic was read before the header was known to fit")
+
+    def first_bytes() -> bytes:
+        raise SourceChangedError("another header")
+
+    log = Unread()
+    header = HeaderOf(first_bytes, HEADER.columns)
+    with pytest.raises(SourceChangedError, match="another header"):
+        Letters(JOB, log, lambda: nullcontext(log), header, lambda: None).identify()
 
 
 def test_another_topic_of_that_name() -> None:

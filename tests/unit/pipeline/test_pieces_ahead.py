@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_no_more_pieces_are_asked_for_than_may_be_ahead() -> None:
     pieces.close()
 
 
+def test_a_compressed_piece_counts_as_a_large_one_as_its_decoder_takes_memory_too() -> None:
+    taken = 0
+
+    def counted() -> Iterator[OpenPiece]:
+        nonlocal taken
+        for piece in Store([1] * 50).pieces():
+            taken += 1
+            yield replace(piece, uri=f"{piece.uri}.csv.bz2")
+
+    pieces = fetched_ahead(counted(), requests=10, piece_bytes=250, bytes_ahead=500)
+    next(pieces)
+    assert taken == 3
+    pieces.close()
+
+
 @pytest.mark.parametrize(("size", "count"), [(1, 10), (50, 10), (99, 5), (100, 5), (500, 1)])
 def test_fewer_of_the_larger_pieces_are_ahead(size: int, count: int) -> None:
     taken = 0
@@ -88,7 +104,7 @@ def test_content_beyond_its_share_is_read_in_the_pieces_turn() -> None:
             yield bytes([number]) * 10
 
     piece = OpenPiece(PieceStart(0, 0, 0, 9), "s3://b/0.gz", unpacked)
-    (fetched,) = fetched_ahead([piece], requests=2, piece_bytes=100, bytes_ahead=60)
+    (fetched,) = fetched_ahead([piece], requests=2, piece_bytes=30, bytes_ahead=60)
     chunks = iter(fetched.open(0))
     assert next(chunks) == b"\0" * 10
     assert given == [0, 1, 2]
@@ -96,7 +112,7 @@ def test_content_beyond_its_share_is_read_in_the_pieces_turn() -> None:
 
 
 def test_the_client_has_a_connection_for_each() -> None:
-    assert clients.MAX_CONNECTIONS == pieces_ahead.REQUESTS
+    assert clients.MAX_CONNECTIONS == pieces_ahead.REQUESTS + 1  # the one that is read
 
 
 def test_large_pieces_are_read_in_their_turn() -> None:

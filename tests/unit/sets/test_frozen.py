@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from csvkafka.errors import ItemUnusableError
 from csvkafka.model import Piece, PieceStart
 from csvkafka.sets.frozen import (
+    CHUNK_BYTES,
     FrozenList,
     chunk_data,
     chunk_item,
@@ -49,6 +51,27 @@ def test_the_pieces_from_one_on_know_what_is_before_them() -> None:
         assert [piece for _, piece in starts] == PIECES[number:]
         assert starts[0][0] == PieceStart(number, 0, sum(range(number)), number)
     assert list(frozen.starts(10_000)) == []
+
+
+def test_a_piece_is_found_by_its_key_in_any_chunk() -> None:
+    frozen = freeze(PIECES)
+    borders = [chunk.first.number + by for chunk in frozen.chunks for by in (0, 1, chunk.count - 1)]
+    for number in borders:
+        assert frozen.named(PIECES[number].key) == PIECES[number]
+    for key in ("a", "k/000000.csv.gy", "k/005000.csv.gz2", "z"):
+        assert frozen.named(key) is None
+    assert freeze([]).named("a") is None
+
+
+def test_a_piece_is_found_without_the_whole_list_in_memory() -> None:
+    frozen = freeze(PIECES)
+    tracemalloc.start()
+    try:
+        assert frozen.named(PIECES[-1].key) == PIECES[-1]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * CHUNK_BYTES, "all 10,000 pieces take 2.8 MB"
 
 
 def test_each_chunk_fits_an_item_even_if_nothing_of_it_can_be_compressed() -> None:
