@@ -18,6 +18,7 @@ from tests.registries import small_registry
 
 NewCase = Callable[..., RecoveryCase]
 
+REPOSITORY = Path(__file__).parents[2]
 ROWS = 5_500
 KILLED_AROUND = (600, 1_600, 2_600, 3_600)
 """The bad rows are among the next of each. A checkpoint comes some blocks after the row that it
@@ -99,7 +100,7 @@ def test_each_fault_of_a_row_is_killed_around_and_set_aside_once(
                 "SCHEMA_REGISTRY_AUTO_REGISTER": "true",
             }
         else:
-            settings["TRANSFORM"] = TRANSFORM
+            settings |= {"TRANSFORM": TRANSFORM, "PYTHONPATH": str(REPOSITORY)}
         case = recovery_case(source, block_bytes=1_024, settings=settings)
         case.stack.create_topic(dead, 1)
         # A block has about 35 rows: some kills come before a letter, some at it, some after it.

@@ -222,7 +222,7 @@ def test_f114_a_point_that_does_not_fit_is_not_used(
 
 def test_f114_a_point_after_the_checkpoint_is_not_used(new: Callable[..., GzipCase]) -> None:
     """As after the job's item alone was restored from a backup."""
-    load = new()
+    load = new(pace_seconds=0.05)  # a slow write of a point is not overtaken by the end
     load.kill_with_a_point(load.case.row_count // 4)
     backup = load.case.stored_item()
     load.case.restore_point(None)
