@@ -71,6 +71,13 @@ def job_env(folder: Path) -> list[str]:
     return base64.b64decode(entry["content"]).decode().splitlines()
 
 
+def test_one_worker_leaves_the_order_of_a_set_as_it_is(tmp_path: Path) -> None:
+    done = launch(tmp_path, "--s3-key", "exports/day/", "--job-id", "day", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "ORDER=set" in job_env(tmp_path)
+    assert not [line for line in job_env(tmp_path) if line.startswith("WORKERS=")]
+
+
 def test_workers_share_the_files_of_a_set(tmp_path: Path) -> None:
     done = launch(tmp_path, "--s3-key", "exports/day/", "--job-id", "day", "--workers", "3")
     assert done.returncode == 0, done.stderr

@@ -96,7 +96,7 @@ class TopicReader:
             else IsolationLevel.READ_UNCOMMITTED
         )
         self._fetch_bytes = FETCH_BYTES
-        self._thread = DaemonThreads(1, "csvkafka-topic")
+        self._thread: DaemonThreads
         """The only one that speaks to the brokers, once the reader is entered."""
         self.bounds: dict[int, Bounds] = {}
         """By partition; known once the reader is entered."""
@@ -114,6 +114,7 @@ class TopicReader:
             raise
         share = _ALL_FETCHES_BYTES // max(1, len(self.bounds))
         self._fetch_bytes = max(LEAST_BYTES, min(FETCH_BYTES, share))
+        self._thread = DaemonThreads(1, "csvkafka-topic")
         return self
 
     def __exit__(self, *_: object) -> None:
