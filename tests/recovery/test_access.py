@@ -64,13 +64,13 @@ def grant(admin: KafkaAdminClient, topic: str, principal: str, *operations: ACLO
         ACL(principal, "*", operation, ACLPermissionType.ALLOW, pattern) for operation in operations
     ]
     admin.create_acls(rules)
-    assert wait_until(lambda: rule_count(admin, topic) == len(rules), 30)
+    assert wait_until(lambda: rule_count(admin, topic) == len(rules), 120)
 
 
 def grant_all(admin: KafkaAdminClient, topic: str) -> None:
     """Takes all rules away: everybody has every right again."""
     admin.delete_acls([any_rule(topic)])
-    assert wait_until(lambda: rule_count(admin, topic) == 0, 30)
+    assert wait_until(lambda: rule_count(admin, topic) == 0, 120)
 
 
 def rule_count(admin: KafkaAdminClient, topic: str) -> int:

@@ -154,7 +154,7 @@ def test_the_command_answers_in_json_and_writes_its_page(tmp_path: Path) -> None
     command = [sys.executable, "-P", "-c", "from csvkafka.cli.program import main; main()", "judge"]
     command += ["--command", f"{PYTHON} -m csvkafka", "--rows", "50", "--kills", "0", "--json"]
     ended = subprocess.run(
-        [*command, "--report", str(page)], capture_output=True, text=True, check=False, timeout=120
+        [*command, "--report", str(page)], capture_output=True, text=True, check=False, timeout=240
     )
     assert ended.returncode == 0, ended.stderr
     answer = json.loads(ended.stdout)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from csvkafka.aws.dynamodb_item import DynamoDbItem
@@ -23,9 +24,14 @@ from csvkafka.model import Lane
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.history import History
 
-WAIT_SECONDS = 60.0
-ANSWER_TIMEOUT_MS = 30_000
+WAIT_SECONDS = 120.0
 """Brokers may be down, or the topic gone, on purpose."""
+
+
+def patient(settings: KafkaSettings) -> KafkaSettings:
+    """For a client that judges: it waits a minute for a broker, as a slow one is no fault of the
+    loader's."""
+    return replace(settings, connect_timeout_ms=60_000, answer_timeout_ms=60_000)
 
 
 def table_item(stack: Stack, table: str, job_id: str) -> DynamoDbItem:
@@ -43,7 +49,7 @@ class JobView:
         self._lock = threading.Lock()
         # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
         servers = tuple(stack.bootstrap_servers.split(","))
-        self._kafka = KafkaClient(KafkaSettings(servers, answer_timeout_ms=ANSWER_TIMEOUT_MS))
+        self._kafka = KafkaClient(patient(KafkaSettings(servers)))
         self._kafka.connect()
         self._cluster = KafkaCluster(self._kafka)
 

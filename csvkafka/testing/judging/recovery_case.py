@@ -36,7 +36,7 @@ from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.case_source import CaseSource
-from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
+from csvkafka.testing.judging.job_view import JobView, JobWatch, patient, table_item
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -238,7 +238,7 @@ class RecoveryCase:
         error: str,
         *,
         settings: Mapping[str, str] | None = None,
-        timeout_seconds: float = 60.0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
     ) -> Incarnation:
         """Runs a worker that must be refused (REFUSE): exit 1, that error, no row sent, and
         progress, source and producer id in the item as before."""
@@ -321,6 +321,7 @@ class RecoveryCase:
         """The load's; records that name a schema must name the one that its item has."""
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
+        config = replace(config, kafka=patient(config.kafka))
         item = None if config.registry is None else self.item()
         if item is None:
             return config
