@@ -266,7 +266,7 @@ def test_a_table_that_does_not_answer_ends_the_call_in_time(
     started = time.monotonic()
     with pytest.raises(CheckpointError, match="ReadTimeoutError"):
         DynamoDbItem(TABLE, "job", client=client).get()
-    assert time.monotonic() - started < 4.5 + 1
+    assert time.monotonic() - started < 4.5 + 4, "one call more would take as long again"
 
 
 def test_create_table_makes_the_documented_table_once(client: Any) -> None:
