@@ -97,8 +97,8 @@ SOURCE = (
     Setting(
         "ORDER",
         "How far the order of a set's rows reaches. set: over all files, which one worker loads "
-        "one after the other. object: over each file alone, which is a job of its own; any number of "
-        "workers share them.",
+        "one after the other. object: over each file alone, which is a job of its own; any number "
+        "of workers share them.",
         default=FileOrder.SET.value,
         choices=tuple(choice.value for choice in FileOrder),
     ),
