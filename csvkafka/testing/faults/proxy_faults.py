@@ -1,7 +1,7 @@
 """What can happen to the bytes that pass a proxy: each fault is one small object.
 
-A fault of one's own is a class with the two methods of `Fault`. A chunk is what one read of a
-socket gave, at most 64 KiB; a client's small request is one chunk.
+To add a fault, write a class with the two methods of `Fault`. A chunk is what one read of a socket
+returned, at most 64 KiB; a client's small request is one chunk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ResetConnection(Exception):
 
 
 class Injected(Protocol):
-    """What a fault sees of its own injection."""
+    """What a fault sees of its injection. `times` counts the chunks that it met."""
 
     times: int
 
@@ -36,7 +36,7 @@ class Fault(Protocol):
     """What happens to connections and chunks while the fault is in force."""
 
     def connected(self) -> int:
-        """A client connects; returns 1 if the fault does something about it.
+        """Called when a client connects. Returns 1 if the fault does something about it, else 0.
 
         Raises ResetConnection to refuse it."""
 
@@ -47,13 +47,14 @@ class Fault(Protocol):
         carried: Mapping[Direction, int],
         injected: Injected,
     ) -> bytes:
-        """What becomes of a chunk; `carried` are the connection's bytes so far. May block.
+        """Returns what is carried in the place of `chunk`. `carried` counts the bytes that the
+        connection has carried so far, in each direction. May block.
 
-        Counts `injected.times` up if the chunk is met. Raises ResetConnection."""
+        Adds 1 to `injected.times` if it does something to the chunk. Raises ResetConnection."""
 
 
 class _OnChunks:
-    """A fault that lets connections be made."""
+    """A fault that does nothing when a client connects."""
 
     def connected(self) -> int:
         """Nothing happens."""
@@ -62,8 +63,8 @@ class _OnChunks:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The server cannot be reached: connections are refused, and those that stand get a RST at
-    their next chunk (`Proxy.reset_connections`: now)."""
+    """The server cannot be reached: new connections are refused, and an open one gets a RST at its
+    next chunk. (`Proxy.reset_connections` sends it at once.)"""
 
     def connected(self) -> int:
         """Refuses."""
@@ -83,8 +84,8 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Hold(_OnChunks):
-    """Chunks in one direction, of at least `min_bytes`, wait until the fault is lifted; so does
-    all that comes behind them. They arrive even if their sender is dead by then."""
+    """Chunks in one direction, of at least `min_bytes`, wait until the fault is lifted, and so does
+    all that comes after them. They arrive even if their sender is dead by then."""
 
     direction: Direction
     min_bytes: int = 1
@@ -105,8 +106,8 @@ class Hold(_OnChunks):
 
 @dataclass(frozen=True, slots=True)
 class Drop(_OnChunks):
-    """The next `count` chunks in one direction, of at least `min_bytes`, vanish; the connection
-    then gets a RST, as no protocol goes on behind a gap."""
+    """The next `count` chunks in one direction, of at least `min_bytes`, vanish. Each time the
+    connection gets a RST, because no protocol goes on after a gap."""
 
     direction: Direction
     count: int = 1
@@ -153,7 +154,7 @@ class Delay(_OnChunks):
 
 @dataclass(frozen=True, slots=True)
 class Throttle(_OnChunks):
-    """A slow line: so many bytes a second in one direction of each connection."""
+    """A slow line: `bytes_per_second` in one direction of each connection."""
 
     direction: Direction
     bytes_per_second: int
@@ -174,8 +175,8 @@ class Throttle(_OnChunks):
 
 @dataclass(frozen=True, slots=True)
 class FlipByte(_OnChunks):
-    """Flips a bit in the middle of the next `count` chunks of at least `min_bytes`: in a large
-    request or response that is its payload, not its frame."""
+    """Flips one bit in the middle of each of the next `count` chunks of at least `min_bytes`: in a
+    large request or response this hits the payload, not the frame."""
 
     direction: Direction
     count: int = 1
@@ -203,8 +204,9 @@ class FlipByte(_OnChunks):
 
 @dataclass(frozen=True, slots=True)
 class ResetAfter(_OnChunks):
-    """Each connection gets a RST once it has carried `byte_count` bytes in one direction; what
-    was read up to there has arrived. `times` counts connections."""
+    """A connection gets a RST at the chunk that would bring it above `byte_count` bytes in one
+    direction; the chunks before have arrived. At most `count` connections get one; `times` counts
+    them."""
 
     direction: Direction
     byte_count: int
