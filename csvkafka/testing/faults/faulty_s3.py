@@ -172,7 +172,7 @@ class FakeS3:
             self._scripted[method].extend(faults)
 
     def always(self, method: str, fault: Fault | None) -> None:
-        """Each request of `method` after the scripted ones meets this fault; None: no fault again."""
+        """Each request of `method` after the scripted ones meets this fault; None ends that."""
         with self._lock:
             self._always[method] = fault
 

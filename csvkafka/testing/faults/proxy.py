@@ -54,7 +54,7 @@ class InjectedFault:
         self._lifted.wait(timeout_seconds)
 
     def wait_for_effect(self, times: int = 1, timeout_seconds: float = 60.0) -> None:
-        """Returns when the fault has met so many chunks. Raises StackError if it does not in time."""
+        """Returns when the fault has met so many chunks. Raises StackError after that time."""
         if not wait_until(lambda: self.times >= times, timeout_seconds):
             raise StackError(
                 f"{self.fault} met {self.times} chunks in {timeout_seconds:g} s, not {times}: "
