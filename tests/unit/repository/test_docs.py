@@ -13,12 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from csvkafka.config.settings import SETTINGS
 from tests.unit.repository.markdown import CODE, anchors, blocks, documents, links, name_of, prose
 from tests.unit.repository.sessions import NOX_SESSIONS, tox_environments
 
 CSVKAFKA = "from csvkafka.cli.program import main; main()"
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 TO_A_HEADING = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
+VARIABLES = {setting.variable for setting in SETTINGS}
+BEGINNINGS = {variable.partition("_")[0] for variable in VARIABLES if "_" in variable}
+NO_SETTINGS = {
+    "CHECKPOINT_BEGINS",  # a step
+    "CSV_DELIMTER",  # mistyped, as an example
+}
 CALLED = re.compile(r"(?:^|[ /])csvkafka ")
 
 
@@ -71,6 +79,13 @@ def test_sessions_and_environments_that_are_named_exist(document: Path) -> None:
     text = document.read_text("utf-8")
     assert set(re.findall(r"nox -s (\w+)", text)) <= NOX_SESSIONS
     assert set(re.findall(r"tox -e ([\w-]+)", text)) <= tox_environments()
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_what_is_spelled_as_a_setting_is_one(document: Path) -> None:
+    named = set(VARIABLE.findall(document.read_text("utf-8"))) - NO_SETTINGS
+    like_ours = {name for name in named if name.partition("_")[0] in BEGINNINGS}
+    assert like_ours <= VARIABLES
 
 
 @pytest.mark.parametrize("document", documents(), ids=name_of)
