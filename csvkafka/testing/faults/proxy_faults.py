@@ -53,14 +53,6 @@ class Fault(Protocol):
         Adds 1 to `injected.times` if it does something to the chunk. Raises ResetConnection."""
 
 
-class _OnChunks:
-    """A fault that does nothing when a client connects."""
-
-    def connected(self) -> int:
-        """Nothing happens."""
-        return 0
-
-
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The server cannot be reached: new connections are refused, and an open one gets a RST at its
@@ -83,134 +75,25 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold(_OnChunks):
-    """Chunks in one direction, of at least `min_bytes`, wait until the fault is lifted, and so does
-    all that comes after them. They arrive even if their sender is dead by then."""
+class _Passing:
+    """What decides whether a fault meets a chunk: its size, how many bytes the connection has
+    carried before it in the same direction, and how many chunks the fault has met."""
 
-    direction: Direction
-    min_bytes: int = 1
-
-    def carry(
-        self,
-        chunk: bytes,
-        direction: Direction,
-        carried: Mapping[Direction, int],  # noqa: ARG002
-        injected: Injected,
-    ) -> bytes:
-        """Waits."""
-        if direction is self.direction and len(chunk) >= self.min_bytes:
-            injected.times += 1
-            injected.wait_until_lifted()
-        return chunk
+    chunk_bytes: int
+    carried_bytes: int
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
-class Drop(_OnChunks):
-    """The next `count` chunks in one direction, of at least `min_bytes`, vanish. Each time the
-    connection gets a RST, because no protocol goes on after a gap."""
+class _OneWay:
+    """A fault of chunks in one direction, which does nothing when a client connects. A fault says
+    which chunks it meets (by default all), and what then happens (by default a RST)."""
 
     direction: Direction
-    count: int = 1
-    min_bytes: int = 1
 
-    def carry(
-        self,
-        chunk: bytes,
-        direction: Direction,
-        carried: Mapping[Direction, int],  # noqa: ARG002
-        injected: Injected,
-    ) -> bytes:
-        """Drops."""
-        if (
-            direction is self.direction
-            and len(chunk) >= self.min_bytes
-            and injected.times < self.count
-        ):
-            injected.times += 1
-            raise ResetConnection
-        return chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Delay(_OnChunks):
-    """Every chunk waits for `seconds`: latency, one way."""
-
-    direction: Direction
-    seconds: float
-
-    def carry(
-        self,
-        chunk: bytes,
-        direction: Direction,
-        carried: Mapping[Direction, int],  # noqa: ARG002
-        injected: Injected,
-    ) -> bytes:
-        """Waits a little."""
-        if direction is self.direction:
-            injected.times += 1
-            injected.wait_until_lifted(self.seconds)
-        return chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Throttle(_OnChunks):
-    """A slow line: `bytes_per_second` in one direction of each connection."""
-
-    direction: Direction
-    bytes_per_second: int
-
-    def carry(
-        self,
-        chunk: bytes,
-        direction: Direction,
-        carried: Mapping[Direction, int],  # noqa: ARG002
-        injected: Injected,
-    ) -> bytes:
-        """Waits as long as the line would be busy."""
-        if direction is self.direction:
-            injected.times += 1
-            injected.wait_until_lifted(len(chunk) / self.bytes_per_second)
-        return chunk
-
-
-@dataclass(frozen=True, slots=True)
-class FlipByte(_OnChunks):
-    """Flips one bit in the middle of each of the next `count` chunks of at least `min_bytes`: in a
-    large request or response this hits the payload, not the frame."""
-
-    direction: Direction
-    count: int = 1
-    min_bytes: int = 4096
-
-    def carry(
-        self,
-        chunk: bytes,
-        direction: Direction,
-        carried: Mapping[Direction, int],  # noqa: ARG002
-        injected: Injected,
-    ) -> bytes:
-        """Flips."""
-        if (
-            direction is not self.direction
-            or len(chunk) < self.min_bytes
-            or injected.times >= self.count
-        ):
-            return chunk
-        injected.times += 1
-        damaged = bytearray(chunk)
-        damaged[len(chunk) // 2] ^= 1
-        return bytes(damaged)
-
-
-@dataclass(frozen=True, slots=True)
-class ResetAfter(_OnChunks):
-    """A connection gets a RST at the chunk that would bring it above `byte_count` bytes in one
-    direction; the chunks before have arrived. At most `count` connections get one; `times` counts
-    them."""
-
-    direction: Direction
-    byte_count: int
-    count: int = 1_000_000
+    def connected(self) -> int:
+        """Nothing happens."""
+        return 0
 
     def carry(
         self,
@@ -219,12 +102,95 @@ class ResetAfter(_OnChunks):
         carried: Mapping[Direction, int],
         injected: Injected,
     ) -> bytes:
-        """Resets."""
-        if (
-            direction is self.direction
-            and carried[direction] + len(chunk) > self.byte_count
-            and injected.times < self.count
-        ):
-            injected.times += 1
-            raise ResetConnection
+        """As `Fault.carry`."""
+        passing = _Passing(len(chunk), carried[direction], injected.times)
+        if direction is not self.direction or not self._meets(passing):
+            return chunk
+        injected.times += 1
+        return self._met(chunk, injected)
+
+    def _meets(self, passing: _Passing) -> bool:  # noqa: ARG002
+        return True
+
+    def _met(self, chunk: bytes, injected: Injected) -> bytes:  # noqa: ARG002
+        raise ResetConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(_OneWay):
+    """Chunks in one direction, of at least `min_bytes`, wait until the fault is lifted, and so does
+    all that comes after them. They arrive even if their sender is dead by then."""
+
+    min_bytes: int = 1
+
+    def _meets(self, passing: _Passing) -> bool:
+        return passing.chunk_bytes >= self.min_bytes
+
+    def _met(self, chunk: bytes, injected: Injected) -> bytes:
+        injected.wait_until_lifted()
         return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(_OneWay):
+    """The next `count` chunks in one direction, of at least `min_bytes`, vanish. Each time the
+    connection gets a RST, because no protocol goes on after a gap."""
+
+    count: int = 1
+    min_bytes: int = 1
+
+    def _meets(self, passing: _Passing) -> bool:
+        return passing.chunk_bytes >= self.min_bytes and passing.times < self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Delay(_OneWay):
+    """Every chunk waits for `seconds`: latency, one way."""
+
+    seconds: float
+
+    def _met(self, chunk: bytes, injected: Injected) -> bytes:
+        injected.wait_until_lifted(self.seconds)
+        return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle(_OneWay):
+    """A slow line: `bytes_per_second` in one direction of each connection."""
+
+    bytes_per_second: int
+
+    def _met(self, chunk: bytes, injected: Injected) -> bytes:
+        injected.wait_until_lifted(len(chunk) / self.bytes_per_second)
+        return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class FlipByte(_OneWay):
+    """Flips one bit in the middle of each of the next `count` chunks of at least `min_bytes`: in a
+    large request or response this hits the payload, not the frame."""
+
+    count: int = 1
+    min_bytes: int = 4096
+
+    def _meets(self, passing: _Passing) -> bool:
+        return passing.chunk_bytes >= self.min_bytes and passing.times < self.count
+
+    def _met(self, chunk: bytes, injected: Injected) -> bytes:  # noqa: ARG002
+        damaged = bytearray(chunk)
+        damaged[len(chunk) // 2] ^= 1
+        return bytes(damaged)
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAfter(_OneWay):
+    """A connection gets a RST at the chunk that would bring it above `byte_count` bytes in one
+    direction; the chunks before have arrived. At most `count` connections get one; `times` counts
+    them."""
+
+    byte_count: int
+    count: int = 1_000_000
+
+    def _meets(self, passing: _Passing) -> bool:
+        reached = passing.carried_bytes + passing.chunk_bytes
+        return reached > self.byte_count and passing.times < self.count
