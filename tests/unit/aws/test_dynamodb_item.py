@@ -27,13 +27,10 @@ from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.faulty_gateway import LOSE_REPLY, STALL, FaultyGateway
 from tests.unit.aws.web_server import PAGE, web_server
 
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
 TABLE = "checkpoints"
 RESERVED = ("status", "timestamp", "source", "owner", "counter", "token", "offset")
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +62,9 @@ def shared_client(running_gateway: FaultyGateway) -> Any:
 
 
 @pytest.fixture
-def impatient(client: Any, gateway: FaultyGateway, monkeypatch: pytest.MonkeyPatch) -> Any:
+def impatient(client: Any, gateway: FaultyGateway) -> Any:
     """A client for a table that does not answer: its calls end after 4.5 s."""
     del client  # its table is there
-    set_aws_environment(monkeypatch)
     return aws.dynamodb_client(endpoint_url=gateway.endpoint_url, call_seconds=4.5)
 
 
