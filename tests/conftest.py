@@ -56,6 +56,11 @@ LONGEST_FIRST = (
     "test_forgotten_producer.py",
     "test_restart_points.py",
     "test_checkpoint_file.py",
+    "test_replay.py",
+    "test_dropping_sets.py",
+    "test_dead_letters.py",
+    "test_set_workers.py",
+    "test_sets.py",
 )
 """Files of tests/recovery that take longest. Where several processes share the files of a run, none
 of these is to be begun last, with nothing left to do for the others."""
