@@ -93,11 +93,7 @@ def differences(stored: str, now: str, names: Sequence[str]) -> str:
     none = _digest(repr([]), 4)
     digests = zip_longest(stored.split()[1:], now.split()[1:], fillvalue=none)
     # A job of fewer or more columns is refused by their names.
-    found = [
-        label
-        for label, (then, today) in zip(labels, digests, strict=False)
-        if then != today
-    ]
+    found = [label for label, (then, today) in zip(labels, digests, strict=False) if then != today]
     return ", ".join(found) or "the table"
 
 
