@@ -376,4 +376,8 @@ def _partitions(stored: StoredJob, topic: str) -> str:
             f"{counted(_partition_count(stored, topic), 'partition')} in the topic, none used yet"
         )
     shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"
-    return f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    partitions = f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    if not stored.routed_partitions:
+        return partitions
+    sent = sum(lane.next_sequence for name, lane in stored.lanes.items() if _topic(name) == topic)
+    return f"{partitions}, {count_text(sent)} {'record' if sent == 1 else 'records'}"
