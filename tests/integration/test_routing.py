@@ -168,6 +168,16 @@ def test_verify_finds_a_record_that_was_added_to_another_topic_or_not_sent(route
     routed.place.stored_item().update(ItemChange(set={"total_sent": 199}))
     verified = run_csvkafka("verify", settings=routed.settings())
     assert "checkpoint-miscounted x 1" in verified.stdout
+    routed.declare(routed.toml().replace(routed.south, "elsewhere"))
+    verified = run_csvkafka("verify", settings=routed.settings())
+    assert verified.returncode == 2
+    assert (
+        f"was begun with [[route]] to {routed.middle}, {routed.south}, not with [[route]] to "
+        f"elsewhere, {routed.middle}; check --csv-columns and --job-id"
+    ) in verified.stderr
+    routed.declare(routed.toml().partition("[[route]]")[0])
+    verified = run_csvkafka("verify", settings=routed.settings())
+    assert "not with no [[route]]; check --csv-columns and --job-id" in verified.stderr
 
 
 def test_what_is_wrong_with_a_route_is_said_in_a_line_before_the_first_row(routed: Routed) -> None:

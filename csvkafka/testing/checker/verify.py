@@ -252,6 +252,7 @@ class _ItemFacts:
     producer_id: int | None = None
     source: SourceIdentity | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
+    topics: frozenset[str] = frozenset()
 
 
 def _stored_job(item: Item | None) -> _ItemFacts:
@@ -271,6 +272,7 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         None if stored.identity is None else stored.identity.producer_id,
         stored.source,
         stored.configuration,
+        frozenset(stored.topic_ids),
     )
 
 
@@ -289,12 +291,23 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
             f"job {job_id} was begun with topic {begun_with}, not {topic}; check KAFKA_TOPIC and "
             "JOB_ID"
         )
+    others = job.topics - {topic, job.configuration.get("DEAD_LETTER_TOPIC", "")}
+    routed = frozenset(config.spec.data_topics[1:])
+    if job.topics and others != routed:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with {_routes_text(others)}, not with {_routes_text(routed)}; "
+            "check CSV_COLUMNS and JOB_ID"
+        )
     uri = config.source_uri
     if job.source is not None and job.source.uri != uri:
         raise SourceChangedError(
             f"job {job_id} was begun with {job.source.uri}, not {uri}; check the source's "
             "settings and JOB_ID"
         )
+
+
+def _routes_text(topics: frozenset[str]) -> str:
+    return f"[[route]] to {', '.join(sorted(topics))}" if topics else "no [[route]]"
 
 
 def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:

@@ -41,6 +41,7 @@ topic = "middle"
 column = "country"
 in = ["DE", "AT", ""]
 """
+ROUTES = TABLE[TABLE.index("[[route]]") :]
 TOPICS = {"DE": 1, "AT": 1, "": 1, "IT": 2}
 """As sorted: middle, south; others go to KAFKA_TOPIC, which is 0."""
 
@@ -122,6 +123,18 @@ def test_one_route_without_keys_and_dead_letters_is_a_second_lane() -> None:
     of = plan(table, (1,), bad_rows=BadRows.STOP)
     assert lines(of, block(["1,DE,x", "2,IT,x", "3,FR,x", "4,IT,x"])) == [[1, 3], [2, 4]]
     assert lines(of, block(["1,DE,x", "2,IT,x", "3,FR,x", "4,IT,x"]), (1, 1)) == [[3], [4]]
+
+
+@pytest.mark.parametrize("more", ["", '[[drop]]\ncolumn = "note"\nequals = "void"\n'])
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+def test_plain_rows_of_plain_types_go_to_their_topics_too(more: str, codec: str) -> None:
+    """They are those that the compiled encoder would take, in a table that it knows."""
+    of = plan(TABLE.partition("[[drop]]")[0] + more + ROUTES, compression=codec)
+    rows = [f"{number},{('DE', 'FR', 'IT')[number % 3]},x" for number in range(1, 301)]
+    plain = replace(block(rows), plain=True)
+    assert lines(of, plain) == [
+        [number for number in range(1, 301) if number % 3 == rest] for rest in (1, 0, 2)
+    ] + [[]]
 
 
 def test_headers_stay_with_their_rows() -> None:

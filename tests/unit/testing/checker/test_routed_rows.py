@@ -157,6 +157,20 @@ def test_order_holds_in_each_topic() -> None:
     assert found(judged(topics)) == {REORDERED: 2}
 
 
+def test_a_row_that_is_late_and_in_another_topic_is_both() -> None:
+    topics = correct()
+    topics[0].remove(3)
+    topics[2].append(3)
+    verdict = judged(topics)
+    assert found(verdict) == {REORDERED: 2}
+    anomaly = verdict.anomaly(REORDERED)
+    assert anomaly is not None
+    assert [place.detail for place in anomaly.places] == [
+        "after 10",
+        "belongs to partition 0 of topic rows",
+    ]
+
+
 def test_by_content_a_row_in_another_topic_is_named_too() -> None:
     topics = correct()
     topics[0].remove(3)
