@@ -17,7 +17,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
 from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
-from csvkafka.encode.partitioning import LaneOf, key_hash, lane_chooser
+from csvkafka.encode.partitioning import ChooseLane, LaneOf, key_hash, lane_chooser
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
 from csvkafka.errors import ConfigError
@@ -248,8 +248,8 @@ class _Prepared:
     attributes: int
     data_lanes: int
     lane_total: int
-    lane_of: Callable[[bytes, int], int] | None
-    choose_lane: LaneOf
+    lane_of: LaneOf | None
+    choose_lane: ChooseLane
     is_plain: Callable[[bytes], bool] | None
 
 

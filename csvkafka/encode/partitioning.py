@@ -11,11 +11,11 @@ from struct import Struct
 
 from csvkafka.model import EncodePlan, Routing
 
-LaneOf = Callable[[int, bytes | None], int]
-"""(number of a topic, record key) -> lane. Topic 0 is KAFKA_TOPIC, k that of the k-th route."""
+LaneOf = Callable[[bytes, int], int]
+"""The lane of a key, given the number of lanes."""
 
-KeyHash = Callable[[bytes, int], int]
-"""(record key, number of lanes) -> which of these lanes."""
+ChooseLane = Callable[[int, bytes | None], int]
+"""(number of a topic, record key) -> lane. Topic 0 is KAFKA_TOPIC, k that of the k-th route."""
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = 0x5BD1E995
@@ -32,7 +32,7 @@ def murmur2_lane(key: bytes, lane_count: int) -> int:
     return (murmur2(key) & 0x7FFFFFFF) % lane_count
 
 
-def key_hash(routing: Routing) -> KeyHash | None:
+def key_hash(routing: Routing) -> LaneOf | None:
     """What chooses among the lanes of a topic; None: the first lane gets all."""
     return {
         Routing.ONE_PARTITION: None,
@@ -41,7 +41,7 @@ def key_hash(routing: Routing) -> KeyHash | None:
     }[routing]
 
 
-def lane_chooser(plan: EncodePlan) -> LaneOf:
+def lane_chooser(plan: EncodePlan) -> ChooseLane:
     """Which lane a data row's record belongs in: one of its topic's own, by how many these are."""
     hashed = key_hash(plan.routing)
     counts = (plan.lane_count, *plan.routed_lanes)
