@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +136,13 @@ def test_plain_rows_of_plain_types_go_to_their_topics_too(more: str, codec: str)
     assert lines(of, plain) == [
         [number for number in range(1, 301) if number % 3 == rest] for rest in (1, 0, 2)
     ] + [[]]
+
+
+def test_an_encode_worker_gets_the_routes_too() -> None:
+    of = plan(routed=(3, 2), lane_count=4, routing=Routing.KEY_MURMUR2)
+    sent = pickle.loads(pickle.dumps(of))
+    rows = block([f"{number},{('DE', 'IT', 'FR')[number % 3]},x" for number in range(1, 61)])
+    assert lines(sent, rows) == lines(of, rows)
 
 
 def test_headers_stay_with_their_rows() -> None:
