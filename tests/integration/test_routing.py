@@ -12,11 +12,16 @@ import pytest
 from kafka import KafkaProducer
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
+from csvkafka.errors import ConfigError
 from csvkafka.interfaces import ItemChange
+from csvkafka.testing.checker import topics
 from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.checker.topics import TopicsReader
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka
 from tests.integration.loads import LoadPlace
+from tests.refusals import refusal
+from tests.registries import small_registry
 
 TABLE = """
 [columns]
@@ -178,6 +183,33 @@ def test_verify_finds_a_record_that_was_added_to_another_topic_or_not_sent(route
     routed.declare(routed.toml().partition("[[route]]")[0])
     verified = run_csvkafka("verify", settings=routed.settings())
     assert "not with no [[route]]; check --csv-columns and --job-id" in verified.stderr
+
+
+def test_a_topic_with_more_partitions_than_can_be_numbered_is_not_judged(
+    routed: Routed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "PER_TOPIC", 2)
+    kafka = kafka_settings(routed.place.stack.environment())
+    said = f"topic {routed.middle} has 3 partitions; of jobs with .*, take topics of at most 2 to"
+    with refusal(ConfigError, said), TopicsReader(kafka, [routed.south, routed.middle]):
+        pass
+    with TopicsReader(kafka, [routed.middle]) as reader:
+        assert list(reader.bounds) == [0, 1, 2]
+
+
+def test_records_in_avro_have_one_schema_in_all_topics(routed: Routed) -> None:
+    record = '[record]\nformat = "avro"\nsubject = "record"\nname = "shop.Order"\n'
+    routed.declare(record + routed.toml())
+    with small_registry() as registry:
+        settings = routed.settings(
+            SCHEMA_REGISTRY_URL=registry.url, SCHEMA_REGISTRY_AUTO_REGISTER="true"
+        )
+        loaded = run_csvkafka("load", settings=settings)
+        assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+        assert list(registry.subjects) == ["shop.Order"]
+        verified = run_csvkafka("verify", settings=settings)
+    assert verified.returncode == 0, verified.stdout
+    assert "clean: 200 records, 200 of 200 rows" in verified.stdout
 
 
 def test_what_is_wrong_with_a_route_is_said_in_a_line_before_the_first_row(routed: Routed) -> None:
