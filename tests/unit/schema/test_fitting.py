@@ -19,7 +19,7 @@ from tests.refusals import refusal
 
 NAMES = ("id", "name", "price")
 URI = "s3://bucket/key.csv"
-FACTS = {"rows": TopicFacts("cluster", "topic-id", 4, 3, {})}
+FACTS = {name: TopicFacts("cluster", "id", 4, 3, {}) for name in ("rows", "other", "third")}
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
 
 
