@@ -51,7 +51,24 @@ static PyObject *taken(Section *section)
 
 /* -- methods ------------------------------------------------------------------------------------- */
 
-/* frame(data, offset, number, delta, rows, piece_bytes) -> (piece, offset behind it, rows in it) */
+/* Where a reader stands: where the next row begins, and the place behind it if it is left, else -1. */
+typedef struct {
+    Py_ssize_t offset;
+    Py_ssize_t behind;
+} Stand;
+
+static Stand stand_of(const Reader *reader, const byte *begin)
+{
+    return (Stand){reader->place - begin, reader->behind ? reader->behind - begin : -1};
+}
+
+static int is_complete(int outcome)
+{
+    return outcome == DONE || outcome == DROPPED || outcome == LEFT || outcome == AT_END;
+}
+
+/* frame(data, offset, number, delta, rows, piece_bytes) -> (piece, offset of the next row, rows in
+ * the piece, offset behind the next row if it is left, else -1) */
 static PyObject *Encoder_frame(PyObject *self, PyObject *arguments)
 {
     Py_buffer data;
@@ -67,21 +84,25 @@ static PyObject *Encoder_frame(PyObject *self, PyObject *arguments)
         return NULL;
     }
     const byte *const begin = data.buf;
-    const byte *place = begin + offset;
     Section section = {.records = delta};
+    Reader reader;
     int outcome;
     Py_BEGIN_ALLOW_THREADS
-    outcome = add_rows(&section, plan_of(self), &place, begin + data.len, number, rows,
-                       (size_t)piece_bytes);
+    outcome = open_reader(&reader, plan_of(self), begin + offset, begin + data.len);
+    if (outcome == DONE) {
+        outcome = add_rows(&section, &reader, number, rows, (size_t)piece_bytes);
+    }
+    close_reader(&reader);
     Py_END_ALLOW_THREADS
-    const Py_ssize_t end = place - begin, row_count = section.rows;
+    const Stand stand = stand_of(&reader, begin);
+    const Py_ssize_t row_count = section.rows;
     PyBuffer_Release(&data);
     PyObject *piece = taken(&section);
-    if (piece == NULL || outcome != DONE) {
+    if (piece == NULL || !is_complete(outcome)) {
         Py_XDECREF(piece);
-        return outcome == DONE ? NULL : refusal(outcome);
+        return is_complete(outcome) ? NULL : refusal(outcome);
     }
-    return Py_BuildValue("(Nnn)", piece, end, row_count);
+    return Py_BuildValue("(Nnnn)", piece, stand.offset, row_count, stand.behind);
 }
 
 /* skip(data, rows) -> the offset behind so many rows */
@@ -93,35 +114,49 @@ static PyObject *Encoder_skip(PyObject *self, PyObject *arguments)
         return NULL;
     }
     const byte *const begin = data.buf;
-    const byte *place = begin;
+    Reader reader;
     int outcome;
     Py_BEGIN_ALLOW_THREADS
-    outcome = skip_rows(plan_of(self), &place, begin + data.len, rows);
+    outcome = open_reader(&reader, plan_of(self), begin, begin + data.len);
+    if (outcome == DONE) {
+        outcome = skip_rows(&reader, rows);
+    }
+    close_reader(&reader);
     Py_END_ALLOW_THREADS
-    const Py_ssize_t offset = place - begin;
+    const Py_ssize_t offset = reader.place - begin;
     PyBuffer_Release(&data);
     return outcome == DONE ? PyLong_FromSsize_t(offset) : refusal(outcome);
 }
 
-/* How many rows of each lane to skip; what is missing is 0. 0 and an exception if it is no such. */
-static int read_skips(PyObject *skips, Py_ssize_t *skip, Py_ssize_t lane_count)
+/* A number for each lane; what is missing is 0. 0 and an exception if there are no such. */
+static int read_numbers(PyObject *sequence, Py_ssize_t *numbers, Py_ssize_t lane_count)
 {
-    const Py_ssize_t count = PySequence_Size(skips);
+    const Py_ssize_t count = PySequence_Size(sequence);
     for (Py_ssize_t i = 0; i < count && i < lane_count; i++) {
-        PyObject *value = PySequence_GetItem(skips, i);
-        skip[i] = value == NULL ? -1 : PyLong_AsSsize_t(value);
+        PyObject *value = PySequence_GetItem(sequence, i);
+        numbers[i] = value == NULL ? -1 : PyLong_AsSsize_t(value);
         Py_XDECREF(value);
     }
     return PyErr_Occurred() == NULL;
+}
+
+/* What is known of the lanes before their rows: `rows` of each, of which `skip` are no records. */
+static void begin_lanes(Section *lanes, const Py_ssize_t *rows, const Py_ssize_t *skip,
+                        Py_ssize_t lane_count)
+{
+    for (Py_ssize_t i = 0; i < lane_count; i++) {
+        lanes[i].rows = rows[i];
+        lanes[i].records = rows[i] > skip[i] ? rows[i] - skip[i] : 0;
+    }
 }
 
 static PyObject *lanes_as_list(Section *lanes, Py_ssize_t lane_count)
 {
     PyObject *list = PyList_New(lane_count);
     for (Py_ssize_t i = 0; list != NULL && i < lane_count; i++) {
-        const Py_ssize_t rows = lanes[i].rows, records = lanes[i].records;
+        const Py_ssize_t rows = lanes[i].rows;
         PyObject *bytes = taken(&lanes[i]);
-        PyObject *lane = bytes == NULL ? NULL : Py_BuildValue("(nnN)", rows, records, bytes);
+        PyObject *lane = bytes == NULL ? NULL : Py_BuildValue("(nN)", rows, bytes);
         if (lane == NULL) {
             Py_CLEAR(list);
         } else {
@@ -131,34 +166,51 @@ static PyObject *lanes_as_list(Section *lanes, Py_ssize_t lane_count)
     return list;
 }
 
-/* frame_lanes(data, number, skips) -> [(rows, records, section) of each lane] */
+/* frame_lanes(data, offset, number, skips, rows_before) -> ([(rows, section) of each lane], offset of
+ * the next row, rows that were read, offset behind the next row if it is left, else -1) */
 static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
 {
     const Plan *const plan = plan_of(self);
     const Py_ssize_t lane_count = (Py_ssize_t)plan->lane_count;
     Py_buffer data;
+    Py_ssize_t offset, row_count = 0;
     unsigned long long number;
-    PyObject *skips, *result = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*KO", &data, &number, &skips)) {
+    PyObject *skips, *rows_before, *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*nKOO", &data, &offset, &number, &skips, &rows_before)) {
         return NULL;
     }
     Section *lanes = calloc((size_t)lane_count, sizeof *lanes);
     Py_ssize_t *skip = calloc((size_t)lane_count, sizeof *skip);
-    if (lanes == NULL || skip == NULL) {
+    Py_ssize_t *before = calloc((size_t)lane_count, sizeof *before);
+    if (lanes == NULL || skip == NULL || before == NULL) {
         PyErr_NoMemory();
-    } else if (read_skips(skips, skip, lane_count)) {
+    } else if (offset < 0 || offset > data.len) {
+        PyErr_SetString(PyExc_IndexError, "outside of the data");
+    } else if (read_numbers(skips, skip, lane_count)
+               && read_numbers(rows_before, before, lane_count)) {
         const byte *const begin = data.buf;
+        Reader reader;
         int outcome;
         Py_BEGIN_ALLOW_THREADS
-        outcome = add_rows_to_lanes(lanes, skip, plan, begin, begin + data.len, number);
+        begin_lanes(lanes, before, skip, lane_count);
+        outcome = open_reader(&reader, plan, begin + offset, begin + data.len);
+        if (outcome == DONE) {
+            outcome = add_rows_to_lanes(lanes, skip, &reader, number, &row_count);
+        }
+        close_reader(&reader);
         Py_END_ALLOW_THREADS
-        result = outcome == DONE ? lanes_as_list(lanes, lane_count) : refusal(outcome);
+        const Stand stand = stand_of(&reader, begin);
+        PyObject *list = is_complete(outcome) ? lanes_as_list(lanes, lane_count) : refusal(outcome);
+        if (list != NULL) {
+            result = Py_BuildValue("(Nnnn)", list, stand.offset, row_count, stand.behind);
+        }
     }
     for (Py_ssize_t i = 0; lanes != NULL && i < lane_count; i++) {
         free(lanes[i].bytes);
     }
     free(lanes);
     free(skip);
+    free(before);
     PyBuffer_Release(&data);
     return result;
 }

@@ -1,8 +1,9 @@
 """A declared table as the compiled encoder takes it, where it knows each of its types.
 
-It refuses a block for each field that is not plainly of its type: the reference way decides then.
-Left to the reference way from the start: tables that drop rows, hashes, JSON in a field, formats of
-`strptime`, keys in Avro, and a schema of Avro that is given with other types than the columns make.
+It leaves a row with a field that is not plainly of its type: the reference way decides then.
+Left to the reference way from the start: tables with a pattern or a very long text that says which
+rows are dropped, hashes, JSON in a field, formats of `strptime`, keys in Avro, and a schema of Avro
+that is given with other types than the columns make.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 
 import orjson
 
-from csvkafka.compiled import CompiledColumn, CompiledTable
+from csvkafka.compiled import CompiledColumn, CompiledDrop, CompiledTable
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
 from csvkafka.records.record_batch import varint
+from csvkafka.schema.dropping import texts_of
 from csvkafka.schema.fitting import columns_of
 from csvkafka.schema.table import (
     OWN_FIELDS,
@@ -26,6 +28,7 @@ from csvkafka.schema.table import (
     Metadata,
     RecordFormat,
     RecordTable,
+    Test,
 )
 from csvkafka.schema.types import ISO, LOCAL
 
@@ -58,8 +61,10 @@ def compiled_table(
     """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if the
     table has a type that it does not know."""
     names = plan.header
-    is_strange = plan.transform is not None or bool(table.drops)
-    if is_strange or not names or len(set(names)) < len(names):
+    if plan.transform is not None or not names or len(set(names)) < len(names):
+        return None
+    drops = _drops(table, names)
+    if drops is None:
         return None
     in_avro = table.format is RecordFormat.AVRO
     if table.key and (
@@ -89,7 +94,18 @@ def compiled_table(
         _key_form(table),
         key,
         _key_names(columns[place] for place in key),
+        drops,
     )
+
+
+def _drops(table: RecordTable, names: Sequence[str]) -> tuple[CompiledDrop, ...] | None:
+    drops: list[CompiledDrop] = []
+    for drop in table.drops:
+        texts = None if drop.test is Test.MATCHES else _short(texts_of(drop, table))
+        if texts is None:
+            return None
+        drops.append((names.index(drop.column), drop.is_negated, texts))
+    return tuple(drops)
 
 
 def _column(column: Column, table: RecordTable) -> CompiledColumn | None:

@@ -17,7 +17,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
 from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
-from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
+from csvkafka.encode.partitioning import LaneOf, crc32_lane, murmur2_lane
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
 from csvkafka.errors import ConfigError
@@ -148,12 +148,15 @@ def encode_compiled(
         return rows.frame(block, data, first + begin, first + end)
 
     try:
-        if lane_total(plan) > 1:
-            return _sectioned(block, plan, prepared, rows.frame_lanes(block, data, skip))
+        if not _has_one_lane(prepared):
+            made = rows.frame_lanes(block, data, skip)
+            return _sectioned(
+                block, plan, prepared, made.lanes, made.dropped, made.set_aside[:SHOWN]
+            )
         lane = _LaneRecords(0, range(first, block.row_count), frame)
         batches = _batches(block, plan, prepared.attributes, lane) if lane.row_indexes else []
     except ValueError:
-        return None  # a row has another width, or a field may not be of its type
+        return None  # too many rows are for the reference way, or a quote is open at the end
     return EncodedBlock(block.end, (block.row_count,), tuple(batches))
 
 
@@ -187,11 +190,16 @@ def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
 
 
 def _sectioned(
-    block: Block, plan: EncodePlan, prepared: _Prepared, lanes: Iterable[tuple[int, int, bytes]]
+    block: Block,
+    plan: EncodePlan,
+    prepared: _Prepared,
+    lanes: Iterable[tuple[int, int, bytes]],
+    dropped: int = 0,
+    set_aside: tuple[str, ...] = (),
 ) -> EncodedBlock | None:
     """The block, given each lane's rows, records (without those that are skipped) and records
-    section. None if it reads as another number of rows than it was cut as, or if a batch is too
-    large: that is for the reference way."""
+    section, how many rows are in none, and which are set aside. None if it reads as another number
+    of rows than it was cut as, or if a batch is too large: that is for the reference way."""
     batches: list[EncodedBatch] = []
     rows_by_lane = [0] * lane_total(plan)
     for lane, (row_count, record_count, section) in enumerate(lanes):
@@ -201,9 +209,9 @@ def _sectioned(
             if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
                 return None
             batches.append(EncodedBatch(lane, record_count, prepared.attributes, records))
-    if sum(rows_by_lane) != block.row_count:
+    if sum(rows_by_lane) + dropped != block.row_count:
         return None
-    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches))
+    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches), None, set_aside)
 
 
 def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
@@ -243,7 +251,7 @@ class _Prepared:
     attributes: int
     lane_count: int
     lane_total: int
-    lane_of: Callable[[bytes, int], int] | None
+    lane_of: LaneOf | None
     is_plain: Callable[[bytes], bool] | None
 
 
@@ -262,7 +270,7 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     return _Prepared(
         rows=rows,
         plain=PlainRows(plan) if PlainRows.fits(plan) else None,
-        compiled=CompiledRows.of(plan, compiled) if compiled else None,
+        compiled=CompiledRows.of(plan, compiled, rows, lane_of) if compiled else None,
         attributes=codec_attributes(plan.compression),
         lane_count=plan.lane_count,
         lane_total=lane_total(plan),
@@ -306,18 +314,10 @@ def _routed(
     row that is dropped goes to none."""
     lane_of, lane_count = prepared.lane_of, prepared.lane_count
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
-    dropped = rows.dropped
     for index in range(len(rows.values)):
-        if index in dropped:
-            continue
-        key = rows.keys[index] if rows.keys else None
-        if index in rows.letters:
-            lane = lane_count
-        elif lane_of is None or key is None:
-            lane = 0
-        else:
-            lane = lane_of(key, lane_count)
-        indexes[lane].append(index)
+        lane_of_row = rows.lane(index, lane_of, lane_count)
+        if lane_of_row is not None:
+            indexes[lane_of_row].append(index)
     lanes = []
     for lane, of_lane in enumerate(indexes):
         sent = of_lane[skip[lane] :] if lane < len(skip) else of_lane

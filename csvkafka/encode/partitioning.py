@@ -4,8 +4,12 @@ neither a client's version nor live metadata can send a key elsewhere."""
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
+
+LaneOf = Callable[[bytes, int], int]
+"""The lane of a key, given the number of lanes."""
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = 0x5BD1E995

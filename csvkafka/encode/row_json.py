@@ -25,6 +25,7 @@ from csvkafka.encode.dead_letter import (
     fault_of,
     letter,
 )
+from csvkafka.encode.partitioning import LaneOf
 from csvkafka.errors import (
     ANOTHER_JOB,
     ConfigError,
@@ -56,6 +57,16 @@ class RowRecords:
     def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
         """The headers of some of the rows."""
         return None if self.headers is None else [self.headers[index] for index in indexes]
+
+    def lane(self, index: int, lane_of: LaneOf | None, lane_count: int) -> int | None:
+        """Which lane a row goes to, that of dead letters behind the others; None if to none.
+        Without `lane_of`, all data goes to lane 0."""
+        if index in self.dropped:
+            return None
+        if index in self.letters:
+            return lane_count
+        key = self.keys[index] if self.keys else None
+        return 0 if lane_of is None or key is None else lane_of(key, lane_count)
 
 
 def key_index_of(plan: EncodePlan) -> int | None:

@@ -33,11 +33,15 @@ def dropping(table: RecordTable, names: Sequence[str]) -> IsDropped | None:
     return is_dropped
 
 
+def texts_of(drop: Drop, table: RecordTable) -> tuple[str, ...]:
+    """The texts of a field that pass the test, which is no MATCHES."""
+    if drop.test is Test.EMPTY:
+        return ("", *table.nulls_of(table.named(drop.column) or Column(drop.column)))
+    return drop.texts
+
+
 def _test(drop: Drop, table: RecordTable) -> Callable[[str], bool]:
     if drop.test is Test.MATCHES:
         fullmatch = re.compile(drop.pattern).fullmatch
         return lambda text: fullmatch(text) is not None
-    texts = drop.texts
-    if drop.test is Test.EMPTY:
-        texts = ("", *table.nulls_of(table.named(drop.column) or Column(drop.column)))
-    return frozenset(texts).__contains__
+    return frozenset(texts_of(drop, table)).__contains__
