@@ -1,8 +1,10 @@
 """Processor time per row of each stage between the source's chunks and the socket.
 
     python -m benchmarks.encode FILE.csv [--codec gzip] [--quote-all] [--rows 300000]
+                                [--columns TABLE.toml] [--bad-row-every 10000]
 
-Prints microseconds of processor time per row; the best of three passes of each stage.
+Prints microseconds of processor time per row; the best of three passes of each stage. With
+`--bad-row-every`, one row of so many has a field too many, and is a dead letter.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from csvkafka.encode.encoder import encode_block, encode_reference
-from csvkafka.model import START, Dialect, EncodePlan, ProducerIdentity
+from csvkafka.model import START, BadRows, Dialect, EncodePlan, ProducerIdentity
 from csvkafka.records.record_batch import compress, seal
 from csvkafka.rows.blocks import cut_blocks, read_header
+from csvkafka.schema.declaration import read_table
 
 CHUNK_BYTES = 1 << 20
 T = TypeVar("T")
@@ -50,14 +53,27 @@ def main() -> None:
     parser.add_argument("--codec", default="gzip")
     parser.add_argument("--quote-all", action="store_true")
     parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--columns", type=Path)
+    parser.add_argument("--bad-row-every", type=int, default=0)
     options = parser.parse_args()
     with options.file.open("rb") as file:
-        data = b"".join(itertools.islice(file, options.rows + 1))
+        lines = list(itertools.islice(file, options.rows + 1))
+    if options.bad_row_every:
+        for number in range(options.bad_row_every, len(lines), options.bad_row_every):
+            lines[number] = lines[number].rstrip() + b",surplus\n"
+    data = b"".join(lines)
     if options.quote_all:
         data = quoted(data)
     chunks = [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)]
     names = read_header(chunks, Dialect()).names
-    plan = EncodePlan(names, "s3://bucket/key.csv", compression=options.codec)
+    text = options.columns.read_text() if options.columns else ""
+    plan = EncodePlan(
+        names,
+        "s3://bucket/key.csv",
+        compression=options.codec,
+        bad_rows=BadRows.DEAD_LETTER if options.bad_row_every else BadRows.STOP,
+        table=read_table(text, options.columns.name) if text else None,
+    )
     # Cut for the codec, so not bounded without it.
     plain = dataclasses.replace(plan, compression="none", max_batch_bytes=1 << 30)
 

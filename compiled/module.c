@@ -128,6 +128,76 @@ static PyObject *Encoder_skip(PyObject *self, PyObject *arguments)
     return outcome == DONE ? PyLong_FromSsize_t(offset) : refusal(outcome);
 }
 
+/* The text of a field; `room` is for one that is quoted oddly. */
+static PyObject *text_of_field(const Field *field, int quote, Section *room)
+{
+    const char *bytes = (const char *)field->start;
+    Py_ssize_t size = (Py_ssize_t)field->size;
+    if (field->kind & QUOTED_ODDLY) {
+        byte *const to = room_for(room, raw_size(field, quote));
+        if (to == NULL) {
+            return PyErr_NoMemory();
+        }
+        size = put_raw(to, field, quote) - to;
+        bytes = (const char *)to;
+    }
+    return PyUnicode_DecodeUTF8(bytes, size, "strict");
+}
+
+/* Adds to the list the text of the column in each row, or None where the row has another width; 0
+ * and an exception if that cannot be done. */
+static int add_texts(PyObject *list, Reader *reader, Py_ssize_t column, Section *room)
+{
+    const Plan *const plan = reader->plan;
+    for (;;) {
+        const int row = read_row(&plan->dialect, &reader->scan, &reader->place, reader->fields,
+                                 plan->width);
+        if (row == NO_ROW) {
+            return 1;
+        }
+        if (row == REFUSED) {
+            return refusal(DOES_NOT_FIT) != NULL;
+        }
+        PyObject *const text =
+            row == ROW ? text_of_field(&reader->fields[column], plan->dialect.quote, room)
+                       : Py_NewRef(Py_None);
+        const int is_added = text != NULL && PyList_Append(list, text) == 0;
+        Py_XDECREF(text);
+        if (!is_added) {
+            return 0;
+        }
+    }
+}
+
+/* texts(data, column) -> the text of that column in each row; None where it has another width */
+static PyObject *Encoder_texts(PyObject *self, PyObject *arguments)
+{
+    const Plan *const plan = plan_of(self);
+    Py_buffer data;
+    Py_ssize_t column;
+    if (!PyArg_ParseTuple(arguments, "y*n", &data, &column)) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(0);
+    Section room = {0};
+    Reader reader;
+    int is_done = 0;
+    if (open_reader(&reader, plan, data.buf, (const byte *)data.buf + data.len) != DONE) {
+        PyErr_NoMemory();
+    } else if (column < 0 || column >= plan->width) {
+        PyErr_SetString(PyExc_IndexError, "there is no such column");
+    } else {
+        is_done = list != NULL && add_texts(list, &reader, column, &room);
+    }
+    close_reader(&reader);
+    free(room.bytes);
+    PyBuffer_Release(&data);
+    if (!is_done) {
+        Py_CLEAR(list);
+    }
+    return list;
+}
+
 /* A number for each lane; what is missing is 0. 0 and an exception if there are no such. */
 static int read_numbers(PyObject *sequence, Py_ssize_t *numbers, Py_ssize_t lane_count)
 {
@@ -166,17 +236,18 @@ static PyObject *lanes_as_list(Section *lanes, Py_ssize_t lane_count)
     return list;
 }
 
-/* frame_lanes(data, offset, number, skips, rows_before) -> ([(rows, section) of each lane], offset of
- * the next row, rows that were read, offset behind the next row if it is left, else -1) */
+/* frame_lanes(data, offset, number, skips, rows_before, dropped) -> ([(rows, section) of each lane],
+ * offset of the next row, rows that were read, offset behind the next row if it is left, else -1) */
 static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
 {
     const Plan *const plan = plan_of(self);
     const Py_ssize_t lane_count = (Py_ssize_t)plan->lane_count;
-    Py_buffer data;
+    Py_buffer data, dropped;
     Py_ssize_t offset, row_count = 0;
     unsigned long long number;
     PyObject *skips, *rows_before, *result = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*nKOO", &data, &offset, &number, &skips, &rows_before)) {
+    if (!PyArg_ParseTuple(arguments, "y*nKOOy*", &data, &offset, &number, &skips, &rows_before,
+                          &dropped)) {
         return NULL;
     }
     Section *lanes = calloc((size_t)lane_count, sizeof *lanes);
@@ -194,6 +265,8 @@ static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
         Py_BEGIN_ALLOW_THREADS
         begin_lanes(lanes, before, skip, lane_count);
         outcome = open_reader(&reader, plan, begin + offset, begin + data.len);
+        reader.dropped = dropped.buf;
+        reader.dropped_end = reader.dropped + dropped.len;
         if (outcome == DONE) {
             outcome = add_rows_to_lanes(lanes, skip, &reader, number, &row_count);
         }
@@ -212,6 +285,7 @@ static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
     free(skip);
     free(before);
     PyBuffer_Release(&data);
+    PyBuffer_Release(&dropped);
     return result;
 }
 
@@ -264,6 +338,7 @@ static PyMethodDef encoder_methods[] = {
     {"frame", Encoder_frame, METH_VARARGS, NULL},
     {"frame_lanes", Encoder_frame_lanes, METH_VARARGS, NULL},
     {"skip", Encoder_skip, METH_VARARGS, NULL},
+    {"texts", Encoder_texts, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -92,6 +92,8 @@ typedef struct {
     const byte *place;  /* behind the rows that were read; where the one that is left begins */
     const byte *behind; /* behind the row that is left, which the caller is to make; NULL: none */
     const byte *end;
+    const byte *dropped; /* of the rows to come: 1 where the caller says that it makes no record */
+    const byte *dropped_end;
     Scan scan;
     Field *fields; /* of the row that was read last */
     Made made;     /* its record, where the plan has a table */
@@ -103,6 +105,7 @@ static int open_reader(Reader *reader, const Plan *plan, const byte *begin, cons
     reader->place = begin;
     reader->behind = NULL;
     reader->end = end;
+    reader->dropped = reader->dropped_end = NULL;
     reader->made = (Made){.has_key = 0};
     reader->fields = malloc((size_t)plan->width * sizeof(Field));
     scan_fields(&plan->dialect, &reader->scan, begin, end);
@@ -132,6 +135,7 @@ static inline int next_row(Reader *reader, uint64_t number)
 {
     const Plan *const plan = reader->plan;
     const byte *const begin = reader->place;
+    const int is_said_to_be = reader->dropped < reader->dropped_end && *reader->dropped++;
     switch (read_row(&plan->dialect, &reader->scan, &reader->place, reader->fields, plan->width)) {
     case NO_ROW:
         return AT_END;
@@ -145,7 +149,7 @@ static inline int next_row(Reader *reader, uint64_t number)
     if (plan->table == NULL) {
         return DONE;
     }
-    if (is_dropped(plan->table, reader->fields, plan->dialect.quote)) {
+    if (is_said_to_be || is_dropped(plan->table, reader->fields, plan->dialect.quote)) {
         return DROPPED;
     }
     switch (make_record(&reader->made, plan, reader->fields, number, reader->end)) {

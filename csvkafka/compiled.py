@@ -58,17 +58,31 @@ class CompiledEncoder(Protocol):
         ...
 
     def frame_lanes(
-        self, data: bytes, offset: int, number: int, skips: Sequence[int], rows: Sequence[int]
+        self,
+        data: bytes,
+        offset: int,
+        number: int,
+        skips: Sequence[int],
+        rows: Sequence[int],
+        dropped: bytes,
     ) -> tuple[list[tuple[int, bytes]], int, int, int]:
         """Frames the rows of `data` from byte `offset` on, up to one that is left; before them,
-        there were so many `rows` in each lane. Returns of each lane how many there are now, and the
-        records of the new ones (without those of the lane's first `skips`); then the byte offset of
-        the next row, how many rows were read (those that are dropped, too), and the byte offset
-        behind the next row if it is left, else -1."""
+        there were so many `rows` in each lane. A row makes no record if its byte of `dropped`, the
+        first of which is for the first row, is not 0; what is missing is 0.
+
+        Returns of each lane how many rows there are now, and the records of the new ones (without
+        those of the lane's first `skips`); then the byte offset of the next row, how many rows were
+        read (those that are dropped, too), and the byte offset behind the next row if it is left,
+        else -1."""
         ...
 
     def skip(self, data: bytes, rows: int) -> int:
         """The byte offset behind the first `rows` rows, of any width."""
+        ...
+
+    def texts(self, data: bytes, column: int) -> list[str | None]:
+        """The text of a column in each row, None for one of another width than the header's. Holds
+        the interpreter's lock."""
         ...
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -21,6 +22,9 @@ from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, key_index_of
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan, Routing
 from csvkafka.rows.csv_rows import source_codec
+
+if TYPE_CHECKING:
+    from csvkafka.schema.dropping import Question
 
 PIECE_BYTES = 128 * 1024
 """About so many bytes of records are made, and compressed while they are in the processor's cache,
@@ -55,7 +59,7 @@ class CompiledRows:
         """None if all blocks of the plan are for the reference way, which is `rows`."""
         if plan.table is None:
             fits = PlainRows.fits(plan)
-            return cls(plan, compiled, rows, lane_of, _texts(plan), None) if fits else None
+            return cls(plan, compiled, rows, lane_of, _texts(plan), None, ()) if fits else None
         # Not at the top: most loads declare nothing, and their start should not pay for it.
         from csvkafka.encode.compiled_table import compiled_table
 
@@ -70,8 +74,10 @@ class CompiledRows:
         lane_of: LaneOf | None,
         texts: tuple[bytes, ...],
         table: CompiledTable | None,
+        questions: tuple[Question, ...],
     ) -> None:
         self._plan = plan
+        self._questions = questions
         self._rows = rows
         self._lane_of = lane_of
         self._takes_utf8 = source_codec(plan.dialect.encoding) == "utf-8"
@@ -134,10 +140,11 @@ class CompiledRows:
         set_aside: list[str] = []
         number = block.start.row_count + 1
         left = self._left_rows(block, data)
+        dropped = self._dropped(data)
         row = offset = 0
         while True:
             lanes, offset, count, behind = self._encoder.frame_lanes(
-                data, offset, number + row, skip, rows_by_lane
+                data, offset, number + row, skip, rows_by_lane, dropped[row:]
             )
             for lane, (rows, section) in enumerate(lanes):
                 if rows > rows_by_lane[lane]:
@@ -163,6 +170,17 @@ class CompiledRows:
             for lane, rows in enumerate(rows_by_lane)
         ]
         return LaneSections(made, row - sum(rows_by_lane), tuple(set_aside))
+
+    def _dropped(self, data: bytes) -> bytes:
+        """1 for each row that is dropped for what compiled code cannot tell, else 0."""
+        answers = [
+            [
+                text is not None and each.passes(text) is not each.is_negated
+                for text in self._encoder.texts(data, each.place)
+            ]
+            for each in self._questions
+        ]
+        return bytes(map(any, zip(*answers, strict=True)))
 
     def _left_rows(self, block: Block, data: bytes) -> LeftRows:
         return LeftRows(block, data, self._plan.dialect, self._rows)

@@ -17,7 +17,7 @@ FEW = 16
 
 LARGE_SHARE = 1 / 4
 """More than `FEW` rows are made alone only while they are no larger share of those that were read.
-A row that is made alone takes two to four times as long as one of many."""
+A row that is made alone takes up to three times as long as one of many."""
 
 
 class LeftRows:

@@ -85,8 +85,11 @@ DROPS = (
     'column = "b"\nnot_in = ["1", "", "2024-02-29"]',
     'column = "a"\nempty = true',
     'column = "b"\nnot_empty = true',
+    'column = "a"\nmatches = "[0-9]+|é.*|"',
+    'column = "b"\nnot_matches = "(?i)(TRUE|\\\\W*|[a-z]).*"',
+    f'column = "b"\nin = ["1", "{"x" * 129}"]',
 )
-"""Conditions that the compiled way knows."""
+"""Conditions: those that compiled code looks at, and two patterns and a long text for Python."""
 
 
 @cache

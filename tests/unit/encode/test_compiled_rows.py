@@ -228,11 +228,23 @@ def test_an_offset_outside_of_the_data_is_refused(offset: int) -> None:
     with pytest.raises(IndexError):
         encoder().frame(b"1\n2\n", offset, 1, 0, 2, 100)
     with pytest.raises(IndexError):
-        encoder().frame_lanes(b"1\n2\n", offset, 1, [], [])
+        encoder().frame_lanes(b"1\n2\n", offset, 1, [], [], b"")
+
+
+@pytest.mark.parametrize("column", [-1, 1])
+def test_texts_of_a_column_that_the_plan_lacks_are_refused(column: int) -> None:
+    with pytest.raises(IndexError):
+        encoder().texts(b"1\n2\n", column)
+
+
+def test_texts_are_those_of_rows_as_wide_as_the_header() -> None:
+    assert encoder().texts('1\n"2",3\n\n"é""\n"\n"a"b'.encode(), 0) == ["1", None, 'é"\n', "ab"]
+    with pytest.raises(ValueError, match="a row does not fit"):
+        encoder().texts(b'1\n"2\n', 0)
 
 
 def test_skips_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(TypeError):
-        encoder().frame_lanes(b"1\n", 0, 1, ["x"], [])  # type: ignore[list-item]
+        encoder().frame_lanes(b"1\n", 0, 1, ["x"], [], b"")  # type: ignore[list-item]
     with pytest.raises(TypeError):
-        encoder().frame_lanes(b"1\n", 0, 1, [], 3)  # type: ignore[arg-type]
+        encoder().frame_lanes(b"1\n", 0, 1, [], 3, b"")  # type: ignore[arg-type]
