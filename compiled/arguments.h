@@ -118,17 +118,45 @@ static int set_places(ptrdiff_t **places, ptrdiff_t *count, PyObject *numbers, c
     return 1;
 }
 
-/* (columns, fields, number_form, headers, key_form, key, key_names); a column may be None */
+/* ((column, is_negated, texts), ...) */
+static int set_drops(Table *table, PyObject *declared, ptrdiff_t width)
+{
+    const Py_ssize_t count = PyTuple_Size(declared);
+    table->drops = calloc((size_t)count + 1, sizeof *table->drops);
+    if (table->drops == NULL) {
+        return PyErr_NoMemory() != NULL;
+    }
+    for (; table->drop_count < count; table->drop_count++) {
+        Drop *const drop = &table->drops[table->drop_count];
+        PyObject *texts;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(declared, table->drop_count), "npO!", &drop->column,
+                              &drop->is_negated, &PyTuple_Type, &texts)) {
+            return 0;
+        }
+        if (drop->column < 0 || drop->column >= width) {
+            PyErr_SetString(PyExc_ValueError, "there is no such field");
+            return 0;
+        }
+        if (!set_short_texts(&drop->texts, texts)) {
+            free(drop->texts.bytes);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* (columns, fields, number_form, headers, key_form, key, key_names, drops); a column may be None */
 static int set_table(Plan *plan, PyObject *declared)
 {
-    PyObject *columns, *fields, *headers, *key, *key_names;
+    PyObject *columns, *fields, *headers, *key, *key_names, *drops;
     Table *const table = plan->table = calloc(1, sizeof *table);
     if (table == NULL) {
         return PyErr_NoMemory() != NULL;
     }
-    if (!PyArg_ParseTuple(declared, "O!O!iO!iO!O!", &PyTuple_Type, &columns, &PyTuple_Type, &fields,
+    if (!PyArg_ParseTuple(declared, "O!O!iO!iO!O!O!", &PyTuple_Type, &columns, &PyTuple_Type, &fields,
                           &table->number_form, &PyTuple_Type, &headers, &table->key_form,
-                          &PyTuple_Type, &key, &PyTuple_Type, &key_names)) {
+                          &PyTuple_Type, &key, &PyTuple_Type, &key_names, &PyTuple_Type,
+                          &drops)) {
         return 0;
     }
     const Py_ssize_t width = PyTuple_Size(columns);
@@ -147,7 +175,8 @@ static int set_table(Plan *plan, PyObject *declared)
     }
     return set_places(&table->fields, &table->field_count, fields, plan)
            && set_places(&table->key, &table->key_count, key, plan)
-           && set_texts(&table->headers, headers) && set_texts(&table->key_names, key_names);
+           && set_texts(&table->headers, headers) && set_texts(&table->key_names, key_names)
+           && set_drops(table, drops, width);
 }
 
 static void release_table(Plan *plan)
@@ -158,6 +187,10 @@ static void release_table(Plan *plan)
         free(table->columns[i].trues.bytes);
         free(table->columns[i].falses.bytes);
     }
+    for (ptrdiff_t i = 0; i < table->drop_count; i++) {
+        free(table->drops[i].texts.bytes);
+    }
+    free(table->drops);
     free(table->columns);
     free(table->fields);
     free(table->key);

@@ -1,8 +1,9 @@
 /* csvkafka._compiled: from a block's bytes to framed records in one pass over them, without the
  * interpreter and without its lock. csvkafka/compiled.py says what Python sees of it.
  *
- * The same bytes as the reference way makes of a block (csvkafka/encode/row_json.py). What it does
- * not take is refused by ValueError, and the caller goes the reference way.
+ * The same bytes as the reference way makes of a block (csvkafka/encode/row_json.py). A row that it
+ * does not take is left to the caller, who goes the reference way with it; a block that cannot be read
+ * is refused by ValueError.
  *
  * `agreeing` and `records_of` are no part of that: they are the checker's (compiled/checker.h).
  *
@@ -16,152 +17,10 @@
 
 #include "arguments.h"
 #include "checker.h"
+#include "methods.h"
 #include "records.h"
 #include "rows.h"
 #include "utf8.h"
-
-typedef struct {
-    PyObject_HEAD
-    Plan plan;
-} Encoder;
-
-static const Plan *plan_of(PyObject *encoder)
-{
-    return &((const Encoder *)encoder)->plan;
-}
-
-static PyObject *refusal(int outcome)
-{
-    if (outcome == NO_MEMORY) {
-        return PyErr_NoMemory();
-    }
-    PyErr_SetString(PyExc_ValueError, "a row does not fit");
-    return NULL;
-}
-
-/* The section as bytes; it is empty from then on. */
-static PyObject *taken(Section *section)
-{
-    PyObject *bytes =
-        PyBytes_FromStringAndSize((const char *)section->bytes, (Py_ssize_t)section->size);
-    free(section->bytes);
-    *section = (Section){0};
-    return bytes;
-}
-
-/* -- methods ------------------------------------------------------------------------------------- */
-
-/* frame(data, offset, number, delta, rows, piece_bytes) -> (piece, offset behind it, rows in it) */
-static PyObject *Encoder_frame(PyObject *self, PyObject *arguments)
-{
-    Py_buffer data;
-    Py_ssize_t offset, delta, rows, piece_bytes;
-    unsigned long long number;
-    if (!PyArg_ParseTuple(arguments, "y*nKnnn", &data, &offset, &number, &delta, &rows,
-                          &piece_bytes)) {
-        return NULL;
-    }
-    if (offset < 0 || offset > data.len || delta < 0 || piece_bytes < 0) {
-        PyBuffer_Release(&data);
-        PyErr_SetString(PyExc_IndexError, "outside of the data");
-        return NULL;
-    }
-    const byte *const begin = data.buf;
-    const byte *place = begin + offset;
-    Section section = {.records = delta};
-    int outcome;
-    Py_BEGIN_ALLOW_THREADS
-    outcome = add_rows(&section, plan_of(self), &place, begin + data.len, number, rows,
-                       (size_t)piece_bytes);
-    Py_END_ALLOW_THREADS
-    const Py_ssize_t end = place - begin, row_count = section.rows;
-    PyBuffer_Release(&data);
-    PyObject *piece = taken(&section);
-    if (piece == NULL || outcome != DONE) {
-        Py_XDECREF(piece);
-        return outcome == DONE ? NULL : refusal(outcome);
-    }
-    return Py_BuildValue("(Nnn)", piece, end, row_count);
-}
-
-/* skip(data, rows) -> the offset behind so many rows */
-static PyObject *Encoder_skip(PyObject *self, PyObject *arguments)
-{
-    Py_buffer data;
-    Py_ssize_t rows;
-    if (!PyArg_ParseTuple(arguments, "y*n", &data, &rows)) {
-        return NULL;
-    }
-    const byte *const begin = data.buf;
-    const byte *place = begin;
-    int outcome;
-    Py_BEGIN_ALLOW_THREADS
-    outcome = skip_rows(plan_of(self), &place, begin + data.len, rows);
-    Py_END_ALLOW_THREADS
-    const Py_ssize_t offset = place - begin;
-    PyBuffer_Release(&data);
-    return outcome == DONE ? PyLong_FromSsize_t(offset) : refusal(outcome);
-}
-
-/* How many rows of each lane to skip; what is missing is 0. 0 and an exception if it is no such. */
-static int read_skips(PyObject *skips, Py_ssize_t *skip, Py_ssize_t lane_count)
-{
-    const Py_ssize_t count = PySequence_Size(skips);
-    for (Py_ssize_t i = 0; i < count && i < lane_count; i++) {
-        PyObject *value = PySequence_GetItem(skips, i);
-        skip[i] = value == NULL ? -1 : PyLong_AsSsize_t(value);
-        Py_XDECREF(value);
-    }
-    return PyErr_Occurred() == NULL;
-}
-
-static PyObject *lanes_as_list(Section *lanes, Py_ssize_t lane_count)
-{
-    PyObject *list = PyList_New(lane_count);
-    for (Py_ssize_t i = 0; list != NULL && i < lane_count; i++) {
-        const Py_ssize_t rows = lanes[i].rows, records = lanes[i].records;
-        PyObject *bytes = taken(&lanes[i]);
-        PyObject *lane = bytes == NULL ? NULL : Py_BuildValue("(nnN)", rows, records, bytes);
-        if (lane == NULL) {
-            Py_CLEAR(list);
-        } else {
-            PyList_SetItem(list, i, lane);
-        }
-    }
-    return list;
-}
-
-/* frame_lanes(data, number, skips) -> [(rows, records, section) of each lane] */
-static PyObject *Encoder_frame_lanes(PyObject *self, PyObject *arguments)
-{
-    const Plan *const plan = plan_of(self);
-    const Py_ssize_t lane_count = (Py_ssize_t)plan->lane_count;
-    Py_buffer data;
-    unsigned long long number;
-    PyObject *skips, *result = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*KO", &data, &number, &skips)) {
-        return NULL;
-    }
-    Section *lanes = calloc((size_t)lane_count, sizeof *lanes);
-    Py_ssize_t *skip = calloc((size_t)lane_count, sizeof *skip);
-    if (lanes == NULL || skip == NULL) {
-        PyErr_NoMemory();
-    } else if (read_skips(skips, skip, lane_count)) {
-        const byte *const begin = data.buf;
-        int outcome;
-        Py_BEGIN_ALLOW_THREADS
-        outcome = add_rows_to_lanes(lanes, skip, plan, begin, begin + data.len, number);
-        Py_END_ALLOW_THREADS
-        result = outcome == DONE ? lanes_as_list(lanes, lane_count) : refusal(outcome);
-    }
-    for (Py_ssize_t i = 0; lanes != NULL && i < lane_count; i++) {
-        free(lanes[i].bytes);
-    }
-    free(lanes);
-    free(skip);
-    PyBuffer_Release(&data);
-    return result;
-}
 
 /* -- the encoder --------------------------------------------------------------------------------- */
 
@@ -212,6 +71,7 @@ static PyMethodDef encoder_methods[] = {
     {"frame", Encoder_frame, METH_VARARGS, NULL},
     {"frame_lanes", Encoder_frame_lanes, METH_VARARGS, NULL},
     {"skip", Encoder_skip, METH_VARARGS, NULL},
+    {"texts", Encoder_texts, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

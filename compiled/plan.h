@@ -24,6 +24,14 @@ enum { NO_NUMBER, DIGITS, VARINT };
 
 enum { NULL_KEYS, TEXT_KEYS, MASKED_KEYS, JSON_KEYS };
 
+/* Rows whose field in `column` is one of the texts make no record; if `is_negated`, those whose field
+ * is none of them. */
+typedef struct {
+    ptrdiff_t column;
+    int is_negated;
+    Texts texts;
+} Drop;
+
 /* A declared record. `names`: what stands before each field, before the row's number (if
  * there is a form for it), and at the end. `key_names`: before each field of a JSON key, and behind the last
  * one. `headers`: how many, and all up to the size of the row's number; then what stands behind it;
@@ -38,6 +46,8 @@ typedef struct {
     int number_form;
     FixedTexts key_names;
     FixedTexts headers;
+    Drop *drops;
+    ptrdiff_t drop_count;
 } Table;
 
 /* How rows become records; never changes. `names` are those of the record: what stands before each

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "declared.h"
+#include "drops.h"
 #include "fields.h"
 #include "partitions.h"
 #include "plan.h"
@@ -83,12 +84,16 @@ static int64_t lane_of(const Plan *plan, const Field *fields, const Made *made)
 
 /* -- a block ------------------------------------------------------------------------------------- */
 
-enum { DONE, DOES_NOT_FIT, NO_MEMORY };
+enum { DONE, DROPPED, LEFT, AT_END, DOES_NOT_FIT, NO_MEMORY };
 
 /* The rows of a block, one after the other. */
 typedef struct {
     const Plan *plan;
+    const byte *place;  /* behind the rows that were read; where the one that is left begins */
+    const byte *behind; /* behind the row that is left, which the caller is to make; NULL: none */
     const byte *end;
+    const byte *dropped; /* of the rows to come: 1 where the caller says that it makes no record */
+    const byte *dropped_end;
     Scan scan;
     Field *fields; /* of the row that was read last */
     Made made;     /* its record, where the plan has a table */
@@ -97,7 +102,10 @@ typedef struct {
 static int open_reader(Reader *reader, const Plan *plan, const byte *begin, const byte *end)
 {
     reader->plan = plan;
+    reader->place = begin;
+    reader->behind = NULL;
     reader->end = end;
+    reader->dropped = reader->dropped_end = NULL;
     reader->made = (Made){.has_key = 0};
     reader->fields = malloc((size_t)plan->width * sizeof(Field));
     scan_fields(&plan->dialect, &reader->scan, begin, end);
@@ -110,19 +118,47 @@ static void close_reader(Reader *reader)
     release_made(&reader->made);
 }
 
-/* Makes the record of the row that was read, which is number `number`, if the plan has a table. */
-static int make(Reader *reader, uint64_t number)
+/* Leaves the row that was read last to the caller; it, or blank lines before it, begin at `begin`. */
+static int leave(Reader *reader, const byte *begin)
 {
-    if (reader->plan->table == NULL) {
+    while (is_line_end(*begin)) {
+        begin++;
+    }
+    reader->behind = reader->place;
+    reader->place = begin;
+    return LEFT;
+}
+
+/* Reads the next row, which is number `number`, and makes its record if the plan has a table. LEFT:
+ * it is of another width, or a field may not be of its type. */
+static inline int next_row(Reader *reader, uint64_t number)
+{
+    const Plan *const plan = reader->plan;
+    const byte *const begin = reader->place;
+    const int is_said_to_be = reader->dropped < reader->dropped_end && *reader->dropped++;
+    switch (read_row(&plan->dialect, &reader->scan, &reader->place, reader->fields, plan->width)) {
+    case NO_ROW:
+        return AT_END;
+    case REFUSED:
+        return DOES_NOT_FIT;
+    case OTHER_WIDTH:
+        return leave(reader, begin);
+    default:
+        break;
+    }
+    if (plan->table == NULL) {
         return DONE;
     }
-    switch (make_record(&reader->made, reader->plan, reader->fields, number, reader->end)) {
+    if (is_said_to_be || is_dropped(plan->table, reader->fields, plan->dialect.quote)) {
+        return DROPPED;
+    }
+    switch (make_record(&reader->made, plan, reader->fields, number, reader->end)) {
     case MADE:
         return DONE;
     case NO_ROOM:
         return NO_MEMORY;
     default:
-        return DOES_NOT_FIT;
+        return leave(reader, begin);
     }
 }
 
@@ -135,69 +171,64 @@ static int add(Section *section, const Reader *reader, uint64_t number)
     return is_added ? DONE : NO_MEMORY;
 }
 
-/* Adds the records of the rows from `*place` on, of which the first is number `number`, and goes on
- * behind them: at most `rows`, and no more once there are `wanted_size` bytes. */
-static int add_rows(Section *section, const Plan *plan, const byte **place, const byte *end,
-                    uint64_t number, ptrdiff_t rows, size_t wanted_size)
+/* Adds the records of the next rows, of which the first is number `number`: at most `rows`, no more
+ * once there are `wanted_size` bytes, and none from one that is LEFT on. */
+static int add_rows(Section *section, Reader *reader, uint64_t number, ptrdiff_t rows,
+                    size_t wanted_size)
 {
-    Reader reader;
-    int outcome = open_reader(&reader, plan, *place, end);
-    while (outcome == DONE && section->rows < rows && section->size < wanted_size) {
-        const int row =
-            read_row(&plan->dialect, &reader.scan, place, reader.fields, plan->width);
-        if (row == NO_ROW) {
-            break;
-        }
+    int outcome = DONE;
+    while (section->rows < rows && section->size < wanted_size) {
         const uint64_t this_one = number + (uint64_t)section->rows;
-        outcome = row == REFUSED ? DOES_NOT_FIT : make(&reader, this_one);
+        outcome = next_row(reader, this_one);
         if (outcome == DONE) {
-            outcome = add(section, &reader, this_one);
+            outcome = add(section, reader, this_one);
+        }
+        if (outcome > DROPPED) {
+            break;
         }
         section->rows++;
     }
-    close_reader(&reader);
     return outcome;
 }
 
-/* Adds all rows to the sections of their lanes, but of each lane the first `skip[lane]`. */
-static int add_rows_to_lanes(Section *lanes, const ptrdiff_t *skip, const Plan *plan,
-                             const byte *place, const byte *end, uint64_t number)
+/* Adds the next rows, up to one that is LEFT, to the sections of their lanes, but of each lane not
+ * the first `skip[lane]`. `rows` counts them, and those that are dropped. */
+static int add_rows_to_lanes(Section *lanes, const ptrdiff_t *skip, Reader *reader, uint64_t number,
+                             ptrdiff_t *rows)
 {
-    Reader reader;
-    int outcome = open_reader(&reader, plan, place, end);
-    for (; outcome == DONE; number++) {
-        const int row =
-            read_row(&plan->dialect, &reader.scan, &place, reader.fields, plan->width);
-        if (row == NO_ROW) {
-            break;
+    for (;; ++*rows) {
+        const uint64_t this_one = number + (uint64_t)*rows;
+        int outcome = next_row(reader, this_one);
+        if (outcome == DROPPED) {
+            continue;
         }
-        outcome = row == REFUSED ? DOES_NOT_FIT : make(&reader, number);
         if (outcome != DONE) {
-            break;
+            return outcome;
         }
-        const int64_t lane = lane_of(plan, reader.fields, &reader.made);
+        const int64_t lane = lane_of(reader->plan, reader->fields, &reader->made);
         if (lane < 0) {
-            outcome = NO_MEMORY;
-        } else if (lanes[lane].rows++ >= skip[lane]) {
-            outcome = add(&lanes[lane], &reader, number);
+            return NO_MEMORY;
+        }
+        if (lanes[lane].rows++ >= skip[lane]) {
+            outcome = add(&lanes[lane], reader, this_one);
+        }
+        if (outcome != DONE) {
+            return outcome;
         }
     }
-    close_reader(&reader);
-    return outcome;
 }
 
-/* Goes on behind `rows` rows. */
-static int skip_rows(const Plan *plan, const byte **place, const byte *end, ptrdiff_t rows)
+/* Goes on behind `rows` rows, whatever they hold. */
+static int skip_rows(Reader *reader, ptrdiff_t rows)
 {
-    Reader reader;
-    int outcome = open_reader(&reader, plan, *place, end);
-    for (; outcome == DONE && rows > 0; rows--) {
-        if (read_row(&plan->dialect, &reader.scan, place, reader.fields, plan->width) != ROW) {
-            outcome = DOES_NOT_FIT;
+    for (; rows > 0; rows--) {
+        const int row = read_row(&reader->plan->dialect, &reader->scan, &reader->place,
+                                 reader->fields, reader->plan->width);
+        if (row != ROW && row != OTHER_WIDTH) {
+            return DOES_NOT_FIT;
         }
     }
-    close_reader(&reader);
-    return outcome;
+    return DONE;
 }
 
 #endif

@@ -117,7 +117,7 @@ static WholeRows whole_rows(const Dialect *dialect, const byte *begin, const byt
 
 /* -- a row's fields ------------------------------------------------------------------------------ */
 
-enum { NO_ROW = 0, ROW = 1, REFUSED = -1 };
+enum { NO_ROW, ROW, OTHER_WIDTH, REFUSED };
 
 static void scan_fields(const Dialect *dialect, Scan *scan, const byte *begin, const byte *end)
 {
@@ -156,8 +156,25 @@ static inline const byte *read_field(const Dialect *dialect, Scan *scan, const b
     return found;
 }
 
-/* Reads the row that begins at `*place`, or behind blank lines there, and goes on behind it. REFUSED:
- * it has another width, or a quote that is open at the end. */
+/* Goes on behind a row that has more fields than are wanted; the next one begins at `at`. */
+static int read_surplus(const Dialect *dialect, Scan *scan, const byte **place, const byte *at)
+{
+    for (;;) {
+        Field field;
+        const byte *const found = read_field(dialect, scan, at, &field);
+        if (found == NULL) {
+            return REFUSED;
+        }
+        if (found == scan->end || *found != dialect->delimiter) {
+            *place = found < scan->end ? behind_line_end(scan, found) : scan->end;
+            return OTHER_WIDTH;
+        }
+        at = found + 1;
+    }
+}
+
+/* Reads the row that begins at `*place`, or behind blank lines there, and goes on behind it, also if
+ * it is of another width. REFUSED: a quote is open at the end, or a field is too large. */
 static int read_row(const Dialect *dialect, Scan *scan, const byte **place, Field *fields,
                     ptrdiff_t width)
 {
@@ -178,11 +195,11 @@ static int read_row(const Dialect *dialect, Scan *scan, const byte **place, Fiel
         }
         if (found == end || *found != dialect->delimiter) {
             *place = found < end ? behind_line_end(scan, found) : end;
-            return count + 1 == width ? ROW : REFUSED;
+            return count + 1 == width ? ROW : OTHER_WIDTH;
         }
         at = found + 1;
     }
-    return REFUSED;
+    return read_surplus(dialect, scan, place, at);
 }
 
 #endif

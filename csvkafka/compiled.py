@@ -23,6 +23,9 @@ CompiledColumn = tuple[int, int, int, int, tuple[bytes, ...], tuple[bytes, ...],
 """Kind, options, two numbers and the texts of null, true and false, as `compiled/columns.h` has
 them."""
 
+CompiledDrop = tuple[int, bool, tuple[bytes, ...]]
+"""A column of the file, whether the condition is negated, and its texts."""
+
 CompiledTable = tuple[
     tuple[CompiledColumn | None, ...],
     tuple[int, ...],
@@ -31,35 +34,55 @@ CompiledTable = tuple[
     int,
     tuple[int, ...],
     tuple[bytes, ...],
+    tuple[CompiledDrop, ...],
 ]
 """The columns of the file (None: neither in the record nor in its key), those in the record in its
 order, the form of the row's number in it, what stands before and behind the number in its headers,
-the form of its key, the key's columns, and what stands before each and behind the last, as
-`compiled/plan.h` has them."""
+the form of its key, the key's columns, what stands before each and behind the last, and which rows
+make no record, as `compiled/plan.h` has them."""
 
 
 class CompiledEncoder(Protocol):
-    """Frames the rows of one plan. Its methods raise ValueError for a row of another width than the
-    header's, and for a field that is not plainly of its declared type."""
+    """Frames the rows of one plan, up to one that is left to the caller: it has another width than
+    the header, or a field that is not plainly of its declared type.
+
+    Its methods raise ValueError where a quote is open at the end of the data."""
 
     def frame(
         self, data: bytes, offset: int, number: int, delta: int, rows: int, piece_bytes: int
-    ) -> tuple[bytes, int, int]:
+    ) -> tuple[bytes, int, int, int]:
         """The records of rows that begin at byte `offset`: at most `rows` of them, until there are
-        `piece_bytes` of records. Returns these bytes, the byte offset behind their rows, and how
-        many rows they are. `number` is the first one's `source_line`, `delta` its place in the
-        batch."""
+        `piece_bytes` of records, or one is left. Returns these bytes, the byte offset of the next
+        row, how many rows they are, and the byte offset behind the next row if it is left, else -1.
+        `number` is the first one's `source_line`, `delta` its place in the batch."""
         ...
 
     def frame_lanes(
-        self, data: bytes, number: int, skips: Sequence[int]
-    ) -> list[tuple[int, int, bytes]]:
-        """Frames all rows of `data`. Returns of each lane how many rows it has, how many records
-        (without its first `skips`), and these records."""
+        self,
+        data: bytes,
+        offset: int,
+        number: int,
+        skips: Sequence[int],
+        rows: Sequence[int],
+        dropped: bytes,
+    ) -> tuple[list[tuple[int, bytes]], int, int, int]:
+        """Frames the rows of `data` from byte `offset` on, up to one that is left; before them,
+        there were so many `rows` in each lane. A row makes no record if its byte of `dropped`, the
+        first of which is for the first row, is not 0; what is missing is 0.
+
+        Returns of each lane how many rows there are now, and the records of the new ones (without
+        those of the lane's first `skips`); then the byte offset of the next row, how many rows were
+        read (those that are dropped, too), and the byte offset behind the next row if it is left,
+        else -1."""
         ...
 
     def skip(self, data: bytes, rows: int) -> int:
-        """The byte offset behind the first `rows` rows."""
+        """The byte offset behind the first `rows` rows, of any width."""
+        ...
+
+    def texts(self, data: bytes, column: int) -> list[str | None]:
+        """The text of a column in each row, None for one of another width than the header's. Holds
+        the interpreter's lock."""
         ...
 
 

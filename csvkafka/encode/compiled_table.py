@@ -1,7 +1,7 @@
 """A declared table as the compiled encoder takes it, where it knows each of its types.
 
-It refuses a block for each field that is not plainly of its type: the reference way decides then.
-Left to the reference way from the start: tables that drop rows, hashes, JSON in a field, formats of
+It leaves a row with a field that is not plainly of its type: the reference way decides then.
+Left to the reference way from the start: tables with hashes, JSON in a field, formats of
 `strptime`, keys in Avro, and a schema of Avro that is given with other types than the columns make.
 """
 
@@ -14,9 +14,10 @@ from typing import Any
 
 import orjson
 
-from csvkafka.compiled import CompiledColumn, CompiledTable
+from csvkafka.compiled import CompiledColumn, CompiledDrop, CompiledTable
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
 from csvkafka.records.record_batch import varint
+from csvkafka.schema.dropping import Question, question, texts_of
 from csvkafka.schema.fitting import columns_of
 from csvkafka.schema.table import (
     OWN_FIELDS,
@@ -54,11 +55,11 @@ _BITS = {Kind.INT: 32, Kind.LONG: 64}
 
 def compiled_table(
     plan: EncodePlan, table: RecordTable
-) -> tuple[tuple[bytes, ...], CompiledTable] | None:
-    """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if the
-    table has a type that it does not know."""
+) -> tuple[tuple[bytes, ...], CompiledTable, tuple[Question, ...]] | None:
+    """The texts of a record, and the table, as `CompiledModule.Encoder` takes them, and what is to
+    be asked of rows besides; None if the table has a type that it does not know."""
     names = plan.header
-    is_strange = plan.transform is not None or bool(table.drops or table.routes)
+    is_strange = plan.transform is not None or bool(table.routes)
     if is_strange or not names or len(set(names)) < len(names):
         return None
     in_avro = table.format is RecordFormat.AVRO
@@ -81,7 +82,8 @@ def compiled_table(
     texts, fields = found
     has_number = table.metadata is Metadata.VALUE
     key = tuple(names.index(name) for name in table.key)
-    return texts, (
+    drops, questions = _drops(table, names)
+    declared = (
         tuple(of_file),
         fields,
         (_VARINT if in_avro else _DIGITS) if has_number else _NO_NUMBER,
@@ -89,7 +91,25 @@ def compiled_table(
         _key_form(table),
         key,
         _key_names(columns[place] for place in key),
+        drops,
     )
+    return texts, declared, questions
+
+
+def _drops(
+    table: RecordTable, names: Sequence[str]
+) -> tuple[tuple[CompiledDrop, ...], tuple[Question, ...]]:
+    """The conditions that compiled code can look at, and the others: patterns, long texts."""
+    drops: list[CompiledDrop] = []
+    questions: list[Question] = []
+    for drop in table.drops:
+        texts = texts_of(drop, table)
+        short = None if texts is None else _short(texts)
+        if short is None:
+            questions.append(question(drop, table, names))
+        else:
+            drops.append((names.index(drop.column), drop.is_negated, short))
+    return tuple(drops), tuple(questions)
 
 
 def _column(column: Column, table: RecordTable) -> CompiledColumn | None:

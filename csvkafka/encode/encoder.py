@@ -153,12 +153,15 @@ def encode_compiled(
         return rows.frame(block, data, first + begin, first + end)
 
     try:
-        if lane_total(plan) > 1:
-            return _sectioned(block, plan, prepared, rows.frame_lanes(block, data, skip))
+        if not _has_one_lane(prepared):
+            made = rows.frame_lanes(block, data, skip)
+            return _sectioned(
+                block, plan, prepared, made.lanes, made.dropped, made.set_aside[:SHOWN]
+            )
         lane = _LaneRecords(0, range(first, block.row_count), frame)
         batches = _batches(block, plan, prepared.attributes, lane) if lane.row_indexes else []
     except ValueError:
-        return None  # a row has another width, or a field may not be of its type
+        return None  # too many rows are for the reference way, or a quote is open at the end
     return EncodedBlock(block.end, (block.row_count,), tuple(batches))
 
 
@@ -192,11 +195,16 @@ def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
 
 
 def _sectioned(
-    block: Block, plan: EncodePlan, prepared: _Prepared, lanes: Iterable[tuple[int, int, bytes]]
+    block: Block,
+    plan: EncodePlan,
+    prepared: _Prepared,
+    lanes: Iterable[tuple[int, int, bytes]],
+    dropped: int = 0,
+    set_aside: tuple[str, ...] = (),
 ) -> EncodedBlock | None:
     """The block, given each lane's rows, records (without those that are skipped) and records
-    section. None if it reads as another number of rows than it was cut as, or if a batch is too
-    large: that is for the reference way."""
+    section, how many rows are in none, and which are set aside. None if it reads as another number
+    of rows than it was cut as, or if a batch is too large: that is for the reference way."""
     batches: list[EncodedBatch] = []
     rows_by_lane = [0] * lane_total(plan)
     for lane, (row_count, record_count, section) in enumerate(lanes):
@@ -206,9 +214,9 @@ def _sectioned(
             if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
                 return None
             batches.append(EncodedBatch(lane, record_count, prepared.attributes, records))
-    if sum(rows_by_lane) != block.row_count:
+    if sum(rows_by_lane) + dropped != block.row_count:
         return None
-    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches))
+    return EncodedBlock(block.end, tuple(rows_by_lane), tuple(batches), None, set_aside)
 
 
 def encode_reference(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> EncodedBlock:
@@ -259,16 +267,16 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     rows = RowEncoder(plan)
     if plan.routing is not Routing.ONE_PARTITION and not rows.has_keys:
         raise ConfigError(f"routing by {plan.routing} needs a key column")
-    compiled = compiled_module()
+    compiled, choose_lane = compiled_module(), lane_chooser(plan)
     return _Prepared(
         rows=rows,
         plain=PlainRows(plan) if PlainRows.fits(plan) else None,
-        compiled=CompiledRows.of(plan, compiled) if compiled else None,
+        compiled=CompiledRows.of(plan, compiled, rows, choose_lane) if compiled else None,
         attributes=codec_attributes(plan.compression),
         data_lanes=data_lanes(plan),
         lane_total=lane_total(plan),
         lane_of=key_hash(plan.routing),
-        choose_lane=lane_chooser(plan),
+        choose_lane=choose_lane,
         is_plain=plainness(plan.dialect),
     )
 
@@ -306,18 +314,12 @@ def _routed(
 ) -> tuple[list[list[int]], list[_LaneRecords]]:
     """Which rows go to which lane, and their records without those to skip; dead letters last. A
     row that is dropped goes to none."""
-    choose_lane, letters_lane = prepared.choose_lane, prepared.data_lanes
+    letters_lane = prepared.data_lanes
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
-    dropped = rows.dropped
     for index in range(len(rows.values)):
-        if index in dropped:
-            continue
-        if index in rows.letters:
-            lane = letters_lane
-        else:
-            topic = rows.topics[index] if rows.topics else 0
-            lane = choose_lane(topic, rows.keys[index] if rows.keys else None)
-        indexes[lane].append(index)
+        lane = rows.lane(index, prepared.choose_lane, letters_lane)
+        if lane is not None:
+            indexes[lane].append(index)
     lanes = []
     for lane, of_lane in enumerate(indexes):
         sent = of_lane[skip[lane] :] if lane < len(skip) else of_lane

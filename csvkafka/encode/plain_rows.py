@@ -10,18 +10,17 @@ What does not fit, such as a row of another width than the header's, is left to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from csvkafka.encode.bad_row import text_of
+from csvkafka.encode.partitioning import LaneOf
 from csvkafka.encode.row_json import key_index_of
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, EncodePlan
 from csvkafka.records.record_batch import varint
 from csvkafka.rows.csv_rows import quotes_around_fields
-
-LaneOf = Callable[[bytes, int], int]
 
 _Place = tuple[int, str, int]
 """A key's lane, the framed key, and its part of a number that `_KeyedFrames` looks up."""

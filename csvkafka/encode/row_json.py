@@ -25,6 +25,7 @@ from csvkafka.encode.dead_letter import (
     fault_of,
     letter,
 )
+from csvkafka.encode.partitioning import ChooseLane
 from csvkafka.errors import (
     ANOTHER_JOB,
     ConfigError,
@@ -58,6 +59,15 @@ class RowRecords:
     def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
         """The headers of some of the rows."""
         return None if self.headers is None else [self.headers[index] for index in indexes]
+
+    def lane(self, index: int, choose_lane: ChooseLane, letters_lane: int) -> int | None:
+        """Which lane a row goes to; None if to none."""
+        if index in self.dropped:
+            return None
+        if index in self.letters:
+            return letters_lane
+        topic = self.topics[index] if self.topics else 0
+        return choose_lane(topic, self.keys[index] if self.keys else None)
 
 
 def key_index_of(plan: EncodePlan) -> int | None:

@@ -106,22 +106,24 @@ def frame_records(
     values: Sequence[bytes],
     keys: Sequence[bytes | None] | None = None,
     headers: Sequence[RecordHeaders] | None = None,
+    first_delta: int = 0,
 ) -> bytes:
-    """The records section of a batch, not compressed: record i has offset delta i and timestamp
-    delta 0. Without `keys` all keys are null, without `headers` no record has any."""
-    if keys is None and headers is None:
+    """The records section of a batch, not compressed, or a part of it: the first record has offset
+    delta `first_delta`, all have timestamp delta 0. Without `keys` all keys are null, without
+    `headers` no record has any."""
+    if keys is None and headers is None and not first_delta:
         return _frame_values(values)
     parts: list[bytes] = []
-    for delta, value in enumerate(values):
-        key = None if keys is None else keys[delta]
+    for index, value in enumerate(values):
+        key = None if keys is None else keys[index]
         body = b"".join(
             (
                 b"\0\0",  # attributes, timestamp delta
-                varint(delta),
+                varint(first_delta + index),
                 _nullable(key),
                 varint(len(value)),
                 value,
-                _framed_headers(headers[delta]) if headers else b"\0",
+                _framed_headers(headers[index]) if headers else b"\0",
             )
         )
         parts += (varint(len(body)), body)

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from csvkafka.schema.table import Column, Drop, RecordTable, Test
 
 IsDropped = Callable[[Sequence[str]], bool]
 """Whether a row of the header's width is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A row is dropped if its field at `place` `passes`; if `is_negated`, if it does not."""
+
+    place: int
+    passes: Callable[[str], bool]
+    is_negated: bool
 
 
 def dropping(table: RecordTable, names: Sequence[str]) -> IsDropped | None:
@@ -21,10 +31,8 @@ def dropping(table: RecordTable, names: Sequence[str]) -> IsDropped | None:
     one counts, as in the record."""
     if not table.drops:
         return None
-    asked = [
-        (len(names) - 1 - names[::-1].index(drop.column), _test(drop, table), drop.is_negated)
-        for drop in table.drops
-    ]
+    questions = [question(drop, table, names) for drop in table.drops]
+    asked = [(each.place, each.passes, each.is_negated) for each in questions]
 
     def is_dropped(row: Sequence[str]) -> bool:
         for place, passes, is_negated in asked:  # noqa: SIM110 - `any` is slower
@@ -35,11 +43,24 @@ def dropping(table: RecordTable, names: Sequence[str]) -> IsDropped | None:
     return is_dropped
 
 
-def _test(drop: Drop, table: RecordTable) -> Callable[[str], bool]:
+def question(drop: Drop, table: RecordTable, names: Sequence[str]) -> Question:
+    """What a condition asks of rows with these columns."""
+    place = len(names) - 1 - names[::-1].index(drop.column)
+    return Question(place, _test(drop, table), drop.is_negated)
+
+
+def texts_of(drop: Drop, table: RecordTable) -> tuple[str, ...] | None:
+    """The texts of a field that pass the test; None where a pattern says it."""
     if drop.test is Test.MATCHES:
+        return None
+    if drop.test is Test.EMPTY:
+        return ("", *table.nulls_of(table.named(drop.column) or Column(drop.column)))
+    return drop.texts
+
+
+def _test(drop: Drop, table: RecordTable) -> Callable[[str], bool]:
+    texts = texts_of(drop, table)
+    if texts is None:
         fullmatch = re.compile(drop.pattern).fullmatch
         return lambda text: fullmatch(text) is not None
-    texts = drop.texts
-    if drop.test is Test.EMPTY:
-        texts = ("", *table.nulls_of(table.named(drop.column) or Column(drop.column)))
     return frozenset(texts).__contains__

@@ -111,6 +111,12 @@ OF_RECORDS = (
         "torn-row",
     ),
     plant(
+        "record-compiled-of-a-dropped-row",
+        "the compiled encoder is not told which texts mean null, so rows that are dropped are sent",
+        records.some_are_dropped,
+        "phantom-row",
+    ),
+    plant(
         "record-letter-read-again",
         "a replay goes on with the last letter that it loaded",
         records.a_replay_is_killed,

@@ -171,6 +171,11 @@ def the_compiled_encoder_has_one_digit_more_after_the_point() -> None:
     _compiled(compiled_table._DECIMAL, lambda column: (*column[:3], column[3] + 1, *column[4:]))
 
 
+@patch("record-compiled-of-a-dropped-row")
+def the_compiled_encoder_is_not_told_what_means_null() -> None:
+    replace(compiled_table, "texts_of", lambda drop, _: drop.texts or ("",))
+
+
 @patch("record-letter-read-again")
 def a_replay_goes_on_with_the_last_letter_that_is_loaded() -> None:
     cut = Letters.cut

@@ -6,12 +6,15 @@ from __future__ import annotations
 from functools import cache
 
 from csvkafka.encode.bad_row import BadRow
+from csvkafka.encode.compiled_table import compiled_table
 from csvkafka.encode.encoder import encode_compiled, encode_reference
-from csvkafka.model import Block, EncodedBlock, EncodePlan, Position, Routing
+from csvkafka.encode.left_rows import FEW
+from csvkafka.model import BadRows, Block, EncodedBlock, EncodePlan, Position, Routing
 from csvkafka.rows.csv_rows import row_ends
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.subjects import schemas_of
 from csvkafka.schema.table import RecordTable
+from tests.unit.encode.compiled_case import Way
 
 SECRET = b"0123456789abcdef"
 
@@ -72,19 +75,40 @@ RECORDS = (
     'key = "b"\nmetadata = "headers"',
 )
 
+DROPS = (
+    "",
+    'column = "a"\nequals = "1"',
+    'column = "b"\nequals = "é\\"\\n"',
+    'column = "a"\nnot_equals = "true"',
+    'column = "a"\nin = ["", "0", "n\\"n", "no date"]',
+    'column = "b"\nin = ["1", "NA", "x,\\"", "ja"]',
+    'column = "b"\nnot_in = ["1", "", "2024-02-29"]',
+    'column = "a"\nempty = true',
+    'column = "b"\nnot_empty = true',
+    'column = "a"\nmatches = "[0-9]+|é.*|"',
+    'column = "b"\nnot_matches = "(?i)(TRUE|\\\\W*|[a-z]).*"',
+    f'column = "b"\nin = ["1", "{"x" * 129}"]',
+)
+"""Conditions: those that compiled code looks at, and two patterns and a long text for Python."""
+
 
 @cache
-def table_of(record: str, a: str, b: str, *, has_constant: bool = False) -> RecordTable:
+def table_of(
+    record: str, a: str, b: str, *, has_constant: bool = False, drops: tuple[str, ...] = ()
+) -> RecordTable:
     """The table of a file with the columns a and b; where both are renamed, to other names."""
     b = b.replace('rename = "a', 'rename = "b')
     constant = 'c = { constant = "é\\"" }\n' if has_constant else ""
     if "avro" in record:  # which names fields by letters
         a, b = (column.replace('a\\"b\\\\', "a_").replace('b\\"b\\\\', "b_") for column in (a, b))
     text = f"[record]\n{record}\n[columns]\na = {a}\nb = {b}\n{constant}"
+    text += "".join(f"[[drop]]\n{drop}\n" for drop in drops if drop)
     return read_table(text, "columns.toml", SECRET)
 
 
-def plan_of(table: RecordTable, lane_count: int = 1) -> EncodePlan:
+def plan_of(
+    table: RecordTable, lane_count: int = 1, bad_rows: BadRows = BadRows.STOP
+) -> EncodePlan:
     schemas = None
     if table.needs_registry:
         made = schemas_of(table, ("a", "b"), "rows")
@@ -98,45 +122,61 @@ def plan_of(table: RecordTable, lane_count: int = 1) -> EncodePlan:
         compression="none",
         table=table,
         schemas=schemas,
+        bad_rows=bad_rows,
     )
 
 
-def both_ways(
-    plan: EncodePlan, data: bytes, rows_before: int = 0, skip: tuple[int, ...] = ()
-) -> tuple[EncodedBlock | None, EncodedBlock | None]:
-    """The whole rows of the data by the compiled way (None: not taken) and by the reference way
-    (None: a row is bad)."""
+def block_of(plan: EncodePlan, data: bytes, rows_before: int = 0) -> Block:
+    """The whole rows of the data."""
     end = rows = 0
     for row_end, is_row in row_ends(data, plan.dialect):
         end, rows = row_end, rows + is_row
     begin = Position(0, rows_before)
-    block = Block(data[:end], begin, Position(end, rows_before + rows), False)
+    return Block(data[:end], begin, Position(end, rows_before + rows), False)
 
-    def by(way: object) -> EncodedBlock | None:
+
+def both_ways(
+    plan: EncodePlan, data: bytes, rows_before: int = 0, skip: tuple[int, ...] = ()
+) -> tuple[EncodedBlock | str | None, EncodedBlock | str]:
+    """The whole rows of the data by the compiled way (None: not taken) and by the reference way; in
+    its place, which row is bad and why."""
+    block = block_of(plan, data, rows_before)
+
+    def by(way: Way) -> EncodedBlock | str | None:
         try:
-            return way(block, plan, skip)  # type: ignore[operator, no-any-return]
-        except BadRow:
-            return None
+            return way(block, plan, skip)
+        except BadRow as bad:
+            return f"row {bad.row_index}: {type(bad.error).__name__}: {bad.error}"
 
-    return by(encode_compiled), by(encode_reference)
+    reference = by(encode_reference)
+    assert reference is not None
+    return by(encode_compiled), reference
 
 
 def check_declared(
     plan: EncodePlan, data: bytes, rows_before: int = 0, skip: tuple[int, ...] = ()
 ) -> None:
-    """Raises AssertionError where the compiled way takes a block and makes something else of it."""
+    """Raises AssertionError where the compiled way makes something else of a block, or does not
+    take one of few rows, though it knows the table."""
     compiled, reference = both_ways(plan, data, rows_before, skip)
-    assert compiled is None or compiled == reference, (plan.table, data)
+    if compiled is None:
+        is_known = compiled_table(plan, plan.table) is not None  # type: ignore[arg-type]
+        few = block_of(plan, data).row_count <= FEW
+        assert not (is_known and few), (plan.table, data)
+    else:
+        assert compiled == reference, (plan.table, data)
 
 
 def declared_case_of(choices: bytes, data: bytes) -> None:
     """`check_declared` for any bytes: `choices` (8 bytes are looked at) decide the table."""
-    a, b, c, d, e, f, _, _ = (choices + bytes(8))[:8]
+    a, b, c, d, e, f, g, h = (choices + bytes(8))[:8]
     table = table_of(
         RECORDS[c % len(RECORDS)],
         COLUMNS[a % len(COLUMNS)],
         COLUMNS[b % len(COLUMNS)],
         has_constant=bool(d & 1),
+        drops=(DROPS[g % len(DROPS)], DROPS[g // len(DROPS) % len(DROPS)]),
     )
-    skip = (e & 3, e >> 2 & 3, e >> 4 & 3) if e & 128 else ()
-    check_declared(plan_of(table, 1 + d % 3), data, (0, 8, 97, 99_990)[f % 4], skip)
+    skip = (e & 3, e >> 2 & 3, e >> 4 & 3, e >> 5 & 3) if e & 128 else ()
+    plan = plan_of(table, 1 + d % 3, tuple(BadRows)[h % 3])
+    check_declared(plan, data, (0, 8, 97, 99_990)[f % 4], skip)

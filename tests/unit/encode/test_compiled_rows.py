@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from csvkafka.compiled import CompiledEncoder, compiled_module
 from csvkafka.encode.encoder import encode_compiled
-from csvkafka.model import BadRows, Block, EncodePlan, Position, Routing
+from csvkafka.model import BadRows, Block, Dialect, EncodePlan, Position, Routing
 from csvkafka.testing.inputs.csv_files import PRESETS, column_names, preset, write_csv
 from csvkafka.testing.inputs.strategies import CsvFile, csv_files, hostile_csvs
 from tests.unit.encode.compiled_case import DIALECTS, Case, case_of, check, encoded_both_ways
@@ -109,6 +109,34 @@ def test_a_row_that_makes_too_large_a_batch_is_refused_with_the_same_place() -> 
     assert str(compiled).startswith("row 1: RecordTooLargeError: row 2 at byte 4 ")
 
 
+LEFT = '1,é\n\n2\n3,4,5,\r\n6,é\n,7\n\r\n8,"a""\nb",9\n10,11,12\n13,14\n15'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le"])
+@pytest.mark.parametrize("bad_rows", BadRows)
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_rows_of_other_widths_at_every_place_to_go_on(
+    encoding: str, bad_rows: BadRows, lane_count: int
+) -> None:
+    data = LEFT.encode("latin-1" if encoding == "latin-1" else "utf-8")
+    routing = Routing.KEY_MURMUR2 if lane_count > 1 else Routing.ONE_PARTITION
+    for first in range(11):
+        for skip in ((), (first,), (0, 1, 0, first), (first, 2, 1, 2)):
+            for limit in (1_000_000, 250):
+                case = Case(
+                    data,
+                    Dialect(encoding=encoding),
+                    key=0,
+                    routing=routing,
+                    lane_count=lane_count,
+                    bad_rows=bad_rows,
+                    max_batch_bytes=limit,
+                    rows_before=8,
+                    skip=skip,
+                )
+                check(case)
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("lane_count", [1, 2])
 def test_a_block_that_was_cut_as_another_number_of_rows_is_not_taken(
@@ -199,10 +227,24 @@ def test_texts_that_are_no_bytes_are_refused() -> None:
 def test_an_offset_outside_of_the_data_is_refused(offset: int) -> None:
     with pytest.raises(IndexError):
         encoder().frame(b"1\n2\n", offset, 1, 0, 2, 100)
+    with pytest.raises(IndexError):
+        encoder().frame_lanes(b"1\n2\n", offset, 1, [], [], b"")
+
+
+@pytest.mark.parametrize("column", [-1, 1])
+def test_texts_of_a_column_that_the_plan_lacks_are_refused(column: int) -> None:
+    with pytest.raises(IndexError):
+        encoder().texts(b"1\n2\n", column)
+
+
+def test_texts_are_those_of_rows_as_wide_as_the_header() -> None:
+    assert encoder().texts('1\n"2",3\n\n"é""\n"\n"a"b'.encode(), 0) == ["1", None, 'é"\n', "ab"]
+    with pytest.raises(ValueError, match="a row does not fit"):
+        encoder().texts(b'1\n"2\n', 0)
 
 
 def test_skips_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(TypeError):
-        encoder().frame_lanes(b"1\n", 1, ["x"])  # type: ignore[list-item]
+        encoder().frame_lanes(b"1\n", 0, 1, ["x"], [], b"")  # type: ignore[list-item]
     with pytest.raises(TypeError):
-        encoder().frame_lanes(b"1\n", 1, 3)  # type: ignore[arg-type]
+        encoder().frame_lanes(b"1\n", 0, 1, [], 3, b"")  # type: ignore[arg-type]

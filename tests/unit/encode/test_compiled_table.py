@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from csvkafka.compiled import compiled_module
 from csvkafka.encode.encoder import encode_compiled, encode_plain
-from csvkafka.model import START, EncodePlan
+from csvkafka.model import START, BadRows, EncodedBlock, EncodePlan
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.testing.inputs.strategies import hostile_csvs
 from tests.unit.encode.declared_case import (
     AVRO,
     COLUMNS,
+    DROPS,
     RECORDS,
     both_ways,
     check_declared,
@@ -154,7 +155,6 @@ def test_an_avro_schema_of_another_order_or_type() -> None:
         text = json.dumps({**schema, "fields": fields})
         changed = plan.schemas.mapped(lambda made, text=text: replace(made, text=text))  # type: ignore[misc]
         compiled, reference = both_ways(replace(plan, schemas=changed), b"1,x\n2,\n")
-        assert reference is not None
         assert compiled == (reference if is_taken else None)
 
 
@@ -186,9 +186,11 @@ def test_doubles_whose_shortest_text_has_an_exponent_or_other_digits() -> None:
         ("timestamp(iso, local)", "2024-02-29T23:59Z"),
     ],
 )
-def test_what_a_type_refuses_is_not_taken(kind: str, text: str) -> None:
+def test_what_a_type_refuses_is_refused_alike(kind: str, text: str) -> None:
     plan = plan_of(table_of("", f'"{kind}"', '"string"'))
-    assert both_ways(plan, f'"{text}",x\n'.encode()) == (None, None)
+    compiled, reference = both_ways(plan, f'"{text}",x\n'.encode())
+    assert compiled == reference
+    assert str(compiled).startswith("row 0: MalformedRowError: row 1 at byte 0 ")
 
 
 @pytest.mark.parametrize("size", [15, 16, 17, 128, 129, 300, 5_000])
@@ -197,6 +199,89 @@ def test_fields_of_every_size(size: int) -> None:
         plan = plan_of(table_of(RECORDS[-2], column, '"string"'), lane_count=2)
         for text in ("1" * size, "é" * size, '""' * size, "0" * size + "1", "." + "0" * size):
             check_declared(plan, f'"{text}","{text}"\n'.encode())
+
+
+# -- rows that are dropped, and rows that are left -----------------------------------------------
+
+MIXED = b"".join(
+    (
+        b"1,live\n",
+        b'"2","li""ve"\r\n',
+        b"no int,live\n",
+        b"\n\r\n3,live\n",
+        b"4\n",
+        b"void,no boolean\n",
+        b'5,"a""b",surplus,\n',
+        b"no int,void\n",
+        b"6,void\n",
+        b"\n7,live,\n",
+        b"8,live\n",
+        b'9,"no\ntwo"" lines",""\n',
+        b"10,\xc3\xa9",
+    )
+)
+"""Good rows, rows of other widths, rows that their types refuse, and rows that are dropped."""
+KEPT = MIXED.replace(b"no int", b"0").replace(b"void,", b"0,")
+"""Without the rows that their types refuse."""
+DROPPED = 'column = "b"\nequals = "void"'
+
+
+RECORDS_OF_MIXED = ('key = "a"', 'metadata = "headers"\nkey = "b"', "", AVRO[0])
+
+
+@pytest.mark.parametrize(
+    ("bad_rows", "data", "record"),
+    [
+        *((BadRows.DEAD_LETTER, MIXED, record) for record in RECORDS_OF_MIXED),
+        # Not in Avro, which has no surplus fields.
+        *((BadRows.KEEP, KEPT, record) for record in RECORDS_OF_MIXED[:3]),
+    ],
+)
+@pytest.mark.parametrize("lane_count", [1, 3])
+@pytest.mark.parametrize("drops", [(), (DROPPED,)])
+def test_rows_that_are_left_and_dropped_at_every_place_to_go_on(
+    bad_rows: BadRows, data: bytes, record: str, lane_count: int, drops: tuple[str, ...]
+) -> None:
+    plan = plan_of(table_of(record, '"int"', '"string"', drops=drops), lane_count, bad_rows)
+    compiled, reference = both_ways(plan, data)
+    assert isinstance(reference, EncodedBlock)
+    assert compiled == reference
+    for first in range(13):
+        for skip in ((first,), (first, 2, 1, 3), (0, 1, first, 4), (1, 0, 2, first)):
+            check_declared(plan, data, 9_995, skip)
+
+
+@pytest.mark.parametrize("drop", [drop for drop in DROPS if drop])
+def test_tables_that_drop_rows_take_the_compiled_way(drop: str) -> None:
+    rows = [f"{text},{text}" for text in ("1", "", "NA", '"é""\n"', "true", "ja", '"n""n"', "x")]
+    data = ("\n".join(rows) + "\n").encode()
+    plan = plan_of(table_of("", '"string"', '{null = ["NA"]}', drops=(drop,)))
+    compiled, reference = both_ways(plan, data)
+    assert isinstance(compiled, EncodedBlock)
+    assert compiled == reference
+    assert 0 < compiled.rows_by_lane[0] < len(rows)
+
+
+def test_texts_that_say_what_is_dropped_of_every_size() -> None:
+    for size in (0, 1, 127, 128, 129, 255, 256, 257, 1000):
+        for text in ("x" * size, "é" * (size // 2)):
+            for test in ("equals", "not_equals"):
+                drop = f'column = "b"\n{test} = "{text}"'
+                plan = plan_of(table_of("", '"int"', '"string"', drops=(drop,)))
+                fields = (text, text[:-1], text + "x", f'"{text}"', f'"{text}"x', f'"{text[:-1]}"x')
+                check_declared(plan, "".join(f"1,{field}\n" for field in fields).encode())
+
+
+@pytest.mark.parametrize(("every", "is_taken"), [(100, True), (8, True), (2, False)])
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_a_block_of_many_bad_rows_is_for_the_reference_way(
+    every: int, is_taken: bool, lane_count: int
+) -> None:
+    table = table_of('key = "a"', '"int"', '"string"')
+    plan = plan_of(table, lane_count, BadRows.DEAD_LETTER)
+    rows = "".join(f"{n},x\n" if n % every else "no,x\n" for n in range(1, 301))
+    compiled, reference = both_ways(plan, rows.encode(), skip=(7, 3, 2))
+    assert compiled == (reference if is_taken else None)
 
 
 @pytest.mark.parametrize(
