@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from csvkafka.cli.options import setting_options, values_given
+from csvkafka.cli.options import STORE_SETTINGS, setting_options, store_of, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
-from csvkafka.config.checkpoint_place import place_of
-from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
+from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
@@ -39,35 +38,21 @@ WATCH_SECONDS = 2.0
 FAILURES_SHOWN = 20
 """So many files that failed are named."""
 
-_PLACE = tuple(
-    replace(setting, unless=("CHECKPOINT",)) if setting.required else setting
-    for setting in JOB
-    if setting.variable in ("DYNAMODB_TABLE", "CHECKPOINT")
-)
-
 
 @click.command("status", epilog=EPILOG)
 @click.argument("job", metavar="[JOB]", required=False)
-@setting_options(_PLACE)
+@setting_options(STORE_SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="The item and what follows from it, as JSON.")
 @click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
 def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
-    from csvkafka.stores import open_store
-
     values = values_given(options)
-    place = place_of(values)
-    if place is None:
-        raise ConfigError(
-            "Missing environment variable DYNAMODB_TABLE: name the checkpoint table, or the file "
-            "by CHECKPOINT (CHECKPOINT=sqlite for a load of a file that named no other)"
-        )
+    store = store_of(values)
     job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
     if not job_id:
         raise ConfigError(
             f"the job's name is empty: give one, or leave it out altogether for {DEFAULT_JOB_ID}"
         )
-    store = open_store(place)
     if watch:
         _watch(store, job_id)
         return 0
