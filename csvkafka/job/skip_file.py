@@ -85,7 +85,8 @@ class SkipFiles:
 
         Raises ConfigError if the set has no such file, FileNotSkippedError if it is not to be
         skipped as it stands, CheckpointError."""
-        found = self._list.numbered(key)
+        uri_prefix = f"s3://{self._set.source.bucket}/"
+        found = self._list.numbered(key) or self._list.numbered(key.removeprefix(uri_prefix))
         if found is None:
             raise ConfigError(
                 f"{key!r} is none of the {self._list.count} files of job {self._job_id}; give the "
