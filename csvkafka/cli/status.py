@@ -16,7 +16,7 @@ from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
-from csvkafka.ledger.file_marks import Failure, FileMarks, Totals
+from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded, Totals, child_id
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.ledger.point_item import point_item_id, point_of
 from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
@@ -35,8 +35,8 @@ the table cannot be read.
 
 WATCH_SECONDS = 2.0
 
-FAILURES_SHOWN = 20
-"""So many files that failed are named."""
+FILES_SHOWN = 20
+"""So many files that failed are named, and so many that are skipped."""
 
 
 @click.command("status", epilog=EPILOG)
@@ -94,7 +94,15 @@ def _files_of(store: ItemStore, job_id: str, item: Item) -> SetFiles | None:
     source = decode(item).source
     marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
     totals = marks.totals()
-    return SetFiles(totals, tuple(marks.failure(n) for n in totals.failed[:FAILURES_SHOWN]))
+    children = (
+        store.item(child_id(job_id, source.etag, number)).get()
+        for number in totals.skipped[:FILES_SHOWN]
+    )
+    return SetFiles(
+        totals,
+        tuple(marks.failure(number) for number in totals.failed[:FILES_SHOWN]),
+        tuple(decode(child) for child in children if child is not None),
+    )
 
 
 def _watch(store: ItemStore, job_id: str) -> None:
@@ -119,16 +127,60 @@ def _watch(store: ItemStore, job_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SetFiles:
-    """The files of a set with ORDER=object; `failures` are the first few of those that failed."""
+    """The files of a set with ORDER=object; `failures` are the first few of those that failed,
+    `skipped` the items of the first that are skipped."""
 
     totals: Totals
     failures: tuple[Failure, ...]
+    skipped: tuple[StoredJob, ...] = ()
+
+    @property
+    def in_topic(self) -> Loaded:
+        """What is in the topic of files that are loaded or skipped."""
+        return self.totals.loaded + self.totals.left
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Which files failed, and which are skipped."""
+        for failure in self.failures:
+            yield "failed", f"{failure.key}  {failure.error}: {failure.message}"
+        yield from _more("failed", len(self.totals.failed) - len(self.failures))
+        for stored in self.skipped:
+            yield (
+                "skipped",
+                f"{stored.source.key}  {count_text(stored.position.row_count)} rows of it are in "
+                "the topic",
+            )
+        yield from _more("skipped", len(self.totals.skipped) - len(self.skipped))
+
+    def to_json(self) -> dict[str, object]:
+        failed = [
+            {"file": each.key, "error": each.error, "message": each.message, "at": each.at}
+            for each in self.failures
+        ]
+        skipped = [
+            {"file": each.source.key, "rows": each.position.row_count} for each in self.skipped
+        ]
+        totals = self.totals
+        return {
+            "files_failed": {"count": len(totals.failed), "first": failed},
+            "files_skipped": {
+                "count": len(totals.skipped),
+                "rows": totals.left.rows,
+                "first": skipped,
+            },
+        }
+
+
+def _more(name: str, count: int) -> Iterator[tuple[str, str]]:
+    if count:
+        yield name, f"and {counted(count, 'file')} more"
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
     """What an item says, csvkafka's own or one with the documented attributes alone. With the
-    `of_files` of a set, rows and bytes are those of the files that are loaded. `point` is the
+    `of_files` of a set, rows and bytes are those of the files that are loaded, rows those of the
+    skipped ones too. `point` is the
     restart point of a compressed object."""
 
     job_id: str
@@ -150,7 +202,7 @@ class JobView:
     def rows(self) -> int:
         """Rows that the checkpoint covers."""
         if self.of_files is not None:
-            return self.of_files.totals.loaded.rows
+            return self.of_files.in_topic.rows
         stored = self.stored
         return (
             decode_documented(self.item).last_line if stored is None else stored.position.row_count
@@ -159,7 +211,7 @@ class JobView:
     @property
     def records_sent(self) -> int:
         if self.of_files is not None:
-            return self.of_files.totals.loaded.records
+            return self.of_files.in_topic.records
         stored = self.stored
         return decode_documented(self.item).total_sent if stored is None else stored.total_sent
 
@@ -247,7 +299,7 @@ class JobView:
             if self.files is not None:
                 done, of = self.files
                 yield "files", f"{count_text(done)} of {count_text(of)}"
-                yield from self._failures()
+                yield from () if self.of_files is None else self.of_files.lines()
             if stored.source.scheme != LETTERS_SCHEME:
                 yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
@@ -284,29 +336,11 @@ class JobView:
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),
-            **({} if self.of_files is None else {"files_failed": self._failed_as_json()}),
+            **({} if self.of_files is None else self.of_files.to_json()),
             "owner": None if owner is None else owners.describe(owner),
             "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
             "item": self.item,
         }
-
-    def _failures(self) -> Iterator[tuple[str, str]]:
-        if self.of_files is None:
-            return
-        for failure in self.of_files.failures:
-            yield "failed", f"{failure.key}  {failure.error}: {failure.message}"
-        more = len(self.of_files.totals.failed) - len(self.of_files.failures)
-        if more:
-            yield "failed", f"and {counted(more, 'file')} more"
-
-    def _failed_as_json(self) -> dict[str, object]:
-        files = self.of_files
-        assert files is not None
-        shown = [
-            {"file": each.key, "error": each.error, "message": each.message, "at": each.at}
-            for each in files.failures
-        ]
-        return {"count": len(files.totals.failed), "first": shown}
 
     def _source_bytes(self, stored: StoredJob) -> int:
         if self.of_files is not None:

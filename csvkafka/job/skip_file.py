@@ -121,7 +121,7 @@ class SkipFiles:
         if stored.status is JobStatus.COMPLETED:
             raise FileNotSkippedError(
                 f"{uri} is loaded already ({stored.position.row_count} rows), and what is in the "
-                "topic stays there: leave it out of the command"
+                "topic stays there: let it be, and name other files"
             )
         is_gone = lease.owner is None or self._is_known_dead(lease.owner)
         if lease.owner is not None and not is_gone:

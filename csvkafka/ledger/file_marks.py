@@ -238,6 +238,13 @@ class FileMarks:
         return self._open_item(f"{self._prefix}marks-{group}")
 
 
+def skipped_numbers(
+    job_id: str, open_item: Callable[[str], ItemTable], digest: str, count: int
+) -> tuple[int, ...]:
+    """The files of job `job_id` that are skipped; see `FileMarks`. Raises CheckpointError."""
+    return FileMarks(job_id, digest, count, open_item).totals().skipped
+
+
 def complete_set(
     place: ItemTable, totals: Totals, skipped_keys: Sequence[str], owner: str, now: int
 ) -> bool:

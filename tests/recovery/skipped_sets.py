@@ -19,7 +19,7 @@ from csvkafka.interfaces import Observer
 from csvkafka.job.skip_file import SkipFiles, Skipped
 from csvkafka.ledger.file_marks import FileMarks, Loaded, SkippedFiles, child_id
 from csvkafka.model import Step
-from csvkafka.testing.simulator.fake_table import FakeStore, FakeTable
+from csvkafka.testing.simulator.fake_table import FakeStore, FakeTable, random_latency
 from csvkafka.testing.simulator.life import JOB_ID, Life
 from csvkafka.testing.simulator.schedule import Schedule
 from csvkafka.testing.simulator.simulation import Hooks, Simulation
@@ -63,8 +63,10 @@ class BrokenSet:
         self.world.files[BROKEN] = b"".join(lines)
         self.skipped: Skipped | None = None
 
-    def files(self, observer: Observer | None = None) -> SkipFiles:
-        table = FakeTable(self.world.table, JOB_ID, self.world.time, latency=lambda: 0.0)
+    def files(
+        self, observer: Observer | None = None, latency: Callable[[], float] = lambda: 0.0
+    ) -> SkipFiles:
+        table = FakeTable(self.world.table, JOB_ID, self.world.time, latency=latency)
         return SkipFiles(
             FakeStore(table),
             JOB_ID,
@@ -82,12 +84,17 @@ class BrokenSet:
         self.skipped = self.files().skip(key)
         return self.skipped
 
-    def try_to_skip(self, observer: Observer | None = None) -> None:
+    def try_to_skip(self, latency: Callable[[], float] = lambda: 0.0) -> None:
         """As whoever runs the command at any time; it may be refused."""
         try:
-            self.skipped = self.files(observer).skip(BROKEN)
-        except (CheckpointError, ConfigError, FileNotSkippedError, Dies):
+            self.skipped = self.files(latency=latency).skip(BROKEN)
+        except (CheckpointError, ConfigError, FileNotSkippedError):
             return
+
+    def try_to_skip_beside(self) -> None:
+        """The same in a process of its own, whose requests take their time beside the workers'."""
+        latency = random_latency(self.world.random, 0.01)
+        self.world.time.spawn("skip-file", lambda: self.try_to_skip(latency))
 
     def run(self, most_lives: int = 8) -> Life:
         """Lives until one ends by FilesFailedError or has completed the set; returns it."""

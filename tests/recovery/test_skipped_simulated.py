@@ -43,15 +43,19 @@ def test_a_file_that_nobody_could_begin_is_skipped_without_a_row() -> None:
     load.assert_exact()
 
 
+@pytest.mark.fault("F127")
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("schedule", [ONE, THREE], ids=["one worker", "three workers"])
-def test_at_each_point_of_a_load_it_is_refused_or_exact(schedule: Schedule, seed: int) -> None:
+def test_at_each_point_of_a_load_it_is_refused_or_exact(
+    schedule: Schedule, beside: bool, seed: int
+) -> None:
     """Whoever asks at a bad moment is refused. However that went, the set can be completed."""
     refused = done = 0
     for place in points(schedule)[seed % 5 :: 5]:
         load: BrokenSet
 
         def ask(_: object) -> None:
-            load.try_to_skip()  # noqa: B023 - called in this turn
+            (load.try_to_skip_beside if beside else load.try_to_skip)()  # noqa: B023 - in this turn
 
         load = BrokenSet(schedule, {place: ask})
         load.run()
@@ -128,7 +132,7 @@ def test_random_schedules_of_a_set_with_a_file_that_is_skipped(base: Schedule, s
         load: BrokenSet
 
         def ask(_: object) -> None:
-            load.try_to_skip()  # noqa: B023 - called in this turn
+            load.try_to_skip_beside()  # noqa: B023 - called in this turn
 
         load = BrokenSet(schedule, {asked_at: ask})
         load.complete()
