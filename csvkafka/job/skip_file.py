@@ -90,7 +90,7 @@ class SkipFiles:
         if found is None:
             raise ConfigError(
                 f"{key!r} is none of the {self._list.count} files of job {self._job_id}; give the "
-                "file's whole key, as csvkafka status and csvkafka load --list have it"
+                "file's whole key, as csvkafka status shows it where it has failed"
             )
         number, piece = found
         place = self._store.item(child_id(self._job_id, self._set.source.etag, number))

@@ -69,6 +69,29 @@ def test_at_each_point_of_a_load_it_is_refused_or_exact(
     assert done
 
 
+def test_at_each_point_of_the_next_try_it_is_refused_or_exact() -> None:
+    """The second life has but the broken file to try, which has failed in the first."""
+    load = BrokenSet(ONE)
+    load.run()
+    load.world.begin_life()
+    load.world.time.join()
+    places = [place for place in load.world.trace if place.startswith("2/")]
+    refused = 0
+    for place in places:
+
+        def ask(_: object) -> None:
+            load.try_to_skip()  # noqa: B023 - called in this turn
+
+        load = BrokenSet(ONE, {place: ask})
+        load.run()
+        load.world.begin_life()
+        load.world.time.join()
+        refused += load.skipped is None
+        load.complete()
+        load.assert_exact()
+    assert 0 < refused < len(places) - 5
+
+
 @pytest.mark.parametrize("how", CRASHES)
 @pytest.mark.parametrize("schedule", [ONE, THREE], ids=["one worker", "three workers"])
 def test_after_each_crash_of_a_worker_it_is_refused_or_exact(
