@@ -92,6 +92,23 @@ def test_at_each_point_of_the_next_try_it_is_refused_or_exact() -> None:
     assert 0 < refused < len(places) - 5
 
 
+@pytest.mark.parametrize("writes", [3, 6, 9])
+def test_the_store_fails_where_the_file_has_failed(writes: int) -> None:
+    """For so many writes: the last checkpoint is stored late, or not at all."""
+    load = BrokenSet(ONE)
+    load.run()
+    trace = load.world.trace
+    before_it = trace[: trace.index("1/file-failed#1")]
+    begun = max(at for at, place in enumerate(before_it) if "source-failed" in place)
+    first = sum("table-write" in place for place in before_it[:begun]) + 1
+    faults = tuple(Fault(1, "table-write", first + nth, "timeout") for nth in range(writes))
+    load = BrokenSet(replace(ONE, faults=faults))
+    load.run()
+    load.try_to_skip()
+    load.complete()
+    load.assert_exact()
+
+
 @pytest.mark.parametrize("how", CRASHES)
 @pytest.mark.parametrize("schedule", [ONE, THREE], ids=["one worker", "three workers"])
 def test_after_each_crash_of_a_worker_it_is_refused_or_exact(

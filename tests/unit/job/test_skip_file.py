@@ -92,6 +92,14 @@ def test_a_file_that_was_taken_again_since_it_failed(load: BrokenSet) -> None:
         load.skip()
 
 
+def test_a_try_whose_last_checkpoint_was_not_stored_does_not_count() -> None:
+    """Its lease may have been released by a write that says nothing of the rows."""
+    load = BrokenSet(ONE, {"1/released#1": lambda _: child_of(load).update(last_line=1)})
+    load.run()
+    with refusal(FileNotSkippedError, "did not come to the fault"):
+        load.skip()
+
+
 def test_a_file_of_which_a_stopped_worker_has_sent_some_rows() -> None:
     load = BrokenSet(replace(ONE, faults=(Fault(1, "batch-acknowledged", 8, "stop"),)))
     load.world.begin_life()
