@@ -14,6 +14,7 @@ from csvkafka.errors import (
     ConfigError,
     FileNotSkippedError,
     FilesFailedError,
+    MalformedRowError,
 )
 from csvkafka.interfaces import Observer
 from csvkafka.job.skip_file import SkipFiles, Skipped
@@ -125,6 +126,11 @@ class BrokenSet:
         self.world.time.run_out()
         assert life.result is not None, repr(life.error)
         assert life.result.files_skipped == 1
+
+    def assert_nothing_else_failed(self) -> None:
+        """No worker took a file for failed because it was skipped under its hands."""
+        for life in self.world.lives:
+            assert all(isinstance(error, MalformedRowError) for error in life.file_errors)
 
     def assert_exact(self) -> None:
         """The topic has each row of each file once and in order, and of the skipped one as many as

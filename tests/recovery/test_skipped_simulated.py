@@ -65,6 +65,7 @@ def test_at_each_point_of_a_load_it_is_refused_or_exact(
         refused, done = refused + (load.skipped is None), done + (load.skipped is not None)
         load.complete()
         load.assert_exact()
+        load.assert_nothing_else_failed()
     assert refused
     assert done
 
@@ -89,6 +90,7 @@ def test_at_each_point_of_the_next_try_it_is_refused_or_exact() -> None:
         refused += load.skipped is None
         load.complete()
         load.assert_exact()
+        load.assert_nothing_else_failed()
     assert 0 < refused < len(places) - 5
 
 
