@@ -235,6 +235,24 @@ def test_verify_expects_of_a_skipped_file_exactly_what_its_item_says(
     assert due in kinds, str(verdict)
 
 
+def test_the_object_of_a_skipped_file_may_go_if_none_of_its_rows_is_in_the_topic(
+    place: LoadPlace,
+) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    with pytest.raises(FilesFailedError):
+        load(place)
+    place.stack.client("s3").delete_object(Bucket=place.bucket, Key=keys[2])
+    with refusal(SourceChangedError, "1 object missing: x/part-02.csv"):
+        load(place)
+    skipped = run_csvkafka("skip-file", keys[2], settings=of_set(place))
+    assert skipped.stdout.endswith("is skipped: none of its rows is in the topic\n")
+    assert load(place).files_skipped == 1
+    verified = verify_job(LoadConfig.from_settings(of_set(place)), Scope(exclusive=True))
+    assert verified.verdict.is_clean, str(verified.verdict)
+    assert verified.skipped == {f"s3://{place.bucket}/{keys[2]}": 0}
+
+
 def test_a_file_that_is_not_to_be_skipped_is_refused_in_one_line(place: LoadPlace) -> None:
     keys = put(place)
     load(place)
