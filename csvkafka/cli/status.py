@@ -12,11 +12,11 @@ import click
 
 from csvkafka.cli.options import STORE_SETTINGS, setting_options, store_of, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
+from csvkafka.cli.set_status import SetFiles, files_of
 from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
-from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded, Totals, child_id
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.ledger.point_item import point_item_id, point_of
 from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
@@ -34,9 +34,6 @@ the table cannot be read.
 """
 
 WATCH_SECONDS = 2.0
-
-FILES_SHOWN = 20
-"""So many files that failed are named, and so many that are skipped."""
 
 
 @click.command("status", epilog=EPILOG)
@@ -73,7 +70,7 @@ def _look(store: ItemStore, job_id: str) -> JobView:
             f"{store.where} has no item of job {job_id}: it was never begun, or under "
             "another JOB_ID; check both"
         )
-    return JobView(job_id, item, _files_of(store, job_id, item), _point_of(store, job_id, item))
+    return JobView(job_id, item, files_of(store, job_id, item), _point_of(store, job_id, item))
 
 
 def _point_of(store: ItemStore, job_id: str, item: Item) -> RestartPoint | None:
@@ -85,24 +82,6 @@ def _point_of(store: ItemStore, job_id: str, item: Item) -> RestartPoint | None:
         return None if point is None else point_of(point, source)
     except ValueError:
         return None
-
-
-def _files_of(store: ItemStore, job_id: str, item: Item) -> SetFiles | None:
-    """What is known of the files of a set that are jobs of their own."""
-    if is_documented_only(item) or decode(item).configuration.get("ORDER") is None:
-        return None
-    source = decode(item).source
-    marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
-    totals = marks.totals()
-    children = (
-        store.item(child_id(job_id, source.etag, number)).get()
-        for number in totals.skipped[:FILES_SHOWN]
-    )
-    return SetFiles(
-        totals,
-        tuple(marks.failure(number) for number in totals.failed[:FILES_SHOWN]),
-        tuple(decode(child) for child in children if child is not None),
-    )
 
 
 def _watch(store: ItemStore, job_id: str) -> None:
@@ -123,57 +102,6 @@ def _watch(store: ItemStore, job_id: str) -> None:
             return
         before = now, view.rows
         time.sleep(WATCH_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class SetFiles:
-    """The files of a set with ORDER=object; `failures` are the first few of those that failed,
-    `skipped` the items of the first that are skipped."""
-
-    totals: Totals
-    failures: tuple[Failure, ...]
-    skipped: tuple[StoredJob, ...] = ()
-
-    @property
-    def in_topic(self) -> Loaded:
-        """What is in the topic of files that are loaded or skipped."""
-        return self.totals.loaded + self.totals.left
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Which files failed, and which are skipped."""
-        for failure in self.failures:
-            yield "failed", f"{failure.key}  {failure.error}: {failure.message}"
-        yield from _more("failed", len(self.totals.failed) - len(self.failures))
-        for stored in self.skipped:
-            yield (
-                "skipped",
-                f"{stored.source.key}  {count_text(stored.position.row_count)} rows of it are in "
-                "the topic",
-            )
-        yield from _more("skipped", len(self.totals.skipped) - len(self.skipped))
-
-    def to_json(self) -> dict[str, object]:
-        failed = [
-            {"file": each.key, "error": each.error, "message": each.message, "at": each.at}
-            for each in self.failures
-        ]
-        skipped = [
-            {"file": each.source.key, "rows": each.position.row_count} for each in self.skipped
-        ]
-        totals = self.totals
-        return {
-            "files_failed": {"count": len(totals.failed), "first": failed},
-            "files_skipped": {
-                "count": len(totals.skipped),
-                "rows": totals.left.rows,
-                "first": skipped,
-            },
-        }
-
-
-def _more(name: str, count: int) -> Iterator[tuple[str, str]]:
-    if count:
-        yield name, f"and {counted(count, 'file')} more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +288,7 @@ class JobView:
     def _partitions(self, stored: StoredJob, topic: str) -> str:
         """The partitions of ours in the topic; none before the first row was sent."""
         if self.of_files is not None:  # which ones, the items of the files say
-            return f"{counted(stored.partition_count, 'partition')} in the topic"
+            return f"{counted(_partition_count(stored, topic), 'partition')} in the topic"
         return _partitions(stored, topic)
 
     def _owner(self, stored: StoredJob | None) -> str:
@@ -384,9 +312,19 @@ def _topic(lane: str) -> str:
     return lane.rpartition("/")[0]
 
 
+def _partition_count(stored: StoredJob, topic: str) -> int:
+    return stored.routed_partitions.get(topic, stored.partition_count)
+
+
 def _partitions(stored: StoredJob, topic: str) -> str:
     numbers = [name.rpartition("/")[2] for name in stored.lanes if _topic(name) == topic]
     if not numbers:
-        return f"{counted(stored.partition_count, 'partition')} in the topic, none used yet"
+        return (
+            f"{counted(_partition_count(stored, topic), 'partition')} in the topic, none used yet"
+        )
     shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"
-    return f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    partitions = f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    if not stored.routed_partitions:
+        return partitions
+    sent = sum(lane.next_sequence for name, lane in stored.lanes.items() if _topic(name) == topic)
+    return f"{partitions}, {count_text(sent)} {'record' if sent == 1 else 'records'}"
