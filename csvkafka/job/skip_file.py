@@ -157,6 +157,7 @@ class SkipFiles:
             cluster_id=of_set.cluster_id,
             topic_ids=of_set.topic_ids,
             partition_count=of_set.partition_count,
+            routed_partitions=of_set.routed_partitions,
             lanes=(),
         )
 
