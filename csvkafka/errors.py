@@ -12,6 +12,7 @@
     │   ├── MalformedRowError      a row does not fit its header, or a quote is never closed
     │   └── TooManyBadRowsError    more rows were set aside than the settings allow
     ├── FilesFailedError           of a set whose files are jobs of their own, some failed
+    ├── FileNotSkippedError        a file of a set cannot be skipped as it stands
     ├── WorkersEndedError          none of the worker processes has completed the set
     ├── RecordTooLargeError        one row is larger than the topic takes
     ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
@@ -193,9 +194,22 @@ class FilesFailedError(CsvKafkaError):
     cause = "Each file has a cause of its own; the log has a line for each, and `csvkafka status`."
     remedy = (
         "Leave the objects as they are. Load a repaired copy of a file as a job of its own; the "
-        "same command tries again those that could not be read."
+        "same command tries again those that could not be read. `csvkafka skip-file` leaves a file "
+        "out for good."
     )
     detailed_exit_code = ExitCode.DATA
+
+
+class FileNotSkippedError(CsvKafkaError):
+    """`csvkafka skip-file` was given a file that is loaded, that a worker has, or of which more may
+    be in the topic than its item says."""
+
+    cause = "A worker is at the file, was killed in it, or has loaded it meanwhile."
+    remedy = (
+        "Start `csvkafka load` once more, and skip the file when it has failed there; leave a file "
+        "that is loaded as it is."
+    )
+    detailed_exit_code = ExitCode.TRY_AGAIN
 
 
 class WorkersEndedError(CsvKafkaError):

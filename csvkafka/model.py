@@ -416,6 +416,7 @@ class JobStatus(StrEnum):
 
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
+    SKIPPED = "SKIPPED"  # of a file of a set alone: left out, by its operator's word
 
 
 class Step(StrEnum):
@@ -447,9 +448,11 @@ class Step(StrEnum):
     LEASE_RENEWED = "lease-renewed"
     SENDING_PAUSED = "sending-paused"
     ALL_ACKNOWLEDGED = "all-acknowledged"
+    SOURCE_FAILED = "source-failed"
     FILE_COMPLETED = "file-completed"
     FILE_MARKED = "file-marked"
     FILE_FAILED = "file-failed"
+    FILE_SKIPPED = "file-skipped"
     FILES_COMPLETED = "files-completed"
     COMPLETED = "completed"
     RELEASED = "released"

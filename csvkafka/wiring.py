@@ -39,6 +39,7 @@ from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
+from csvkafka.ledger.file_marks import skipped_numbers
 from csvkafka.ledger.item import LeaseState, StoredJob
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
@@ -117,7 +118,9 @@ def run_load(
                 return _replay(run, config.replays, spec, LoadLog(observer), s3_client, asking)
             if config.is_set and spec.order is FileOrder.OBJECT:
                 objects = set_objects(config, s3_client=s3_client, clock=asking)
-                return _run_set(run, spec, FileSet(objects, chunks), SetLog(observer))
+                skipped = partial(skipped_numbers, spec.job_id, kept_in.item)
+                the_set = FileSet(objects, chunks, skipped=skipped)
+                return _run_set(run, spec, the_set, SetLog(observer))
             with run.restart_points(spec.job_id, LoadLog(observer)) as points:
                 file_set: FileSet | None = None
                 if config.is_set:

@@ -25,7 +25,7 @@ from csvkafka.cli.output import (
     report_unexpected,
 )
 from csvkafka.config.settings import SETTINGS
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import CsvKafkaError, counted
 from csvkafka.exit_codes import ExitCode
 from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, are_detailed, exit_code
 
@@ -217,9 +217,11 @@ def _load(plain: bool, log_level: str, settings: Mapping[str, str], workers: int
                 view.report(Step.COMPLETED, rows=result.row_count)
         if not result.already_complete:
             seconds = time.monotonic() - begun_at
+            skipped = result.files_skipped
             click.echo(
                 f"{count_text(result.row_count)} rows are in {_topics_text(config.spec)}; this run "
                 f"sent {count_text(result.sent_now)} records in {duration_text(seconds)}"
+                + (f"; {counted(skipped, 'file')} skipped" if skipped else "")
             )
 
 

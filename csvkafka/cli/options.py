@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from csvkafka.config.checkpoint_place import place_of
 from csvkafka.config.settings import JOB, SINK, SOURCE, Kind, Setting
 from csvkafka.errors import ConfigError
 from csvkafka.process.logs import LOG_LEVEL_VARIABLE, LOG_LEVELS
+
+if TYPE_CHECKING:
+    from csvkafka.interfaces import ItemStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,6 +30,14 @@ _TITLES = {
     for setting in settings
 }
 _METAVARS = {Kind.COUNT: "NUMBER", Kind.SECONDS: "SECONDS", Kind.SHARE: "SHARE"}
+
+
+STORE_SETTINGS = tuple(
+    replace(setting, unless=("CHECKPOINT",)) if setting.required else setting
+    for setting in JOB
+    if setting.variable in ("DYNAMODB_TABLE", "CHECKPOINT")
+)
+"""Those that name the checkpoint store, for commands that ask nobody else."""
 
 
 class SettingsCommand(click.Command):
@@ -76,6 +89,19 @@ def values_given(options: Mapping[str, str | bool | None]) -> dict[str, str]:
         if value is not None
     }
     return {**os.environ, **texts}
+
+
+def store_of(values: Mapping[str, str]) -> ItemStore:
+    """The checkpoint store that `STORE_SETTINGS` name. Raises ConfigError."""
+    from csvkafka.stores import open_store
+
+    place = place_of(values)
+    if place is None:
+        raise ConfigError(
+            "Missing environment variable DYNAMODB_TABLE: name the checkpoint table, or the file "
+            "by CHECKPOINT (CHECKPOINT=sqlite for a load of a file that named no other)"
+        )
+    return open_store(place)
 
 
 def log_level_option(command: Command) -> Command:

@@ -25,6 +25,7 @@ COMMANDS = {
     "load": "Load a CSV, or a set of them, into a Kafka topic, or go on with a load.",
     "replay": "Load the rows that a load set aside, after what was wrong was repaired.",
     "status": "Show how far a job is, and who works on it.",
+    "skip-file": "Leave a file that cannot be loaded out of a set, for good.",
     "verify": "Compare a job's topic with its source: each row once, in order?",
     "doctor": "Check source, table, topic and broker before a load.",
     "infer": "Propose a table of columns (CSV_COLUMNS) from a look at a source.",
@@ -55,7 +56,7 @@ LOADS = "load"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-_HOMES = {"doctor": "doctor.command"}
+_HOMES = {"doctor": "doctor.command", "skip-file": "skip_file"}
 """The module of a command that is no module of this folder."""
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from csvkafka.cli.options import setting_options, values_given
+from csvkafka.cli.options import STORE_SETTINGS, setting_options, store_of, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
-from csvkafka.config.checkpoint_place import place_of
-from csvkafka.config.settings import DEFAULT_JOB_ID, JOB
+from csvkafka.cli.set_status import SetFiles, files_of
+from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
-from csvkafka.ledger.file_marks import Failure, FileMarks, Totals
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.ledger.point_item import point_item_id, point_of
 from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
@@ -36,38 +35,21 @@ the table cannot be read.
 
 WATCH_SECONDS = 2.0
 
-FAILURES_SHOWN = 20
-"""So many files that failed are named."""
-
-_PLACE = tuple(
-    replace(setting, unless=("CHECKPOINT",)) if setting.required else setting
-    for setting in JOB
-    if setting.variable in ("DYNAMODB_TABLE", "CHECKPOINT")
-)
-
 
 @click.command("status", epilog=EPILOG)
 @click.argument("job", metavar="[JOB]", required=False)
-@setting_options(_PLACE)
+@setting_options(STORE_SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="The item and what follows from it, as JSON.")
 @click.option("--watch", is_flag=True, help="One line again and again, until the job is complete.")
 def command(job: str | None, as_json: bool, watch: bool, **options: Any) -> int:
     """Shows how far the job JOB (default: $JOB_ID, else csv-job-1) is, and who works on it."""
-    from csvkafka.stores import open_store
-
     values = values_given(options)
-    place = place_of(values)
-    if place is None:
-        raise ConfigError(
-            "Missing environment variable DYNAMODB_TABLE: name the checkpoint table, or the file "
-            "by CHECKPOINT (CHECKPOINT=sqlite for a load of a file that named no other)"
-        )
+    store = store_of(values)
     job_id = values.get("JOB_ID", DEFAULT_JOB_ID) if job is None else job
     if not job_id:
         raise ConfigError(
             f"the job's name is empty: give one, or leave it out altogether for {DEFAULT_JOB_ID}"
         )
-    store = open_store(place)
     if watch:
         _watch(store, job_id)
         return 0
@@ -88,7 +70,7 @@ def _look(store: ItemStore, job_id: str) -> JobView:
             f"{store.where} has no item of job {job_id}: it was never begun, or under "
             "another JOB_ID; check both"
         )
-    return JobView(job_id, item, _files_of(store, job_id, item), _point_of(store, job_id, item))
+    return JobView(job_id, item, files_of(store, job_id, item), _point_of(store, job_id, item))
 
 
 def _point_of(store: ItemStore, job_id: str, item: Item) -> RestartPoint | None:
@@ -100,16 +82,6 @@ def _point_of(store: ItemStore, job_id: str, item: Item) -> RestartPoint | None:
         return None if point is None else point_of(point, source)
     except ValueError:
         return None
-
-
-def _files_of(store: ItemStore, job_id: str, item: Item) -> SetFiles | None:
-    """What is known of the files of a set that are jobs of their own."""
-    if is_documented_only(item) or decode(item).configuration.get("ORDER") is None:
-        return None
-    source = decode(item).source
-    marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
-    totals = marks.totals()
-    return SetFiles(totals, tuple(marks.failure(n) for n in totals.failed[:FAILURES_SHOWN]))
 
 
 def _watch(store: ItemStore, job_id: str) -> None:
@@ -133,17 +105,10 @@ def _watch(store: ItemStore, job_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SetFiles:
-    """The files of a set with ORDER=object; `failures` are the first few of those that failed."""
-
-    totals: Totals
-    failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class JobView:
     """What an item says, csvkafka's own or one with the documented attributes alone. With the
-    `of_files` of a set, rows and bytes are those of the files that are loaded. `point` is the
+    `of_files` of a set, rows and bytes are those of the files that are loaded, rows those of the
+    skipped ones too. `point` is the
     restart point of a compressed object."""
 
     job_id: str
@@ -165,7 +130,7 @@ class JobView:
     def rows(self) -> int:
         """Rows that the checkpoint covers."""
         if self.of_files is not None:
-            return self.of_files.totals.loaded.rows
+            return self.of_files.in_topic.rows
         stored = self.stored
         return (
             decode_documented(self.item).last_line if stored is None else stored.position.row_count
@@ -174,7 +139,7 @@ class JobView:
     @property
     def records_sent(self) -> int:
         if self.of_files is not None:
-            return self.of_files.totals.loaded.records
+            return self.of_files.in_topic.records
         stored = self.stored
         return decode_documented(self.item).total_sent if stored is None else stored.total_sent
 
@@ -262,7 +227,7 @@ class JobView:
             if self.files is not None:
                 done, of = self.files
                 yield "files", f"{count_text(done)} of {count_text(of)}"
-                yield from self._failures()
+                yield from () if self.of_files is None else self.of_files.lines()
             if stored.source.scheme != LETTERS_SCHEME:
                 yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
@@ -299,29 +264,11 @@ class JobView:
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),
-            **({} if self.of_files is None else {"files_failed": self._failed_as_json()}),
+            **({} if self.of_files is None else self.of_files.to_json()),
             "owner": None if owner is None else owners.describe(owner),
             "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
             "item": self.item,
         }
-
-    def _failures(self) -> Iterator[tuple[str, str]]:
-        if self.of_files is None:
-            return
-        for failure in self.of_files.failures:
-            yield "failed", f"{failure.key}  {failure.error}: {failure.message}"
-        more = len(self.of_files.totals.failed) - len(self.of_files.failures)
-        if more:
-            yield "failed", f"and {counted(more, 'file')} more"
-
-    def _failed_as_json(self) -> dict[str, object]:
-        files = self.of_files
-        assert files is not None
-        shown = [
-            {"file": each.key, "error": each.error, "message": each.message, "at": each.at}
-            for each in files.failures
-        ]
-        return {"count": len(files.totals.failed), "first": shown}
 
     def _source_bytes(self, stored: StoredJob) -> int:
         if self.of_files is not None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ import click
 from csvkafka.cli.options import SettingsCommand, setting_options, source_argument, values_given
 from csvkafka.cli.output import report_error
 from csvkafka.config.settings import JOB, SINK, SOURCE
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import CsvKafkaError, counted
 
 if TYPE_CHECKING:
     from csvkafka.testing.checker.files_so_far import FilesSoFar
@@ -38,6 +39,9 @@ item and --so-far was not given (the error line says which).
 """
 
 CLEAN, ANOMALIES, NOT_JUDGED = 0, 1, 2
+
+FILES_SHOWN = 20
+"""So many files that are skipped are named."""
 
 _RUN_ONLY = {
     "CREATE_TABLE",
@@ -181,6 +185,7 @@ def _to_json(job: JobVerdict) -> dict[str, object]:
         "status": job.status,
         "last_line": job.last_line,
         **({} if job.files is None else {"files": _files_to_json(job.files)}),
+        **({"skipped": dict(job.skipped)} if job.skipped else {}),
         **job.verdict.to_json(),
     }
 
@@ -195,5 +200,9 @@ def _lines(level: str, job: JobVerdict) -> Iterator[str]:
         status = f"{job.status}, {job.files}"
     yield f"{job.source_uri} ({status}), as {level} readers see it"
     yield str(job.verdict)
+    for uri, rows in islice(job.skipped.items(), FILES_SHOWN):
+        yield f"  skipped: {uri}, of which {counted(rows, 'row')} belong into the topic"
+    if len(job.skipped) > FILES_SHOWN:
+        yield f"  skipped: {counted(len(job.skipped) - FILES_SHOWN, 'file')} more (--json has all)"
     if job.status == "IN_PROGRESS" and job.verdict.is_clean:
         yield "  the load is not complete: rows after the last one found were not judged"

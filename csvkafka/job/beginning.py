@@ -22,7 +22,7 @@ from csvkafka.errors import (
 from csvkafka.interfaces import Item
 from csvkafka.job import adoption
 from csvkafka.job.definition import JobSpec, define
-from csvkafka.job.parts import JobParts
+from csvkafka.job.parts import JobParts, OwnedByAnother
 from csvkafka.job.preflight import (
     check_partition,
     check_topic,
@@ -133,6 +133,8 @@ class Beginning:
                 self._adopt(item, source, header, facts)
             elif item is not None:
                 stored = decode(item)
+                if stored.status is JobStatus.SKIPPED:
+                    raise OwnedByAnother
                 if not has_promised_nothing(stored) or spec.order is FileOrder.OBJECT:
                     return self._compared(stored, source, look, facts)
                 definition = self._defined(look, source, facts)

@@ -8,7 +8,7 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 
 from csvkafka.interfaces import Observer, RestartPoints, SetObjects, Source
@@ -32,14 +32,17 @@ class FileSet:
         chunks: ListChunks,
         points: Callable[[int], RestartPoints] | None = None,
         *,
+        skipped: Callable[[str, int], Iterable[int]] | None = None,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
-        """`points` gives the restart points of the piece of that number. A chunk of the list holds
-        at most `chunk_bytes` of text."""
+        """`points` gives the restart points of the piece of that number, `skipped` the numbers of
+        the pieces of a list (its digest, its length) that are skipped. A chunk of the list holds at
+        most `chunk_bytes` of text."""
         self._objects = objects
         self._chunk_bytes = chunk_bytes
         self._chunks = chunks
         self._points = points
+        self._skipped = skipped
         self._frozen: FrozenList | None = None
 
     @property
@@ -71,10 +74,13 @@ class FileSet:
     def recall(self, stored: SourceIdentity, job_id: str) -> tuple[SourceIdentity, list[str]]:
         """Goes back to the list that the job was begun with; warnings name what is new.
 
-        Raises SourceChangedError that names what changed or is missing, CheckpointError."""
+        Raises SourceChangedError that names what changed or is missing and is not skipped,
+        CheckpointError."""
         now = self.frozen
         self._frozen = self._chunks.load(stored.etag)
-        found = differences(self._frozen.pieces(), now.pieces())
+        numbers = () if self._skipped is None else self._skipped(stored.etag, self._frozen.count)
+        skipped = {self.piece(number).key for number in numbers}
+        found = differences(self._frozen.pieces(), now.pieces(), skipped)
         return self._identity(self._frozen), found.check(job_id, stored.uri)
 
     def open_pieces(self, number: int) -> Generator[OpenPiece, None, None]:

@@ -17,15 +17,20 @@ class FileSteps:
         self._stored_bytes = stored_bytes
         self._number = self._file_bytes = 0
         self._loaded = NOTHING
+        self.failed_after: int | None = None
+        """How many rows of the present file are before its fault, all of them acknowledged."""
 
     def begin(self, number: int, file_bytes: int, loaded: Loaded) -> None:
         """From now on file `number` (1 is the first) reports."""
         self._number, self._file_bytes, self._loaded = number, file_bytes, loaded
+        self.failed_after = None
 
     def report(self, step: Step, **facts: int) -> None:
         """See `interfaces.Observer`."""
         if step is Step.RUN_BEGINS:
             return  # that of the set was reported
+        if step is Step.SOURCE_FAILED:
+            self.failed_after = facts["rows"]
         if step in (Step.SOURCE_OPENED, Step.BLOCK_ACKNOWLEDGED):
             facts["file_rows"] = facts["rows"]
         if "rows" in facts:

@@ -14,8 +14,8 @@ from random import Random
 
 from csvkafka.interfaces import Item
 from csvkafka.job.parts import JobParts
-from csvkafka.ledger.file_marks import GROUP_FILES, FileMarks, Marks, Totals
-from csvkafka.ledger.item import LeaseState, decode_lease
+from csvkafka.ledger.file_marks import GROUP_FILES, FileMarks, Loaded, Marks, Totals
+from csvkafka.ledger.item import LeaseState, decode, decode_lease
 from csvkafka.ledger.ledger import WATCH_FACTOR
 from csvkafka.model import JobStatus
 
@@ -97,7 +97,8 @@ class FreeFiles:
         return self._stood_still.get(number)
 
     def next(self) -> int | None:
-        """A file that seems free; None: all others are loaded, failed, or in other hands."""
+        """A file that seems free; None: all others are loaded, skipped, failed, or in other
+        hands."""
         while (number := self._candidate()) is not None:
             if not self._is_taken(number):
                 self._place = number
@@ -108,7 +109,7 @@ class FreeFiles:
 
     def wait_for_others(self) -> bool:
         """Rests, and looks at the files that others have. False if they have none: all files are
-        loaded or have failed."""
+        loaded, skipped or have failed."""
         if not self._busy:
             return False
         rest = max(LOOK_SECONDS, len(self._busy) / LOOKS_PER_SECOND)
@@ -117,7 +118,7 @@ class FreeFiles:
             self._known[group] = self._read(group)
         for number in list(self._busy):
             marks = self._known[number // GROUP_FILES]
-            if (marks.done | self._left_alone(marks)) >> (number - marks.first) & 1:
+            if (marks.over | self._left_alone(marks)) >> (number - marks.first) & 1:
                 del self._busy[number]
             elif not self._is_taken(number):
                 self._place = number
@@ -126,12 +127,12 @@ class FreeFiles:
     # -- one file ------------------------------------------------------------------------------
 
     def _candidate(self) -> int | None:
-        """The next file from our place on, around, that is not loaded, is not left alone, and was
-        not seen in other hands."""
+        """The next file from our place on, around, that is not loaded or skipped, is not left
+        alone, and was not seen in other hands."""
         begun_in = self._place // GROUP_FILES
         for turn in range(len(self._known) + 1):
             marks = self._known[(begun_in + turn) % len(self._known)]
-            free = (1 << marks.count) - 1 & ~marks.done & ~self._left_alone(marks)
+            free = (1 << marks.count) - 1 & ~marks.over & ~self._left_alone(marks)
             for number in self._busy:
                 if marks.first <= number < marks.first + marks.count:
                     free &= ~(1 << (number - marks.first))
@@ -150,7 +151,8 @@ class FreeFiles:
         return bits
 
     def _is_taken(self, number: int) -> bool:
-        """Whether another worker has the file, or has just loaded it; notes its lease."""
+        """Whether another worker has the file, or has just loaded it, or it is skipped; notes its
+        lease. Whoever has skipped it may have ended before the mark."""
         item = self._parts.ask_table(lambda: self._read_item(number))
         seen = self._busy.pop(number, None)
         if item is None:
@@ -159,6 +161,11 @@ class FreeFiles:
             # Its worker marks it now; if that one died before, it is for us to do.
             marks = self._refresh(number)
             return bool(marks.done >> (number - marks.first) & 1)
+        if item.get("status") == JobStatus.SKIPPED:
+            stored = decode(item)
+            left = Loaded(stored.position.row_count, stored.total_sent, 0)
+            self.note(self._parts.ask_table(lambda: self._marks.mark_skipped(number, left)))
+            return True
         try:
             lease = decode_lease(item)
         except (KeyError, TypeError):

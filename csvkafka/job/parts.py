@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class OwnedByAnother(Exception):
-    """Another worker has the lease of a job that nobody waits for."""
+    """Another worker has the lease of a job that nobody waits for, or the file is skipped."""
 
 
 RowSender = Callable[[dict[str | None, object], int], bool]
@@ -72,9 +72,11 @@ class JobParts:
 class JobResult:
     """`row_count` rows of the source are loaded, as `total_sent` records (fewer, if the table drops
     rows), of which this run
-    sent `sent_now`. `already_complete`: there was nothing left to do."""
+    sent `sent_now`. `already_complete`: there was nothing left to do. Of a set, `files_skipped` are
+    left out: `row_count` has what was sent of them before."""
 
     row_count: int
     total_sent: int
     sent_now: int
     already_complete: bool = False
+    files_skipped: int = 0

@@ -78,7 +78,10 @@ class Job:
         if taken is None:
             if has_promised_nothing(begun.stored):
                 self._beginning.begin()  # compares: the one that was completed may be another job
-            return self._nothing_to_do(decode(self._item_that_stands()))
+            stands = decode(self._item_that_stands())
+            if stands.status is JobStatus.SKIPPED:
+                raise OwnedByAnother
+            return self._nothing_to_do(stands)
         self._observer.report(Step.LEASE_TAKEN)
         try:
             begun = self._with_lease(begun, taken)

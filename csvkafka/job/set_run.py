@@ -33,8 +33,15 @@ from csvkafka.job.file_steps import FileSteps
 from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.ledger import owner as owners
-from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded, child_id, complete_set
-from csvkafka.ledger.item import LeaseState
+from csvkafka.ledger.file_marks import (
+    Failure,
+    FileMarks,
+    Loaded,
+    SkippedFiles,
+    child_id,
+    complete_set,
+)
+from csvkafka.ledger.item import LeaseState, decode_lease
 from csvkafka.model import JobStatus, Piece, Step
 
 log = logging.getLogger(__name__)
@@ -55,8 +62,8 @@ FAILURES_IN_A_ROW = 3
 """So many files, one after the other, that might succeed if they were tried again: then most likely
 S3 fails, and not a file."""
 
-FAILURES_NAMED = 20
-"""So many files that failed the error names."""
+FILES_NAMED = 20
+"""So many files that failed the error names, and of those that are skipped the set's item."""
 
 
 class RunFile(Protocol):
@@ -122,7 +129,7 @@ class SetRun:
             if not self._free.wait_for_others():
                 break
         self._free.look_at_failed()
-        if self._free.totals.file_count < self._marks.count:
+        if self._free.totals.over < self._marks.count:
             raise self._incomplete()
         return self._complete()
 
@@ -146,11 +153,13 @@ class SetRun:
             chance=self._chance,
         )
         self._free.look()
+        skipped = len(self._free.totals.skipped)
         log.info(
-            "%d of %s of %s are loaded",
+            "%d of %s of %s are loaded%s",
             self._free.totals.file_count,
             counted(frozen.count, "file"),
             source.uri,
+            f", {skipped} skipped" if skipped else "",
         )
 
     def _child_id(self, number: int) -> str:
@@ -169,7 +178,7 @@ class SetRun:
         try:
             result = self._run_file(spec, piece, self._steps, self._free.watched(number))
         except (OwnedByAnother, FencedError):
-            return  # another has it: its item says so
+            return  # another has it, or it is skipped: its item says so
         except OF_THE_FILE as error:
             if isinstance(error, TopicChangedError):
                 raise
@@ -195,7 +204,8 @@ class SetRun:
         """Others go on. Raises the error if it is not the file's, after all."""
         name = type(error).__name__
         log.error("%s failed, %s: %s", self._file_set.uri(piece), name, error)
-        failure = Failure(piece.key, name, str(error), int(self._parts.clock.wall()))
+        at = int(self._parts.clock.wall())
+        failure = Failure(piece.key, name, str(error), at, self._counted_under(number))
         marks = self._parts.ask_table(lambda: self._marks.mark_failed(number, failure))
         self._free.note_failed(number, marks)
         self._parts.observer.report(Step.FILE_FAILED, file=number + 1)
@@ -203,20 +213,34 @@ class SetRun:
         if self._failed_in_a_row == FAILURES_IN_A_ROW:
             raise error
 
+    def _counted_under(self, number: int) -> int | None:
+        """The fencing token of the try that failed just now, if all that was sent of the file is
+        acknowledged and stands in its item; see `Failure`."""
+        if self._steps.failed_after is None:
+            return None
+        item = self._parts.ask_table(self._store.item(self._child_id(number)).get)
+        if item is None or item.get("last_line") != self._steps.failed_after:
+            return None
+        lease = decode_lease(item)
+        return lease.token if lease.owner is None else None
+
     # -- the end -------------------------------------------------------------------------------
 
     def _complete(self) -> JobResult:
-        loaded = self._free.totals.loaded
-        self._parts.observer.report(Step.FILES_COMPLETED, rows=loaded.rows)
+        totals = self._free.totals
+        in_topic = totals.loaded + totals.left
+        self._parts.observer.report(Step.FILES_COMPLETED, rows=in_topic.rows)
         place = self._store.item(self._spec.job_id)
         now = int(self._parts.clock.wall())
-        if not self._parts.ask_table(lambda: complete_set(place, loaded, self._owner, now)):
-            return self._complete_already(loaded.rows, loaded.records)
-        self._parts.observer.report(Step.COMPLETED, rows=loaded.rows, sent=loaded.records)
-        if loaded.records < loaded.rows:
-            dropped = counted(loaded.rows - loaded.records, "row")
+        keys = [self._file_set.piece(number).key for number in totals.skipped[:FILES_NAMED]]
+        if not self._parts.ask_table(lambda: complete_set(place, totals, keys, self._owner, now)):
+            return self._complete_already(in_topic.rows, in_topic.records)
+        self._parts.observer.report(Step.COMPLETED, rows=in_topic.rows, sent=in_topic.records)
+        if in_topic.records < in_topic.rows:
+            dropped = counted(in_topic.rows - in_topic.records, "row")
             log.info("%s of the set dropped, as CSV_COLUMNS says", dropped)
-        return JobResult(loaded.rows, loaded.records, self._sent_now)
+        skipped = self._say_skipped()
+        return JobResult(in_topic.rows, in_topic.records, self._sent_now, files_skipped=skipped)
 
     def _complete_already(self, rows: int, records: int) -> JobResult:
         log.info(
@@ -227,25 +251,36 @@ class SetRun:
             f", {counted(rows - records, 'row')} dropped" if records < rows else "",
             self._sent_now,
         )
-        return JobResult(rows, records, self._sent_now, already_complete=True)
+        skipped = self._say_skipped()
+        return JobResult(
+            rows, records, self._sent_now, already_complete=True, files_skipped=skipped
+        )
+
+    def _say_skipped(self) -> int:
+        """Says which files the complete set is without, and returns how many these are."""
+        item = self._parts.ask_table(self._store.item(self._spec.job_id).get)
+        skipped = SkippedFiles.of(item or {})
+        if skipped.count:
+            log.warning("%s", skipped)
+        return skipped.count
 
     def _incomplete(self) -> FilesFailedError:
         totals = self._free.totals
         failed, loaded = totals.failed, totals.file_count
-        named = [self._failure(number) for number in failed[:FAILURES_NAMED]]
+        named = [self._failure(number) for number in failed[:FILES_NAMED]]
         what = "; ".join(f"{each.key} ({each.error}: {each.message})" for each in named)
         more = f"; and {len(failed) - len(named)} more" if len(failed) > len(named) else ""
         count = self._marks.count
         others = (
-            "the others are loaded"
-            if loaded + len(failed) == count
+            f"the others are loaded{' or skipped' if totals.skipped else ''}"
+            if totals.over + len(failed) == count
             else f"{loaded} are loaded, and no other is taken (FAIL_FAST)"
         )
         return FilesFailedError(
             f"{len(failed)} of {counted(count, 'file')} of job {self._spec.job_id} failed, "
             f"{others}: {what}{more}. This job takes its objects only as they were: load a "
             "repaired copy alone, under another key; the same command tries again those that "
-            "could not be read"
+            "could not be read; csvkafka skip-file leaves a file out for good"
         )
 
     def _failure(self, number: int) -> Failure:

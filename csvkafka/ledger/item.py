@@ -308,7 +308,7 @@ def _status(value: AttributeValue) -> JobStatus:
     try:
         return JobStatus(str(value))
     except ValueError as error:
-        known = " and ".join(JobStatus)
+        known = ", ".join(JobStatus)
         raise ValueError(f"its status is {value!r}, csvkafka knows {known}") from error
 
 

@@ -114,11 +114,12 @@ class JobLedger:
     ) -> StoredJob | None:
         """Rule 2: takes the lease, waiting for as long as another owner lives.
 
-        Returns the item as it was when we took it; None if the job was completed, or a stop was
-        requested, while we waited. `waiting(owner)` is called once for each owner waited for."""
+        Returns the item as it was when we took it; None if the job was completed or skipped, or a
+        stop was requested, while we waited. `waiting(owner)` is called once for each owner waited
+        for."""
         waited_for: str | None = None
         while True:
-            if stored.status is JobStatus.COMPLETED or stop_requested():
+            if stored.status is not JobStatus.IN_PROGRESS or stop_requested():
                 return None
             lease = stored.lease
             if not self._is_over(lease):
@@ -322,7 +323,7 @@ class JobLedger:
             stored = self._decode_or_lost(self._table.get())
             if (stored.lease.token, stored.lease.counter) != (lease.token, lease.counter):
                 return stored
-            if stored.status is JobStatus.COMPLETED or stop_requested():
+            if stored.status is not JobStatus.IN_PROGRESS or stop_requested():
                 return stored
         return None
 

@@ -120,6 +120,8 @@ class Pipeline:
             self._item.tend(self._progress.checkpoint)
             self._watch(acknowledged)
         if self._feed_error is not None:
+            rows = self._progress.checkpoint.position.row_count
+            self._observer.report(Step.SOURCE_FAILED, rows=rows)
             raise self._feed_error
         self._progress.finish()
         self._observer.report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from csvkafka.errors import SourceChangedError, counted
@@ -41,11 +41,15 @@ class Differences:
         ]
 
 
-def differences(frozen: Iterable[Piece], now: Iterable[Piece]) -> Differences:
+def differences(
+    frozen: Iterable[Piece], now: Iterable[Piece], skipped: Container[str] = ()
+) -> Differences:
     """Compares two lists, both by rising key. A version that one of them does not name counts as
-    the same."""
+    the same. What became of the objects with `skipped` keys does not count."""
     found = Differences()
     for before, after in _side_by_side(frozen, now):
+        if before is not None and before.key in skipped:
+            continue
         if after is None and before is not None:
             found.missing.add(before.key)
         elif before is None and after is not None:

@@ -59,11 +59,19 @@ class FrozenList:
             yield from chunk.pieces()
 
     def named(self, key: str) -> Piece | None:
-        """The piece of that key; the list is by rising key. Opens a few chunks, one at a time."""
+        """The piece of that key; see `numbered`."""
+        found = self.numbered(key)
+        return None if found is None else found[1]
+
+    def numbered(self, key: str) -> tuple[int, Piece] | None:
+        """The piece of that key, and its number (0 is the first); the list is by rising key. Opens
+        a few chunks, one at a time."""
         place = bisect_right(self.chunks, key, key=lambda chunk: next(chunk.pieces()).key)
         if not place:
             return None
-        return next((each for each in self.chunks[place - 1].pieces() if each.key == key), None)
+        chunk = self.chunks[place - 1]
+        numbered = enumerate(chunk.pieces(), chunk.first.number)
+        return next((found for found in numbered if found[1].key == key), None)
 
     def starts(self, number: int) -> Iterator[tuple[PieceStart, Piece]]:
         """The pieces from `number` on (0 is the first), each with its place. How many rows are

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
+from csvkafka.config.checkpoint_place import CheckpointPlace
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
     ConfigChangedError,
@@ -18,9 +19,13 @@ from csvkafka.errors import (
     StoppedError,
     WorkersEndedError,
 )
+from csvkafka.interfaces import ItemChange, StoredItem
+from csvkafka.ledger.file_marks import child_id
 from csvkafka.local.base import Stack
 from csvkafka.model import Step
-from csvkafka.testing.checker.verify import verify_job
+from csvkafka.stores import open_store
+from csvkafka.testing.checker.verdict import AnomalyKind
+from csvkafka.testing.checker.verify import Scope, verify_job
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka, run_on_terminal
 from tests.integration.loads import LoadPlace
@@ -171,6 +176,97 @@ def test_status_says_how_far_a_set_is_and_what_failed(place: LoadPlace) -> None:
     assert (status["files_done"], status["files"], status["rows"]) == (6, 7, 120)
     assert status["files_failed"]["count"] == 1
     assert status["files_failed"]["first"][0]["file"] == keys[2]
+
+
+def child_item(place: LoadPlace, number: int) -> StoredItem:
+    """The item of a file's job."""
+    item = place.item()
+    assert item is not None
+    store = open_store(CheckpointPlace.parse(f"dynamodb://{place.table}"))
+    return store.item(child_id(place.job_id, item["source"]["etag"], number))
+
+
+def test_a_set_without_a_file_that_is_skipped_and_what_is_said_of_it(place: LoadPlace) -> None:
+    keys = put(place)
+    uri = f"s3://{place.bucket}/{keys[2]}"
+    place.stack.put_object(place.bucket, keys[2], b"id,n\n7,a\n8,b\n9,c,d\n10,e\n")
+    with pytest.raises(FilesFailedError):
+        load(place)
+    skipped = run_csvkafka("skip-file", keys[2], settings=of_set(place))
+    assert (skipped.returncode, skipped.stderr) == (0, "")
+    assert skipped.stdout == (f"{uri} is skipped: 2 of its rows are in the topic, and stay there\n")
+    said = "6 of 7 files loaded (120 rows), 1 skipped, 0 under way, 0 not begun"
+    verdict = run_csvkafka("verify", settings=of_set(place))
+    assert verdict.returncode == 2, verdict.stdout
+    assert f"(IN_PROGRESS, {said})" in verdict.stdout
+    code, output = run_on_terminal("load", settings=of_set(place))
+    assert code == 0, output
+    output = " ".join(output.split())
+    assert "1 of 7 files skipped (csvkafka skip-file): x/part-02.csv; 2 of their" in output
+    assert "122 rows are in topic" in output
+    assert "; 1 file skipped" in output
+    verdict = run_csvkafka("verify", "--exclusive", settings=of_set(place))
+    assert verdict.returncode == 0, verdict.stdout
+    assert f"skipped: {uri}, of which 2 rows belong into the topic" in verdict.stdout
+    shown = run_csvkafka("status", settings=of_set(place)).stdout
+    assert "files       6 of 7" in shown
+    assert "rows        122  (122 records sent)" in shown
+    assert f"skipped     {keys[2]}  2 rows of it are in the topic" in shown
+    status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
+    first = [{"file": keys[2], "rows": 2}]
+    assert status["files_skipped"] == {"count": 1, "rows": 2, "first": first}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_verify_expects_of_a_skipped_file_exactly_what_its_item_says(
+    place: LoadPlace, rows: int
+) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,n\n7,a\n8,b\n9,c,d\n10,e\n")
+    with pytest.raises(FilesFailedError):
+        load(place)
+    assert run_csvkafka("skip-file", keys[2], settings=of_set(place)).returncode == 0
+    load(place)
+    config = LoadConfig.from_settings(of_set(place, ON_BAD_ROW="keep"))
+    assert child_item(place, 2).update(ItemChange(set={"last_line": rows})) is None
+    verdict = verify_job(config, Scope(exclusive=True)).verdict
+    kinds = {anomaly.kind for anomaly in verdict.anomalies}
+    due = AnomalyKind.PHANTOM_ROW if rows == 1 else AnomalyKind.LOST_ROW
+    assert due in kinds, str(verdict)
+
+
+def test_the_object_of_a_skipped_file_may_go_if_none_of_its_rows_is_in_the_topic(
+    place: LoadPlace,
+) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    with pytest.raises(FilesFailedError):
+        load(place)
+    place.stack.client("s3").delete_object(Bucket=place.bucket, Key=keys[2])
+    with refusal(SourceChangedError, "1 object missing: x/part-02.csv"):
+        load(place)
+    skipped = run_csvkafka("skip-file", keys[2], settings=of_set(place))
+    assert skipped.stdout.endswith("is skipped: none of its rows is in the topic\n")
+    assert load(place).files_skipped == 1
+    verified = verify_job(LoadConfig.from_settings(of_set(place)), Scope(exclusive=True))
+    assert verified.verdict.is_clean, str(verified.verdict)
+    assert verified.skipped == {f"s3://{place.bucket}/{keys[2]}": 0}
+
+
+def test_a_file_that_is_not_to_be_skipped_is_refused_in_one_line(place: LoadPlace) -> None:
+    keys = put(place)
+    load(place)
+    for key, why in ((keys[1], "is loaded already (20 rows)"), ("y.csv", "is none of the 7 files")):
+        refused = run_csvkafka("skip-file", key, settings=of_set(place))
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert why in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    refused = run_csvkafka("skip-file", keys[1], settings=of_set(place, JOB_ID="other"))
+    assert "no item of job other" in refused.stderr
+    refused = run_csvkafka("skip-file", keys[1], settings=of_set(place, DYNAMODB_TABLE=""))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "Missing option --dynamodb-table" in refused.stderr
+    assert run_csvkafka("skip-file", settings=of_set(place)).returncode == 2
 
 
 def test_verify_takes_the_order_from_the_item(place: LoadPlace) -> None:

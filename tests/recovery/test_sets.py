@@ -214,13 +214,14 @@ def csv_of(header: list[str], rows: list[list[str]]) -> bytes:
 
 @pytest.mark.timeout(7_200)
 @pytest.mark.parametrize("checkpoint", ["dynamodb", "sqlite"])
+@pytest.mark.parametrize("order", ["set", "object"])
 def test_f117_a_nightly_export_under_random_kills(
-    recovery_case: NewCase, kills: int, seed: int, checkpoint: str
+    recovery_case: NewCase, kills: int, seed: int, order: str, checkpoint: str
 ) -> None:
     """Of 400 files, where there are 92 kills or more."""
     chance = random.Random(seed)
     made = nightly_export(min(365, 4 * kills))
-    case = recovery_case(made, checkpoint=checkpoint)
+    case = recovery_case(made, settings={"ORDER": order}, checkpoint=checkpoint)
     for number in range(kills):
         due = case.row_count * number // (kills + 1)
         worker = case.start(pace_seconds=PACE_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import BinaryIO
 
 from csvkafka.testing.checker.documented import FileLines
@@ -21,11 +22,18 @@ ReadRows = Callable[[BinaryIO], Iterator[SourceRow]]
 
 
 class SetFiles:
-    """The files by URI, in their order; `read_rows` says what a row is."""
+    """The files by URI, in their order; `read_rows` says what a row is. Of the `skipped` ones that
+    many rows are taken for all that they have; one without any is not opened."""
 
-    def __init__(self, files: Mapping[str, OpenFile], read_rows: ReadRows) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, OpenFile],
+        read_rows: ReadRows,
+        skipped: Mapping[str, int] | None = None,
+    ) -> None:
         self._files = files
         self._read_rows = read_rows
+        self._skipped = skipped or {}
         self.lines: dict[str, FileLines] = {}
         before = 0
         for uri in files:
@@ -50,5 +58,8 @@ class SetFiles:
         return bisect_right(self._befores, line - 1) - 1
 
     def _rows_of(self, uri: str) -> Iterator[SourceRow]:
+        rows = self._skipped.get(uri)
+        if rows == 0:
+            return
         with self._files[uri]() as stream:
-            yield from self._read_rows(stream)
+            yield from islice(self._read_rows(stream), rows)

@@ -46,7 +46,7 @@ from csvkafka.testing.checker.documented import (
     read_rows,
 )
 from csvkafka.testing.checker.expectation import IdentifyBy, partition_text
-from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far
+from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far, skipped_files
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
@@ -88,11 +88,13 @@ def judge_load(
     files: Mapping[str, OpenFile] | None = None,
     checkpoints: Sequence[CheckpointObservation] = (),
     progress: Progress | None = None,
+    skipped: Mapping[str, int] | None = None,
 ) -> Verdict:
     """Compares every record of the topic with every row of the source: position, content, order.
 
     `source` is the CSV's bytes (decompressed), where the caller has them, `files` those of a set by
-    URI, in its order; without them they are read from S3.
+    URI, in its order; without them they are read from S3. Of the `skipped` ones that many rows, the
+    first, are to be in the topic.
 
     Raises errors of `csvkafka.errors` where source or topic cannot be read."""
     scope = scope or Scope()
@@ -107,7 +109,9 @@ def judge_load(
                 checkpoints=checkpoints,
                 progress=progress,
             )
-    set_files = None if files is None else SetFiles(files, partial(_source_rows, config.spec))
+    set_files = None
+    if files is not None:
+        set_files = SetFiles(files, partial(_source_rows, config.spec), skipped)
     ours = scope.producer_id
     topics = config.spec.data_topics
     with TopicsReader(config.kafka, topics, scope.isolation, ours) as reader:
@@ -146,13 +150,15 @@ def judge_load(
 @dataclass(frozen=True, slots=True)
 class JobVerdict:
     """`status` and `last_line` are the item's, None where there is no item. `files`: of a set that
-    is not complete and whose files are jobs of their own, how far these are."""
+    is not complete and whose files are jobs of their own, how far these are. `skipped`: those that
+    are left out by URI, with the rows that they have in the topic."""
 
     status: JobStatus | None
     last_line: int | None
     source_uri: str
     verdict: Verdict
     files: FilesSoFar | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def verify_job(
@@ -196,11 +202,14 @@ def verify_job(
     uri = config.source_uri
     so_far: FilesSoFar | None = None
     files: Mapping[str, OpenFile] | None = None
+    skipped: dict[str, int] = {}
     if config.is_set and job.source is not None:
         frozen = ListChunks(job_id, store.item).load(job.source.etag)
         files = _files_of(config, frozen.pieces())
         if spec.order is FileOrder.OBJECT and job.status is not JobStatus.COMPLETED:
             so_far = files_so_far(store, job_id, job.source)
+        if spec.order is FileOrder.OBJECT:
+            skipped = skipped_files(store, job_id, job.source)
     elif not config.is_set:
         source = open_source(config, pinned=job.source)
         uri = source.identify().uri
@@ -215,12 +224,18 @@ def verify_job(
         if not config.is_set:
             stream = stream_of(reading.enter_context(closing(source.read(0))))
         verdict = judge_load(
-            config, scope, source=stream, files=files, checkpoints=checkpoints, progress=progress
+            config,
+            scope,
+            source=stream,
+            files=files,
+            checkpoints=checkpoints,
+            progress=progress,
+            skipped=skipped,
         )
     if item is None:
         note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
-    return JobVerdict(job.status, job.last_line, uri, verdict, so_far)
+    return JobVerdict(job.status, job.last_line, uri, verdict, so_far, skipped)
 
 
 class _Counted:

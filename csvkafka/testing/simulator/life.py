@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from csvkafka.errors import CsvKafkaError
@@ -18,6 +19,7 @@ from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.run import Job
 from csvkafka.job.set_run import SetRun
+from csvkafka.ledger.file_marks import skipped_numbers
 from csvkafka.ledger.item import LeaseState
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
@@ -205,7 +207,12 @@ class Life:
             source = FakeSource(self.simulation.source, self.meet, chunk_bytes=100)
             return Job(spec, self._parts(source, one_object(source.read))).run()
         objects = FakeSet(self.simulation.files, self.meet, chunk_bytes=100)
-        file_set = FileSet(objects, ListChunks(JOB_ID, store.item), chunk_bytes=LIST_CHUNK_BYTES)
+        file_set = FileSet(
+            objects,
+            ListChunks(JOB_ID, store.item),
+            skipped=partial(skipped_numbers, JOB_ID, store.item),
+            chunk_bytes=LIST_CHUNK_BYTES,
+        )
         if spec.order is FileOrder.SET:
             cut = many_objects(file_set.open_pieces, spec.columns)
             return Job(spec, replace(self._parts(file_set, cut), file_set=file_set)).run()

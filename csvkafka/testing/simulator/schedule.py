@@ -178,8 +178,11 @@ _RELEASED_AT = (
     *(Step.EPOCH_STORED, Step.SOURCE_OPENED, Step.BATCH_SENT, Step.BATCH_ACKNOWLEDGED),
 )
 
+_ELSEWHERE = (Step.SOURCE_FAILED, Step.FILE_SKIPPED)
+"""A load whose source is whole does not come here."""
+
 _DRAWN_POINTS = (
-    *(step.value for step in Step),
+    *(step.value for step in Step if step not in _ELSEWHERE),
     *AT_POINTS,
     *("produce", "produce", "produce", "table-write") * 5,
 )

@@ -96,11 +96,22 @@ def test_marks_of_a_full_group_stay_below_1_kb() -> None:
     assert of.totals().file_count == GROUP_FILES
     of.mark_failed(0, Failure("k", "E", "m", 0))
     (item,) = (item for key, item in server.items.items() if key.endswith("marks-1"))
-    item |= {"failed": item["done"]}
+    item |= {"failed": item["done"], "skipped": "2047,3", "skipped_rows": 10**9}
     assert sum(len(str(part)) for pair in item.items() for part in pair) < 1_024
 
 
-@pytest.mark.parametrize("change", [{"done": "?"}, {"rows": "many"}, {"failed": "/////w=="}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"done": "?"},
+        {"rows": "many"},
+        {"failed": "/////w=="},
+        {"skipped": "8"},
+        {"skipped": "-1"},
+        {"skipped": "a"},
+        {"skipped_rows": "b"},
+    ],
+)
 def test_damaged_marks_are_refused(change: dict[str, str]) -> None:
     server = TableServer()
     of = marks(server, 8)
@@ -108,3 +119,57 @@ def test_damaged_marks_are_refused(change: dict[str, str]) -> None:
     server.items[f"job#file/{DIGEST[:32]}/marks-0"] |= change
     with refusal(ItemUnusableError, "which says which files are loaded, is damaged"):
         of.read(0)
+
+
+# -- files that are skipped ----------------------------------------------------------------------
+
+LEFT = Loaded(3, 2, 0)
+
+
+def test_a_file_that_is_skipped_failed_no_more_and_what_it_left_counts_apart() -> None:
+    server = TableServer()
+    of = marks(server)
+    failure = Failure("x/a.csv", "MalformedRowError", "row 3 has 7 fields", 1_700_000_000, token=4)
+    of.mark_failed(4, failure)
+    assert of.failure(4) == failure
+    of.mark_done(3, ONE)
+    assert of.mark_skipped(4, LEFT) == of.mark_skipped(4, LEFT) == of.read(0)
+    assert of.mark_failed(4, failure).failed == 0, "it is skipped"
+    totals = of.totals()
+    assert (totals.skipped, totals.left, totals.failed) == ((4,), LEFT, ())
+    assert (totals.file_count, totals.loaded, totals.over) == (1, ONE, 2)
+
+
+def test_a_try_that_came_to_nothing_leaves_the_count_of_the_one_before() -> None:
+    of = marks(TableServer())
+    of.mark_failed(4, Failure("x/a.csv", "MalformedRowError", "row 3 has 7 fields", 1, token=4))
+    of.mark_failed(4, Failure("x/a.csv", "SourceNotFoundError", "it is gone", 2))
+    assert of.failure(4) == Failure("x/a.csv", "SourceNotFoundError", "it is gone", 2, token=4)
+
+
+def test_marks_of_a_set_without_skipped_files_say_nothing_of_them() -> None:
+    server = TableServer()
+    of = marks(server)
+    of.mark_done(0, ONE)
+    of.mark_failed(1, Failure("k", "E", "m", 0))
+    (item,) = (item for key, item in server.items.items() if key.endswith("marks-0"))
+    assert not [name for name in item if name.startswith("skipped")]
+
+
+def test_a_skip_and_a_worker_that_marks_at_once_lose_no_bit() -> None:
+    server = TableServer()
+    first = marks(server)
+    reads = iter([True])
+
+    class Between(FakeTable):
+        def get(self):  # type: ignore[no-untyped-def]
+            item = super().get()
+            if next(reads, False):
+                first.mark_skipped(7, LEFT)
+            return item
+
+    second = FileMarks("job", DIGEST, 5_000, lambda key: Between(server, key))
+    seen = second.mark_done(1, ONE)
+    assert (seen.done, seen.skipped, seen.left) == (0b10, 0b1000_0000, LEFT)
+    seen = first.mark_skipped(2, LEFT)
+    assert (seen.done, seen.skipped, seen.left.rows) == (0b10, 0b1000_0100, 6)

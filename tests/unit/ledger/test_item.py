@@ -321,7 +321,7 @@ def test_f77_a_documented_item_without_its_line_is_refused() -> None:
         ({"total_sent": 5}, "it has no attribute 'last_line'"),
         (
             {"last_line": 5, "total_sent": 5, "status": "PAUSED"},
-            "its status is 'PAUSED', csvkafka knows IN_PROGRESS and COMPLETED",
+            "its status is 'PAUSED', csvkafka knows IN_PROGRESS, COMPLETED, SKIPPED",
         ),
         ({"last_line": "five", "total_sent": 5}, "last_line is no whole number: 'five'"),
     ],

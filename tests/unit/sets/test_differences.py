@@ -39,3 +39,11 @@ def test_new_objects_are_named_and_do_not_stop_the_job() -> None:
 def test_what_changed_or_is_missing_is_refused_by_key(now: list[Piece], said: str) -> None:
     with refusal(SourceChangedError, said):
         check(*now)
+
+
+def test_what_became_of_a_skipped_object_does_not_count() -> None:
+    before = [Piece("a", "1", 1), Piece("b", "1", 1), Piece("c", "1", 1)]
+    changed = [Piece("a", "2", 9), Piece("c", "1", 1), Piece("d", "1", 1)]
+    found = differences(before, changed, {"a", "b"})
+    assert (found.changed.count, found.missing.count, found.new.count) == (0, 0, 1)
+    assert differences(before, changed, {"b"}).changed.count == 1

@@ -57,3 +57,22 @@ def test_a_record_of_a_file_beside_the_set_shows_no_row() -> None:
 def test_a_row_is_found_again_in_its_file() -> None:
     files = set_files()
     assert [files.place_of(line) for line in range(1, 6)] == RIGHT
+
+
+def test_of_a_skipped_file_no_more_is_read_than_its_rows() -> None:
+    """Behind them there may be anything, or the object may be gone."""
+    opened: list[str] = []
+
+    def open_file(uri: str, data: bytes) -> io.BytesIO:
+        opened.append(uri)
+        return io.BytesIO(data)
+
+    broken = {"a": b"id\n1\n2\n", "gone": b"", "cut": b"id\n3\n4,5,6\n", "b": b"id\n7\n"}
+    files = SetFiles(
+        {uri: partial(open_file, uri, data) for uri, data in broken.items()},
+        read_rows,
+        {"gone": 0, "cut": 1},
+    )
+    assert [row["id"] for row in files.rows()] == ["1", "2", "3", "7"]
+    assert [files.place_of(line) for line in (2, 3, 4)] == [("a", 2), ("cut", 1), ("b", 1)]
+    assert "gone" not in opened
