@@ -3,9 +3,9 @@
 For each call of `get_object` the SDK resolves the endpoint, checks and serialises the arguments,
 and parses the answer by the description of the service. Of two objects in one bucket all of that
 gives the same, but for key, range and ETag. So the first request of a bucket, which goes the SDK's
-way, is kept, and those after it are made of it. Each is still signed and sent by the SDK:
-credentials are renewed, proxies, TLS and time-outs are its own, and whoever listens to
-`request-created`, `before-sign` and `before-send` is asked.
+way, is kept, and those after it are made of it. Each is still signed by the SDK and sent by it, or
+on a connection of its own (`kept_connections`): credentials are renewed, proxies, TLS and time-outs
+are its own, and whoever listens to `request-created`, `before-sign` and `before-send` is asked.
 
 It is only for requests without further arguments, of a client that `aws.s3_client` made. Whatever
 is not as expected goes the SDK's way, and so does the request after each that failed.
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from csvkafka.aws.clients import is_own_client
+from csvkafka.aws.kept_connections import AT_MOST_BYTES, KeptConnections
 from csvkafka.aws.strangers import StrangerError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class _Known:
     user_agent: str
     context: dict[str, Any]
     model: Any
+    kept: KeptConnections | None
 
 
 class SimilarGets:
@@ -76,7 +78,7 @@ class SimilarGets:
         )
         # A request that was sent again, to another region say, is not as it was seen.
         if not more and not answer["ResponseMetadata"].get("RetryAttempts"):
-            found = _known(Bucket, Key, self._seen.request)
+            found = _known(Bucket, Key, self._seen.request, answer["Body"])
             if found is not None:
                 self._known[Bucket] = found
         return answer
@@ -110,7 +112,7 @@ class SimilarGets:
             for _, answer in emit("before-send.s3.GetObject", request=prepared)
             if answer is not None
         ]
-        answer = given[0] if given else endpoint.http_session.send(prepared)
+        answer = given[0] if given else self._send(known, prepared, headers["Range"])
         if answer.status_code not in (200, 206):
             self._refuse(answer, known.model, context)
         if "ETag" not in answer.headers:
@@ -124,6 +126,18 @@ class SimilarGets:
             "Body": StreamingBody(answer.raw, length),
             **({} if length is None else {"ContentLength": int(length)}),
         }
+
+    def _send(self, known: _Known, prepared: Any, byte_range: str) -> Any:
+        """The answer; a short one by a connection that is open."""
+        from botocore.awsrequest import AWSResponse
+
+        if known.kept is not None and _length(byte_range) <= AT_MOST_BYTES:
+            answer = known.kept.get(prepared.url, prepared.headers)
+            if answer is not None:
+                status_code, answer_headers, body = answer
+                return AWSResponse(prepared.url, status_code, cast(Any, answer_headers), body)
+        endpoint = self._client._endpoint  # type: ignore[attr-defined]
+        return endpoint.http_session.send(prepared)
 
     def _refuse(self, answer: Any, model: Any, context: dict[str, Any]) -> None:
         """Raises the error that the SDK makes of such an answer."""
@@ -156,10 +170,17 @@ def _is_for_it(client: S3Client) -> bool:
     return has_all and is_own_client(client) and retries.get("total_max_attempts") == 1
 
 
+def _length(byte_range: str) -> int:
+    """How many bytes `bytes=<first>-<last>` asks for."""
+    first, last = byte_range.removeprefix("bytes=").split("-")
+    return int(last) - int(first) + 1
+
+
 def _known(
-    bucket: str, key: str, seen: tuple[dict[str, Any], dict[str, Any], Any] | None
+    bucket: str, key: str, seen: tuple[dict[str, Any], dict[str, Any], Any] | None, body: Any
 ) -> _Known | None:
-    """What the request that was seen tells of the others; None if they may be otherwise."""
+    """What the request that was seen, and answered with `body`, tells of the others; None if they
+    may be otherwise."""
     if seen is None or any(each in bucket for each in _NO_BUCKET_NAMES):
         return None
     request, context, model = seen
@@ -190,6 +211,7 @@ def _known(
         headers["User-Agent"],
         {**common, "signing": signing},
         model,
+        KeptConnections.of(body, url),
     )
 
 
