@@ -159,6 +159,8 @@ def moved(section: bytes, by: int) -> bytes:
         delta_at = reader.place
         delta = varint(reader.number() + by)
         behind, end = reader.place, begin + body_size
+        if not behind <= end <= len(section):
+            raise IndexError("these are no records")
         size = delta_at - begin + len(delta) + end - behind
         parts += (varint(size), section[begin:delta_at], delta, section[behind:end])
         reader.place = end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -108,6 +109,17 @@ def test_what_is_no_section_is_not_moved(torn: bytes) -> None:
     for move in by_either():
         with pytest.raises((ValueError, IndexError)):
             move(torn, 1)
+
+
+@given(section=st.binary(max_size=60), by=st.integers(0, 2**31))
+def test_whatever_bytes_are_moved_or_refused(section: bytes, by: int) -> None:
+    """By the compiled way, which must not read beyond them, to what Python makes of them."""
+    compiled = compiled_module()
+    if compiled is None:
+        return
+    with suppress(ValueError, IndexError):
+        found = compiled.moved(section, by)
+        assert found == moved(section, by)
 
 
 @given(values=values)
