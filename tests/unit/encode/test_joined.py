@@ -198,6 +198,13 @@ def test_a_row_that_is_too_large_alone_ends_it_in_its_own_file() -> None:
     )
 
 
+def test_a_record_is_too_large_by_what_it_is_with_its_codec() -> None:
+    case = Case([["1,a,k"], ["k,1," + "b" * 3_000], ["2,a,k"]], max_batch_bytes=600)
+    together = check(case)
+    assert together.failure is None
+    assert [batch.record_count for batch in together.batches] == [3]
+
+
 def test_what_is_no_text_ends_it_behind_the_rows_before() -> None:
     case = Case([["1,a,k"], ["2,b,k"], ["3,c,k"]])
     first, second, third = case.blocks()
