@@ -15,8 +15,9 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
-AT_MOST_BYTES = 1 << 20
-"""A longer answer is not for this way, which holds all of it."""
+AT_MOST_BYTES = 256 * 1024
+"""A longer answer is not for this way: it is held as a whole, and where it breaks off, all of it is
+asked for again."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
