@@ -3,6 +3,7 @@ which it may be resumed."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -214,6 +215,17 @@ def test_what_is_no_text_ends_it_behind_the_rows_before() -> None:
     assert together.end == placed(encode_block(broken.block, broken.plan), broken.place).end
     assert together.end.row_count == 1
     assert [batch.record_count for batch in together.batches] == [1]
+
+
+def test_blocks_that_came_from_another_process_become_the_same() -> None:
+    """And what they become goes back to it, a failure too."""
+    case = Case([["1,a,k"], ["k,2,b", "1"], ["3,c,k"]], has_transform=True)
+    blocks = case.blocks()
+    here = encode_joined(blocks)
+    there = pickle.loads(pickle.dumps(encode_joined(pickle.loads(pickle.dumps(blocks)))))
+    assert there.batches == here.batches
+    assert outcome([there]) == outcome([here])
+    assert here.failure is not None
 
 
 def test_both_encoders_join_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
