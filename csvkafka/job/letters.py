@@ -1,11 +1,12 @@
 """Dead letters as a source: row k of a replay is the k-th letter of the job that is replayed.
 
 The letters are the records of that job's producer id in its dead-letter lane, in the order of their
-Kafka offsets, which is that of their sequence numbers. Which they are is pinned when the replay
-begins: first and last Kafka offset, and how many. A position of the replay counts letters as rows,
-and Kafka offsets after the first letter in the place of bytes. A block says of its rows what they
-were in their file: the line, the byte, the file's name. So it holds letters whose rows followed
-each other there, or one.
+Kafka offsets, which is that of their sequence numbers too. The replay's item pins which they are:
+the first and the last Kafka offset, and their number. A position of a replay counts letters where
+others count rows, and Kafka offsets from the first letter on where others count bytes.
+
+A block of a replay says where its rows stood in their file: line, byte, and the file's name. So it
+holds letters whose rows followed each other there, or one letter alone.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class LetterLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A row that was set aside: `value` are its bytes as they stand in the file `uri`, from
-    `byte_offset` on; `line` is its number there, 1 is the first."""
+    """A row that was set aside. `value` holds its bytes as they stand in the file `uri`, from
+    `byte_offset` on; `line` is its number there (1: the first)."""
 
     kafka_offset: int
     value: bytes
@@ -75,21 +76,22 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class HeaderOf:
-    """The header of the replayed job's source. `first_bytes` are those of the source up to the end
-    of its header row, `columns` says what a file's columns are called, by its URI."""
+    """The header of the replayed job's source. `first_bytes` returns the bytes of the source up to
+    the end of its header row, `columns` the names of a file's columns, by the file's URI."""
 
     first_bytes: Callable[[], bytes]
     columns: Callable[[str], tuple[str, ...]]
 
 
 class Letters:
-    """The letters of `job`; implements `interfaces.Source`, whose bytes are the header's alone.
+    """The letters of `job`. It implements `interfaces.Source`; the bytes that it reads as such are
+    the header's alone.
 
-    `identify` asks `log`. Each `cut` opens a log of its own by `open_log`: it is read in another
+    `identify` asks `log`. Each `cut` opens its own log by `open_log`, because it reads in another
     thread, and one that hangs in the network may still be there when the next begins.
 
-    `known` reads the replay's own item, if it has one: each time anew, as another worker may have
-    loaded letters while this one waited for the lease."""
+    `known` returns the replay's own item, if there is one. It is called each time anew: another
+    worker may have loaded letters while this one waited for the lease."""
 
     def __init__(
         self,
@@ -107,14 +109,14 @@ class Letters:
         self._first = 0
 
     def identify(self) -> SourceIdentity:
-        """Which letters they are: those that the replay was begun with. What is not loaded yet must
-        still be there.
+        """The letters that the replay was begun with. Those that are not loaded yet must still be
+        in the topic.
 
-        Raises TopicChangedError if the topic is another one, or letters are missing in it, and as
-        `HeaderOf.first_bytes`."""
+        Raises TopicChangedError if the topic is another one or lacks letters, and what
+        `HeaderOf.first_bytes` raises."""
         job, known = self._job, self._known()
         self._job.check_topic(self._log.describe_topic(job.lane.topic))
-        self._header.first_bytes()  # a wrong header is said before the topic is read for minutes
+        self._header.first_bytes()  # a wrong header is named before minutes of reading the topic
         if known is not None and known.source == self._identity(known.source.size):
             self._first = job.end - known.source.size
             if known.status is not JobStatus.COMPLETED:
@@ -124,7 +126,7 @@ class Letters:
         return self._identity(job.end - self._first)
 
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
-        """See `interfaces.Source`; the letters themselves are `cut`."""
+        """See `interfaces.Source`. The letters themselves come by `cut`."""
         header = self._header.first_bytes()[byte_offset:]
         if header:
             yield header
@@ -134,8 +136,8 @@ class Letters:
     ) -> Generator[PlacedBlock, None, None]:
         """The letters after `start`, as blocks; a `rows.pieces.Cut`.
 
-        Raises TopicChangedError if one is missing, SourceCorruptError for a record that is no
-        letter, MalformedRowError for one that is not one row by the plan's dialect."""
+        Raises TopicChangedError if a letter is missing, SourceCorruptError for a record that is no
+        letter, MalformedRowError for a letter that is not exactly one row by the plan's dialect."""
         del max_row_bytes  # each was a row of a load before
         before = start
         own: EncodePlan | None = None  # no longer than this cut: the next may have another plan
@@ -159,7 +161,9 @@ class Letters:
         return SourceIdentity(job.lane.topic, job.job_id, pin, size, scheme=LETTERS_SCHEME)
 
     def _check_all_there(self, position: Position | None) -> int:
-        """Returns the Kafka offset of the first letter after `position` (None: of the first)."""
+        """Returns the Kafka offset of the first letter after `position`; None: of the first of all.
+
+        Raises TopicChangedError if a letter from there on is missing."""
         job, lane = self._job, self._job.lane
         log_start = self._log.log_start_offset(lane)
         begin = log_start if position is None else self._first + position.byte_offset
@@ -195,7 +199,8 @@ class Letters:
     def _ours(
         self, log: LetterLog, begin: int, end: int
     ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
-        """The replayed job's batches, each of which goes on where the one before ended."""
+        """The replayed job's batches. Raises TopicChangedError unless each goes on where the one
+        before it ended."""
         before: BatchHeader | None = None
         for header, records in log.read_batches(self._job.lane, begin, end):
             if header.producer_id != self._job.producer_id or header.is_control:
@@ -238,8 +243,8 @@ def letter_of(record: Record, header: BatchHeader, job: ReplayedJob) -> Letter:
 
 
 def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Iterator[list[Letter]]:
-    """The letters, those together whose rows followed each other in one file: of at most so many
-    bytes, or one."""
+    """Groups the letters: those are together whose rows followed each other in one file. A group
+    has at most `most_bytes` bytes, or one letter."""
     run: list[Letter] = []
     size = 0
     for letter in letters:
@@ -253,8 +258,8 @@ def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Ite
 
 
 def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
-    """A line end as long as what is between both in their file; empty if they did not follow each
-    other, or what is between them is longer."""
+    """The line end between both rows in their file, LF or CRLF by its length; empty if the rows did
+    not follow each other, or if more than a line end is between them."""
     if (after.uri, after.line) != (letter.uri, letter.line + 1):
         return b""
     gap = after.byte_offset - letter.byte_offset - len(letter.value)
@@ -262,8 +267,8 @@ def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
 
 
 def block_of(run: Sequence[Letter], dialect: Dialect) -> Block:
-    """The letters' rows as a block, by their places in their file. Raises MalformedRowError if one
-    is not one row by this dialect."""
+    """The letters' rows as a block, at their places in their file. Raises MalformedRowError if a
+    letter is not exactly one row by this dialect."""
     ends = [_line_end(*both, dialect) for both in pairwise(run)]
     data = b"".join(_row(*both, dialect) for both in zip(run, [*ends, b"\n"], strict=True))
     first, last = run[0], run[-1]

@@ -48,6 +48,8 @@ from tests.unit.rows.packed_files import zstd
 from tests.unit.rows.points import Points
 from tests.unit.stepped_clock import SteppedClock
 
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
 
 def packed(data: bytes, compresslevel: int = 9) -> bytes:
     """The same bytes at any time: what a test is called has some of them in it."""
@@ -56,11 +58,6 @@ def packed(data: bytes, compresslevel: int = 9) -> bytes:
 
 BODY = random.Random(1).randbytes(1_000_003).replace(b"\x1f\x8b", b"\x1f\x8c")
 CHUNK_BYTES = 65_536
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +74,7 @@ def client(server: FakeS3) -> Iterator[Any]:
 
 
 def client_of(server: FakeS3) -> Any:
-    return aws.s3_client(endpoint_url=server.endpoint_url, read_timeout_seconds=0.3, max_attempts=1)
+    return aws.s3_client(endpoint_url=server.endpoint_url, read_timeout_seconds=1.5, max_attempts=1)
 
 
 @pytest.fixture
