@@ -18,6 +18,7 @@
 #include "arguments.h"
 #include "checker.h"
 #include "methods.h"
+#include "moved.h"
 #include "records.h"
 #include "rows.h"
 #include "utf8.h"
@@ -126,8 +127,36 @@ static PyObject *module_is_utf8(PyObject *Py_UNUSED(module), PyObject *argument)
     return PyBool_FromLong(is_text);
 }
 
+/* moved(section, by) -> the same records, with offset deltas that are so much more */
+static PyObject *module_moved(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer data;
+    Py_ssize_t by, size = -1;
+    PyObject *bytes = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*n", &data, &by)) {
+        return NULL;
+    }
+    const Text section = text_of(data.buf, (size_t)data.len);
+    if (by >= 0 && by <= INT32_MAX) {
+        Py_BEGIN_ALLOW_THREADS
+        size = moved_size(section, by);
+        Py_END_ALLOW_THREADS
+    }
+    if (size < 0) {
+        PyErr_SetString(PyExc_ValueError, "these are no records that can stand there");
+    } else if ((bytes = PyBytes_FromStringAndSize(NULL, size)) != NULL) {
+        byte *const to = (byte *)PyBytes_AsString(bytes);
+        Py_BEGIN_ALLOW_THREADS
+        put_moved(to, section, by);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&data);
+    return bytes;
+}
+
 static PyMethodDef module_methods[] = {
     {"agreeing", module_agreeing, METH_VARARGS, NULL},
+    {"moved", module_moved, METH_VARARGS, NULL},
     {"records_of", module_records_of, METH_VARARGS, NULL},
     {"whole_rows", module_whole_rows, METH_VARARGS, NULL},
     {"is_utf8", module_is_utf8, METH_O, NULL},

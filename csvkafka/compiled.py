@@ -124,6 +124,12 @@ class CompiledModule(Protocol):
         """Whether Python's strict decoder takes it."""
         ...
 
+    def moved(self, section: bytes, by: int) -> bytes:
+        """The records of a section, with offset deltas that are `by` more.
+
+        Raises ValueError for what is no section of records."""
+        ...
+
     def agreeing(
         self,
         records: Sequence[tuple[int, bytes | None, bytes | None, object]],

@@ -3,9 +3,10 @@
 For each call of `get_object` the SDK resolves the endpoint, checks and serialises the arguments,
 and parses the answer by the description of the service. For two objects of one bucket the result
 differs only in key, range and ETag. So the first request to a bucket is made by the SDK and kept,
-and those after it are copies of it with another key, range and ETag. The SDK still signs and sends
-each of them. So credentials are renewed, proxies, TLS and time-outs are the SDK's, and handlers of
-`request-created`, `before-sign` and `before-send` are called.
+and those after it are copies of it with another key, range and ETag. The SDK signs each of them,
+and sends it, or it goes on a connection of the SDK's (`kept_connections`). So credentials are
+renewed, proxies, TLS and time-outs are the SDK's, and handlers of `request-created`, `before-sign`
+and `before-send` are called.
 
 Only requests without further arguments are made so, of a client that `aws.s3_client` made. If
 anything is not as expected, the SDK makes the request. It also makes the one after a failure.
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from csvkafka.aws.clients import is_own_client
+from csvkafka.aws.kept_connections import AT_MOST_BYTES, KeptConnections
 from csvkafka.aws.strangers import StrangerError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class _Known:
     user_agent: str
     context: dict[str, Any]
     model: Any
+    kept: KeptConnections | None
 
 
 class SimilarGets:
@@ -75,7 +78,7 @@ class SimilarGets:
         )
         # A request that was sent again (to another region, say) differs from the one that was seen.
         if not more and not answer["ResponseMetadata"].get("RetryAttempts"):
-            found = _known(Bucket, Key, self._seen.request)
+            found = _known(Bucket, Key, self._seen.request, answer["Body"])
             if found is not None:
                 self._known[Bucket] = found
         return answer
@@ -109,7 +112,7 @@ class SimilarGets:
             for _, answer in emit("before-send.s3.GetObject", request=prepared)
             if answer is not None
         ]
-        answer = given[0] if given else endpoint.http_session.send(prepared)
+        answer = given[0] if given else self._send(known, prepared, headers["Range"])
         if answer.status_code not in (200, 206):
             self._refuse(answer, known.model, context)
         if "ETag" not in answer.headers:
@@ -123,6 +126,18 @@ class SimilarGets:
             "Body": StreamingBody(answer.raw, length),
             **({} if length is None else {"ContentLength": int(length)}),
         }
+
+    def _send(self, known: _Known, prepared: Any, byte_range: str) -> Any:
+        """The answer; a short one by a connection that is open."""
+        from botocore.awsrequest import AWSResponse
+
+        if known.kept is not None and _length(byte_range) <= AT_MOST_BYTES:
+            answer = known.kept.get(prepared.url, prepared.headers)
+            if answer is not None:
+                status_code, answer_headers, body = answer
+                return AWSResponse(prepared.url, status_code, cast(Any, answer_headers), body)
+        endpoint = self._client._endpoint  # type: ignore[attr-defined]
+        return endpoint.http_session.send(prepared)
 
     def _refuse(self, answer: Any, model: Any, context: dict[str, Any]) -> None:
         """Raises the error that the SDK raises for such an answer."""
@@ -155,10 +170,17 @@ def _is_for_it(client: S3Client) -> bool:
     return has_all and is_own_client(client) and retries.get("total_max_attempts") == 1
 
 
+def _length(byte_range: str) -> int:
+    """How many bytes `bytes=<first>-<last>` asks for."""
+    first, last = byte_range.removeprefix("bytes=").split("-")
+    return int(last) - int(first) + 1
+
+
 def _known(
-    bucket: str, key: str, seen: tuple[dict[str, Any], dict[str, Any], Any] | None
+    bucket: str, key: str, seen: tuple[dict[str, Any], dict[str, Any], Any] | None, body: Any
 ) -> _Known | None:
-    """What later requests have in common with the one that was seen; None if that is not sure."""
+    """What later requests have in common with the one that was seen, and answered with `body`; None
+    if that is not sure."""
     if seen is None or any(each in bucket for each in _NO_BUCKET_NAMES):
         return None
     request, context, model = seen
@@ -189,6 +211,7 @@ def _known(
         headers["User-Agent"],
         {**common, "signing": signing},
         model,
+        KeptConnections.of(body, url),
     )
 
 

@@ -209,28 +209,48 @@ class S3Source:
     def _stored(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         if byte_offset >= identity.size:
             return
+        if self._gets is not None and identity.size - byte_offset <= self._chunk_bytes:
+            chunks = self._at_once(identity, byte_offset)
+            yield from chunks if byte_offset else self._stored_as.checked(chunks, identity.uri)
+            return
         with self._open(identity, byte_offset) as stream:
             chunks = iter(lambda: stream.read(self._chunk_bytes), b"")
             yield from chunks if byte_offset else self._stored_as.checked(chunks, identity.uri)
 
+    def _at_once(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
+        """As one chunk, or as many as there are answers that end early. smart_open would do the
+        same, for a third of the processor time that a small object costs."""
+        pinned = self._pinned_object(identity)
+        while byte_offset < identity.size:
+            body = pinned.get_object(Range=f"bytes={byte_offset}-")["Body"]
+            try:
+                data = body.read_all()
+            finally:
+                body.close()
+            byte_offset += len(data)
+            if data:
+                yield data
+
     def _open(self, identity: SourceIdentity, byte_offset: int) -> IO[bytes]:
-        pinned = _PinnedObject(
+        stream: IO[bytes] = smart_open_s3().open(
+            self._bucket,
+            self._key,
+            "rb",
+            client=self._pinned_object(identity),
+            buffer_size=self._chunk_bytes,
+            defer_seek=True,
+        )
+        stream.seek(byte_offset)
+        return stream
+
+    def _pinned_object(self, identity: SourceIdentity) -> _PinnedObject:
+        return _PinnedObject(
             self._connected(),
             identity,
             self._asked,
             Patience(self._clock, self._give_up_seconds),
             self._gets,
         )
-        stream: IO[bytes] = smart_open_s3().open(
-            self._bucket,
-            self._key,
-            "rb",
-            client=pinned,
-            buffer_size=self._chunk_bytes,
-            defer_seek=True,
-        )
-        stream.seek(byte_offset)
-        return stream
 
     def _connected(self) -> S3Client:
         if self._client is None:
@@ -260,7 +280,7 @@ class _PinnedObject:
         self.patience = patience
         self.body_fault: Exception | None = None
 
-    def get_object(self, **request: str) -> dict[str, object]:
+    def get_object(self, **request: str) -> dict[str, Any]:
         """smart_open's call; `Range` is `bytes=<first>-`, the other arguments are known."""
         first = int(request["Range"].removeprefix("bytes=").removesuffix("-"))
         fault, self.body_fault = self.body_fault, None
@@ -282,7 +302,7 @@ class _PinnedObject:
     def _refusal(self, error: Exception, first: int) -> CsvKafkaError:
         return refusal(self._client, self._asked, error, f"GET from byte {first}")
 
-    def _get(self, first: int) -> dict[str, object]:
+    def _get(self, first: int) -> dict[str, Any]:
         size = self._identity.size
         answer = self._get_object(
             Bucket=self._identity.bucket,
@@ -347,6 +367,10 @@ class _Body:
         self._remaining -= len(data)
         self._owner.patience.progressed()
         return data
+
+    def read_all(self) -> bytes:
+        """All up to the object's end, or to a fault."""
+        return b"".join(iter(lambda: self.read(self._remaining), b""))
 
     def _some(self, size: int) -> bytes:
         data: bytes = self._stream.read(min(size, self._piece_bytes))

@@ -2,7 +2,8 @@
 
 One thread reads the source and cuts it into blocks; an executor encodes them, several at a time:
 compression runs without the GIL, and so does all of the compiled encoder; the loop takes them
-without ever waiting. Memory: at most `depth` blocks: the source bytes (`plan.block_bytes`) of those
+without ever waiting. Small blocks of a set are encoded as one (`rows/joining.py`), which is a block
+from then on. Memory: at most `depth` blocks: the source bytes (`plan.block_bytes`) of those
 that wait, twice to ten times that for each that is just being encoded (25 times if the `csv` module
 reads it), the compressed batches of those that are ready. With the defaults that is 5 to 15 MB.
 """
@@ -16,12 +17,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing
 
-from csvkafka.encode.encoder import encode_block, lane_total
+from csvkafka.encode.encoder import lane_total
+from csvkafka.encode.joined import encode_joined, left
 from csvkafka.limits import ENCODE_THREADS
-from csvkafka.model import EncodedBlock, EncodePlan, PieceStart, Position
+from csvkafka.model import EncodedBlock, EncodePlan, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.blocks import MAX_ROW_BYTES
-from csvkafka.rows.pieces import Cut, PlacedBlock, Span, placed
+from csvkafka.rows.joining import joined
+from csvkafka.rows.pieces import Cut, PlacedBlock
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class ThreadedBlockFeed:
     `skip[lane]` says how many of the lane's next rows are in the topic already: they are left out.
     While any are left, blocks are encoded one after the other, because what one block may skip
     depends on what the one before has skipped. `wake` is called, from a background thread, whenever
-    `take` or `exhausted` may have something new to say. `executor` runs `encode_block` (None:
+    `take` or `exhausted` may have something new to say. `executor` runs `encode_joined` (None:
     `threads` threads of the feed's own); the caller closes it."""
 
     def __init__(
@@ -57,12 +60,12 @@ class ThreadedBlockFeed:
         self._cut = cut
         self._start = start
         self._plan = plan
-        self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
+        self._skip = (*skip, *[0] * (lane_total(plan) - len(skip)))
         self._wake = wake
         self._max_row_bytes = max_row_bytes
         self._close_seconds = close_seconds
         self._room = threading.Semaphore(depth or DEPTH + threads)
-        self._ahead: deque[tuple[Future[EncodedBlock], PieceStart | Span | None]] = deque()
+        self._ahead: deque[Future[EncodedBlock]] = deque()
         self._ended = False
         self._closed = threading.Event()
         self._executor = executor or DaemonThreads(threads, "csvkafka-encoder")
@@ -75,10 +78,9 @@ class ThreadedBlockFeed:
         """The next block if it is ready, else None; never waits.
 
         Raises what reading raised, after all blocks before it were taken, and again each time."""
-        if not self._ahead or not self._ahead[0][0].done():
+        if not self._ahead or not self._ahead[0].done():
             return None
-        future, place = self._ahead[0]
-        block = placed(future.result(), place)
+        block = self._ahead[0].result()
         self._ahead.popleft()
         self._room.release()
         return block
@@ -106,27 +108,26 @@ class ThreadedBlockFeed:
     def _read(self) -> None:
         try:
             with closing(self._cut(self._start, self._plan, self._max_row_bytes)) as blocks:
-                for block in blocks:
+                for together in joined(blocks):
                     self._room.acquire()
                     if self._closed.is_set():
                         return
-                    self._encode(block)
+                    self._encode(together)
         except BaseException as error:  # noqa: BLE001 - it is raised again where blocks are taken
             failed: Future[EncodedBlock] = Future()
             failed.set_exception(error)
-            self._ahead.append((failed, None))
+            self._ahead.append(failed)
         finally:
             self._ended = True
             if not self._closed.is_set():
                 self._wake()
 
-    def _encode(self, cut: PlacedBlock) -> None:
-        future = self._executor.submit(encode_block, cut.block, cut.plan, tuple(self._skip))
-        self._ahead.append((future, cut.place))
+    def _encode(self, together: tuple[PlacedBlock, ...]) -> None:
+        future = self._executor.submit(encode_joined, together, self._skip)
+        self._ahead.append(future)
         future.add_done_callback(self._encoded)
         if any(self._skip) and future.exception() is None:
-            skipped = zip(self._skip, future.result().rows_by_lane, strict=True)
-            self._skip = [max(0, skip - row_count) for skip, row_count in skipped]
+            self._skip = left(self._skip, future.result())
 
     def _encoded(self, future: Future[EncodedBlock]) -> None:
         if not self._closed.is_set() and not future.cancelled():

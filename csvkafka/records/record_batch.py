@@ -30,6 +30,7 @@ __all__ = [
     "compress",
     "frame_records",
     "iterate_records",
+    "moved",
     "read_headers",
     "seal",
     "whole_batches",
@@ -142,6 +143,29 @@ def _frame_values(values: Sequence[bytes]) -> bytes:
             before, between = frames[len(value)]
             parts += (before, varint(delta), between, value, b"\0")
         first = stretch_end
+    return b"".join(parts)
+
+
+def moved(section: bytes, by: int) -> bytes:
+    """The records of a section, with offset deltas that are `by` more: so those of several sections
+    make one.
+
+    Raises IndexError for what is no section of records."""
+    parts: list[bytes] = []
+    reader = _VarintReader(section)
+    while reader.place < len(section):
+        body_size = reader.number()
+        begin = reader.place
+        reader.place += 1  # attributes
+        reader.number()  # timestamp delta
+        delta_at = reader.place
+        delta = varint(reader.number() + by)
+        behind, end = reader.place, begin + body_size
+        if not behind <= end <= len(section):
+            raise IndexError("these are no records")
+        size = delta_at - begin + len(delta) + end - behind
+        parts += (varint(size), section[begin:delta_at], delta, section[behind:end])
+        reader.place = end
     return b"".join(parts)
 
 

@@ -35,7 +35,9 @@ MAX_ROW_BYTES = 64 * 1024 * 1024
 
 HEADER_ROW = "the header row"
 
-_FIRST_WINDOW_BYTES = 64 * 1024
+_FIRST_WINDOW_BYTES = 4 * 1024
+"""A look at the header: few are longer, and of a small file this is most of what it costs."""
+
 _LINE = rb"[^\r\n]*(?:\r\n|\n|\r(?!\Z))"
 """A line with its end; a CR may be half of a CRLF where the bytes end."""
 
@@ -97,9 +99,8 @@ def cut_blocks(
     if start.byte_offset == 0:
         place = Position(_skip_to_header(window, plan.dialect, plan.source_uri), -1)
         if plan.dialect.names is None:
-            header = _first_row(
-                window, plan.block_bytes, plan.dialect, place, plan.source_uri, max_row_bytes
-            )
+            size = min(_FIRST_WINDOW_BYTES, plan.block_bytes)
+            header = _first_row(window, size, plan.dialect, place, plan.source_uri, max_row_bytes)
             window.skip(len(header))
     cutter = cutter or cutter_of(plan)
     row_count = start.row_count

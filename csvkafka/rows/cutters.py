@@ -51,14 +51,14 @@ def whole_lines(ahead: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
-    """How many rows make a batch of the size that we want."""
+class BatchLimit:
+    """How many rows make a batch of the size that we want, by the header and the file of a plan."""
 
     max_encoded_bytes: int
     row_overhead_bytes: int
 
     @classmethod
-    def of(cls, plan: EncodePlan) -> _Limit:
+    def of(cls, plan: EncodePlan) -> BatchLimit:
         factor = 1 if plan.compression == "none" else COMPRESSIBLE_FACTOR
         names = sum(len(name.encode()) + len(',"":""') for name in plan.header)
         # Names, punctuation, metadata, framing: about so much longer than its row is a record.
@@ -94,7 +94,7 @@ class CompiledCutter:
         self._whole_rows = compiled.whole_rows
         self._delimiter = ord(plan.dialect.delimiter)
         self._quote = ord(quote) if quote else -1
-        self._limit = _Limit.of(plan)
+        self._limit = BatchLimit.of(plan)
 
     def cut(self, ahead: bytes, at_end: bool) -> Cut:
         """See `Cutter`."""
@@ -118,7 +118,7 @@ class PythonCutter:
         delimiter = plan.dialect.delimiter.encode()
         escaped = _CONTROL_BYTES.replace(b"\n", b"") + b'"\\'
         self._dialect: Dialect = plan.dialect
-        self._limit = _Limit.of(plan)
+        self._limit = BatchLimit.of(plan)
         self._quote = quote
         self._delimiter = delimiter
         self._not_plain = escaped.replace(delimiter, b"")

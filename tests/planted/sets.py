@@ -39,6 +39,18 @@ def killed_inside_a_file(ground: Ground) -> Found:
     return case.finish()
 
 
+def killed_among_small_files(ground: Ground) -> Found:
+    files = {
+        f"part-{number:03}.csv": b"".join(write_csv(CsvSpec(row_count=7, seed=number)))
+        for number in range(150)
+    }
+    case = ground.case(files)
+    case.kill_at(Step.CHECKPOINT_STORED, from_rows=300)
+    if found := case.anomalies(complete=False):
+        return found
+    return case.finish()
+
+
 def loaded(ground: Ground) -> Found:
     return _case(ground).finish()
 

@@ -28,6 +28,13 @@ IN_ORDER = (
         *("lost-row", "torn-row", "checkpoint-ahead", "duplicate-row", "reordered-row"),
     ),
     plant(
+        "set-batch-ends-with-its-first-file",
+        "files that share a batch are done where the first of them ends",
+        sets.killed_among_small_files,
+        "duplicate-row",
+        *("lost-row", "reordered-row", "checkpoint-ahead", "error Sequence"),
+    ),
+    plant(
         "set-columns-by-place",
         "all files are read by the first one's header",
         sets.loaded,

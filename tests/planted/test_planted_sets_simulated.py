@@ -1,7 +1,7 @@
 """The simulator finds the planted bugs of sets too, in what `tests/recovery/test_sets_simulated.py`
 runs of its searches always: in as many random schedules over a set of files that three workers load
 file by file, in each fault of table and source of one worker that does so, or in each crash of one
-that loads a set in its order."""
+that loads a set in its order, of files of some rows or of so few that they share their batches."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from tests.recovery.set_schedules import (
     BY_THREE,
     IN_ORDER,
     RANDOM_SCHEDULES,
+    TINY,
     drawn,
 )
 
 DRAWN = [partial(drawn, BY_THREE, 1 + each * RANDOM_SCHEDULES) for each in range(2)]
 FAULTS = [partial(every_fault_of_the_fakes, BY_FILE)]
 IN_ORDER_CRASHES = [partial(every_crash, IN_ORDER, CRASHES)]
+TINY_CRASHES = [partial(every_crash, TINY, CRASHES)]
 
 FOUND_BY = {
     "set-file-without-its-lease": (DRAWN, "was written after it was COMPLETED"),
@@ -38,6 +40,7 @@ FOUND_BY = {
     "set-resume-in-the-next-file": (IN_ORDER_CRASHES, "lost-row"),
     "set-resume-at-the-files-beginning": (IN_ORDER_CRASHES, "duplicate-row"),
     "set-columns-by-place": (IN_ORDER_CRASHES, "torn-row"),
+    "set-batch-ends-with-its-first-file": (TINY_CRASHES, "duplicate-row"),
 }
 """Bug -> the searches each of which finds it, and what some schedule of it must show.
 

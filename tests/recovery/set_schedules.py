@@ -12,6 +12,9 @@ from csvkafka.testing.simulator.schedule import Schedule
 RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000")) // 10
 
 IN_ORDER = Schedule(row_count=24, file_count=5)
+TINY = replace(IN_ORDER, row_count=9, file_count=7)
+"""So small that rows of two or three files make one batch."""
+
 BY_FILE = replace(IN_ORDER, order=FileOrder.OBJECT)
 BY_THREE = replace(BY_FILE, workers=3)
 

@@ -12,6 +12,7 @@ from itertools import groupby
 
 import pytest
 
+from csvkafka.limits import BLOCK_BYTES
 from csvkafka.model import Step
 from csvkafka.pipeline.pieces_ahead import PIECE_BYTES
 from csvkafka.testing.faults.crash_point import CrashPoint
@@ -68,7 +69,7 @@ def test_f116_killed_while_the_list_is_frozen(recovery_case: NewCase, step: Step
     case.assert_once()
 
 
-@pytest.mark.parametrize("nth", [1, 2, 5, 8])
+@pytest.mark.parametrize("nth", [1, 2, 3, 5])
 def test_f117_killed_between_two_files(recovery_case: NewCase, nth: int) -> None:
     case = set_case(recovery_case)
     worker = case.kill_at(Step.FILE_ACKNOWLEDGED, nth=nth)
@@ -86,6 +87,32 @@ def test_f117_killed_inside_a_file(recovery_case: NewCase, step: Step, from_rows
     case = set_case(recovery_case)
     case.kill_at(step, from_rows=from_rows)
     case.run()
+    case.assert_once()
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_f117_killed_among_small_files_that_share_their_batches(
+    recovery_case: NewCase, partitions: int
+) -> None:
+    """By runs of which one makes a batch of 64 files, the other of some 20: so a batch that the
+    topic holds ends among the files of one that the next run makes."""
+    small = [CsvSpec(row_count=8 + n % 5, seed=n, field_characters=80) for n in range(200)]
+    case = recovery_case(
+        {f"part-{n:04}.csv": b"".join(write_csv(spec)) for n, spec in enumerate(small)},
+        partitions=partitions,
+        settings={"KEY_COLUMN": "id"} if partitions > 1 else {"KAFKA_PARTITION": "0"},
+        block_bytes=BLOCK_BYTES,
+        pace_seconds=0.3,
+    )
+    settings = dict(case.settings)
+    steps = (Step.BATCH_ACKNOWLEDGED, Step.BATCH_ACKNOWLEDGED, Step.BATCH_SENT)
+    for step, encoder in zip(steps, ("compiled", "python", "compiled"), strict=True):
+        case.settings = {**settings, "CSVKAFKA_ENCODER": encoder}
+        case.kill_at(step)
+        case.assert_midway()
+    case.settings = {**settings, "CSVKAFKA_ENCODER": "python"}
+    worker = case.run()
+    assert len(worker.steps(Step.BLOCK_TAKEN)) < len(case.files) // 10
     case.assert_once()
 
 

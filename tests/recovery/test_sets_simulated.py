@@ -26,7 +26,14 @@ from csvkafka.testing.simulator.search import (
 )
 from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
-from tests.recovery.set_schedules import BY_FILE, BY_THREE, IN_ORDER, RANDOM_SCHEDULES, drawn
+from tests.recovery.set_schedules import (
+    BY_FILE,
+    BY_THREE,
+    IN_ORDER,
+    RANDOM_SCHEDULES,
+    TINY,
+    drawn,
+)
 from tests.recovery.test_simulator import assert_all_pass
 
 EACH_ORDER = {"set": IN_ORDER, "object": BY_FILE}
@@ -80,6 +87,22 @@ def test_each_crash_point_of_a_set(base: Schedule, same_host: bool, share: Share
 @each_order
 def test_each_crash_point_of_a_set_in_three_partitions(base: Schedule, share: Share) -> None:
     share.passes(every_crash(replace(base, lane_count=3), CRASHES), at_least=200)
+
+
+@pytest.mark.parametrize("lane_count", [1, 3])
+def test_each_crash_point_of_files_that_share_their_batches(lane_count: int, share: Share) -> None:
+    """All of those in one partition, as `tests/planted` needs them."""
+    share = ALL if lane_count == 1 else share
+    share.passes(every_crash(replace(TINY, lane_count=lane_count), CRASHES), at_least=100)
+
+
+def test_files_that_share_their_batches_do_so() -> None:
+    """Each block is acknowledged, so many that there are fewer than files."""
+    simulation = Simulation(TINY)
+    simulation.run()
+    assert judge(simulation) == []
+    blocks = sum("/block-acknowledged#" in met for met in simulation.trace)
+    assert 2 <= blocks <= TINY.file_count - 3
 
 
 @pytest.mark.parametrize("points", ["list-chunk-stored", "table-write"])

@@ -15,11 +15,13 @@ import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-from csvkafka.encode.encoder import encode_block, lane_total
+from csvkafka.encode.encoder import lane_total
+from csvkafka.encode.joined import encode_joined, left
 from csvkafka.errors import SourceChangedError, SourceReadError
 from csvkafka.model import EncodedBlock, EncodePlan, Position, SourceIdentity
 from csvkafka.rows.blocks import MAX_ROW_BYTES
-from csvkafka.rows.pieces import Cut, PlacedBlock, placed
+from csvkafka.rows.joining import joined
+from csvkafka.rows.pieces import Cut, PlacedBlock
 from csvkafka.testing.simulator.points import Meet, nothing
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 
@@ -75,12 +77,13 @@ class SynchronousFeed:
         meet: Meet = nothing,
     ) -> None:
         self._blocks = cut(start, plan, MAX_ROW_BYTES)
-        self._skip = [*skip, *[0] * (lane_total(plan) - len(skip))]
+        self._joined = joined(self._blocks)
+        self._skip = (*skip, *[0] * (lane_total(plan) - len(skip)))
         self._wake = wake
         self._time = time
         self._meet = meet
         self._ready_at: float | None = None
-        self._next: PlacedBlock | None = None
+        self._next: tuple[PlacedBlock, ...] | None = None
         self._ended = False
 
     def take(self) -> EncodedBlock | None:
@@ -95,11 +98,10 @@ class SynchronousFeed:
         self._look()
         if self._next is None:
             return None
-        cut, self._next, self._ready_at = self._next, None, None
-        encoded = encode_block(cut.block, cut.plan, tuple(self._skip))
-        skipped = zip(self._skip, encoded.rows_by_lane, strict=True)
-        self._skip = [max(0, skip - row_count) for skip, row_count in skipped]
-        return placed(encoded, cut.piece)
+        together, self._next, self._ready_at = self._next, None, None
+        encoded = encode_joined(together, self._skip)
+        self._skip = left(self._skip, encoded)
+        return encoded
 
     @property
     def exhausted(self) -> bool:
@@ -111,5 +113,5 @@ class SynchronousFeed:
 
     def _look(self) -> None:
         if self._next is None and not self._ended:
-            self._next = next(self._blocks, None)
+            self._next = next(self._joined, None)
             self._ended = self._next is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace as changed
 from typing import Any
 
+from csvkafka.encode import joined
 from csvkafka.job.file_set import FileSet
 from csvkafka.ledger.restart_points import RestartPointKeeper
-from csvkafka.model import EncodePlan, Position, RestartPoint, SourceIdentity
+from csvkafka.model import EncodedBlock, EncodePlan, Position, RestartPoint, SourceIdentity
 from csvkafka.pipeline import pieces_ahead
 from csvkafka.rows import pieces
 from csvkafka.rows.pieces import OpenPiece, PlacedBlock
@@ -51,6 +52,17 @@ def a_files_lines_go_on_where_the_file_before_ended() -> None:
             yield changed(cut, block=changed(block, start=start, end=end))
 
     replace(pieces, "_blocks", counted)
+
+
+@patch("set-batch-ends-with-its-first-file")
+def files_that_share_a_batch_are_done_where_the_first_one_ends() -> None:
+    in_sequence = joined._in_sequence
+
+    def at_the_first(blocks: Iterable[EncodedBlock]) -> EncodedBlock:
+        several = list(blocks)
+        return changed(in_sequence(several), end=several[0].end)
+
+    replace(joined, "_in_sequence", at_the_first)
 
 
 @patch("set-columns-by-place")

@@ -87,7 +87,7 @@ def s3(server: FakeS3) -> FakeS3:
 SourceMaker = Callable[..., S3Source]
 
 
-@pytest.fixture(params=["by the SDK", "as the one before"])
+@pytest.fixture(params=["by the SDK", "as the one before", "as the one before, at once"])
 def source(request: pytest.FixtureRequest, s3: FakeS3, client: Any) -> SourceMaker:
     def gets(client: Any) -> SimilarGets | None:
         if request.param == "by the SDK":
@@ -104,7 +104,7 @@ def source(request: pytest.FixtureRequest, s3: FakeS3, client: Any) -> SourceMak
         defaults = {
             "client": client,
             "gets": gets(settings["client"]) if "client" in settings else usual,
-            "chunk_bytes": CHUNK_BYTES,
+            "chunk_bytes": len(BODY) if request.param.endswith("at once") else CHUNK_BYTES,
             "give_up_seconds": 20,
             "clock": SteppedClock(),
         }
@@ -139,9 +139,26 @@ def test_the_version_id_null_is_none(s3: FakeS3, source: SourceMaker) -> None:
     assert source().identify().version_id is None
 
 
+def test_a_small_object_is_one_chunk_from_any_byte_on(s3: FakeS3, client: Any) -> None:
+    """By a kept connection, whose answer may be torn."""
+    small = BODY[:100_000]
+    etag = s3.put("bucket", "small.csv", small)
+    pinned = SourceIdentity("bucket", "small.csv", etag, len(small))
+    objects = SimilarGets(client)
+    for fault in (None, CutBody(after_bytes=20_000), CutBody(after_bytes=20_000, reset=True), None):
+        s3.script("GET", fault, fault)
+        for byte_offset in (0, 1, 99_999, 100_000):
+            reading = S3Source(
+                "bucket", "small.csv", client=client, pinned=pinned, is_known=True, gets=objects,
+                clock=SteppedClock(), compression=Compression.NONE,
+            )  # fmt: skip
+            assert b"".join(reading.read(byte_offset)) == small[byte_offset:]
+        s3.script("GET")
+
+
 @pytest.mark.parametrize("byte_offset", [0, 1, CHUNK_BYTES, 777_777, len(BODY) - 1, len(BODY)])
 def test_reads_from_any_byte_to_the_end(s3: FakeS3, source: SourceMaker, byte_offset: int) -> None:
-    chunks = list(source().read(byte_offset))
+    chunks = list(source(chunk_bytes=CHUNK_BYTES).read(byte_offset))
     assert b"".join(chunks) == BODY[byte_offset:]
     assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in chunks)
     ranges = [f"bytes={byte_offset}-{last_byte()}"] if byte_offset < len(BODY) else []
@@ -334,7 +351,7 @@ def test_a_stream_that_ends_early_is_noticed(
 
     monkeypatch.setattr(smart_open.s3._SeekableRawReader, "_open_body", open_with_another_end)
     with pytest.raises(SourceReadError, match=f"has {len(BODY)} bytes, but the stream ended at"):
-        list(source().read(0))
+        list(source(chunk_bytes=CHUNK_BYTES).read(0))
 
 
 @pytest.mark.parametrize(
@@ -570,7 +587,7 @@ def test_memory_does_not_grow_with_the_object(
     size = 48_000_000
     s3.put("bucket", "big.csv", bytes(size))
     s3.always("GET", fault)
-    reading = source("big.csv")
+    reading = source("big.csv", chunk_bytes=CHUNK_BYTES)
     reading.identify()
     tracemalloc.start()
     assert sum(len(chunk) for chunk in reading.read(byte_offset)) == size - byte_offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import encode_varint
 
+from csvkafka.compiled import compiled_module
 from csvkafka.errors import ConfigError
 from csvkafka.model import EncodedBatch, ProducerIdentity
 from csvkafka.records import codecs
@@ -21,6 +23,7 @@ from csvkafka.records.record_batch import (
     compress,
     frame_records,
     iterate_records,
+    moved,
     read_headers,
     seal,
     varint,
@@ -73,6 +76,50 @@ def test_kafka_python_reads_what_is_written(rows: Any, codec: str, base_sequence
     assert batch.first_timestamp == batch.max_timestamp == 1_700_000_000_000
     assert batch.compression_type == CODECS.index(codec)
     assert [(r.key, r.value, r.headers) for r in batch] == rows
+
+
+def by_either() -> Any:
+    """Python's way and, where it was built, the compiled one."""
+    compiled = compiled_module()
+    return [moved] if compiled is None else [moved, compiled.moved]
+
+
+@given(first=records, second=records)
+def test_moved_records_are_those_that_were_framed_behind_the_others(
+    first: Any, second: Any
+) -> None:
+    def section(rows: Any) -> bytes:
+        return frame_records(*map(list, zip(*((v, k, h) for k, v, h in rows), strict=True)))
+
+    for move in by_either():
+        apart = section(first) + move(section(second), len(first))
+        assert apart == section([*first, *second])
+
+
+def test_offset_deltas_of_every_size_are_moved() -> None:
+    values = [b"x" * (n % 200) for n in range(20_000)]
+    for first in (1, 63, 64, 65, 8_191, 8_192, 8_193, 19_999):
+        rest = frame_records(values[first:])
+        for move in by_either():
+            assert frame_records(values[:first]) + move(rest, first) == frame_records(values)
+
+
+@pytest.mark.parametrize("torn", [b"\x00", b"\x10\x00", b"\xff" * 12, b"\x02\x00", b"\x04\x00\x00"])
+def test_what_is_no_section_is_not_moved(torn: bytes) -> None:
+    for move in by_either():
+        with pytest.raises((ValueError, IndexError)):
+            move(torn, 1)
+
+
+@given(section=st.binary(max_size=60), by=st.integers(0, 2**31))
+def test_whatever_bytes_are_moved_or_refused(section: bytes, by: int) -> None:
+    """By the compiled way, which must not read beyond them, to what Python makes of them."""
+    compiled = compiled_module()
+    if compiled is None:
+        return
+    with suppress(ValueError, IndexError):
+        found = compiled.moved(section, by)
+        assert found == moved(section, by)
 
 
 @given(values=values)

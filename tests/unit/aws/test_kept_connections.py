@@ -1,0 +1,230 @@
+"""A GET on a connection that the SDK holds open: the bytes that the SDK would send, and the answer
+that it would give; whatever is unusual is left to it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from csvkafka.aws import clients as aws
+from csvkafka.aws import kept_connections, s3_get
+from csvkafka.aws.s3_get import SimilarGets
+from tests.unit.aws.aws_environment import set_aws_environment
+
+ETAG = b'ETag: "1"\r\n'
+RANGE = b"Content-Range: bytes 0-4/5\r\n"
+OK = b"HTTP/1.1 206 Partial Content\r\n" + ETAG + RANGE
+WHOLE = OK + b"Content-Length: 5\r\n\r\nabcde"
+ERROR = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>slow</Message></Error>"
+
+
+class RawServer:
+    """Answers each request with the next of `answers` (the last one again and again), byte for
+    byte, and closes the connection where one ends in `CLOSE`."""
+
+    CLOSE = b"(and closes)"
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = [WHOLE]
+        self.heads: list[bytes] = []
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        received = b""
+        with suppress(OSError), connection:
+            while some := connection.recv(65_536):
+                received += some
+                while b"\r\n\r\n" in received:
+                    head, received = received.split(b"\r\n\r\n", 1)
+                    self.heads.append(head)
+                    answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+                    connection.sendall(answer.removesuffix(self.CLOSE))
+                    if answer.endswith(self.CLOSE):
+                        return
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
+    set_aws_environment(monkeypatch)
+    raw = RawServer()
+    yield raw
+    raw.close()
+
+
+@pytest.fixture
+def gets(server: RawServer) -> SimilarGets:
+    """Whose next GET is on the connection that the SDK's first has opened."""
+    gets = SimilarGets(aws.s3_client(endpoint_url=server.url, max_attempts=1))
+    assert get(gets) == b"abcde"
+    assert len(server.heads) == 1
+    return gets
+
+
+def get(gets: Any, byte_range: str = "bytes=0-4", key: str = "a b/é.csv") -> bytes:
+    answer = gets.get_object(Bucket="bucket", Key=key, Range=byte_range, IfMatch='"1"')
+    body: bytes = answer["Body"].read()
+    answer["Body"].close()
+    return body
+
+
+def without_what_is_its_own(head: bytes) -> list[bytes]:
+    """The lines of a request but for time, signature and number."""
+    its_own = (b"x-amz-date", b"authorization", b"amz-sdk-invocation-id")
+    first, *lines = head.split(b"\r\n")
+    names = {line.partition(b":")[0].lower(): line.partition(b":")[2] for line in lines}
+    assert names.keys() >= set(its_own)
+    return [first, *sorted(n + b":" + v for n, v in names.items() if n not in its_own)]
+
+
+def test_what_is_sent_is_what_the_sdk_sends_on_its_connection(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    for _ in range(3):
+        assert get(gets) == b"abcde"
+    assert server.connections == 1
+    sdks, *ours = map(without_what_is_its_own, server.heads)
+    assert ours == [sdks] * 3
+
+
+def test_the_sdks_http_layers_are_not_asked(
+    gets: SimilarGets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the session was asked")
+
+    session = gets._client._endpoint.http_session  # type: ignore[attr-defined]
+    monkeypatch.setattr(session, "send", refuse)
+    assert get(gets) == b"abcde"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WHOLE,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
+        OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nabcde" + RawServer.CLOSE,
+        OK + b"\r\nabcde" + RawServer.CLOSE,
+        b"HTTP/1.0 200 OK\r\n" + ETAG + b"Content-Length: 5\r\n\r\nabcde" + RawServer.CLOSE,
+    ],
+    ids=["usual", "chunked", "continue", "closes", "no length", "HTTP/1.0"],
+)
+def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, answer: bytes) -> None:
+    server.answers = [answer]
+    for _ in range(3):
+        assert get(gets) == b"abcde"
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        RawServer.CLOSE,
+        b"HTTP/1.1 20" + RawServer.CLOSE,
+        b"no HTTP at all\r\n\r\n" + RawServer.CLOSE,
+        OK + b"Content-Length: 5\r\n\r\nabc" + RawServer.CLOSE,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc" + RawServer.CLOSE,
+        OK + b"Content-Length: x\r\n\r\nabcde" + RawServer.CLOSE,
+    ],
+    ids=["nothing", "half a line", "no HTTP", "short", "short chunk", "no number"],
+)
+def test_an_answer_that_is_not_whole_is_asked_for_again_the_sdks_way(
+    server: RawServer, gets: SimilarGets, torn: bytes
+) -> None:
+    server.answers = [torn, WHOLE]
+    assert get(gets) == b"abcde"
+    assert len(server.heads) == 3
+    assert get(gets) == b"abcde"
+
+
+def test_what_fails_for_the_sdk_too_is_its_error(server: RawServer, gets: SimilarGets) -> None:
+    server.answers = [RawServer.CLOSE]
+    with pytest.raises((BotoCoreError, HTTPError)):
+        get(gets)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_not_used(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    server.answers = [WHOLE + RawServer.CLOSE, WHOLE]
+    assert get(gets) == get(gets) == b"abcde"
+    assert len(server.heads) == 3
+
+
+def test_a_refusal_in_chunks_is_the_sdks_error(server: RawServer, gets: SimilarGets) -> None:
+    size = b"%x" % len(ERROR)
+    server.answers = [
+        b"HTTP/1.1 503 Slow Down\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + size + b"\r\n" + ERROR + b"\r\n0\r\n\r\n"
+    ]  # fmt: skip
+    with pytest.raises(ClientError, match="SlowDown"):
+        get(gets)
+    assert len(server.heads) == 2
+
+
+def test_a_long_answer_goes_the_sdks_way_in_pieces(
+    server: RawServer, gets: SimilarGets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was asked for, or the server does not know ranges."""
+    monkeypatch.setattr(kept_connections, "AT_MOST_BYTES", 4)
+    monkeypatch.setattr(s3_get, "AT_MOST_BYTES", 4)
+    assert get(gets) == b"abcde"
+    assert len(server.heads) == 2
+    assert get(gets, "bytes=0-3") == b"abcde"
+    assert len(server.heads) == 4
+
+
+def test_connections_that_the_sdk_has_given_up_are_not_used(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    kept = gets._known["bucket"].kept
+    assert kept is not None
+    pool = kept._pool()
+    assert pool is not None
+    pool.close()
+    assert kept.get(server.url + "/bucket/k", {}) is None
+    del pool
+    gets._client._endpoint.http_session.close()  # type: ignore[attr-defined]
+    assert kept.get(server.url + "/bucket/k", {}) is None
+
+
+def test_many_threads_share_the_connections(server: RawServer, gets: SimilarGets) -> None:
+    found: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(get(gets) for _ in range(20)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [b"abcde"] * 160
+    assert server.connections <= 8
+
+
+def test_a_header_that_would_be_another_request_is_not_sent(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    kept = gets._known["bucket"].kept
+    assert kept is not None
+    assert kept.get(server.url + "/bucket/k", {"If-Match": '"1"\r\nX: y'}) is None
+    assert len(server.heads) == 1
