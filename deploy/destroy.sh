@@ -67,8 +67,9 @@ refuse_while_jobs_run() {
 # EC2 deletes no group that another group's rule names; terraform would wait for a quarter of an hour.
 refuse_while_a_rule_names_the_group() {
   local own group brokers groups rules
-  own="$(known_output security_group_id 2>/dev/null)" || return 0
-  brokers="$(known_output broker_security_group_id 2>/dev/null)" || brokers=""
+  read_outputs
+  own="$(known_output security_group_id)" || return 0
+  brokers="$(known_output broker_security_group_id)" || brokers=""
   groups="$(aws ec2 describe-security-groups --filters "Name=ip-permission.group-id,Values=$own" \
     --query 'SecurityGroups[].GroupId' --output text)" || fail "EC2 does not say which rules there are: see above"
   for group in $groups; do
