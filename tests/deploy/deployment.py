@@ -38,7 +38,7 @@ PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
 NEEDS_PROVIDER = [
     pytest.mark.applied,
     pytest.mark.timeout(1200),
-    needs("terraform", "aws"),
+    needs("terraform", "aws", packages=["cbor2", "jsonata"]),
     pytest.mark.skipif(
         PROVIDER_VARIABLE not in os.environ,
         reason=f"no AWS provider of terraform: {PROVIDER_VARIABLE} is its binary, or `registry`",
