@@ -164,9 +164,12 @@ remove_alarms_of_jobs
 # The table stays in the account, and leaves the state with what was only looked up.
 if [[ "$DRY_RUN" == no ]]; then
   left="$(state_addresses)"
+  kept=()
   while IFS= read -r address; do
-    if is_kept "$address"; then terraform state rm "$address" >&2; fi
+    if is_kept "$address"; then kept+=("$address"); fi
   done <<<"$left"
+  ((${#kept[@]} == 0)) || terraform state rm "${kept[@]}" >&2 ||
+    fail "terraform's state is not cleared: see above, then run it again"
 fi
 
 if [[ "$DRY_RUN" == no && "$create_table" == true ]] && table_stands "$table"; then
