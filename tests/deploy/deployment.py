@@ -237,6 +237,14 @@ class Deployment:
         changed = re.findall(r"^  # (\S+) (?:will|must) be", said, re.M)
         assert changed == [], said
 
+    def planned(self, kind: str, *options: str) -> list[dict[str, Any]]:
+        """The resources of that type as a plan with these options would leave them."""
+        plan = ("terraform", "plan", "-no-color", "-input=false", "-var", "image_tag=a")
+        self.run(*plan, "-out=planned", *options)
+        shown = json.loads(self.run("terraform", "show", "-json", "planned").stdout)
+        changes = shown["resource_changes"]
+        return [each["change"]["after"] for each in changes if each["type"] == kind]
+
     def matching_rules(self, event: Mapping[str, Any]) -> set[str]:
         """The rules of EventBridge that the event fits."""
         found = self.client("events").list_rules()["Rules"]
