@@ -155,6 +155,8 @@ class Deployment:
         self.place = checkout / "deploy" / self.option
         self.environment = {
             **script_environment(self.folder / "home", self.endpoint_url),
+            # A quarter less processor time of terraform and its provider, for more memory.
+            "GOGC": "400",
             **self.environment,
         }
         # moto's Batch would ask the image's registry for one that was not built.
