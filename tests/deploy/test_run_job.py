@@ -319,7 +319,7 @@ def test_workers_share_a_set_and_the_next_instance_goes_on_with_it(
     first, second = new_instance(case), new_instance(case)
     entry = shlex.join([sys.executable, "-P", "-m", "csvkafka"])
     run = first.start(WORKERS="3", loader=entry)
-    run.wait_until(lambda: case.view.record_count() > 300, "send rows", 60)
+    run.wait_until(lambda: case.view.record_count() > 300, "send rows", 120)
     first.metadata.give_notice()
     case.ends(run, 0)
     assert "exit code 143; the next instance goes on" in first.log()
