@@ -195,7 +195,11 @@ def test_files_of_a_list_are_submitted_once_each(on_fargate: Deployment, tmp_pat
     )
     assert "--array-properties size=2" in dry.stdout
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-    on_fargate.run("./submit-files.sh", str(files))
+    done = on_fargate.run("./submit-files.sh", str(files))
+    (watch,) = re.findall(r"how many are loaded says (aws .*)", done.stderr)
+    assert f" --jobs {done.stdout.strip()} " in watch
+    status, _ = json.loads(on_fargate.run("bash", "-c", watch).stdout)
+    assert status == "SUCCEEDED"
     body = s3.get_object(Bucket=BUCKET, Key=manifest)["Body"].read()
     assert body == b'exports/a.csv\nexports/b, "c".csv\n'
 
