@@ -149,7 +149,7 @@ push() {
     return
   fi
   # Its host ends differently in each partition of AWS: terraform says it.
-  repository="$(known_output repository_url 2>/dev/null)" || repository="REGISTRY/$name"
+  repository="$(known_output repository_url)" || repository="REGISTRY/$name"
   say "3. image"
   build
   say "4. login"
@@ -182,6 +182,7 @@ say "2. terraform apply"
 adopt_table
 run terraform apply "${variables[@]}" "${APPROVE[@]+"${APPROVE[@]}"}" >&2 ||
   fail "terraform apply stopped: mend what it says above, then run it again; what is made is kept"
+read_outputs
 
 push
 

@@ -67,8 +67,9 @@ refuse_while_jobs_run() {
 # EC2 deletes no group that another group's rule names; terraform would wait for a quarter of an hour.
 refuse_while_a_rule_names_the_group() {
   local own group brokers groups rules
-  own="$(known_output security_group_id 2>/dev/null)" || return 0
-  brokers="$(known_output broker_security_group_id 2>/dev/null)" || brokers=""
+  read_outputs
+  own="$(known_output security_group_id)" || return 0
+  brokers="$(known_output broker_security_group_id)" || brokers=""
   groups="$(aws ec2 describe-security-groups --filters "Name=ip-permission.group-id,Values=$own" \
     --query 'SecurityGroups[].GroupId' --output text)" || fail "EC2 does not say which rules there are: see above"
   for group in $groups; do
@@ -163,9 +164,12 @@ remove_alarms_of_jobs
 # The table stays in the account, and leaves the state with what was only looked up.
 if [[ "$DRY_RUN" == no ]]; then
   left="$(state_addresses)"
+  kept=()
   while IFS= read -r address; do
-    if is_kept "$address"; then terraform state rm "$address" >&2; fi
+    if is_kept "$address"; then kept+=("$address"); fi
   done <<<"$left"
+  ((${#kept[@]} == 0)) || terraform state rm "${kept[@]}" >&2 ||
+    fail "terraform's state is not cleared: see above, then run it again"
 fi
 
 if [[ "$DRY_RUN" == no && "$create_table" == true ]] && table_stands "$table"; then

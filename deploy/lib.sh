@@ -113,25 +113,54 @@ has_table() {
   [[ $'\n'"$1"$'\n' == *$'\n'"$TABLE_ADDRESS"$'\n'* ]]
 }
 
-# Ends the script unless something was applied here. (`terraform output` of nothing is a success.)
+OUTPUTS="{}"
+
+# Asks terraform once for all that was put out here: `output` takes it from there.
+read_outputs() {
+  OUTPUTS="$(terraform output -no-color -json)" || fail "terraform's outputs cannot be read: see above"
+}
+
+# Ends the script unless something was applied here, and reads its outputs. (`terraform output` of
+# nothing is a success.)
 require_applied() {
   local addresses
   addresses="$(state_addresses)"
   [[ -n "$addresses" ]] || fail "nothing was deployed from here: run ./deploy.sh in this folder first"
+  read_outputs
 }
 
-# An output of what was applied; fails where there is none. (Terraform calls it a success if there is
-# no output at all, as before the first apply or when that stopped half-way.)
+# An output of what was applied, a text, number or boolean; fails where there is none, as before the
+# first apply or when that stopped half-way. After `read_outputs`.
 known_output() {
-  local said
-  said="$(terraform output -no-color -raw "$1")" && [[ "$said" != *"No outputs found"* ]] || return 1
-  printf '%s' "$said"
+  local value
+  # terraform writes one name to a line, and its value to another.
+  value="$(sed -n "/^  \"$1\": {\$/,/^  }/s/^    \"value\": //p" <<<"$OUTPUTS")"
+  [[ -n "$value" ]] || return 1
+  if [[ "$value" == '"'*'"' ]]; then value="$(unquoted "$value")"; fi
+  printf '%s' "$value"
 }
 
 # The same; ends the script where there is none. One per line: of `a=$(…) b=$(…)` bash sees only the
 # last failure.
 output() {
   known_output "$1" || fail "there is no output $1: run ./deploy.sh in this folder first"
+}
+
+# The text of a string of JSON as terraform writes it: it escapes <, > and & too.
+unquoted() {
+  local text="${1#\"}" newline=$'\n' tab=$'\t' carriage=$'\r' backslash=$'\001'
+  text="${text%\"}"
+  # No control character stands in a string of JSON, so this one can stand for a backslash.
+  text=${text//\\\\/$backslash}
+  text=${text//\\n/$newline}
+  text=${text//\\t/$tab}
+  text=${text//\\r/$carriage}
+  text=${text//\\\"/\"}
+  text=${text//\\u003c/<}
+  text=${text//\\u003e/>}
+  # In quotes, as bash 5.2 takes a bare & for what was found.
+  text=${text//\\u0026/"&"}
+  printf '%s' "${text//$backslash/\\}"
 }
 
 # -- AWS ------------------------------------------------------------------------------------------

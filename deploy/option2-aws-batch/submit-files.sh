@@ -67,13 +67,16 @@ check_bucket "$bucket"
 if ((count == 1)); then
   # An array has at least two children.
   key="$(json "$(cat "$folder/manifest.txt")")"
-  submit csv-to-kafka --parameters "{\"key\":$key,\"job_id\":$key}"
+  job="$(submit csv-to-kafka --parameters "{\"key\":$key,\"job_id\":$key}")"
 else
   digest="$(checksum <"$folder/manifest.txt")"
   manifest="$manifests${digest:0:16}.txt"
   run aws s3 cp --only-show-errors "$folder/manifest.txt" "s3://$bucket/$manifest" ||
     fail "s3://$bucket/$manifest cannot be written: you need s3:PutObject there"
-  submit csv-to-kafka-files --array-properties "size=$count" \
-    --parameters "{\"manifest\":$(json "$manifest")}"
+  job="$(submit csv-to-kafka-files --array-properties "size=$count" \
+    --parameters "{\"manifest\":$(json "$manifest")}")"
 fi
-say "$count files submitted to $queue; watch: aws batch list-jobs --region $region --job-queue $queue"
+echo "$job"
+[[ "$DRY_RUN" == no ]] || exit 0
+say "$count files submitted to $queue; how many are loaded says" \
+  "aws batch describe-jobs --region $region --jobs $job --query 'jobs[0].[status, arrayProperties.statusSummary]'"

@@ -38,7 +38,7 @@ PROVIDER_VARIABLE = "CSVKAFKA_TERRAFORM_PROVIDER"
 NEEDS_PROVIDER = [
     pytest.mark.applied,
     pytest.mark.timeout(1200),
-    needs("terraform", "aws"),
+    needs("terraform", "aws", packages=["cbor2", "jsonata"]),
     pytest.mark.skipif(
         PROVIDER_VARIABLE not in os.environ,
         reason=f"no AWS provider of terraform: {PROVIDER_VARIABLE} is its binary, or `registry`",
@@ -155,6 +155,8 @@ class Deployment:
         self.place = checkout / "deploy" / self.option
         self.environment = {
             **script_environment(self.folder / "home", self.endpoint_url),
+            # A quarter less processor time of terraform and its provider, for more memory.
+            "GOGC": "400",
             **self.environment,
         }
         # moto's Batch would ask the image's registry for one that was not built.
@@ -236,6 +238,14 @@ class Deployment:
         said = self.run(*plan).stdout
         changed = re.findall(r"^  # (\S+) (?:will|must) be", said, re.M)
         assert changed == [], said
+
+    def planned(self, kind: str, *options: str) -> list[dict[str, Any]]:
+        """The resources of that type as a plan with these options would leave them."""
+        plan = ("terraform", "plan", "-no-color", "-input=false", "-var", "image_tag=a")
+        self.run(*plan, "-out=planned", *options)
+        shown = json.loads(self.run("terraform", "show", "-json", "planned").stdout)
+        changes = shown["resource_changes"]
+        return [each["change"]["after"] for each in changes if each["type"] == kind]
 
     def matching_rules(self, event: Mapping[str, Any]) -> set[str]:
         """The rules of EventBridge that the event fits."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,10 @@ def run_options() -> list[str]:
     return ["--network", "host", *(part for label in owner for part in ("--label", label))]
 
 
-def needs(*programs: str) -> pytest.MarkDecorator:
-    """Skips a test, with the reason, where one of the programs is not on the path."""
+def needs(*programs: str, packages: Sequence[str] = ()) -> pytest.MarkDecorator:
+    """Skips a test, with the reason, where one of the programs is not on the path, or one of the
+    packages, by the names they are imported by, is not there."""
     missing = [program for program in programs if shutil.which(program) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"not on the path: {', '.join(missing)}")
+    missing += [package for package in packages if find_spec(package) is None]
+    reason = f"not on the path, or not installed: {', '.join(missing)} (see nox -s deploy)"
+    return pytest.mark.skipif(bool(missing), reason=reason)

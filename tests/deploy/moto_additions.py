@@ -256,6 +256,8 @@ def _let_tasks_speak_and_end() -> None:
             if task.last_status == "STOPPED" and task.containers[0].exitCode is None:
                 task.containers[0].exitCode = task.ends_with
                 task.stop_code = "EssentialContainerExited"
+                # moto would list it among those that shall run.
+                task.desired_status = "STOPPED"
         return tasks
 
     def stop(self: Any, *arguments: Any) -> Any:

@@ -13,10 +13,11 @@ import pytest
 
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.inputs.csv_files import CsvSpec, preset
+from csvkafka.testing.inputs.csv_files import preset
 from csvkafka.testing.stacks.images import JOB
 from tests.deploy.files import Files
 from tests.deploy.folders import DEPLOY, run_options
+from tests.deploy.slow_source import LASTING, slow_source
 
 OPTION = DEPLOY / "option2-aws-batch"
 MANIFEST = "exports/csvkafka-manifests/0123.txt"
@@ -54,15 +55,16 @@ class Children:
     image: tuple[str, str] | None
 
     def start(
-        self, key: str, job_id: str, manifest: str, index: int | None = None, *options: str
+        self, key: str, job_id: str, manifest: str, index: int | None = None, **more: str
     ) -> subprocess.Popen[str]:
-        """`options` are docker's."""
+        """`more` are further variables."""
         given = {
             **self.stack.environment(),
             "S3_BUCKET": self.files.bucket,
             "KAFKA_TOPIC": self.files.topic,
             "DYNAMODB_TABLE": self.files.table,
             "CHECKPOINT_INTERVAL": "500",
+            **more,
         }
         if index is not None:
             given["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
@@ -70,7 +72,7 @@ class Children:
             command = [sys.executable, "-P", str(OPTION / "array_child.py")]
         else:
             docker, name = self.image
-            command = [docker, "run", "--rm", *run_options(), "--read-only", *options]
+            command = [docker, "run", "--rm", *run_options(), "--read-only"]
             for variable, value in given.items():
                 command += ["--env", f"{variable}={value}"]
             command.append(name)
@@ -136,11 +138,12 @@ def test_sigterm_reaches_the_loader_and_the_next_attempt_resumes(
 ) -> None:
     """143 is what the job definition retries."""
     children = Children(stack, files, image)
-    files.put("exports/large.csv", CsvSpec(row_count=120_000))
-    child = children.start("exports/large.csv", "large", "-", None, "--cpus", "0.2")
-    assert wait_until(lambda: files.last_line("large") > 0, 60)
-    child.terminate()
-    said = children.ends(child, 143)
+    files.put("exports/large.csv", LASTING)
+    with slow_source(stack.aws_endpoint_url) as slow:
+        child = children.start("exports/large.csv", "large", "-", None, **slow)
+        assert wait_until(lambda: files.last_line("large") > 0, 60)
+        child.terminate()
+        said = children.ends(child, 143)
     assert files.item("large")["status"] == {"S": "IN_PROGRESS"}, said
     said = children.ends(children.start("exports/large.csv", "large", "-"), 0)
     assert "Starting from line 0" not in said

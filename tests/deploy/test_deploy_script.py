@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import BUCKET, NEEDS_PROVIDER, TABLE, Deployment, deployed
 from tests.deploy.folders import DEPLOY
 
@@ -124,15 +123,14 @@ def test_a_key_that_is_not_there_yet_is_said(option1: Deployment) -> None:
     assert "there is no s3://data/exports/data.csv yet" in before
 
 
-def test_a_second_deployment_stands_beside_the_first(deploy: Deploy) -> None:
-    deployment = deploy("option1-ecs-fargate")
+def test_a_second_deployment_stands_beside_the_first(option1: Deployment) -> None:
     names = {"name": "second", "log_group_name": "/ecs/second", "table_name": "second"}
     given = [f"-var={name}={value}" for name, value in {"image_tag": "a", **names}.items()]
     apply = ("terraform", "apply", "-auto-approve", "-input=false", "-state=second.tfstate")
-    deployment.run(*apply, *given)
-    groups = deployment.client("logs").describe_log_groups()["logGroups"]
+    option1.run(*apply, *given)
+    groups = option1.client("logs").describe_log_groups()["logGroups"]
     assert {group["logGroupName"] for group in groups} >= {"/ecs/csv-to-kafka", "/ecs/second"}
-    assert set(deployment.client("dynamodb").list_tables()["TableNames"]) == {TABLE, "second"}
+    assert set(option1.client("dynamodb").list_tables()["TableNames"]) == {TABLE, "second"}
 
 
 def test_no_script_puts_a_host_of_aws_together() -> None:

@@ -4,6 +4,7 @@ keep what the instance would be started with."""
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -31,6 +32,13 @@ OUTPUTS = {
     "max_price": "",
     "no_progress_minutes": "15",
     "launch_template": "lt-01:1",
+    **dict.fromkeys(
+        (
+            *("name", "tags", "security_group_id", "assign_public_ip", "alarm_topic_arn"),
+            *("log_group_name", "table_name"),
+        ),
+        "x",
+    ),
 }
 AWS = """#!/usr/bin/env bash
 case "$1 $2" in
@@ -49,12 +57,8 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = script_environment(folder)
     stand_ins = folder / "bin"
     stand_ins.mkdir()
-    answers = "".join(
-        f"  {name}) printf %s {shlex.quote(said)} ;;\n" for name, said in OUTPUTS.items()
-    )
-    asked = (
-        f'case "${{!#}}" in\n  list) echo module.shared ;;\n{answers}  *) printf %s x ;;\nesac\n'
-    )
+    outputs = json.dumps({name: {"value": said} for name, said in OUTPUTS.items()}, indent=2)
+    asked = f'[[ "$1" == state ]] && echo module.shared || printf %s {shlex.quote(outputs)}\n'
     for name, script in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
         (stand_ins / name).write_text(script)
         (stand_ins / name).chmod(0o755)

@@ -12,7 +12,7 @@ import pytest
 from botocore.loaders import Loader
 
 from tests.deploy.deployment import NEEDS_PROVIDER, TABLE, Deployment, deployed
-from tests.deploy.folders import ROOT
+from tests.deploy.folders import ACCOUNT, REGION, ROOT
 
 pytestmark = NEEDS_PROVIDER
 NAME = "csv-to-kafka-ecs"
@@ -87,6 +87,24 @@ def test_a_load_may_take_longer_than_two_hours(
     # CloudWatch looks back no further than a day.
     periods = [int(text) for text in re.findall(r"evaluation_periods +.*-> (\d+)", done.stdout)]
     assert code or (periods == [minutes // 5] and minutes <= 1440)
+
+
+def test_a_key_of_ones_own_decrypts_the_secret_through_secrets_manager_alone(
+    option1: Deployment,
+) -> None:
+    """MSK's SCRAM secrets have one: without it no task starts."""
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/01234567-89ab-cdef-0123-456789abcdef"
+    policies = option1.planned("aws_iam_role_policy", f"-var=kafka_secret_kms_key_arn={key}")
+    (policy,) = (each for each in policies if each["name"] == "kafka-credentials")
+    assert policy["role"] == f"{NAME}-execution"
+    (statement,) = (
+        each
+        for each in json.loads(policy["policy"])["Statement"]
+        if "kms:Decrypt" in each["Action"]
+    )
+    assert statement["Resource"] == key
+    service = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": service}
 
 
 def test_the_table_is_as_documented_and_protected(option1: Deployment) -> None:

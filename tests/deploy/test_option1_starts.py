@@ -122,14 +122,8 @@ def test_each_night_loads_the_key_of_its_date(option1: Deployment) -> None:
 
 
 def test_a_key_of_the_schedule_that_ends_in_a_slash_is_a_set(option1: Deployment) -> None:
-    plan = ("terraform", "plan", "-no-color", "-input=false", "-var", "image_tag=a", "-out=set")
-    option1.run(*plan, "-var", "schedule_key=exports/{date}/")
-    shown = json.loads(option1.run("terraform", "show", "-json", "set").stdout)
-    (machine,) = (
-        change["change"]["after"]
-        for change in shown["resource_changes"]
-        if change["type"] == "aws_sfn_state_machine"
-    )
+    given = "-var=schedule_key=exports/{date}/"
+    (machine,) = option1.planned("aws_sfn_state_machine", given)
     ecs = Ecs([STARTED], [STARTED])
     Execution(json.loads(machine["definition"]), ecs).start({"time": "2026-11-28T02:00:00Z"})
     # Of terraform.tfvars' own key, an object's, nothing is left.

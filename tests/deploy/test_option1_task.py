@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.inputs.csv_files import CsvSpec
 from tests.deploy.conftest import Deploy
 from tests.deploy.deployment import NEEDS_PROVIDER, Deployment, Loading
 from tests.deploy.folders import run_options
+from tests.deploy.slow_source import LASTING, slow_source
 
 pytestmark = NEEDS_PROVIDER
 KEY = "exports/data.csv"
@@ -31,10 +31,11 @@ class Task:
         (self._overrides,) = overrides["containerOverrides"]
         assert self._overrides["name"] == self._container["name"]
 
-    def start(self, *options: str) -> None:
-        """`options` are docker's."""
+    def start(self, **more: str) -> None:
+        """`more` are further variables."""
         given = self._container["environment"] + self._overrides["environment"]
-        command = ["run", "--detach", "--name", self._name, *run_options(), *options]
+        given += [{"name": name, "value": value} for name, value in more.items()]
+        command = ["run", "--detach", "--name", self._name, *run_options()]
         if self._container["readonlyRootFilesystem"]:
             command.append("--read-only")
         for capability in self._container["linuxParameters"]["capabilities"]["drop"]:
@@ -72,7 +73,7 @@ def test_a_spot_interruption_costs_no_row(
     job, more = Loading(stack), "fargate_spot = true"
     option1 = deploy("option1-ecs-fargate", more=more, job=job, environment=real_docker)
     files = option1.files(stack, job.topic)
-    files.put(KEY, CsvSpec(row_count=120_000))
+    files.put(KEY, LASTING)
     printed = ["bash", "-c", option1.output("run_command")]
     done = subprocess.run(printed, env=option1.environment, check=True, stdout=subprocess.PIPE)
     (started,) = json.loads(done.stdout)["tasks"]
@@ -80,9 +81,10 @@ def test_a_spot_interruption_costs_no_row(
     first = Task(docker, option1, started["overrides"])
     second = Task(docker, option1, started["overrides"])
     try:
-        first.start("--cpus", "0.2")
-        assert wait_until(lambda: files.last_line("csv-job-1") > 0, 60), first.log()
-        assert first.stop() == 143, first.log()
+        with slow_source(option1.endpoint_url) as slow:
+            first.start(**slow)
+            assert wait_until(lambda: files.last_line("csv-job-1") > 0, 60), first.log()
+            assert first.stop() == 143, first.log()
         assert files.item("csv-job-1")["status"] == {"S": "IN_PROGRESS"}, "it was not midway"
         line = files.last_line("csv-job-1")
         second.start()

@@ -133,10 +133,19 @@ def test_on_fargate_spot_it_does_not_drift(on_fargate: Deployment) -> None:
 
 
 def test_on_ec2_spot_it_does_not_drift_and_is_destroyed(deploy: Deploy) -> None:
-    deployment = deploy(OPTION, more=variables("SPOT"))
+    more = f'{variables("SPOT")}\ntags = {{ CostCentre = "data" }}'
+    deployment = deploy(OPTION, more=more)
     assert_described(deployment, "SPOT")
-    (template,) = deployment.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    ec2 = deployment.client("ec2")
+    (template,) = ec2.describe_launch_templates()["LaunchTemplates"]
     assert template["LaunchTemplateName"] == "csv-to-kafka-batch-instance"
+    named = {"LaunchTemplateId": template["LaunchTemplateId"]}
+    (version,) = ec2.describe_launch_template_versions(**named)["LaunchTemplateVersions"]
+    tagged = {
+        each["ResourceType"]: {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+        for each in version["LaunchTemplateData"]["TagSpecifications"]
+    }
+    assert {tagged[kind]["CostCentre"] for kind in ("instance", "volume")} == {"data"}
     assert_fits(deployment)
     deployment.run("./destroy.sh", "--yes", "--delete-table")
     assert deployment.remaining() == []
@@ -186,7 +195,11 @@ def test_files_of_a_list_are_submitted_once_each(on_fargate: Deployment, tmp_pat
     )
     assert "--array-properties size=2" in dry.stdout
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-    on_fargate.run("./submit-files.sh", str(files))
+    done = on_fargate.run("./submit-files.sh", str(files))
+    (watch,) = re.findall(r"how many are loaded says (aws .*)", done.stderr)
+    assert f" --jobs {done.stdout.strip()} " in watch
+    status, _ = json.loads(on_fargate.run("bash", "-c", watch).stdout)
+    assert status == "SUCCEEDED"
     body = s3.get_object(Bucket=BUCKET, Key=manifest)["Body"].read()
     assert body == b'exports/a.csv\nexports/b, "c".csv\n'
 

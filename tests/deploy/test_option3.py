@@ -199,38 +199,54 @@ def test_the_job_may_read_no_parameters_of_the_account(standing: Deployment) -> 
     assert not {action for action in actions if "*" in action}
 
 
-def test_what_was_launched_loads_the_file_and_ends_itself(
-    deploy: Deploy, stack: Stack, real_docker: dict[str, str], tmp_path: Path
-) -> None:
-    """run-job.sh as the user data holds it, with its settings, and the image that was built."""
-    job = Loading(stack)
-    deployment = deploy(OPTION, more=IMAGE_ID, job=job, environment=real_docker)
-    files = deployment.files(stack, job.topic)
-    files.put("exports/data.csv", preset("nasty", 2_000))
-    deployment.run("./launch-spot.sh")
-    (instance,) = instances(deployment)
-    for path, content in written(deployment, instance["InstanceId"]).items():
-        (tmp_path / Path(path).name).write_bytes(content)
-    with MetadataServer(instance["InstanceId"]) as metadata:
+def run_instance(deployment: Deployment, instance_id: str, folder: Path) -> str:
+    """Does what the instance would: run-job.sh as the user data holds it, with its settings, to its
+    end. Returns the log."""
+    folder.mkdir()
+    for path, content in written(deployment, instance_id).items():
+        (folder / Path(path).name).write_bytes(content)
+    container = f"{folder.parent.name}-{folder.name}"
+    with MetadataServer(instance_id) as metadata:
         environment = {
             **deployment.environment,
-            "CONFIG_DIR": str(tmp_path),
-            "LOG_FILE": str(tmp_path / "csv-processor.log"),
-            "STARTED_FILE": str(tmp_path / "started"),
+            "CONFIG_DIR": str(folder),
+            "LOG_FILE": str(folder / "csv-processor.log"),
+            "STARTED_FILE": str(folder / "started"),
             "METADATA_URL": metadata.url,
-            "CONTAINER": tmp_path.name,
+            "CONTAINER": container,
             "WATCH_SECONDS": "0.2",
             "LINGER_SECONDS": "0",
         }
         try:
-            done = subprocess.run(["bash", str(tmp_path / "run-job.sh")], env=environment)
+            done = subprocess.run(["bash", str(folder / "run-job.sh")], env=environment)
         finally:
-            docker = [real_docker["REAL_DOCKER"], "rm", "--force", tmp_path.name]
+            docker = [deployment.environment["REAL_DOCKER"], "rm", "--force", container]
             subprocess.run(docker, check=True, capture_output=True)
-    log = (tmp_path / "csv-processor.log").read_text()
+    log = (folder / "csv-processor.log").read_text()
     assert done.returncode == 0, log
+    return log
+
+
+def test_what_was_launched_loads_the_file_and_ends_itself(
+    deploy: Deploy, stack: Stack, real_docker: dict[str, str], tmp_path: Path
+) -> None:
+    """A file; then a set, by three processes in the image that was built."""
+    job = Loading(stack)
+    deployment = deploy(OPTION, more=IMAGE_ID, job=job, environment=real_docker)
+    ec2, files = deployment.client("ec2"), deployment.files(stack, job.topic)
+    files.put("exports/data.csv", preset("nasty", 2_000))
+    for number in range(9):
+        files.put(f"exports/day/{number}.csv", preset("nasty", 300 + number, seed=number))
+    as_set = ("--s3-key", "exports/day/", "--job-id", "day", "--workers", "3")
+    for name, options in {"one": (), "set": as_set}.items():
+        deployment.run("./launch-spot.sh", *options)
+        launched = [each["InstanceId"] for each in instances(deployment)]
+        log = run_instance(deployment, launched[-1], tmp_path / name)
+        # A persistent request that outlives the job would start the next instance.
+        assert ec2.describe_spot_instance_requests()["SpotInstanceRequests"] == [], log
+        assert (tmp_path / "home" / "shutdown").read_text() == "-h now\n"
+        (tmp_path / "home" / "shutdown").unlink()
+        ec2.terminate_instances(InstanceIds=launched[-1:])
     files.assert_once("exports/data.csv", "csv-job-1")
-    # A persistent request that outlives the job would start the next instance.
-    requests = deployment.client("ec2").describe_spot_instance_requests()
-    assert requests["SpotInstanceRequests"] == [], log
-    assert (tmp_path / "home" / "shutdown").read_text() == "-h now\n"
+    files.assert_set_once("exports/day/", "day")
+    assert any(call.endswith(" load --workers 3") for call in deployment.docker_calls())

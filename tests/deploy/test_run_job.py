@@ -21,20 +21,18 @@ import boto3
 import pytest
 
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 from csvkafka.testing.stacks.images import JOB
 from tests.deploy.deployment import CREDENTIALS, moto_account
 from tests.deploy.folders import DEPLOY, REGION, needs, run_options, script_environment
 from tests.deploy.metadata_server import MetadataServer
+from tests.deploy.slow_source import LASTING, slow_source
 
-pytestmark = needs("aws", "curl")
+pytestmark = needs("aws", "curl", packages=["cbor2"])
 RUN_JOB = DEPLOY / "option3-ec2-spot" / "run-job.sh"
 LOGS = DEPLOY / "modules" / "shared" / "logs.tf"
 NewCase = Callable[..., RecoveryCase]
-LASTING = CsvSpec(row_count=120_000)
-"""Takes the image some seconds on a fifth of a CPU, and the paced process more than a minute."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,7 @@ class Instance:
     account: Account
     metadata: MetadataServer
     spot_request: str
+    slow_source: dict[str, str]
     docker_command: str | None = None
     """None: the container is a process."""
 
@@ -93,8 +92,8 @@ class Instance:
         takes the place of the paced worker, where the container is a process."""
         environment = script_environment(self.folder, self.account.url)
         settings = {**self.case.stack.environment(), **self.case.settings, **more}
-        if slow:
-            settings["CSVKAFKA_ENCODER"] = "python"
+        if slow and self.docker_command is not None:
+            settings |= self.slow_source
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "job.env").write_text(lines)
         host = f"IMAGE='{JOB.name}'\nREGION='eu-west-1'\nSECRET_ARN='{secret}'\nNAME='spot'\n"
@@ -116,7 +115,7 @@ class Instance:
             "CONTAINER": self.container,
         }
         if self.docker_command is not None:
-            options = shlex.join([*run_options(), *(["--cpus", "0.2"] if slow else [])])
+            options = shlex.join(run_options())
             environment |= {"REAL_DOCKER": self.docker_command, "RUN_OPTIONS": options}
         return self.case.supervisor.start(["bash", str(RUN_JOB)], environment)
 
@@ -162,7 +161,8 @@ def new_instance(
             instance_id, spot_request = account.request_instance()
             metadata = instances.enter_context(MetadataServer(instance_id))
             folder = tmp_path / f"instance-{uuid4().hex[:8]}"
-            instance = Instance(folder, case, account, metadata, spot_request, docker)
+            slow = instances.enter_context(slow_source(case.stack.aws_endpoint_url))
+            instance = Instance(folder, case, account, metadata, spot_request, slow, docker)
             instances.callback(instance.remove_container)
             return instance
 
@@ -319,7 +319,7 @@ def test_workers_share_a_set_and_the_next_instance_goes_on_with_it(
     first, second = new_instance(case), new_instance(case)
     entry = shlex.join([sys.executable, "-P", "-m", "csvkafka"])
     run = first.start(WORKERS="3", loader=entry)
-    run.wait_until(lambda: case.view.record_count() > 300, "send rows", 60)
+    run.wait_until(lambda: case.view.record_count() > 300, "send rows", 120)
     first.metadata.give_notice()
     case.ends(run, 0)
     assert "exit code 143; the next instance goes on" in first.log()

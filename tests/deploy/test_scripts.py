@@ -190,42 +190,6 @@ def test_a_state_that_cannot_be_read_is_not_an_empty_one(
     assert (done.stdout == "()\n") == (code == 0)
 
 
-NO_OUTPUT = ["lib: there is no output name: run ./deploy.sh in this folder first"]
-
-
-@needs("terraform")
-@pytest.mark.parametrize(
-    ("outputs", "says", "value"),
-    [
-        ({}, NO_OUTPUT, ""),
-        ({"other": "a"}, NO_OUTPUT, ""),
-        ({"name": "", "other": "a"}, [], ""),
-        ({"name": 'a "b" %s\\n'}, [], 'a "b" %s\\n'),
-    ],
-    ids=["none at all", "not this one", "empty", "there"],
-)
-def test_an_output_that_is_not_there_is_no_value(
-    tmp_path: Path, outputs: dict[str, str], says: list[str], value: str
-) -> None:
-    """Where there is none at all, terraform prints a warning in its place, and calls it a success:
-    --dry-run before the first deploy, and all scripts after one that stopped half-way."""
-    state = {name: {"value": text, "type": "string"} for name, text in outputs.items()}
-    (tmp_path / "terraform.tfstate").write_text(
-        json.dumps({"version": 4, "terraform_version": "1.5.0", "serial": 1, "outputs": state})
-    )
-    script = f'source "{DEPLOY}/lib.sh"; output name'
-    done = subprocess.run(
-        ["bash", "-c", script, "lib"],
-        cwd=tmp_path,
-        env=script_environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == value
-    assert done.stderr.splitlines()[-1:] == says
-    assert done.returncode == (1 if says else 0)
-
-
 # -- the image's tag ------------------------------------------------------------------------------
 
 
