@@ -35,8 +35,10 @@ STILL_BAD = range(28, COUNT, 36)
 """These rows fit no table: they are set aside twice."""
 
 BAD = [number for number in range(1, COUNT + 1) if number % 12 in (3, 4, 5, 9)]
-"""These do not fit the first one. Three of them follow each other, and are replayed in one block;
-in the middle of some blocks one is still bad."""
+"""These do not fit the first one. Three of them follow each other, a fourth does not."""
+
+BLOCK_BYTES = 300
+"""About twenty letters are replayed in one block; in the middle of some blocks one is still bad."""
 
 STEPS = [
     Step.ITEM_CREATED,
@@ -69,6 +71,7 @@ def test_a_replay_is_killed_again_and_again(
     case = recovery_case(
         b"id,name,price\n" + b"".join(map(row, range(1, COUNT + 1))),
         partitions=3,
+        block_bytes=BLOCK_BYTES,
         settings={
             "CSV_COLUMNS": str(columns),
             "ON_BAD_ROW": "dead-letter",
