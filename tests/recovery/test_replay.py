@@ -117,3 +117,7 @@ def test_a_replay_is_killed_again_and_again(
     letters = [int(dict(r.headers)["_source_line"] or b"") for r in records_of(case, dead)[0]]
     assert letters == [*BAD, *STILL_BAD], "each still bad row is set aside once more, in order"
     assert "is complete already" in case.run().output()
+    replay = {**case.stack.environment(), **case.settings, "JOB_ID": f"{case.job_id}-replay-1"}
+    verified = run_csvkafka("verify", settings=replay)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert f"{len(STILL_BAD)} of {len(BAD)} letters do not fit again" in verified.stdout

@@ -33,7 +33,7 @@ from csvkafka.schema.table import (
 )
 from csvkafka.testing.checker.documented import (
     Decoder,
-    FileLines,
+    LinesOf,
     TopicRecord,
     is_good,
     line_in_set,
@@ -45,7 +45,7 @@ from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, mill
 def declared_record(
     table: RecordTable,
     source_uri: str,
-    files: Mapping[str, FileLines] | None = None,
+    files: Mapping[str, LinesOf] | None = None,
     wire: WireRecords | None = None,
 ) -> Decoder:
     """Decodes the records that a declared table makes of one file, or of `files` of a set, whose

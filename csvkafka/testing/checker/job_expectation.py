@@ -27,6 +27,7 @@ from csvkafka.testing.checker.documented import (
     is_good,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
 from csvkafka.testing.checker.wire import JobSchemas, WireRecords
@@ -38,10 +39,11 @@ PlaceOf = Callable[[int], tuple[str, int]]
 def expectation_of(
     config: LoadConfig,
     partition_count: int,
-    files: SetFiles | None = None,
+    files: SetFiles | ReplayedRows | None = None,
     identify_by: IdentifyBy = IdentifyBy.LINE,
 ) -> Expectation:
-    """What the records of a correct load under these settings are; `files` are those of a set.
+    """What the records of a correct load under these settings are; `files` are those of a set, or
+    those whose letters are replayed.
 
     Rows are told by their content, too, where the settings leave their lines out."""
     spec = config.spec
@@ -58,7 +60,9 @@ def expectation_of(
     return expectation if spec.table is None else _declared(expectation, config, files)
 
 
-def _declared(expectation: Expectation, config: LoadConfig, files: SetFiles | None) -> Expectation:
+def _declared(
+    expectation: Expectation, config: LoadConfig, files: SetFiles | ReplayedRows | None
+) -> Expectation:
     table = config.spec.whole_table
     assert table is not None
     wire, key_id = None, 0
