@@ -65,8 +65,8 @@ ROWS = 5_000
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[str]:
-    with apicurio() as url:
-        yield url
+    with apicurio() as real:
+        yield real.url
 
 
 @pytest.fixture
