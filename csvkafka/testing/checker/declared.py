@@ -83,10 +83,12 @@ def declared_record(
 
 class DeclaredRows:
     """The fields and keys that are due; None for a row that does not fit the table, and for one
-    that it drops. Keys in Avro name the schema `key_id`."""
+    that it drops. Keys in Avro name the schema `key_id`; `defaults` are due where no column makes
+    these fields."""
 
-    def __init__(self, table: RecordTable, key_id: int = 0) -> None:
+    def __init__(self, table: RecordTable, key_id: int = 0, defaults: Fields | None = None) -> None:
         self._table = table
+        self._defaults = dict(defaults or {})
         self._key_id = key_id
         self._millis = millis_fields(table)
 
@@ -96,7 +98,8 @@ class DeclaredRows:
             return None
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
-            return {column.field: value for column, value in values if not column.is_dropped}
+            made = {column.field: value for column, value in values if not column.is_dropped}
+            return {**self._defaults, **made} if self._defaults else made
         except ValueError:
             return None
 

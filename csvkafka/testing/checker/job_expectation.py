@@ -72,7 +72,7 @@ def _declared(
             wire = WireRecords(table, schemas.text_of, canonical, schemas.value_id)
         if table.key_format is KeyFormat.AVRO and table.key:
             key_id = schemas.key_id(table)
-    rows = DeclaredRows(table, key_id)
+    rows = DeclaredRows(table, key_id, None if wire is None else wire.given_defaults())
     lines = None if files is None else files.lines
     return replace(
         expectation,
