@@ -79,7 +79,10 @@ SOURCE = (
         required=True,
         unless=("SOURCE", "S3_PREFIX", "S3_MANIFEST"),
     ),
-    Setting("S3_PREFIX", "Load all objects whose keys begin so, as one set, in S3_KEY's place."),
+    Setting(
+        "S3_PREFIX",
+        "Load all objects whose keys begin with this text, as one set, in S3_KEY's place.",
+    ),
     Setting(
         "S3_MANIFEST",
         "Load the objects that this object names, as one set, in S3_KEY's place: a key or URI a "
@@ -87,33 +90,34 @@ SOURCE = (
     ),
     Setting(
         "S3_INCLUDE",
-        "Globs, divided by commas: of a set, only objects that match one (by file name; by the "
+        "Globs, divided by commas: load only a set's objects that match one (by file name; by the "
         "whole key if the glob has a slash).",
     ),
-    Setting("S3_EXCLUDE", "Globs, divided by commas: no object of a set that matches one."),
+    Setting("S3_EXCLUDE", "Globs, divided by commas: leave out a set's objects that match one."),
     Setting(
         "ORDER",
-        "Which order a set's rows have. set: one after the other through all files, by one worker. "
-        "object: within each file, which is a job of its own: any number of workers.",
+        "How far the order of a set's rows reaches. set: over all files, which one worker loads "
+        "one after the other. object: over each file alone, which is a job of its own; any number "
+        "of workers share them.",
         default=FileOrder.SET.value,
         choices=tuple(choice.value for choice in FileOrder),
     ),
     Setting("S3_VERSION_ID", "Version of the object to load (needs s3:GetObjectVersion)."),
     Setting(
         "S3_REQUEST_PAYER",
-        "Your word that you pay for the requests, for a bucket whose requesters do.",
+        "You agree to pay for the requests: for a bucket whose requesters pay.",
         choices=("requester",),
     ),
     Setting(
         "S3_SSE_CUSTOMER_KEY",
-        "Key of an object that is encrypted by a key of its owner (SSE-C): 32 bytes in base64, or "
-        "@FILE that holds the bytes or their base64.",
+        "Key of your own that the object is encrypted with (SSE-C): 32 bytes in base64, or @FILE "
+        "that holds the bytes or their base64.",
         secret=True,
     ),
     Setting(
         "SOURCE_COMPRESSION",
-        "How the object is stored; auto: as the key's end (.gz, .zst, .bz2) or Content-Encoding "
-        "says.",
+        "How the object is compressed; auto: as the key's end (.gz, .zst, .bz2) or "
+        "Content-Encoding says.",
         default="auto",
         choices=("auto", "none", "gzip", "zstd", "bzip2"),
     ),
@@ -125,49 +129,55 @@ SOURCE = (
         may_be_empty=True,
     ),
     Setting(
-        "CSV_ESCAPECHAR", "Character that takes the meaning of the next one, as csv's escapechar."
+        "CSV_ESCAPECHAR",
+        "Character after which the next one stands for itself, as csv's escapechar.",
     ),
     Setting(
         "CSV_DOUBLEQUOTE",
-        "Whether two quotes in a quoted field are one, as csv's doublequote.",
+        "Whether two quotes in a quoted field stand for one, as csv's doublequote.",
         kind=Kind.FLAG,
         default="true",
     ),
-    Setting("CSV_COMMENT", "Lines that begin so, where a row could begin, are none; such as #."),
+    Setting(
+        "CSV_COMMENT",
+        "A line that begins with this text, such as #, where a row could begin is no row.",
+    ),
     Setting(
         "CSV_TRAILING_DELIMITER",
-        "Rows end with a delimiter: an empty last field is no field, of each row and the header.",
+        "Whether rows end with a delimiter: an empty last field is left out then, of each row and "
+        "of the header.",
         kind=Kind.FLAG,
         default="false",
     ),
     Setting(
         "CSV_HEADER",
-        "Names of the columns, divided by commas, of a file without a header row; none: c1, c2, "
-        "c3, and so on. Without it, the first row is the header.",
+        "Names of the columns, divided by commas, of a file without a header row; none: they are "
+        "called c1, c2, c3, and so on. Without this setting, the first row is the header.",
     ),
     Setting(
         "CSV_ENCODING",
-        "Encoding of the CSV, utf-16-le and utf-16-be too; a byte order mark is dropped.",
+        "Encoding of the CSV; it may be utf-16-le or utf-16-be. A byte order mark is dropped.",
         default="utf-8",
     ),
     Setting(
         "CSV_SKIP_LINES",
-        "Lines before the header row, blank ones too, that are left out.",
+        "How many lines before the header row are left out; blank ones count too.",
         kind=Kind.COUNT,
         default="0",
     ),
     Setting(
         "CSV_DUPLICATE_COLUMNS",
-        "Columns of one name, or named like a field of csvkafka's: refuse to begin, send the last "
-        "one's value (as csv.DictReader does), or number the names.",
+        "What to do with columns of the same name, or of the name of a field of csvkafka's: refuse "
+        "to begin, send the last one's value (as csv.DictReader does), or number the names.",
         default=DuplicateColumns.REFUSE.value,
         choices=tuple(choice.value for choice in DuplicateColumns),
     ),
     Setting(
         "ON_BAD_ROW",
-        "A row wider or narrower than the header: stop the load, keep it as csv.DictReader would, "
-        "or send it to DEAD_LETTER_TOPIC, as all rows that are no text, do not fit their declared "
-        "types, or make TRANSFORM raise.",
+        "What to do with a row wider or narrower than the header: stop the load, keep it as "
+        "csv.DictReader would, or send it to DEAD_LETTER_TOPIC. dead-letter also sends there each "
+        "row that is no text, does not fit its declared types, or makes TRANSFORM raise; otherwise "
+        "these stop the load.",
         default=BadRows.STOP.value,
         choices=tuple(choice.value for choice in BadRows),
     ),
@@ -205,7 +215,7 @@ SINK = (
     ),
     Setting(
         "SCHEMA_REGISTRY_AUTO_REGISTER",
-        "Whether a schema that its subject lacks is registered; else it is only looked up.",
+        "Whether to register a schema that its subject lacks; else it is only looked up.",
         kind=Kind.FLAG,
         default="false",
     ),
@@ -235,8 +245,8 @@ SINK = (
     ),
     Setting(
         "MAX_BAD_SHARE",
-        "Stop when more than this share of the rows, 0 to 1, went to DEAD_LETTER_TOPIC; looked at "
-        "from row 1,000 on.",
+        "Stop when more than this share of the rows (0 to 1) was sent to DEAD_LETTER_TOPIC; "
+        "checked from row 1,000 on.",
         kind=Kind.SHARE,
     ),
     Setting(
@@ -247,8 +257,8 @@ SINK = (
     ),
     Setting(
         "MAX_RECORD_BYTES",
-        "How large a record batch one row may make, compressed; the topic's max.message.bytes "
-        "bounds it too. Batches of several rows take at most 1,000,000 bytes.",
+        "The most bytes that the record batch of one row may take when compressed, or less if the "
+        "topic's max.message.bytes says so. Batches of several rows take at most 1,000,000 bytes.",
         kind=Kind.COUNT,
         default=str(MAX_RECORD_BYTES),
         minimum=1_000,
@@ -306,14 +316,15 @@ JOB = (
     ),
     Setting(
         "LEASE_SECONDS",
-        "How long a job rests after its worker vanished without a trace, before another takes it.",
+        "Length of the lease. A worker that vanished without a trace is replaced after 1.5 times "
+        "this.",
         kind=Kind.SECONDS,
         default="10",
         minimum=1,
     ),
     Setting(
         "WATCHDOG_SECONDS",
-        "Stop if Kafka acknowledges nothing for so long.",
+        "Stop if Kafka acknowledges nothing for this long.",
         kind=Kind.SECONDS,
         default="120",
     ),
@@ -341,8 +352,8 @@ JOB = (
     Setting("TRANSFORM", "Function that changes each row, as module:function."),
     Setting(
         "ACCEPT_DELETED_TAIL",
-        "Your word that nothing was sent after the last checkpoint, where retention has removed "
-        "all that could tell.",
+        "You give your word that nothing was sent after the last checkpoint: for a topic from "
+        "which retention has removed all that could tell.",
         kind=Kind.FLAG,
         default="false",
     ),

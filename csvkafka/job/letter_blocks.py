@@ -27,8 +27,8 @@ MOST_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A row that was set aside: `value` are its bytes as they stand in the file `uri`, from
-    `byte_offset` on; `line` is its number there, 1 is the first."""
+    """A row that was set aside. `value` holds its bytes as they stand in the file `uri`, from
+    `byte_offset` on; `line` is its number there (1: the first)."""
 
     kafka_offset: int
     value: bytes
@@ -38,8 +38,8 @@ class Letter:
 
 
 def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Iterator[list[Letter]]:
-    """The letters, those together whose rows followed each other in one file: of at most so many
-    bytes, or one."""
+    """Groups the letters: those are together whose rows followed each other in one file. A group
+    has at most `most_bytes` bytes, or one letter."""
     run: list[Letter] = []
     size = 0
     for letter in letters:
@@ -53,8 +53,8 @@ def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Ite
 
 
 def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
-    """A line end as long as what is between both in their file; empty if they did not follow each
-    other, or what is between them is longer."""
+    """The line end between both rows in their file, LF or CRLF by its length; empty if the rows did
+    not follow each other, or if more than a line end is between them."""
     if (after.uri, after.line) != (letter.uri, letter.line + 1):
         return b""
     gap = after.byte_offset - letter.byte_offset - len(letter.value)
@@ -62,8 +62,8 @@ def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
 
 
 def together(runs: Iterable[list[Letter]], most_bytes: int) -> Iterator[list[Letter]]:
-    """The runs, short ones of one file together: at most `MOST_ROWS` letters, of at most so many
-    bytes, or one run."""
+    """Joins short runs of one file. What it gives has at most `MOST_ROWS` letters of at most
+    `most_bytes` bytes, or is one run."""
     waiting: list[Letter] = []
     size = 0
     for run in runs:
@@ -83,8 +83,8 @@ def together(runs: Iterable[list[Letter]], most_bytes: int) -> Iterator[list[Let
 
 
 def block_of(letters: Sequence[Letter], dialect: Dialect) -> Block:
-    """The rows of letters of one file as a block, by their places there. Raises MalformedRowError
-    if one is not one row by this dialect."""
+    """The rows of letters of one file as a block, at their places there. Raises MalformedRowError
+    if a letter is not exactly one row by this dialect."""
     ends = [_line_end(*both, dialect) for both in pairwise(letters)]
     places: tuple[RowPlace, ...] = ()
     if not all(ends):

@@ -1,9 +1,10 @@
 """Dead letters as a source: row k of a replay is the k-th letter of the job that is replayed.
 
 The letters are the records of that job's producer id in its dead-letter lane, in the order of their
-Kafka offsets, which is that of their sequence numbers. Which they are is pinned when the replay
-begins: first and last Kafka offset, and how many. A position of the replay counts letters as rows,
-and Kafka offsets after the first letter in the place of bytes. `letter_blocks` makes the blocks.
+Kafka offsets, which is that of their sequence numbers too. The replay's item pins which they are:
+the first and the last Kafka offset, and their number. A position of a replay counts letters where
+others count rows, and Kafka offsets from the first letter on where others count bytes. `letter_blocks`
+makes the blocks.
 """
 
 from __future__ import annotations
@@ -56,21 +57,22 @@ class LetterLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HeaderOf:
-    """The header of the replayed job's source. `first_bytes` are those of the source up to the end
-    of its header row, `columns` says what a file's columns are called, by its URI."""
+    """The header of the replayed job's source. `first_bytes` returns the bytes of the source up to
+    the end of its header row, `columns` the names of a file's columns, by the file's URI."""
 
     first_bytes: Callable[[], bytes]
     columns: Callable[[str], tuple[str, ...]]
 
 
 class Letters:
-    """The letters of `job`; implements `interfaces.Source`, whose bytes are the header's alone.
+    """The letters of `job`. It implements `interfaces.Source`; the bytes that it reads as such are
+    the header's alone.
 
-    `identify` asks `log`. Each `cut` opens a log of its own by `open_log`: it is read in another
+    `identify` asks `log`. Each `cut` opens its own log by `open_log`, because it reads in another
     thread, and one that hangs in the network may still be there when the next begins.
 
-    `known` reads the replay's own item, if it has one: each time anew, as another worker may have
-    loaded letters while this one waited for the lease."""
+    `known` returns the replay's own item, if there is one. It is called each time anew: another
+    worker may have loaded letters while this one waited for the lease."""
 
     def __init__(
         self,
@@ -88,14 +90,14 @@ class Letters:
         self._first = 0
 
     def identify(self) -> SourceIdentity:
-        """Which letters they are: those that the replay was begun with. What is not loaded yet must
-        still be there.
+        """The letters that the replay was begun with. Those that are not loaded yet must still be
+        in the topic.
 
-        Raises TopicChangedError if the topic is another one, or letters are missing in it, and as
-        `HeaderOf.first_bytes`."""
+        Raises TopicChangedError if the topic is another one or lacks letters, and what
+        `HeaderOf.first_bytes` raises."""
         job, known = self._job, self._known()
         self._job.check_topic(self._log.describe_topic(job.lane.topic))
-        self._header.first_bytes()  # a wrong header is said before the topic is read for minutes
+        self._header.first_bytes()  # a wrong header is named before minutes of reading the topic
         if known is not None and known.source == self._identity(known.source.size):
             self._first = job.end - known.source.size
             if known.status is not JobStatus.COMPLETED:
@@ -105,7 +107,7 @@ class Letters:
         return self._identity(job.end - self._first)
 
     def read(self, byte_offset: int) -> Generator[bytes, None, None]:
-        """See `interfaces.Source`; the letters themselves are `cut`."""
+        """See `interfaces.Source`. The letters themselves come by `cut`."""
         header = self._header.first_bytes()[byte_offset:]
         if header:
             yield header
@@ -115,8 +117,8 @@ class Letters:
     ) -> Generator[PlacedBlock, None, None]:
         """The letters after `start`, as blocks; a `rows.pieces.Cut`.
 
-        Raises TopicChangedError if one is missing, SourceCorruptError for a record that is no
-        letter, MalformedRowError for one that is not one row by the plan's dialect."""
+        Raises TopicChangedError if a letter is missing, SourceCorruptError for a record that is no
+        letter, MalformedRowError for a letter that is not exactly one row by the plan's dialect."""
         del max_row_bytes  # each was a row of a load before
         before = start
         own: EncodePlan | None = None  # no longer than this cut: the next may have another plan
@@ -140,7 +142,9 @@ class Letters:
         return SourceIdentity(job.lane.topic, job.job_id, pin, size, scheme=LETTERS_SCHEME)
 
     def _check_all_there(self, position: Position | None) -> int:
-        """Returns the Kafka offset of the first letter after `position` (None: of the first)."""
+        """Returns the Kafka offset of the first letter after `position`; None: of the first of all.
+
+        Raises TopicChangedError if a letter from there on is missing."""
         job, lane = self._job, self._job.lane
         log_start = self._log.log_start_offset(lane)
         begin = log_start if position is None else self._first + position.byte_offset
@@ -176,7 +180,8 @@ class Letters:
     def _ours(
         self, log: LetterLog, begin: int, end: int
     ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
-        """The replayed job's batches, each of which goes on where the one before ended."""
+        """The replayed job's batches. Raises TopicChangedError unless each goes on where the one
+        before it ended."""
         before: BatchHeader | None = None
         for header, records in log.read_batches(self._job.lane, begin, end):
             if header.producer_id != self._job.producer_id or header.is_control:

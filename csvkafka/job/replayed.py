@@ -1,7 +1,7 @@
-"""The job whose dead letters are replayed: what its item says of them, and whether they may be.
+"""The job whose dead letters are replayed: what its item says about them, and whether it may be.
 
-Only a complete job can be replayed: then no letter is added any more, and its item says how many
-there are, and before which Kafka offset they end.
+Only a complete job can be replayed. No letter is added to it any more, and its item says how many
+letters there are, and before which Kafka offset they end.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ReadItem = Callable[[str], Item | None]
 @dataclass(frozen=True, slots=True)
 class ReplayedJob:
     """The `count` letters of job `job_id` are in `lane` before the Kafka offset `end`, in batches
-    of `producer_id`. `source` is the CSV that the rows once stood in, which job `loaded_by` read:
-    another one than `job_id` if that is a replay itself. `columns` is what an item says of its
-    header, `header_setting` of CSV_HEADER; `encoding` is CSV_ENCODING, which the letters are in."""
+    of `producer_id`. `source` is the CSV that their rows stand in, and `loaded_by` the job that
+    read it: another one than `job_id` if that is a replay itself. That job's item says `columns`
+    (of the header) and `header_setting` (CSV_HEADER). `encoding` is the letters' CSV_ENCODING."""
 
     job_id: str
     loaded_by: str
@@ -69,7 +69,8 @@ class ReplayedJob:
             )
 
     def check_encoding(self, encoding: str) -> None:
-        """Raises ConfigError where one of both is UTF-16: its letters hold other bytes."""
+        """Raises ConfigError if either encoding is UTF-16 and the other is not the same: then the
+        letters' bytes cannot be read by it."""
         if utf16_codec(encoding) != utf16_codec(self.encoding):
             raise ConfigError(
                 f"the letters of job {self.job_id} hold rows in {self.encoding}, which cannot be "
@@ -79,8 +80,10 @@ class ReplayedJob:
 
 
 def replayed_job(job_id: str, read: ReadItem, where: str) -> ReplayedJob:
-    """What the items say of a job to be replayed; `where` they are. Raises CheckpointError if there
-    is none, ConfigError if it cannot be replayed (now, or ever)."""
+    """What the items say about a job that is to be replayed; `where` names their place in messages.
+
+    Raises CheckpointError if there is no item, ConfigError if the job cannot be replayed, now or
+    ever."""
     stored = _decoded(job_id, read, where)
     topic = stored.configuration.get("DEAD_LETTER_TOPIC", "")
     if not topic:

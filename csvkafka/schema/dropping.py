@@ -1,6 +1,7 @@
-"""Which rows a declared table drops: a question to each row's fields, as they stand in the file.
+"""Which rows a declared table drops. The conditions look at a row's fields as the file has them.
 
-What is constant is prepared once: a row costs one look-up or one match for each condition.
+What is the same for all rows is prepared once. A row then costs one look-up or one match for each
+condition.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ IsDropped = Callable[[Sequence[str]], bool]
 
 
 def dropping(table: RecordTable, names: Sequence[str]) -> IsDropped | None:
-    """What says it of rows with these columns, all of which `fitting` has found; None: the table
-    drops none. Of columns with the same name, the last one counts, as in the record."""
+    """The test for rows with the columns `names`; None: the table drops no row. `names` must hold
+    the column of each condition, as `fitting` has checked. Of columns with the same name, the last
+    one counts, as in the record."""
     if not table.drops:
         return None
     asked = [

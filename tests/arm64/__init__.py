@@ -1,1 +1,1 @@
-"""Tests of what is compiled on another processor; see `__main__`."""
+"""The tests of what is compiled, run on another processor; see `__main__`."""

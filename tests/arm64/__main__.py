@@ -1,10 +1,11 @@
-"""What is compiled, on arm64, where it looks for bytes by other instructions: `nox -s arm64`, or
+"""Tests the compiled code on arm64, where it searches bytes by other instructions: `nox -s arm64`,
+or
 
     python -m tests.arm64 FOLDER [TESTS AND OPTIONS OF PYTEST]
 
-Builds the extension by a cross compiler, and runs the unit tests of what encodes in an emulator, by
-Debian's Python for arm64. That Python, and the packages that the tests import, are put into FOLDER
-once and stay there. Needs root, and Debian's or Ubuntu's packages of `PROGRAMS`.
+A cross compiler builds the extension. Debian's Python for arm64 then runs the unit tests of what
+encodes, in an emulator. That Python, and the packages that the tests import, are put into FOLDER
+once and stay there. Needs root, and the packages of Debian or Ubuntu in `PROGRAMS`.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ IMPORTED = (
     *("crc32c", "fastavro", "hypothesis", "isal", "kafka-python>=3.0.12,<3.1", "orjson"),
     *("pytest", "pytest-timeout", "zstandard"),
 )
-"""By the tests and what they test."""
+"""What the tests import, and what the tested code imports."""
 
 TESTS = ("tests/unit/encode", "tests/unit/rows", "tests/unit/testing/checker")
 LEFT_OUT = ("-k", "not encode_worker")
-"""Tests that start a process: without the emulator, that is none that this machine can run."""
+"""Leaves out tests that start a process: this machine cannot run it without the emulator."""
 
 
 def main(folder: Path, options: list[str]) -> int:
-    """The exit code of pytest."""
+    """Returns the exit code of pytest."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     if missing:
         sys.exit(f"not all programs are on the path: apt-get install {' '.join(missing)}")
@@ -56,7 +57,7 @@ def main(folder: Path, options: list[str]) -> int:
 
 
 def _unpack_debian(root: Path) -> None:
-    """Unpacks the packages only: to set them up, programs of arm64 would have to run as such."""
+    """Only unpacks the packages: to set them up, programs for arm64 would have to run here."""
     shutil.rmtree(root, ignore_errors=True)
     wanted = f"--include=python{PYTHON},libpython{PYTHON}-dev"
     options = ("--foreign", "--arch=arm64", "--variant=minbase", wanted)
@@ -73,7 +74,7 @@ def _install(packages: Path) -> None:
 
 
 def _copy(tree: Path) -> None:
-    """The working tree, without what was compiled for this machine."""
+    """Copies the working tree, without what was compiled for this machine."""
     shutil.rmtree(tree, ignore_errors=True)
     left_out = shutil.ignore_patterns("*.so", "__pycache__")
     for name in ("csvkafka", "tests"):
@@ -82,7 +83,7 @@ def _copy(tree: Path) -> None:
 
 
 def _compile(root: Path, module: Path) -> None:
-    """As hatch_build.py does."""
+    """Builds the extension as hatch_build.py does."""
     options = ["-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     of_python = (f"python{PYTHON}", f"aarch64-linux-gnu/python{PYTHON}", "")
     options += [f"-isystem{root}/usr/include/{folder}" for folder in of_python]

@@ -90,23 +90,23 @@ def test_f111_killed_while_it_looks_at_the_lane(
     assert epoch(case, 1) == 1
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_f111_killed_at_random_while_a_lane_rests_again_and_again(
     recovery_case: NewCase, forgetful_stack: Stack, seed: int
 ) -> None:
     chance = random.Random(seed)
     case = resting_case(recovery_case, forgetful_stack, times=4)
-    rested = 0
-    for _ in range(5):
+    # The last two rests are not killed in. A worker that is started in the first of them may find
+    # the lane forgotten and begin an epoch at once, and an epoch without a row needs no look.
+    killed_in = len(rests(2))
+    for row in sorted(chance.randrange(1, killed_in) for _ in range(5)):
         worker = case.start(pace_seconds=PACE_SECONDS)
-        worker.wait_for_step(Step.BATCH_ACKNOWLEDGED)
-        worker.lives_for(chance.uniform(0.0, 6.0))
+        worker.wait_for_step(Step.BLOCK_ACKNOWLEDGED, from_rows=row, timeout_seconds=200)
         worker.kill()
-        rested += len(worker.steps(Step.LANE_RESTED))
         time.sleep(chance.uniform(0.0, 3.0))
-    last = case.run(pace_seconds=PACE_SECONDS)
+    last = case.run(pace_seconds=PACE_SECONDS, timeout_seconds=200)
     case.assert_once()
-    assert rested + len(last.steps(Step.LANE_RESTED))
+    assert last.steps(Step.LANE_RESTED)
     assert epoch(case, 1) >= 1
 
 

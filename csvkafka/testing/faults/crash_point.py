@@ -1,4 +1,4 @@
-"""Where a worker dies: a step that the pipeline reports, at a chosen occurrence, and how.
+"""Where a worker dies: at which report of which step, and by which signal.
 
 As text, for command lines and messages: `batch-sent`, `batch-sent#3` (the third),
 `block-taken@5000` (the first that has reached row 5000), `tail-scanned!SIGSTOP` (another signal
@@ -19,8 +19,8 @@ _FORM = re.compile(r"(?P<step>[a-z-]+)(#(?P<nth>\d+))?(@(?P<rows>\d+))?(!(?P<sig
 
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
-    """At the `nth` report of `step` (1: the first), counted from `from_rows` rows of the source on,
-    the worker sends itself `signal`, before anything else happens."""
+    """The worker sends itself `signal` at the `nth` report of `step` (1: the first), before it does
+    anything else. Only reports that have reached row `from_rows` of the source are counted."""
 
     step: Step
     nth: int = 1

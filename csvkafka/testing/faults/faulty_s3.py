@@ -1,8 +1,8 @@
-"""An S3 server that misbehaves on request, for what no emulator shows.
+"""An S3 server that misbehaves as a test says, for faults that no emulator has.
 
 It serves HEAD and GET of objects put into it, over real sockets on loopback, and answers the next
 requests with the faults that a test scripts: refusals, bodies cut by FIN or RST, silence, ignored
-or wrong ranges. If-Match, Range and versionId are honoured unless a fault says otherwise.
+or wrong ranges. It obeys If-Match, Range and versionId unless a fault says otherwise.
 
     with FakeS3() as s3:
         s3.put("bucket", "data.csv", b"a,b\\n1,2\\n")
@@ -31,8 +31,9 @@ from xml.sax.saxutils import escape
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answers with an error: `Refuse(503, "SlowDown")`. A GET gets S3's XML, `details` being the
-    elements after code and message; a HEAD has no body, but both have `headers`."""
+    """Answers with an error: `Refuse(503, "SlowDown")`. The answer to a GET is S3's XML, in which
+    `details` are the elements after code and message; the answer to a HEAD has no body. Both have
+    `headers`."""
 
     http_status: int
     code: str
@@ -43,7 +44,8 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class CutBody:
-    """Promises the whole body, sends `after_bytes` of it, and ends by FIN, or by RST."""
+    """Promises the whole body, sends `after_bytes` of it, and ends the connection by FIN, with
+    `reset` by RST."""
 
     after_bytes: int
     reset: bool = False
@@ -58,7 +60,8 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRange:
-    """Answers 200 with the whole body, whatever range was asked for; may be cut as well."""
+    """Answers 200 with the whole body, whatever range was asked for. If `cut_after_bytes` is given,
+    only so many bytes of it are sent, and then FIN."""
 
     cut_after_bytes: int | None = None
 
@@ -89,7 +92,7 @@ Fault = Refuse | CutBody | Stall | IgnoreRange | ShiftRange | OtherTotal | FlipB
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object as the server holds it. `etag` has its quotes."""
+    """One object as the server holds it; `etag` with its quotes."""
 
     body: bytes
     etag: str
@@ -112,7 +115,8 @@ class S3Request:
 
 
 class FakeS3:
-    """The server; listens from construction (or `with`) to `close` on a free port of loopback."""
+    """The server. It listens on a free port of loopback, from its construction to `close`, which
+    the end of a `with` block calls."""
 
     def __init__(self) -> None:
         self.requests: list[S3Request] = []
@@ -146,8 +150,8 @@ class FakeS3:
         version_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        """Stores an object, over the one that may be there; older versions stay readable by
-        their version id. Returns the ETag."""
+        """Stores an object, and replaces the one of that key. Older versions stay readable by their
+        version id. Returns the ETag."""
         etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
         stored = StoredObject(body, etag, version_id, headers or {})
         with self._lock:
@@ -163,12 +167,12 @@ class FakeS3:
                 del self._objects[place]
 
     def script(self, method: str, *faults: Fault | None) -> None:
-        """The next requests of `method` meet these faults, one each; None: answered well."""
+        """The next requests of `method` meet these faults, one each; None: no fault."""
         with self._lock:
             self._scripted[method].extend(faults)
 
     def always(self, method: str, fault: Fault | None) -> None:
-        """Each request of `method` beyond the script meets this fault; None ends that."""
+        """Each request of `method` after the scripted ones meets this fault; None ends that."""
         with self._lock:
             self._always[method] = fault
 
@@ -207,7 +211,7 @@ class _Server(ThreadingHTTPServer):
         self.fake = fake
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """As usual, but for clients that left: they may."""
+        """As usual, but says nothing of clients that left: they may."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -255,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements.items())
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{content}</Error>'.encode()
         if refusal.http_status == HTTPStatus.NOT_MODIFIED:
-            body = b""  # as HTTP has it: what came would be taken for the next answer
+            body = b""  # by HTTP it has none: a client would read it as the next answer
         self.send_response(refusal.http_status)
         self.send_header("x-amz-request-id", "0A49CE4060975EAC")
         for name, value in refusal.headers.items():

@@ -1,12 +1,12 @@
-"""A TCP proxy before Kafka, S3 or DynamoDB, into which faults are put while it runs.
+"""A TCP proxy before Kafka, S3 or DynamoDB. A test injects faults into it while it runs.
 
     with Proxy(target) as proxy:
         held = proxy.inject(Hold(Direction.TO_SERVER))
         ...
         held.lift()
 
-Two threads for each connection carry bytes; every chunk passes the faults that are in force, in
-the order of their injection. What a fault holds back is kept in memory; nothing else is.
+Two threads for each connection carry its bytes. Every chunk passes the faults that are in force, in
+the order of their injection. Only what a fault holds back is kept in memory.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class InjectedFault:
 
     @property
     def is_lifted(self) -> bool:
-        """The fault is over."""
+        """Whether the fault is over."""
         return self._lifted.is_set()
 
     def lift(self) -> None:
@@ -54,7 +54,7 @@ class InjectedFault:
         self._lifted.wait(timeout_seconds)
 
     def wait_for_effect(self, times: int = 1, timeout_seconds: float = 60.0) -> None:
-        """Returns when the fault has met so many chunks. Raises StackError."""
+        """Returns when the fault has met so many chunks. Raises StackError after that time."""
         if not wait_until(lambda: self.times >= times, timeout_seconds):
             raise StackError(
                 f"{self.fault} met {self.times} chunks in {timeout_seconds:g} s, not {times}: "
@@ -77,15 +77,16 @@ class Connection:
         for side in (self.client, self.server):
             with contextlib.suppress(OSError):
                 side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            # shutdown wakes the thread that reads; without it the descriptor stays in use
+            # Without the shutdown, the thread that reads would not wake, and the descriptor would
+            # stay in use.
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RD)
             side.close()
 
 
 class Proxy:
-    """Listens on `address` (a free port of loopback if none is given) and carries to `target`,
-    both `host:port`."""
+    """Listens on `address` (a free port of loopback if none is given), and carries bytes to and
+    from `target`; both are `host:port`."""
 
     def __init__(self, target: str, address: str = f"{LOOPBACK}:0") -> None:
         self._target = _host_and_port(target)
@@ -95,7 +96,7 @@ class Proxy:
         self._connections: list[Connection] = []
         self._closed = False
         self.history: History | None = None
-        """Where faults are noted, if anywhere."""
+        """Where faults are noted; None: nowhere."""
         threading.Thread(target=self._accept, name="proxy-accept", daemon=True).start()
 
     @property
@@ -110,7 +111,7 @@ class Proxy:
         return f"http://{self.address}"
 
     def inject(self, fault: Fault) -> InjectedFault:
-        """Puts the fault in force, for new connections and those that stand."""
+        """Puts the fault in force, for new connections and for those that are open."""
         injected = InjectedFault(fault, self._note)
         self._note("fault-begins", fault)
         with self._lock:
@@ -123,19 +124,19 @@ class Proxy:
             injected.lift()
 
     def wait_until_idle(self, timeout_seconds: float = 30.0) -> None:
-        """Returns when no connection stands any more: what was held for dead clients has arrived.
+        """Returns when no connection is open any more: what was held for dead clients has arrived.
 
-        Raises StackError."""
+        Raises StackError if one still is when the time is over."""
 
         def idle() -> bool:
             with self._lock:
                 return not self._connections
 
         if not wait_until(idle, timeout_seconds):
-            raise StackError(f"connections still stand after {timeout_seconds:g} s")
+            raise StackError(f"connections are still open after {timeout_seconds:g} s")
 
     def reset_connections(self) -> None:
-        """RST to both sides of every connection that stands."""
+        """Sends RST to both sides of every open connection."""
         with self._lock:
             connections, self._connections = self._connections, []
         for connection in connections:

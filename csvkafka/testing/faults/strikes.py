@@ -1,8 +1,8 @@
-"""When a loader that is not ours is killed or paused: by what is visible from outside, from a seed.
+"""When a loader that is not ours is killed or paused. A seed and what is seen from outside decide.
 
-A strike waits until the topic holds so many rows. Then its kind decides: it comes at once, at the
-next write to the job's item, or after some time. So kills fall into the middle of a batch, right
-behind a checkpoint, and anywhere.
+A strike waits until the topic holds so many rows. Then its trigger decides: it comes at once, at
+the next write to the job's item, or after some time. So kills fall into the middle of a batch,
+right after a checkpoint, and anywhere.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from enum import StrEnum
 
 LONGEST_DELAY_SECONDS = 0.2
 WRITE_PATIENCE_SECONDS = 0.5
-"""A loader that does not write to the table is struck when no write came for so long."""
+"""If no write to the table comes for this long, the strike comes without one."""
 
 
 class Action(StrEnum):
     """What is done to the loader."""
 
     KILL = "kill"  # SIGKILL, then run again
-    PAUSE = "pause"  # SIGSTOP; a second one takes over; SIGCONT while that works
+    PAUSE = "pause"  # SIGSTOP; a second loader takes over; SIGCONT while that one works
 
 
 class Trigger(StrEnum):
@@ -50,7 +50,8 @@ class Strike:
 
 
 def plan_strikes(row_count: int, kills: int, pauses: int, seed: int) -> list[Strike]:
-    """Kills and pauses spread over the file, in the order of their rows."""
+    """Plans so many kills and pauses, spread over a file of `row_count` rows, in the order of their
+    rows."""
     chance = random.Random(seed)
     actions = [Action.KILL] * kills + [Action.PAUSE] * pauses
     chance.shuffle(actions)
@@ -75,8 +76,10 @@ class StrikeWatch:
         self._writes_before = 0
 
     def is_due(self, now: float, record_count: int, new_records: int, writes: int) -> bool:
-        """`writes` counts the changes of the item that were seen so far. An incarnation is struck
-        after its first new record at the earliest: so each shows what its resume repeats."""
+        """Whether to strike at the monotonic time `now`. `record_count` is that of the topic,
+        `new_records` how many of them this incarnation brought, `writes` how many changes of the
+        item were seen so far. An incarnation is struck after its first new record at the earliest,
+        so that each shows which rows its resume repeats."""
         if record_count < self.strike.from_rows or new_records == 0:
             return False
         if self._reached_at is None:

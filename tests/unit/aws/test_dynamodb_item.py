@@ -27,13 +27,10 @@ from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.faulty_gateway import LOSE_REPLY, STALL, FaultyGateway
 from tests.unit.aws.web_server import PAGE, web_server
 
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
 TABLE = "checkpoints"
 RESERVED = ("status", "timestamp", "source", "owner", "counter", "token", "offset")
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture(scope="module")

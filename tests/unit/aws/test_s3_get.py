@@ -22,8 +22,9 @@ from csvkafka.aws.s3_set import S3Set, SetPlace
 from csvkafka.aws.strangers import StrangerError
 from csvkafka.model import Piece
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
-from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.test_s3_places import ACCESS_POINT, DIRECTORY_BUCKET, Amazon
+
+pytestmark = pytest.mark.usefixtures("aws_environment")
 
 BODY = b"id\n1\n2\n"
 KEYS = (
@@ -37,11 +38,6 @@ KEYS = (
     "a&b=c;d,e:f@g$h!i*j",
     "tab\tand\\",
 )
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from csvkafka.errors import (
 from csvkafka.retry import ANSWERING_SECONDS, UNREACHED_SECONDS
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
 from tests.refusals import refusal
-from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("aws_environment")
 
 KEY = bytes(range(32))
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLETOKEN"
@@ -107,11 +108,6 @@ NO_BUCKET = Refuse(
     404, "NoSuchBucket", "The specified bucket does not exist", {"BucketName": "bucket"}
 )
 NO_KEY = Refuse(404, "NoSuchKey", "The specified key does not exist.", {"Key": "data.csv"})
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,8 @@ from tests.unit.rows.packed_files import zstd
 from tests.unit.rows.points import Points
 from tests.unit.stepped_clock import SteppedClock
 
+pytestmark = pytest.mark.usefixtures("aws_environment")
+
 
 def packed(data: bytes, compresslevel: int = 9) -> bytes:
     """The same bytes at any time: what a test is called has some of them in it."""
@@ -56,11 +58,6 @@ def packed(data: bytes, compresslevel: int = 9) -> bytes:
 
 BODY = random.Random(1).randbytes(1_000_003).replace(b"\x1f\x8b", b"\x1f\x8c")
 CHUNK_BYTES = 65_536
-
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
 
 
 @pytest.fixture(scope="module")

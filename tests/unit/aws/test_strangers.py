@@ -10,14 +10,10 @@ from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import CheckpointUnavailableError, SourceReadError
 from csvkafka.retry import UNREACHED_SECONDS, until_table_answers
 from tests.refusals import refusal
-from tests.unit.aws.aws_environment import set_aws_environment
 from tests.unit.aws.web_server import PAGE, web_server
 from tests.unit.stepped_clock import SteppedClock
 
-
-@pytest.fixture(autouse=True)
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aws_environment(monkeypatch)
+pytestmark = pytest.mark.usefixtures("aws_environment")
 
 
 @pytest.mark.parametrize("status", [200, 404, 500, 503])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from csvkafka.errors import SinkRefusedError, SinkUnavailableError
 from csvkafka.kafka.client import KafkaClient, KafkaSettings
 from csvkafka.model import Lane
 from tests.refusals import refusal
+from tests.unit.kafka.ports import port, says
 from tests.unit.kafka.scripted_broker import ScriptedBroker, scripted_broker
 
 
@@ -103,28 +103,11 @@ def test_a_server_that_never_ends_the_tls_handshake_is_given_up(
 def test_a_server_that_is_no_broker_is_refused_with_its_words(
     clients: list[KafkaClient],
 ) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def answer_in_plain_text() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"this is no TLS record")
-
-    thread = threading.Thread(target=answer_in_plain_text, daemon=True)
-    thread.start()
-    address = f"127.0.0.1:{listener.getsockname()[1]}"
-    try:
-        with pytest.raises(SinkRefusedError, match=r"no Kafka broker.*'this is no TLS record'"):
-            client_of(clients, address, security_protocol="SSL").connect()
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+    with (
+        port(says(b"this is no TLS record")) as number,
+        pytest.raises(SinkRefusedError, match=r"no Kafka broker.*'this is no TLS record'"),
+    ):
+        client_of(clients, f"127.0.0.1:{number}", security_protocol="SSL").connect()
 
 
 def test_an_unreachable_advertised_address_is_named(
@@ -172,25 +155,17 @@ def test_a_node_that_fails_after_the_tcp_connect_is_left_alone_for_a_moment(
     clients: list[KafkaClient],
 ) -> None:
     """kafka-python forgets its backoff once a TCP connection stands."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def hang_up() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1000)
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(1000)
 
-    thread = threading.Thread(target=hang_up, daemon=True)
-    thread.start()
-    client = client_of(
-        clients, f"127.0.0.1:{listener.getsockname()[1]}", reconnect_backoff_ms=1_000
-    )
-    connection = client.connection("bootstrap-0")
-    deadline = time.monotonic() + 5
-    while not connection.closed and time.monotonic() < deadline:
-        client.poll(0.1)
-    client.poll(0.0)
-    thread.join()
-    listener.close()
+    with port(hang_up) as number:
+        client = client_of(clients, f"127.0.0.1:{number}", reconnect_backoff_ms=1_000)
+        connection = client.connection("bootstrap-0")
+        deadline = time.monotonic() + 5
+        while not connection.closed and time.monotonic() < deadline:
+            client.poll(0.1)
+        client.poll(0.0)
     with pytest.raises(NodeNotReadyError):
         client.connection("bootstrap-0")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from csvkafka.kafka.port import Spoken, mismatch, spoken_at
 from csvkafka.kafka.settings import KafkaSettings
+from tests.unit.kafka.ports import Serve, port, says
 
 TLS_ALERT = bytes.fromhex("15030300020250")
 """What a broker's TLS port says to anything but TLS: a fatal alert, internal error."""
@@ -21,44 +19,6 @@ VERSIONS = bytes.fromhex("00000016 00000012 0000 00000002 0003 0000 000d 0012 00
 CONTROLLER_VERSIONS = bytes.fromhex("00000010 00000012 0000 00000001 0012 0000 0004")
 NO_SASL = bytes.fromhex("0000000a 00000011 0022 00000000")
 SASL = bytes.fromhex("00000020 00000011 0021 00000002 0005") + b"PLAIN" + b"\0\x0dSCRAM-SHA-256"
-
-Serve = Callable[[socket.socket], None]
-
-
-@contextmanager
-def port(serve: Serve) -> Iterator[int]:
-    """A port at which each connection is served by `serve`, and then closed."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                serve(connection)
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def says(*answers: bytes) -> Serve:
-    """Answers each request in turn."""
-
-    def serve(connection: socket.socket) -> None:
-        for answer in answers:
-            if not connection.recv(4096):
-                return
-            connection.sendall(answer)
-
-    return serve
 
 
 def resets_after(answer: bytes) -> Serve:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)|\bsrc(?:set)?=\"([^\"]+)\"")
 
 
@@ -41,6 +43,19 @@ def blocks(document: Path, *languages: str) -> list[Block]:
 
 def links(document: Path) -> list[str]:
     """Targets of links to other files of the project, pictures too."""
-    text = FENCE.sub("", document.read_text("utf-8"))
-    targets = [link or picture for link, picture in LINK.findall(text)]
+    targets = [link or picture for link, picture in LINK.findall(prose(document))]
     return [target for target in targets if "://" not in target]
+
+
+def prose(document: Path) -> str:
+    """What stands outside of fenced blocks."""
+    return FENCE.sub("", document.read_text("utf-8"))
+
+
+def anchors(document: Path) -> set[str]:
+    """What a link to a heading of the document may name after `#`, as GitHub makes it."""
+    headings = (
+        LINK.sub(lambda link: link[0].partition("]")[0], heading)
+        for heading in HEADING.findall(prose(document))
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from csvkafka.cli.program import COMMANDS
 from tests.unit.repository.rooms import (
     FACES,
     PACKAGE,
@@ -103,6 +104,12 @@ def test_the_picture_shows_every_module_that_stands_in_no_room() -> None:
     drawn = {name: words for names, words in boxes("module").items() for name in names.split()}
     assert set(drawn) == {path.name for path in PACKAGE.glob("[a-z]*.py")}
     assert all(name in words for name, words in drawn.items())
+
+
+def test_the_picture_names_every_command() -> None:
+    text = (ROOT / "docs" / "rooms.svg").read_text("utf-8")
+    (listed_there,) = re.findall(r">one module a command: (.+)</text>", text)
+    assert listed_there.split(", ") == list(COMMANDS)
 
 
 def test_the_picture_is_drawn_for_light_and_dark() -> None:

@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from csvkafka.local.releases import choose_release, known_releases
+from tests.unit.repository.markdown import ROOT
+from tests.unit.repository.sessions import NOX_SESSIONS
 
-ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-SESSIONS = set(
-    re.findall(
-        r"^@nox\.session\n(?:@.+\n)*def (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE
-    )
-)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
@@ -23,7 +19,7 @@ def test_each_session_that_a_workflow_calls_is_there(workflow: Path) -> None:
     text = workflow.read_text()
     called = set(re.findall(r"\"\$NOX\" -s (\w+)", text))
     assert called, "the workflow calls no session"
-    assert called - SESSIONS == set()
+    assert called - NOX_SESSIONS == set()
     steps = re.findall(r"run: (.+)", text)
     by_hand = ("pipx ", "docker ", "sudo apt-get ")
     others = [step for step in steps if not step.startswith(by_hand)]
