@@ -3,8 +3,8 @@
 The letters are the records of that job's producer id in its dead-letter lane, in the order of their
 Kafka offsets, which is that of their sequence numbers too. The replay's item pins which they are:
 the first and the last Kafka offset, and their number. A position of a replay counts letters where
-others count rows, and Kafka offsets from the first letter on where others count bytes. `letter_blocks`
-makes the blocks.
+others count rows, and Kafka offsets from the first letter on where others count bytes.
+`letter_blocks` makes the blocks.
 """
 
 from __future__ import annotations

@@ -67,6 +67,11 @@ def take(reader: TopicReader) -> None:
         next(reader.read(0))
 
 
+def lift_when_it_hung_twice(hanging: InjectedFault) -> None:
+    hanging.wait_for_effect(2)
+    hanging.lift()
+
+
 def test_a_reader_that_is_left_while_it_reads_ends_at_once(
     settings: KafkaSettings, topic: str, held: Callable[[], InjectedFault]
 ) -> None:
@@ -110,9 +115,7 @@ def test_a_reader_that_hung_for_a_while_goes_on(
 ) -> None:
     with TopicReader(settings, topic) as reader:
         hanging = held()
-        lifter = threading.Thread(
-            target=lambda: (hanging.wait_for_effect(2), hanging.lift()), daemon=True
-        )
+        lifter = threading.Thread(target=lift_when_it_hung_twice, args=[hanging], daemon=True)
         lifter.start()
         assert [len(record.value or b"") for record in reader.read(0)] == [RECORD_BYTES]
         lifter.join(5)
