@@ -123,8 +123,8 @@ def an_integer_with_leading_zeros(ground: Ground) -> Found:
 
 
 def a_replay_is_killed(ground: Ground) -> Found:
-    """Of 400 rows each other one is too wide. What the replay sent is compared here, as what
-    the checker counts as lost are letters, not rows of the file."""
+    """Of 400 rows each other one is too wide. What the replay sent is compared here, by the lines
+    that the rows had."""
     dead = f"dead-{uuid4().hex[:12]}"
     rows = (b"%d,n%s\n" % (number, b",x" * (number % 2)) for number in range(1, 401))
     case = ground.case(
