@@ -22,8 +22,9 @@ OF_ENCODERS = (
 )
 """What a Python or a compiled encoder may matter to."""
 
-AT_ONCE = ("-n", "3", "--dist", "loadfile")
-"""These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process."""
+AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+"""These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process. The
+order is that of tests/conftest.py."""
 
 A_FEW_KILLS = "tests/recovery/test_kill_at_steps.py::test_killed_at_a_middle_occurrence"
 """A load with each kind of checkpoint, killed in the middle at each step that comes again."""
@@ -152,7 +153,8 @@ def containers(session: nox.Session) -> None:
 
 @nox.session
 def on_containers(session: nox.Session) -> None:
-    """The tests to which it matters where servers come from, on containers; `images` before."""
+    """Tests to which it matters where servers come from, on containers; `images` before. What only
+    containers can show goes with them by `-- tests/containers`."""
     session.install("--editable", ".[tests]")
     which = (
         "tests/integration",

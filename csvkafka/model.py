@@ -1,7 +1,7 @@
 """The values that travel between modules: frozen, slotted, picklable, without behaviour.
 
 Words: a *row* is a CSV row, a *record* its Kafka record, a *batch* the records sent together. A
-*lane* is one ordered stream of our records: a partition of the topic, or of the dead-letter topic.
+*lane* is one ordered stream of our records: a partition of a topic, or of the dead-letter topic.
 A `row_count` counts data rows (the header is none); `source_line` of a row = rows before it + 1.
 """
 
@@ -270,7 +270,8 @@ JSON. Must be deterministic (a resume encodes rows again) and picklable for enco
 class EncodePlan:
     """All that decides which bytes a block becomes; frozen for the life of a job.
 
-    `lane_count` data lanes, and one more (the last index) for dead letters if `bad_rows` says so.
+    `lane_count` lanes in KAFKA_TOPIC, then as many as `routed_lanes` says in the topic of each of
+    the table's routes, and one more (the last index) for dead letters if `bad_rows` says so.
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
     `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` a batch of one
     row (`record_limit` names the setting that says so), `block_bytes` the source bytes of a block.
@@ -281,6 +282,7 @@ class EncodePlan:
     source_uri: str
     dialect: Dialect = Dialect()
     lane_count: int = 1
+    routed_lanes: tuple[int, ...] = ()
     routing: Routing = Routing.ONE_PARTITION
     key_column: str | None = None
     compression: str = "gzip"

@@ -2,8 +2,9 @@
 
 `--fault-results FOLDER` notes what came of each injected fault. `-m stack_dependent` selects the
 tests to which it matters whether servers are embedded or containers: those that start, harm or
-front servers of their own, and those of modules that hold S3 and DynamoDB to their word, as these
-are other programs on each stack. The others ask the same Kafka the same questions on both.
+front servers of their own, those of modules that hold S3 and DynamoDB to their word, as these
+are other programs on each stack, and what only containers show. The others ask the same Kafka the
+same questions on both.
 """
 
 from __future__ import annotations
@@ -39,7 +40,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if not OWN_SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("stack_dependent")
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)  # stable
+
+
+LONGEST_FIRST = (
+    "test_judge.py",
+    "test_failover.py",
+    "test_random_kills.py",
+    "test_kill_at_steps.py",
+    "test_forgotten_producer.py",
+    "test_restart_points.py",
+    "test_checkpoint_file.py",
+    "test_replay.py",
+    "test_dropping_sets.py",
+    "test_dead_letters.py",
+    "test_set_workers.py",
+    "test_sets.py",
+)
+"""Files of tests/recovery that take longest. Where several processes share the files of a run, none
+of these is to be begun last, with nothing left to do for the others."""
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.name
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)

@@ -86,8 +86,7 @@ class Recorder:
     def __init__(self, folder: Path, stack: str) -> None:
         self._folder = folder
         self._stack = stack
-        self._suites: set[str] = set()
-        self._outcomes: list[dict[str, object]] = []
+        self._outcomes: dict[str, list[dict[str, object]]] = defaultdict(list)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
@@ -99,15 +98,18 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         about: Any = dict(report.user_properties).get(FAULT)
         if about is not None and (report.when == "call" or not report.passed):
-            self._suites.add(about["suite"])
             outcome = {"outcome": report.outcome, "test": report.nodeid}
-            self._outcomes.append({"faults": about["faults"], "where": about["where"], **outcome})
+            self._outcomes[about["suite"]].append(
+                {"faults": about["faults"], "where": about["where"], **outcome}
+            )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._outcomes and not hasattr(session.config, "workeroutput"):
+        if hasattr(session.config, "workeroutput"):
+            return
+        for suite, outcomes in self._outcomes.items():
             self._folder.mkdir(parents=True, exist_ok=True)
-            target = self._folder / f"{'-'.join(sorted(self._suites))}-{self._stack}.json"
-            target.write_text(json.dumps(self._outcomes, indent=1), encoding="utf-8")
+            target = self._folder / f"{suite}-{self._stack}.json"
+            target.write_text(json.dumps(outcomes, indent=1), encoding="utf-8")
 
 
 def page(results: Iterable[Mapping[str, object]]) -> str:

@@ -135,7 +135,7 @@ def ask(url: str, method: str = "GET", body: object = None) -> Any:
     content = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, content, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -208,7 +208,7 @@ class SmallRegistry:
         self.schemas[schema_id] = schema
         self.subjects.setdefault(subject, []).append(schema_id)
         self.has_registered.set()
-        wait_until(lambda: not self.answers_late, 30)
+        wait_until(lambda: not self.answers_late, 60)
         return 200, {"id": schema_id}
 
 

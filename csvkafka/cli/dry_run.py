@@ -48,8 +48,8 @@ POINT_SPACING_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a load would do. `partitions_known`: those of the data topic, where keys choose among
-    them; `failure` is what would end the load after `records`."""
+    """What a load would do. `partitions_known`: those of all topics that get rows, where keys
+    choose among them; `failure` is what would end the load after `records`."""
 
     records: Sequence[PlannedRecord]
     partitions_known: bool
@@ -71,8 +71,9 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
     spec, unregistered = with_ids(config, look.header.names, source.identity.uri)
     notes += filter(None, [unregistered])
     facts = _facts(config, notes)
-    data_facts = facts.get(spec.topic)
-    lanes = spec.lanes(1 if data_facts is None else data_facts.partition_count)
+    are_known = facts.keys() >= set(spec.data_topics)
+    counts = {topic: described.partition_count for topic, described in facts.items()}
+    lanes = spec.lanes(counts.get(spec.topic, 1), counts)
     topic_bytes = _checked(facts, lanes, notes)
     plan = spec.plan(look.header.names, source.identity.uri, lanes, topic_bytes)
     records, failure = _first_records(source.cut(), plan, lanes, limit)
@@ -81,7 +82,7 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
         file.look(estimator, plan)
     return DryRun(
         records=records,
-        partitions_known=data_facts is not None or spec.routing is Routing.ONE_PARTITION,
+        partitions_known=are_known or spec.routing is Routing.ONE_PARTITION,
         failure=failure,
         estimate=estimator.estimate(source.identity.size),
         notes=notes,
@@ -112,7 +113,7 @@ def _facts(config: LoadConfig, notes: list[str]) -> Mapping[str, TopicFacts]:
         for topic in config.spec.topics:
             described = KafkaCluster(client).describe_topic(topic)
             if described is None:
-                notes.append(str(missing_topic(topic, config.spec.topic)))
+                notes.append(str(missing_topic(topic, config.spec)))
             else:
                 facts[topic] = described
     except SinkUnavailableError as error:

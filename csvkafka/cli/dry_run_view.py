@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def print_json(run: DryRun, config: LoadConfig) -> None:
     shown as JSON. What is no text stands as `{"base64": …}`; a partition that is not known is
     null."""
     report = {
-        "records": [_as_json(record, run, config.spec.topic) for record in run.records],
+        "records": [_as_json(record, run, config.spec.data_topics) for record in run.records],
         "estimate": asdict(run.estimate),
         "notes": [spelled(note, Form.OPTION) for note in run.notes],
         "failure": None if run.failure is None else spelled(str(run.failure), Form.OPTION),
@@ -43,16 +43,16 @@ def print_json(run: DryRun, config: LoadConfig) -> None:
     click.echo(json.dumps(report, ensure_ascii=False))
 
 
-def _as_json(record: PlannedRecord, run: DryRun, data_topic: str) -> dict[str, Any]:
+def _as_json(record: PlannedRecord, run: DryRun, data_topics: Sequence[str]) -> dict[str, Any]:
     lane = record.lane
-    key, key_schema = _key(record, run, data_topic)
-    value, value_schema = _value(record, run, data_topic)
+    key, key_schema = _key(record, run, data_topics)
+    value, value_schema = _value(record, run, data_topics)
     ids = {"key_schema": key_schema, "value_schema": value_schema}
     return {
         "source_file": record.source_file,
         "source_line": record.source_line,
         "topic": None if lane is None else lane.topic,
-        "partition": _partition(record, run, data_topic),
+        "partition": _partition(record, run, data_topics),
         "key": _text_or_base64(key),
         "headers": [[name, _text_or_base64(value)] for name, value in record.headers],
         "value": _text_or_base64(value),
@@ -61,30 +61,34 @@ def _as_json(record: PlannedRecord, run: DryRun, data_topic: str) -> dict[str, A
     }
 
 
-def _key(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
-    is_data = _is_data(record, data_topic)
+def _key(
+    record: PlannedRecord, run: DryRun, data_topics: Sequence[str]
+) -> tuple[bytes | None, int | None]:
+    is_data = _is_data(record, data_topics)
     return told(record.key, run.schemas.key if is_data else None)
 
 
-def _value(record: PlannedRecord, run: DryRun, data_topic: str) -> tuple[bytes | None, int | None]:
-    is_data = _is_data(record, data_topic)
+def _value(
+    record: PlannedRecord, run: DryRun, data_topics: Sequence[str]
+) -> tuple[bytes | None, int | None]:
+    is_data = _is_data(record, data_topics)
     return told(record.value, run.schemas.value if is_data else None)
 
 
-def _is_data(record: PlannedRecord, data_topic: str) -> bool:
+def _is_data(record: PlannedRecord, data_topics: Sequence[str]) -> bool:
     """Neither dropped nor a dead letter."""
-    return record.lane is not None and record.lane.topic == data_topic
+    return record.lane is not None and record.lane.topic in data_topics
 
 
-def _partition(record: PlannedRecord, run: DryRun, data_topic: str) -> int | None:
-    known = run.partitions_known or not _is_data(record, data_topic)
+def _partition(record: PlannedRecord, run: DryRun, data_topics: Sequence[str]) -> int | None:
+    known = run.partitions_known or not _is_data(record, data_topics)
     return record.lane.partition if known and record.lane is not None else None
 
 
-def _place(record: PlannedRecord, run: DryRun, data_topic: str) -> str:
+def _place(record: PlannedRecord, run: DryRun, data_topics: Sequence[str]) -> str:
     if record.lane is None:
         return "(dropped)"
-    partition = _partition(record, run, data_topic)
+    partition = _partition(record, run, data_topics)
     return f"{record.lane.topic}-{'?' if partition is None else partition}"
 
 
@@ -114,13 +118,13 @@ def print_table(run: DryRun, config: LoadConfig) -> None:
     for record in run.records:
         cells = [
             count_text(record.source_line),
-            _place(record, run, config.spec.topic),
-            _named(*_key(record, run, config.spec.topic)),
+            _place(record, run, config.spec.data_topics),
+            _named(*_key(record, run, config.spec.data_topics)),
         ]
         if has_headers:
             pairs = (f"{name}: {_shown(value)}" for name, value in record.headers)
             cells.append("\n".join(pairs))
-        value = _named(*_value(record, run, config.spec.topic))
+        value = _named(*_value(record, run, config.spec.data_topics))
         table.add_row(*map(Text, [*cells, value]))
     console = Console(highlight=False)
     console.print(table)

@@ -31,6 +31,7 @@ from csvkafka.process.ending import EXIT_CODES, EXIT_CODES_VARIABLE, PLAIN, are_
 
 if TYPE_CHECKING:
     from csvkafka.config.load_config import LoadConfig
+    from csvkafka.job.definition import JobSpec
 
 EPILOG = """
 \b
@@ -217,9 +218,14 @@ def _load(plain: bool, log_level: str, settings: Mapping[str, str], workers: int
         if not result.already_complete:
             seconds = time.monotonic() - begun_at
             click.echo(
-                f"{count_text(result.row_count)} rows are in topic {config.spec.topic}; this run "
+                f"{count_text(result.row_count)} rows are in {_topics_text(config.spec)}; this run "
                 f"sent {count_text(result.sent_now)} records in {duration_text(seconds)}"
             )
+
+
+def _topics_text(spec: JobSpec) -> str:
+    topics = spec.data_topics
+    return f"topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
 
 
 def _load_with_workers(

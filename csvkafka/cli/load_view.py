@@ -31,7 +31,7 @@ class LoadView:
     def __init__(self, config: LoadConfig, logger: logging.Logger) -> None:
         self.progress = LoadProgress()
         self.report = self.progress.report
-        self._title = f"{config.source_uri} → {config.spec.topic}"
+        self._title = f"{config.source_uri} → {', '.join(config.spec.data_topics)}"
         self._console = Console(file=cast(TextIO, QuietStream(sys.stdout)), highlight=False)
         self._live = Live(
             get_renderable=self._drawn,

@@ -341,7 +341,7 @@ class JobView:
     def _partitions(self, stored: StoredJob, topic: str) -> str:
         """The partitions of ours in the topic; none before the first row was sent."""
         if self.of_files is not None:  # which ones, the items of the files say
-            return f"{counted(stored.partition_count, 'partition')} in the topic"
+            return f"{counted(_partition_count(stored, topic), 'partition')} in the topic"
         return _partitions(stored, topic)
 
     def _owner(self, stored: StoredJob | None) -> str:
@@ -365,9 +365,19 @@ def _topic(lane: str) -> str:
     return lane.rpartition("/")[0]
 
 
+def _partition_count(stored: StoredJob, topic: str) -> int:
+    return stored.routed_partitions.get(topic, stored.partition_count)
+
+
 def _partitions(stored: StoredJob, topic: str) -> str:
     numbers = [name.rpartition("/")[2] for name in stored.lanes if _topic(name) == topic]
     if not numbers:
-        return f"{counted(stored.partition_count, 'partition')} in the topic, none used yet"
+        return (
+            f"{counted(_partition_count(stored, topic), 'partition')} in the topic, none used yet"
+        )
     shown = ", ".join(numbers) if len(numbers) <= 12 else f"{numbers[0]} to {numbers[-1]}"
-    return f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    partitions = f"partition {shown}" if len(numbers) == 1 else f"partitions {shown}"
+    if not stored.routed_partitions:
+        return partitions
+    sent = sum(lane.next_sequence for name, lane in stored.lanes.items() if _topic(name) == topic)
+    return f"{partitions}, {count_text(sent)} {'record' if sent == 1 else 'records'}"

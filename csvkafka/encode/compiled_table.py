@@ -58,7 +58,7 @@ def compiled_table(
     """The texts of a record, and the table, as `CompiledModule.Encoder` takes them; None if the
     table has a type that it does not know."""
     names = plan.header
-    is_strange = plan.transform is not None or bool(table.drops)
+    is_strange = plan.transform is not None or bool(table.drops or table.routes)
     if is_strange or not names or len(set(names)) < len(names):
         return None
     in_avro = table.format is RecordFormat.AVRO

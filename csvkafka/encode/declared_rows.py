@@ -15,6 +15,7 @@ from csvkafka.encode.dead_letter import Fault, FaultCode, RowFault
 from csvkafka.model import EncodePlan
 from csvkafka.schema.dropping import dropping
 from csvkafka.schema.fitting import check_columns, columns_of
+from csvkafka.schema.routing import routing
 from csvkafka.schema.table import (
     OWN_FIELDS,
     Column,
@@ -37,6 +38,8 @@ class Declared:
         check_columns(table, names, plan.source_uri)
         self.is_dropped = dropping(table, names)
         """Whether a row of the header's width makes no record; None: each makes one."""
+        self.topic_of = routing(table, names)
+        """The topic of a row of the header's width; None: all go to KAFKA_TOPIC."""
         self._constants: dict[str, object] = {}
         self._columns: list[tuple[int, Column, Converter]] = []
         self.dump, self._dump_key = _dumpers(plan, table)

@@ -17,7 +17,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, byte_offset_of, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
 from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
-from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
+from csvkafka.encode.partitioning import ChooseLane, LaneOf, key_hash, lane_chooser
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
 from csvkafka.errors import ConfigError
@@ -44,9 +44,14 @@ SHOWN = 3
 """How many of the rows that are set aside are named, of each block."""
 
 
+def data_lanes(plan: EncodePlan) -> int:
+    """The number of lanes of rows that make a record; the one for dead letters comes after them."""
+    return plan.lane_count + sum(plan.routed_lanes)
+
+
 def lane_total(plan: EncodePlan) -> int:
     """The number of lanes, the one for dead letters included."""
-    return plan.lane_count + (plan.bad_rows is BadRows.DEAD_LETTER)
+    return data_lanes(plan) + (plan.bad_rows is BadRows.DEAD_LETTER)
 
 
 def check_plan(plan: EncodePlan) -> None:
@@ -125,7 +130,7 @@ def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[in
     byte_offset = byte_offset_of(block, 0, before, plan.dialect)
     value = stored(row, plan.dialect)
     found = letter(value, plan.source_uri, block.source_line(0), byte_offset, fault)
-    lane, attributes = plan.lane_count, codec_attributes(plan.compression)
+    lane, attributes = data_lanes(plan), codec_attributes(plan.compression)
     sent = range(0) if len(skip) > lane and skip[lane] else range(1)
     framed = _framed(lane, [found.value], None, [found.headers], sent)
     try:
@@ -238,16 +243,17 @@ def _has_one_lane(prepared: _Prepared) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """What follows from a plan alone. `plain` is None if no block can go the plain way, `compiled`
-    if none can go the compiled one; `lane_of`, if all data rows go to lane 0; `is_plain`, which
-    tells what of a dialect is for either way, if all of it is."""
+    if none can go the compiled one; `lane_of`, which is of a table without routes, if all data rows
+    go to lane 0; `is_plain`, which tells what of a dialect is for either way, if all of it is."""
 
     rows: RowEncoder
     plain: PlainRows | None
     compiled: CompiledRows | None
     attributes: int
-    lane_count: int
+    data_lanes: int
     lane_total: int
-    lane_of: Callable[[bytes, int], int] | None
+    lane_of: LaneOf | None
+    choose_lane: ChooseLane
     is_plain: Callable[[bytes], bool] | None
 
 
@@ -257,20 +263,16 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     rows = RowEncoder(plan)
     if plan.routing is not Routing.ONE_PARTITION and not rows.has_keys:
         raise ConfigError(f"routing by {plan.routing} needs a key column")
-    lane_of = {
-        Routing.ONE_PARTITION: None,
-        Routing.KEY_CRC32: crc32_lane,
-        Routing.KEY_MURMUR2: murmur2_lane,
-    }[plan.routing]
     compiled = compiled_module()
     return _Prepared(
         rows=rows,
         plain=PlainRows(plan) if PlainRows.fits(plan) else None,
         compiled=CompiledRows.of(plan, compiled) if compiled else None,
         attributes=codec_attributes(plan.compression),
-        lane_count=plan.lane_count,
+        data_lanes=data_lanes(plan),
         lane_total=lane_total(plan),
-        lane_of=lane_of,
+        lane_of=key_hash(plan.routing),
+        choose_lane=lane_chooser(plan),
         is_plain=plainness(plan.dialect),
     )
 
@@ -308,24 +310,22 @@ def _routed(
 ) -> tuple[list[list[int]], list[_LaneRecords]]:
     """Which rows go to which lane, and their records without those to skip; dead letters last. A
     row that is dropped goes to none."""
-    lane_of, lane_count = prepared.lane_of, prepared.lane_count
+    choose_lane, letters_lane = prepared.choose_lane, prepared.data_lanes
     indexes: list[list[int]] = [[] for _ in range(prepared.lane_total)]
     dropped = rows.dropped
     for index in range(len(rows.values)):
         if index in dropped:
             continue
-        key = rows.keys[index] if rows.keys else None
         if index in rows.letters:
-            lane = lane_count
-        elif lane_of is None or key is None:
-            lane = 0
+            lane = letters_lane
         else:
-            lane = lane_of(key, lane_count)
+            topic = rows.topics[index] if rows.topics else 0
+            lane = choose_lane(topic, rows.keys[index] if rows.keys else None)
         indexes[lane].append(index)
     lanes = []
     for lane, of_lane in enumerate(indexes):
         sent = of_lane[skip[lane] :] if lane < len(skip) else of_lane
-        is_data = lane < lane_count
+        is_data = lane < letters_lane
         lanes.append(
             _framed(
                 lane,

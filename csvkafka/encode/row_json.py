@@ -45,13 +45,15 @@ if TYPE_CHECKING:
 class RowRecords:
     """Values of consecutive rows; `keys` is None if all keys are null, `headers` if no record has
     any. `letters` has, by place in `values`, each row that goes to the dead-letter topic; `dropped`
-    are the places of rows that make no record."""
+    are the places of rows that make no record. `topics` has the number of each row's topic (0 is
+    KAFKA_TOPIC, k that of the table's k-th route); None: all go to KAFKA_TOPIC."""
 
     values: list[bytes]
     keys: list[bytes | None] | None = None
     letters: Mapping[int, Letter] = field(default_factory=dict)
     headers: list[RecordHeaders] | None = None
     dropped: frozenset[int] = frozenset()
+    topics: list[int] | None = None
 
     def headers_of(self, indexes: Sequence[int]) -> list[RecordHeaders] | None:
         """The headers of some of the rows."""
@@ -97,6 +99,7 @@ class RowEncoder:
         # What writes records that are no plain JSON.
         self._write = None if self._declared is None else self._declared.dump
         self._is_dropped = None if self._declared is None else self._declared.is_dropped
+        self._topic_of = None if self._declared is None else self._declared.topic_of
         self.drops_rows = self._is_dropped is not None
         self.has_keys = self._key_index is not None or bool(plan.table and plan.table.key)
         self._repair = "the file" if plan.table is None else "the file or the table (CSV_COLUMNS)"
@@ -114,7 +117,8 @@ class RowEncoder:
         keys: list[bytes | None] = []
         letters: dict[int, Letter] = {}
         dropped: list[int] = []
-        is_dropped, width = self._is_dropped, len(self._names)
+        is_dropped, topic_of, width = self._is_dropped, self._topic_of, len(self._names)
+        topics: list[int] = []
         headers: list[RecordHeaders] = []
         text = text_of(block, self._plan)
         row_bytes: RowBytes | None = None
@@ -131,6 +135,8 @@ class RowEncoder:
                     keys.append(None)
                     if self._metadata == "headers":
                         headers.append(())
+                    if topic_of is not None:
+                        topics.append(0)
                 elif count > first:
                     number = places[count - 1].source_line if places else rows_before + count
                     try:
@@ -147,6 +153,8 @@ class RowEncoder:
                     keys.append(key)
                     if self._metadata == "headers":
                         headers.append(self._headers(number))
+                    if topic_of is not None:
+                        topics.append(topic_of(row) if len(row) == width else 0)
             lines_before = reader.line_num
         self._check_row_count(block, count)
         return RowRecords(
@@ -155,6 +163,7 @@ class RowEncoder:
             letters,
             headers or None,
             frozenset(dropped),
+            topics or None,
         )
 
     def _record(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:

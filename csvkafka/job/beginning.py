@@ -177,7 +177,14 @@ class Beginning:
         facts: Mapping[str, TopicFacts],
     ) -> Begun:
         self._spec = self._spec.going_on(stored.configuration)
-        definition = define(self._spec, source, look.header.names, facts, stored.partition_count)
+        definition = define(
+            self._spec,
+            source,
+            look.header.names,
+            facts,
+            stored.partition_count,
+            stored.routed_partitions,
+        )
         self.warnings |= dict.fromkeys(check_same_job(stored, definition, facts, look.header.names))
         self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
         plan = self._plan(definition, look.header, facts)
@@ -234,11 +241,12 @@ class Beginning:
                 f"job {spec.job_id} was begun by another program, whose records name no schema; it "
                 "cannot go on with records that do: load the file under another JOB_ID"
             )
-        if spec.table is not None and spec.table.drops:
+        if spec.table is not None and (spec.table.drops or spec.table.routes):
+            what = "drops rows ([[drop]]" if spec.table.drops else "has several topics ([[route]]"
             raise ConfigError(
                 f"job {spec.job_id} was begun by another program, which wrote each row; it cannot "
-                "go on with a table that drops rows ([[drop]] in CSV_COLUMNS): load the file under "
-                "another JOB_ID"
+                f"go on with a table that {what} in CSV_COLUMNS): load the file under another "
+                "JOB_ID"
             )
         count = facts[spec.topic].partition_count
         definition = define(spec, source, header.names, facts, count)
@@ -307,7 +315,7 @@ class Beginning:
         for topic in self._spec.topics:
             facts = self._parts.cluster.describe_topic(topic)
             if facts is None:
-                raise missing_topic(topic, self._spec.topic)
+                raise missing_topic(topic, self._spec)
             described[topic] = facts
         return described
 

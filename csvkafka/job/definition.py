@@ -48,10 +48,11 @@ SENT_IN_BATCHES = "batches"
 @dataclass(frozen=True, slots=True)
 class Membership:
     """What a set says of the job of one of its files: the columns that it must have, in whatever
-    order, and the number of partitions that routes its rows."""
+    order, and the numbers of partitions that route its rows."""
 
     columns: tuple[str, ...]
     partition_count: int
+    routed_partitions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,15 @@ class JobSpec:
             check_transform(self.transform)
 
     def _check_table(self, table: RecordTable) -> None:
+        for variable, topic in (
+            ("KAFKA_TOPIC", self.topic),
+            ("DEAD_LETTER_TOPIC", self.dead_letter_topic),
+        ):
+            if topic in self.data_topics[1:]:
+                raise ConfigError(
+                    f"topic {topic} has a [[route]] in CSV_COLUMNS, and is {variable}, to which "
+                    "other rows go: name another topic, or leave the route out"
+                )
         if self.transform is not None:
             raise ConfigError(
                 "CSV_COLUMNS and TRANSFORM exclude each other, as a record is declared or made "
@@ -152,10 +162,16 @@ class JobSpec:
         return self.partitioner if by_key else Routing.ONE_PARTITION
 
     @property
+    def data_topics(self) -> tuple[str, ...]:
+        """The topics that get rows: KAFKA_TOPIC, then those of the table's routes."""
+        routes = () if self.table is None else self.table.routes
+        return (self.topic, *(route.topic for route in routes))
+
+    @property
     def topics(self) -> tuple[str, ...]:
         """The topics that get records."""
         dead_letters = () if self.dead_letter_topic is None else (self.dead_letter_topic,)
-        return (self.topic, *dead_letters)
+        return (*self.data_topics, *dead_letters)
 
     def of_file(self, job_id: str, membership: Membership) -> JobSpec:
         """The job of one file of this set."""
@@ -167,12 +183,26 @@ class JobSpec:
             return self.membership.partition_count
         return facts.partition_count
 
-    def lanes(self, partition_count: int) -> tuple[Lane, ...]:
-        """The lanes for a topic of so many partitions; dead letters last."""
+    def routed_partitions(self, facts: Mapping[str, TopicFacts]) -> Mapping[str, int]:
+        """Those of the topics of routes, if the job begins now."""
+        if self.membership is not None:
+            return self.membership.routed_partitions
+        return {topic: facts[topic].partition_count for topic in self.data_topics[1:]}
+
+    def lanes(
+        self, partition_count: int, routed_partitions: Mapping[str, int] | None = None
+    ) -> tuple[Lane, ...]:
+        """The lanes for a topic of so many partitions; then those of the topics of routes (one
+        each, where no number is given); dead letters last."""
+        counts = {self.topic: partition_count, **(routed_partitions or {})}
         if self.routing is Routing.ONE_PARTITION:
-            lanes = [Lane(self.topic, self.partition or 0)]
+            lanes = [Lane(topic, self.partition or 0) for topic in self.data_topics]
         else:
-            lanes = [Lane(self.topic, partition) for partition in range(partition_count)]
+            lanes = [
+                Lane(topic, partition)
+                for topic in self.data_topics
+                for partition in range(counts.get(topic, 1))
+            ]
         if self.dead_letter_topic is not None:
             lanes.append(Lane(self.dead_letter_topic, DEAD_LETTER_PARTITION))
         return tuple(lanes)
@@ -207,12 +237,13 @@ class JobSpec:
         self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int
     ) -> EncodePlan:
         """How rows become batches. `topic_bytes` is how large a batch the topics take."""
-        data_lanes = len(lanes) - (self.dead_letter_topic is not None)
+        in_topics = [sum(lane.topic == topic for lane in lanes) for topic in self.data_topics]
         return EncodePlan(
             header=self.columns(header),
             source_uri=source_uri,
             dialect=self.dialect,
-            lane_count=data_lanes,
+            lane_count=in_topics[0],
+            routed_lanes=tuple(in_topics[1:]),
             routing=self.routing,
             key_column=self.key_column if self.table is None else None,
             compression=self.compression,
@@ -224,7 +255,7 @@ class JobSpec:
                 if topic_bytes < self.max_record_bytes
                 else RECORD_LIMIT_SETTING
             ),
-            block_bytes=self._block_bytes(data_lanes),
+            block_bytes=self._block_bytes(sum(in_topics)),
             transform=self.transform,
             table=self.whole_table,
             schemas=self.schemas(header),
@@ -298,13 +329,20 @@ def define(
     header: Sequence[str],
     facts: Mapping[str, TopicFacts],
     partition_count: int,
+    routed_partitions: Mapping[str, int] | None = None,
 ) -> JobDefinition:
-    """The job's definition; `facts` by topic, `partition_count` the one that routes rows."""
+    """The job's definition; `facts` by topic, `partition_count` the one that routes rows, and
+    `routed_partitions` those of the topics of routes (None: as if the job began now)."""
+    if routed_partitions is None:
+        routed_partitions = spec.routed_partitions(facts)
+    # Of a job that may still be changed, the item may tell of topics that it has no more.
+    routed = {topic: routed_partitions.get(topic, 1) for topic in spec.data_topics[1:]}
     return JobDefinition(
         source=source,
         configuration=spec.configuration(header),
         cluster_id=facts[spec.topic].cluster_id,
         topic_ids={topic: facts[topic].topic_id for topic in spec.topics},
         partition_count=partition_count,
-        lanes=spec.lanes(partition_count),
+        lanes=spec.lanes(partition_count, routed),
+        routed_partitions=routed,
     )

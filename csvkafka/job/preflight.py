@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from csvkafka.errors import ConfigError, SinkRefusedError, counted
+from csvkafka.job.definition import JobSpec
 from csvkafka.limits import SMALLEST_BATCH_BYTES
 from csvkafka.model import TopicFacts
 
@@ -63,9 +64,14 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
     return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
 
 
-def missing_topic(topic: str, data_topic: str) -> ConfigError:
-    """What to raise, or to show, for a topic that is not there; `data_topic` gets the rows."""
-    variable = "KAFKA_TOPIC" if topic == data_topic else "DEAD_LETTER_TOPIC"
+def missing_topic(topic: str, spec: JobSpec) -> ConfigError:
+    """What to raise, or to show, for a topic of the job that is not there."""
+    if topic == spec.topic:
+        variable = "KAFKA_TOPIC"
+    elif topic == spec.dead_letter_topic:
+        variable = "DEAD_LETTER_TOPIC"
+    else:
+        variable = "[[route]] in CSV_COLUMNS"
     return ConfigError(
         f"topic {topic} does not exist, and csvkafka creates none: check {variable} and "
         "KAFKA_BOOTSTRAP_SERVERS, or create it (one partition keeps the file's order): "

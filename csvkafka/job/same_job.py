@@ -43,6 +43,11 @@ def changes(stored: StoredJob, now: JobDefinition) -> list[str]:
         changed.append(f"topic {now.lanes[0].topic}")
     if stored.partition_count != now.partition_count:
         changed.append(counted(now.partition_count, "partition"))
+    changed += [
+        f"{counted(count, 'partition')} of topic {topic}"
+        for topic, count in now.routed_partitions.items()
+        if stored.routed_partitions.get(topic) != count
+    ]
     names = sorted({*stored.configuration, *now.configuration})
     changed += [
         f"{name} {now.configuration.get(name, '')!r}"
@@ -74,19 +79,21 @@ def check_same_job(
             f"{now.source.uri} has {now.source.size} bytes: the item is damaged. Restore it from a "
             "backup, or load under another JOB_ID into a clean topic."
         )
-    topic = now.lanes[0].topic
-    count = facts[topic].partition_count
-    if count < stored.partition_count:
-        raise TopicChangedError(
-            f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
-            f"{stored.partition_count}: it is not the same topic. Load under another JOB_ID."
-        )
-    if count > stored.partition_count and len(now.lanes) > 1:
-        return [
-            f"topic {topic} has {count} partitions now; job {job_id} goes on with the "
-            f"{stored.partition_count} that it was begun with, and the others stay empty"
-        ]
-    return []
+    begun_with = {now.lanes[0].topic: stored.partition_count, **now.routed_partitions}
+    warnings = []
+    for topic, begun_count in begun_with.items():
+        count = facts[topic].partition_count
+        if count < begun_count:
+            raise TopicChangedError(
+                f"topic {topic} has {counted(count, 'partition')}, job {job_id} was begun with "
+                f"{begun_count}: it is not the same topic. Load under another JOB_ID."
+            )
+        if count > begun_count and sum(lane.topic == topic for lane in now.lanes) > 1:
+            warnings.append(
+                f"topic {topic} has {count} partitions now; job {job_id} goes on with the "
+                f"{begun_count} that it was begun with, and the others stay empty"
+            )
+    return warnings
 
 
 def _check_source(job_id: str, stored: SourceIdentity, now: SourceIdentity) -> None:

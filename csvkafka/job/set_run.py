@@ -132,7 +132,11 @@ class SetRun:
         self._digest = frozen.digest
         self._marks = FileMarks(self._spec.job_id, self._digest, frozen.count, self._store.item)
         self._steps = FileSteps(self._parts.observer, frozen.count, source.size)
-        self._membership = Membership(begun.plan.header, begun.definition.partition_count)
+        self._membership = Membership(
+            begun.plan.header,
+            begun.definition.partition_count,
+            begun.definition.routed_partitions,
+        )
         self._of_files = self._spec.going_on(begun.definition.configuration)
         self._free = FreeFiles(
             self._marks,

@@ -127,8 +127,9 @@ class KafkaCluster:
             return metadata
         if code == codes.INVALID_TOPIC:
             raise ConfigError(
-                f"{topic!r} is not a name that Kafka allows for a topic: check KAFKA_TOPIC and "
-                "DEAD_LETTER_TOPIC (at most 249 letters, digits, '.', '_' and '-')"
+                f"{topic!r} is not a name that Kafka allows for a topic: check KAFKA_TOPIC, "
+                "DEAD_LETTER_TOPIC and [[route]] in CSV_COLUMNS (at most 249 letters, digits, '.', "
+                "'_' and '-')"
             )
         if codes.is_authorization(code):
             raise codes.not_authorized(f"topic {topic}", code, "DESCRIBE")

@@ -7,7 +7,7 @@ those that exactly-once needs; the table is in docs/architecture.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -40,7 +40,8 @@ class JobDefinition:
     """What a job is, fixed when its item is created; every later run must say the same.
 
     `configuration` maps the name of each setting that decides what is written where to its value;
-    `partition_count` is the topic's at creation and stays the one that routes rows."""
+    `partition_count` is the topic's at creation and stays the one that routes rows;
+    `routed_partitions` are those of the topics of the table's routes."""
 
     source: SourceIdentity
     configuration: Mapping[str, str]
@@ -48,6 +49,7 @@ class JobDefinition:
     topic_ids: Mapping[str, str]
     partition_count: int
     lanes: tuple[Lane, ...]
+    routed_partitions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class StoredJob:
     total_sent: int
     checkpoint_number: int
     lanes: Mapping[str, LaneProgress]
+    routed_partitions: Mapping[str, int] = field(default_factory=dict)
 
     def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
         """The stored progress in the order of `lanes`. Raises ItemUnusableError if one is
@@ -145,6 +148,11 @@ def definition_attributes(definition: JobDefinition) -> Item:
         "cluster_id": definition.cluster_id,
         "topic_ids": dict(definition.topic_ids),
         "partition_count": definition.partition_count,
+        **(
+            {"routed_partitions": dict(definition.routed_partitions)}
+            if definition.routed_partitions
+            else {}
+        ),
     }
 
 
@@ -290,6 +298,9 @@ def _decode(item: Item) -> StoredJob:
         total_sent=_integer(item, "total_sent"),
         checkpoint_number=_integer(item, "checkpoint_number"),
         lanes=lanes,
+        routed_partitions=(
+            _integers(item, "routed_partitions") if "routed_partitions" in item else {}
+        ),
     )
 
 
@@ -321,6 +332,11 @@ def _integer(item: Mapping[str, AttributeValue], name: str) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{name} is no whole number: {value!r}")
     return value
+
+
+def _integers(item: Item, name: str) -> Mapping[str, int]:
+    values = cast(Mapping[str, AttributeValue], item[name])
+    return {key: _integer(values, key) for key in values}
 
 
 def _texts(item: Item, name: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from csvkafka.local.java import INSTALL_HINT
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
 
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 180.0
 REGION = "us-east-1"
 CREDENTIALS = "test"
 

@@ -23,7 +23,7 @@ from csvkafka.errors import StackError
 from csvkafka.local.aws import CREDENTIALS, REGION
 from csvkafka.local.processes import wait_until
 
-_TOPIC_TIMEOUT_SECONDS = 60.0
+_TOPIC_TIMEOUT_SECONDS = 120.0
 
 
 class Stack(ABC):

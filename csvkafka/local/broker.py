@@ -17,9 +17,9 @@ from csvkafka.local.java import java_command
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.local.processes import GuardedProcess, Guardian, is_stopped, log_tail, wait_until
 
-START_TIMEOUT_SECONDS = 90.0
-STOP_TIMEOUT_SECONDS = 60.0
-PAUSE_TIMEOUT_SECONDS = 10.0
+START_TIMEOUT_SECONDS = 180.0
+STOP_TIMEOUT_SECONDS = 120.0
+PAUSE_TIMEOUT_SECONDS = 60.0
 
 _STARTED_MARK = b"Kafka Server started"
 _PORT_TAKEN_MARK = b"Address already in use"

@@ -23,7 +23,7 @@ from csvkafka.local.processes import Guardian, log_tail
 
 _META_PROPERTIES = "meta.properties"
 _FORMAT_JVM_OPTIONS = ("-Xmx128m", "-XX:TieredStopAtLevel=1")
-_FORMAT_SECONDS = 90.0
+_FORMAT_SECONDS = 180.0
 
 
 def kafka_uuid() -> str:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from csvkafka.errors import StackError
 
 _POLL_SECONDS = 0.02
-_CLOSE_SECONDS = 30.0
+_CLOSE_SECONDS = 120.0
 
 
 def wait_until(

@@ -9,12 +9,11 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from csvkafka.errors import ConfigError
-from csvkafka.schema.fitting import unknown
 from csvkafka.schema.table import (
     Ambiguous,
     Column,
@@ -24,10 +23,12 @@ from csvkafka.schema.table import (
     Metadata,
     RecordFormat,
     RecordTable,
+    Route,
     SubjectBy,
     Test,
     Undeclared,
 )
+from csvkafka.schema.toml_reader import KeyPath, TomlReader
 from csvkafka.schema.types import parse_type
 
 _RECORD_KEYS = (
@@ -57,10 +58,9 @@ _COLUMN_KEYS = (
 )
 _TESTS = ("equals", "in", "matches", "empty")
 _DROP_KEYS = ("column", *_TESTS, *(f"not_{test}" for test in _TESTS))
+_ROUTE_KEYS = ("topic", "column", "equals", "in")
 _NUMBERS = (Kind.INT, Kind.LONG, Kind.FLOAT, Kind.DOUBLE, Kind.DECIMAL)
 _HASHES = ("blake2b",)
-
-_Path = tuple[str, ...]
 
 
 def read_table(
@@ -86,17 +86,11 @@ def read_table(
     return replace(table, hash_key=hash_key)
 
 
-class _Reader:
+class _Reader(TomlReader):
     """One reading; gathers `mistakes`."""
 
-    def __init__(self, document: Mapping[str, object], text: str, folder: Path) -> None:
-        self._document = document
-        self._folder = folder
-        self._places = _places(text)
-        self.mistakes: list[str] = []
-
     def table(self) -> RecordTable:
-        self._check_names((), self._document, ("record", "columns", "drop"))
+        self._check_names((), self._document, ("record", "columns", "drop", "route"))
         record = self._section("record")
         self._check_names(("record",), record, _RECORD_KEYS)
         record_format = RecordFormat(
@@ -125,6 +119,7 @@ class _Reader:
             name=self._text(("record", "name"), record) if "name" in record else "",
             given_schema=self._given_schema(record),
             drops=tuple(self._drops()),
+            routes=self._routes(record),
         )
 
     def _check_schema_settings(
@@ -154,16 +149,12 @@ class _Reader:
         return text
 
     def _drops(self) -> Iterator[Drop]:
-        declared = self._document.get("drop", [])
-        if not isinstance(declared, list) or not all(isinstance(each, dict) for each in declared):
-            self._note(("drop",), 'must be tables, as in [[drop]] column = "state" equals = "void"')
-            return
-        for number, each in enumerate(declared, 1):
-            drop = self._drop(("drop", str(number)), each)
+        for path, declared in self._array("drop", 'column = "state" equals = "void"'):
+            drop = self._drop(path, declared)
             if drop is not None:
                 yield drop
 
-    def _drop(self, path: _Path, declared: Mapping[str, object]) -> Drop | None:
+    def _drop(self, path: KeyPath, declared: Mapping[str, object]) -> Drop | None:
         self._check_names(path, declared, _DROP_KEYS)
         if "column" not in declared:
             self._note(path, "names no column")
@@ -176,16 +167,8 @@ class _Reader:
         (name,) = given
         place, is_negated = (*path, name), name.startswith("not_")
         match name.removeprefix("not_"):
-            case "equals":
-                text = declared[name]
-                if not isinstance(text, str):
-                    self._note(place, f"must be text, not {text!r}")
-                    return None
-                return Drop(column, Test.IN, (text,), is_negated=is_negated)
-            case "in":
-                texts = self._texts(place, declared)
-                if declared[name] == []:
-                    self._note(place, "is empty; name at least one text")
+            case "equals" | "in":
+                texts = self._given_texts(place, declared)
                 return Drop(column, Test.IN, texts, is_negated=is_negated)
             case "matches":
                 return Drop(
@@ -198,7 +181,66 @@ class _Reader:
             self._note(place, f"must be true, not {declared[name]!r}")
         return Drop(column, Test.EMPTY, is_negated=is_negated)
 
-    def _pattern(self, path: _Path, declared: Mapping[str, object]) -> str:
+    def _routes(self, record: Mapping[str, object]) -> tuple[Route, ...]:
+        """By topic, as their order says nothing."""
+        routes: dict[str, Route] = {}
+        topics: dict[str, str] = {}  # by text
+        example = 'topic = "orders-de" column = "country" equals = "DE"'
+        for path, declared in self._array("route", example):
+            route = self._route(path, declared)
+            if route is None:
+                continue
+            first = next(iter(routes.values()), route)
+            if route.column != first.column:
+                self._note(
+                    (*path, "column"),
+                    f"is {route.column!r}, and another route's is {first.column!r}: all routes "
+                    "look at one column, so that a row has one topic",
+                )
+            if route.topic in routes:
+                self._note((*path, "topic"), f"{route.topic!r} has a route already")
+            for text in route.texts:
+                if text in topics:
+                    self._note(path, f"{text!r} goes to topic {topics[text]!r} already")
+                topics.setdefault(text, route.topic)
+            routes.setdefault(route.topic, route)
+        needs_id = record.get("format", "json") != "json" or record.get("key_format") == "avro"
+        if routes and needs_id and record.get("subject", "topic") == "topic":
+            self._note(
+                ("record",),
+                'needs subject = "record", and a name: with [[route]] records of one schema go to '
+                "several topics",
+            )
+        return tuple(routes[topic] for topic in sorted(routes))
+
+    def _route(self, path: KeyPath, declared: Mapping[str, object]) -> Route | None:
+        self._check_names(path, declared, _ROUTE_KEYS)
+        for name in ("topic", "column"):
+            if name not in declared:
+                self._note(path, f"names no {name}")
+                return None
+        given = [name for name in ("equals", "in") if name in declared]
+        if len(given) != 1:
+            self._note(path, f"needs one of equals, in, and has {len(given)}")
+            return None
+        (name,) = given
+        texts = self._given_texts((*path, name), declared)
+        topic, column = (self._text((*path, each), declared) for each in ("topic", "column"))
+        return Route(topic, column, texts) if topic and column else None
+
+    def _given_texts(self, path: KeyPath, declared: Mapping[str, object]) -> tuple[str, ...]:
+        """Those of `equals` and `in`, and of what is not these."""
+        given = declared[path[-1]]
+        if path[-1].endswith("in"):
+            if given == []:
+                self._note(path, "is empty; name at least one text")
+            return self._texts(path, declared)
+        if not isinstance(given, str):
+            self._note(path, f"must be text, not {given!r}")
+            return ()
+        return (given,)
+
+    def _pattern(self, path: KeyPath, declared: Mapping[str, object]) -> str:
         pattern = self._text(path, declared)
         try:
             re.compile(pattern)
@@ -217,7 +259,7 @@ class _Reader:
             self._check_names(path, declared, _COLUMN_KEYS)
             yield self._column(path, name, declared)
 
-    def _column(self, path: _Path, name: str, declared: Mapping[str, object]) -> Column:
+    def _column(self, path: KeyPath, name: str, declared: Mapping[str, object]) -> Column:
         column = Column(name)
         if "type" in declared:
             try:
@@ -252,7 +294,7 @@ class _Reader:
         return self._boolean(path, column, declared)
 
     def _constant(
-        self, path: _Path, declared: Mapping[str, object]
+        self, path: KeyPath, declared: Mapping[str, object]
     ) -> str | int | float | bool | None:
         given = declared.get(path[-1])
         if given is None or isinstance(given, str | bool):
@@ -264,7 +306,7 @@ class _Reader:
         self._note(path, "must be text, a number (finite, of 64 bits), true or false")
         return None
 
-    def _masked(self, path: _Path, column: Column, mask: object) -> Column:
+    def _masked(self, path: KeyPath, column: Column, mask: object) -> Column:
         found = re.fullmatch(r"all|(first|last) ([1-9][0-9]{0,2})", str(mask))
         if found is None:
             self._note((*path, "mask"), f'{mask!r} is no mask; give "all", "first 2" or "last 4"')
@@ -277,7 +319,7 @@ class _Reader:
             shown_last=shown if found[1] == "last" else 0,
         )
 
-    def _boolean(self, path: _Path, column: Column, declared: Mapping[str, object]) -> Column:
+    def _boolean(self, path: KeyPath, column: Column, declared: Mapping[str, object]) -> Column:
         given = [option for option in ("true", "false") if option in declared]
         for option in given:
             if column.type.kind is not Kind.BOOLEAN:
@@ -287,99 +329,3 @@ class _Reader:
         if twice := set(trues) & set(falses):
             self._note(path, f"{min(twice)!r} is declared as true and as false")
         return replace(column, trues=trues, falses=falses)
-
-    def _section(self, name: str) -> Mapping[str, object]:
-        section = self._document.get(name, {})
-        if not isinstance(section, dict):
-            self._note((name,), f"must be a table, [{name}]")
-            return {}
-        return section
-
-    def _check_names(
-        self, path: _Path, declared: Mapping[str, object], known: Iterable[str]
-    ) -> None:
-        for name in declared:
-            if name not in known:
-                self._note((*path, name), unknown(name, known, "setting of a table"))
-
-    def _choice(
-        self, path: _Path, declared: Mapping[str, object], known: Iterable[str], default: str
-    ) -> str:
-        given = declared.get(path[-1], default)
-        names = [str(name) for name in known]
-        if given not in names:
-            self._note(path, f"must be one of {', '.join(names)}, not {given!r}")
-            return default
-        return str(given)
-
-    def _flag(
-        self,
-        path: _Path,
-        declared: Mapping[str, object],
-        kind: Kind | None = None,
-        kinds: Sequence[Kind] = (),
-    ) -> bool:
-        given = declared.get(path[-1], False)
-        if not isinstance(given, bool):
-            self._note(path, f"must be true or false, not {given!r}")
-            return False
-        if given and kinds and kind not in kinds:
-            self._note(path, f"is for {', '.join(kinds)}")
-        return given
-
-    def _text(self, path: _Path, declared: Mapping[str, object]) -> str:
-        given = declared[path[-1]]
-        if not isinstance(given, str) or not given:
-            self._note(path, f"must be text that is not empty, not {given!r}")
-            return ""
-        return given
-
-    def _texts(self, path: _Path, declared: Mapping[str, object]) -> tuple[str, ...]:
-        given = declared.get(path[-1], [])
-        if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
-            self._note(path, f'must be a list of texts, such as ["", "NULL"], not {given!r}')
-            return ()
-        return tuple(given)
-
-    def _note(self, path: _Path, mistake: str) -> None:
-        while path and path not in self._places:
-            path = path[:-1]
-        line, column = self._places.get(path, (1, 1))
-        where = ".".join(path)
-        self.mistakes.append(
-            f"line {line}, column {column}: {where + ' ' if where else ''}{mistake}"
-        )
-
-
-def _places(text: str) -> dict[_Path, tuple[int, int]]:
-    """Where each table and each key stands first: line and column, 1 is the first of both."""
-    places: dict[_Path, tuple[int, int]] = {}
-    section: _Path = ()
-    counts: dict[_Path, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if element := re.match(r"\s*\[(\[[^\[].*?\])\]\s*(#.*)?$", line):
-            array = _path_of(element[1])
-            counts[array] = counts.get(array, 0) + 1
-            path = section = (*array, str(counts[array]))
-        elif header := re.match(r"\s*(\[[^\[].*?\])\s*(#.*)?$", line):
-            path = section = _path_of(header[1])
-        elif key := re.match(r"""\s*((?:[\w.-]+|"[^"]*"|'[^']*')+)\s*=""", line):
-            path = (*section, *_path_of(f"{key[1]} = 0"))
-        else:
-            continue
-        for depth in range(1, len(path) + 1):
-            places.setdefault(path[:depth], (number, len(line) - len(line.lstrip()) + 1))
-    return places
-
-
-def _path_of(statement: str) -> _Path:
-    """The path of one table header or key; () for what is none."""
-    try:
-        found: object = tomllib.loads(statement)
-    except tomllib.TOMLDecodeError:
-        return ()
-    path = []
-    while isinstance(found, dict) and found:
-        name, found = next(iter(found.items()))
-        path.append(name)
-    return tuple(path)

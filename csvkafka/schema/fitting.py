@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from csvkafka.errors import ConfigError
-from csvkafka.schema.table import OWN_FIELDS, Column, Drop, Metadata, RecordTable, Undeclared
+from csvkafka.schema.table import OWN_FIELDS, Column, Drop, Metadata, RecordTable, Route, Undeclared
 
 
 def check_columns(table: RecordTable, names: Sequence[str], source_uri: str) -> None:
@@ -37,6 +37,9 @@ def _misfits(table: RecordTable, names: Sequence[str]) -> Iterator[str]:
     for name in dict.fromkeys(drop.column for drop in table.drops):
         if name not in names:
             yield "[[drop]]: " + unknown(name, names, "column of the file")
+    for name in dict.fromkeys(route.column for route in table.routes):
+        if name not in names:
+            yield "[[route]]: " + unknown(name, names, "column of the file")
     key_fields = [column.field for column in columns_of(table, names) if column.name in table.key]
     for field in sorted({field for field in key_fields if key_fields.count(field) > 1}):
         yield f"the key would have {field!r} twice"
@@ -64,7 +67,7 @@ def columns_of(table: RecordTable, names: Sequence[str]) -> list[Column]:
 def summary(table: RecordTable, names: Sequence[str]) -> str:
     """What the table means for a file of these columns, as one short text to store: a digest of
     all, then one of the record, of each column of the file, of the other constants together, and,
-    if rows are dropped, of what says so.
+    where there are any, of [[drop]] and [[route]].
 
     Two texts differ where a record might; `differences` names where. The secret of hashes counts,
     comments and the order of declarations do not."""
@@ -74,8 +77,11 @@ def summary(table: RecordTable, names: Sequence[str]) -> str:
         repr((table.key, str(table.key_format), str(table.metadata), table.nulls, secret)),
         *(repr(_options(column)) for column in columns[: len(names)]),
         repr([(column.name, *_options(column)) for column in columns[len(names) :]]),
-        *([repr(sorted({repr(_told(drop)) for drop in table.drops}))] if table.drops else []),
     ]
+    drops = sorted({repr(_told(drop)) for drop in table.drops})
+    routes = sorted(repr(_told_route(route)) for route in table.routes)
+    # A place says whose digest it is, so none stands without those before it.
+    parts += [repr(rules) for rules in ([drops, routes] if routes else [drops] if drops else [])]
     return " ".join([_digest("\0".join(parts), 16), *(_digest(part, 4) for part in parts)])
 
 
@@ -83,12 +89,11 @@ def differences(stored: str, now: str, names: Sequence[str]) -> str:
     """Which declarations two summaries of a file with these columns differ in, for people."""
     if not (stored and now):
         return "the table"
-    labels = ["[record]", *names, "constants", "[[drop]]"]
-    found = [
-        label
-        for label, then, today in zip_longest(labels, stored.split()[1:], now.split()[1:])
-        if label is not None and then != today
-    ]
+    labels = ["[record]", *names, "constants", "[[drop]]", "[[route]]"]
+    none = _digest(repr([]), 4)
+    digests = zip_longest(stored.split()[1:], now.split()[1:], fillvalue=none)
+    # A job of fewer or more columns is refused by their names.
+    found = [label for label, (then, today) in zip(labels, digests, strict=False) if then != today]
     return ", ".join(found) or "the table"
 
 
@@ -106,6 +111,10 @@ def _options(column: Column) -> tuple[tuple[str, str], ...]:
 def _told(drop: Drop) -> tuple[str, ...]:
     test = f"not {drop.test}" if drop.is_negated else str(drop.test)
     return (drop.column, test, drop.pattern, *sorted(set(drop.texts)))
+
+
+def _told_route(route: Route) -> tuple[str, ...]:
+    return (route.topic, route.column, *sorted(set(route.texts)))
 
 
 def _digest(text: str, size: int) -> str:

@@ -148,11 +148,21 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Rows whose field in `column`, as it stands in the file, is one of `texts` go to `topic`."""
+
+    topic: str
+    column: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordTable:
     """The whole declaration. `key` names columns of the file; `hash_key` is the secret of hashed
     columns. Where there are schemas, `name` is the record's (empty: the topic's), and
     `given_schema` the text of one that the columns must fit (empty: made from the columns). A row
-    that one of `drops` means makes no record."""
+    that one of `drops` means makes no record; one that a route means goes to its topic. `routes`
+    are sorted by topic, look at one column, and have no text in common."""
 
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
@@ -165,6 +175,7 @@ class RecordTable:
     name: str = ""
     given_schema: str = ""
     drops: tuple[Drop, ...] = ()
+    routes: tuple[Route, ...] = ()
     hash_key: bytes = field(default=b"", repr=False)
 
     @property

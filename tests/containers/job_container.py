@@ -37,8 +37,8 @@ class JobContainer:
         self.wait()
 
     def stop(self) -> int:
-        """`docker stop`: SIGTERM, and SIGKILL ten seconds later. Returns the exit code."""
-        self.container.stop(timeout=10)
+        """SIGTERM, and SIGKILL thirty seconds later, as ECS does. Returns the exit code."""
+        self.container.stop(timeout=30)
         return self.wait()
 
     def wait(self, timeout_seconds: float = END_TIMEOUT_SECONDS) -> int:

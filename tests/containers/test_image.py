@@ -89,7 +89,7 @@ def test_docker_stop_before_the_load_has_begun_ends_with_143(
     place.put(many_rows)
     job = jobs.start(place.settings(**OFTEN))
     # Process 1 gets no signal that it has no handler for.
-    assert wait_until(lambda: heeds_sigterm(job), 10), job.output()
+    assert wait_until(lambda: heeds_sigterm(job), 60), job.output()
     assert job.stop() == 143, job.output()
     (line,) = job.output().splitlines()
     assert line.startswith("csvkafka: stopped at once by signal 15"), "the load had begun already"

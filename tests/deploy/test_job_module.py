@@ -96,6 +96,18 @@ def test_a_scratch_topic_may_be_written_too(tmp_path: Path) -> None:
     assert topics == [f"{TOPICS}/rows", f"{TOPICS}/try"]
 
 
+def test_the_topics_of_a_tables_routes_may_be_written_too(tmp_path: Path) -> None:
+    job = evaluate(
+        tmp_path,
+        kafka_authentication="iam",
+        msk_cluster_arn=CLUSTER,
+        dead_letter_topic="bad",
+        routed_topics=["middle", "south"],
+    )
+    topics = statement(job.statements, "KafkaTopic")["Resource"]
+    assert topics == [f"{TOPICS}/{name}" for name in ("rows", "bad", "middle", "south")]
+
+
 def test_an_attribute_that_is_not_known_is_named(tmp_path: Path) -> None:
     """terraform itself would drop it in silence."""
     with pytest.raises(ModuleError, match=r"job has no attribute s3_prefiks; it has .*s3_prefix"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
 
 CSVKAFKA = str(Path(sys.executable).with_name("csvkafka"))
-TIMEOUT_SECONDS = 120.0
+TIMEOUT_SECONDS = 240.0
 
 
 def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
@@ -98,7 +98,7 @@ def run_on_terminal(*arguments: str, settings: Mapping[str, str]) -> tuple[int, 
                     break
             elif process.poll() is not None:
                 break
-        return process.wait(timeout=10), shown.decode("utf-8", "replace")
+        return process.wait(timeout=60), shown.decode("utf-8", "replace")
     finally:
         process.kill()
         os.close(ours)

@@ -15,7 +15,7 @@ from csvkafka.kafka.client import KafkaClient, KafkaSettings
 from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import OutcomeKind, ProduceOutcome, ProducerIdentity, SequencedBatch
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 
 
 @contextmanager

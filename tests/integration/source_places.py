@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from csvkafka.aws import clients as aws
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.local.ports import ReservedPort
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
 from tests.integration import azurite
+from tests.integration.patient_clients import patient_s3
 
 KINDS = ("file", "s3", "http", "gs", "azure")
 
@@ -72,7 +72,7 @@ class Folder(SourcePlace):
 
 class S3Bucket(SourcePlace):
     def __init__(self, endpoint_url: str) -> None:
-        self._client = aws.s3_client(endpoint_url=endpoint_url)
+        self._client = patient_s3(endpoint_url)
         self._bucket = f"sources-{uuid4()}"
         where = {"LocationConstraint": "eu-west-1"}
         self._client.create_bucket(Bucket=self._bucket, CreateBucketConfiguration=where)  # type: ignore[arg-type]
@@ -200,14 +200,14 @@ def _server(command_of: Any) -> Iterator[int]:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ending.callback(process.wait)
         ending.callback(process.kill)
-        assert wait_until(lambda: _answers(reserved.number) or process.poll() is not None, 60)
+        assert wait_until(lambda: _answers(reserved.number) or process.poll() is not None, 120)
         assert process.poll() is None, f"{command} ended"
         yield reserved.number
 
 
 def _answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
     except urllib.error.HTTPError as error:
         error.close()
     except OSError:

@@ -37,7 +37,7 @@ def values_in(stack: Stack, topic: str) -> list[bytes]:
                 values.extend(record.value for record in records)
             return consumer.position(place) >= end
 
-        assert wait_until(all_read, 30)
+        assert wait_until(all_read, 120)
         return values
     finally:
         consumer.close()

@@ -26,7 +26,7 @@ def run_child(place: LoadPlace, folder: Path, index: int) -> subprocess.Complete
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

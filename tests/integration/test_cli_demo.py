@@ -24,7 +24,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=240)
 
 
 def next_line(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
@@ -80,11 +80,11 @@ def test_a_row_that_is_there_twice_ends_it_with_exit_1() -> None:
         first = next(iter(consumer)).value
         consumer.close()
         producer = KafkaProducer(bootstrap_servers=server)
-        producer.send(TOPIC, value=first, partition=0).get(timeout=30)
+        producer.send(TOPIC, value=first, partition=0).get(timeout=120)
         producer.close()
         next_line(process, r"duplicated +1\n")
         next_line(process, r"NOT CLEAN")
-        assert process.wait(timeout=60) == 1
+        assert process.wait(timeout=240) == 1
 
 
 def test_a_terminal_shows_a_moving_bar() -> None:
@@ -111,5 +111,5 @@ def test_local_prints_exports_and_stops_cleanly(number: signal.Signals) -> None:
         assert run_csvkafka("load", settings=settings).returncode == 0
         assert run_csvkafka("verify", "--exclusive", settings=settings).returncode == 0
         os.kill(process.pid, number)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=240) == 0
         assert process.stdout.read().endswith("# stopped\n")

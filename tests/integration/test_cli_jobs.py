@@ -24,7 +24,7 @@ ROWS = b'id,name\n1,a\n2,"b\nb"\n3,c\n'
 def plant(place: LoadPlace, *values: bytes) -> None:
     producer = KafkaProducer(bootstrap_servers=place.stack.bootstrap_servers)
     for value in values:
-        producer.send(place.topic, value=value, partition=0).get(timeout=30)
+        producer.send(place.topic, value=value, partition=0).get(timeout=120)
     producer.close()
 
 

@@ -104,7 +104,7 @@ def test_a_signal_stops_the_load_at_a_checkpoint(
         cluster = KafkaCluster(client)
         eventually(lambda: cluster.end_offset(Lane(place.topic, 0)) > 0)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == code
     assert re.fullmatch(r"csvkafka: stopped: .*the same command goes on from here\n", errors)
     item = place.item()
@@ -127,7 +127,7 @@ def test_output_that_cannot_be_written_does_not_stop_the_load(
         ["bash", "-c", command],
         env=environment_with(place.settings()),
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (result.returncode, result.stderr if target != "closed" else b"") == (0, b"")

@@ -140,7 +140,7 @@ class Upper(CSVToKafkaProcessor):
             "_source_line": line_number,
         }
         future = self.producer.send(self.kafka_topic, value=enriched_row)
-        future.get(timeout=30)
+        future.get(timeout=120)
         return True
 
 
@@ -264,7 +264,7 @@ def test_f93_output_that_cannot_be_written_never_stops_the_load(
             cwd=tmp_path,
             stdout=broken_pipe,
             stderr=subprocess.PIPE,
-            timeout=120,
+            timeout=240,
             check=False,
         )
     assert (done.returncode, done.stderr) == (0, b"")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from csvkafka.aws import clients as aws
 from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.interfaces import Item, ItemChange, Refused
+from tests.integration.patient_clients import patient_dynamodb
 
 pytestmark = pytest.mark.stack_dependent
 
@@ -22,7 +22,7 @@ WORKERS = 8
 
 @pytest.fixture(scope="module")
 def client(aws_endpoint_url: str) -> Any:
-    dynamodb = aws.dynamodb_client(endpoint_url=aws_endpoint_url)
+    dynamodb = patient_dynamodb(aws_endpoint_url)
     create_table(TABLE, dynamodb)
     return dynamodb
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from csvkafka.aws import clients as aws
 from csvkafka.aws.dynamodb_item import DynamoDbItem, create_table
 from csvkafka.files.sqlite_store import SqliteStore
 from csvkafka.interfaces import Cluster, Item, ItemChange, ItemTable, Refused, Sink
@@ -32,6 +31,7 @@ from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeKafka, FakeSi
 from csvkafka.testing.simulator.fake_table import FakeTable, TableServer
 from csvkafka.testing.simulator.virtual_clock import VirtualTime
 from tests.integration.kafka_rows import admin, connected, create_topic, outcomes_of
+from tests.integration.patient_clients import patient_dynamodb
 
 pytestmark = pytest.mark.stack_dependent
 
@@ -247,7 +247,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> ItemTable:
         store = SqliteStore(tmp_path / "checkpoints.sqlite")
         store.create()
         return store.item("job")
-    client: Any = aws.dynamodb_client(endpoint_url=request.getfixturevalue("aws_endpoint_url"))
+    client: Any = patient_dynamodb(request.getfixturevalue("aws_endpoint_url"))
     name = f"contract-{uuid.uuid4()}"
     create_table(name, client)
     return DynamoDbItem(name, "job", client=client)

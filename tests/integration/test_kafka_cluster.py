@@ -63,7 +63,7 @@ def test_a_topic_that_is_created_a_moment_later_is_found(kafka: str) -> None:
     name = f"late-{uuid4().hex[:12]}"
     with connected(kafka) as client, ThreadPoolExecutor(1) as other:
         asked = other.submit(KafkaCluster(client).describe_topic, name)
-        assert wait_until(lambda: name in client.topics, 30)
+        assert wait_until(lambda: name in client.topics, 120)
         with admin(kafka) as topics:
             topics.create_topics([NewTopic(name, 2, 1)])
         facts = asked.result(30)
@@ -102,7 +102,7 @@ def test_the_tail_holds_our_batches_beside_others_and_transaction_markers(kafka:
         write(client, topic, ours, range(3), range(3, 5))
         foreign_records(kafka, topic)
         # A coordinator writes its markers a moment after it has said that a transaction has ended.
-        assert wait_until(lambda: cluster.end_offset(lane) == 5 + 3 + 2 * 2, 30)
+        assert wait_until(lambda: cluster.end_offset(lane) == 5 + 3 + 2 * 2, 120)
         write(client, topic, ours, range(5, 7))
         end = cluster.end_offset(lane)
         tail = cluster.read_tail(lane, 4)

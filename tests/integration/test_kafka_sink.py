@@ -146,7 +146,7 @@ def test_a_topic_deleted_and_created_again_stops_the_job(kafka: str) -> None:
 
 
 def recreate(topics: Any, name: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             topics.create_topics([NewTopic(name, 1, 1)])

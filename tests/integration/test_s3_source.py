@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from csvkafka.aws import clients as aws
 from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import SourceChangedError, SourceNotFoundError, SourceReadError
+from tests.integration.patient_clients import patient_s3
 from tests.refusals import refusal
 
 pytestmark = pytest.mark.stack_dependent
@@ -21,7 +21,7 @@ BODY = random.Random(2).randbytes(5_000_011)
 
 @pytest.fixture(scope="module")
 def client(aws_endpoint_url: str) -> Any:
-    return aws.s3_client(endpoint_url=aws_endpoint_url)
+    return patient_s3(aws_endpoint_url)
 
 
 @pytest.fixture

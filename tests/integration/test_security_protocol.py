@@ -13,7 +13,7 @@ from csvkafka.local.broker import Broker
 from csvkafka.local.stack import EmbeddedStack
 from tests.certificates import certificate
 
-SOON_SECONDS = 5.0
+SOON_SECONDS = 15.0
 
 PASSWORD = {
     "sasl_mechanism": "PLAIN",

@@ -187,7 +187,7 @@ def test_a_record_with_a_key_twice_is_torn(place: LoadPlace) -> None:
     uri = f"s3://{place.bucket}/{place.key}"
     producer = KafkaProducer(bootstrap_servers=place.stack.bootstrap_servers)
     value = f'{{"id":"9","id":"1","name":"a","_source_line":1,"_source_file":"{uri}"}}'
-    producer.send(place.topic, value=value.encode(), partition=0).get(timeout=30)
+    producer.send(place.topic, value=value.encode(), partition=0).get(timeout=120)
     producer.close()
     (anomaly,) = verdict_of(place).anomalies
     assert anomaly.kind is AnomalyKind.TORN_ROW

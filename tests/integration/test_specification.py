@@ -42,7 +42,7 @@ def run_python(place: LoadPlace, *arguments: str, **more: str) -> subprocess.Com
         env={**os.environ, **place.settings(**more)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -52,7 +52,7 @@ def run_python(place: LoadPlace, *arguments: str, **more: str) -> subprocess.Com
 
 def upper(self: Any, row: dict[str, Any], line_number: int) -> bool:
     value = {"name": row["name"].upper(), "_source_line": line_number}
-    self.producer.send(self.kafka_topic, value=value).get(timeout=30)
+    self.producer.send(self.kafka_topic, value=value).get(timeout=120)
     return True
 
 
@@ -225,7 +225,7 @@ import gc, sys
 from csvkafka.kafka import producer, settings
 from kafka.errors import KafkaError
 good = producer.documented_producer(settings.KafkaSettings((sys.argv[1],)), "gzip")
-good.send(sys.argv[2], value={"a": 1}).get(timeout=30)
+good.send(sys.argv[2], value={"a": 1}).get(timeout=120)
 good.close()
 try:
     producer.documented_producer(

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.loads import LoadPlace
 
-SOON_SECONDS = 10
+SOON_SECONDS = 20
 
 PROMISED_SECONDS = 20.0
 """3 s for acknowledgements and 3 s for the last checkpoint; the rest is for a machine that does

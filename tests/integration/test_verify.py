@@ -33,7 +33,7 @@ def producer_of(place: LoadPlace, **settings: Any) -> KafkaProducer:
 def send(place: LoadPlace, *values: bytes) -> None:
     producer = producer_of(place)
     for value in values:
-        producer.send(place.topic, value=value, partition=0).get(timeout=30)
+        producer.send(place.topic, value=value, partition=0).get(timeout=120)
     producer.close()
 
 
@@ -48,7 +48,7 @@ def test_readers_of_both_isolation_levels_see_what_they_should(place: LoadPlace)
     producer.init_transactions()
     for value, ends_well in ((b"aborted", False), (b"committed", True)):
         producer.begin_transaction()
-        producer.send(place.topic, value=value, partition=0).get(timeout=30)
+        producer.send(place.topic, value=value, partition=0).get(timeout=120)
         if ends_well:
             producer.commit_transaction()
         else:
@@ -60,7 +60,7 @@ def test_readers_of_both_isolation_levels_see_what_they_should(place: LoadPlace)
     assert seen(place, Isolation.READ_COMMITTED) == [b"before", b"committed", b"after"]
 
     producer.begin_transaction()
-    producer.send(place.topic, value=b"open", partition=0).get(timeout=30)
+    producer.send(place.topic, value=b"open", partition=0).get(timeout=120)
     assert seen(place, Isolation.READ_UNCOMMITTED)[-1] == b"open"
     with TopicReader(config_of(place).kafka, place.topic, Isolation.READ_COMMITTED) as reader:
         assert reader.bounds[0].undecided == 1

@@ -45,7 +45,7 @@ def start(way: list[str], place: LoadPlace, folder: Path) -> subprocess.Popen[st
 def test_it_loads(way: list[str], place: LoadPlace, tmp_path: Path) -> None:
     place.put(ROWS)
     process = start(way, place, tmp_path)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     assert place.lines() == [1, 2, 3]
     assert "Completed: 3 records sent" in output
@@ -53,7 +53,7 @@ def test_it_loads(way: list[str], place: LoadPlace, tmp_path: Path) -> None:
 
 def test_it_fails_with_1_and_one_line(way: list[str], place: LoadPlace, tmp_path: Path) -> None:
     process = start(way, place, tmp_path)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 1
     (line,) = output.splitlines()
     assert f"there is no s3://{place.bucket}/{place.key}" in line
@@ -70,10 +70,10 @@ def test_ctrl_c_in_the_first_moments_is_one_line_and_130(
     way: list[str], place: LoadPlace, tmp_path: Path, milliseconds: int
 ) -> None:
     process = start(way, place, tmp_path)
-    assert wait_until(lambda: heeds_sigterm(process.pid), 30)
+    assert wait_until(lambda: heeds_sigterm(process.pid), 120)
     time.sleep(milliseconds / 1000)  # where it is by then is chance: imports, or the first calls
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=240)
     if process.returncode == 1:
         assert "there is no s3://" in output, "it had ended before the signal came"
         return

@@ -7,10 +7,11 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,21 @@ HAS_COMPILER = bool(shutil.which("cc")) and Path(sysconfig.get_path("include"), 
 WHICH_ENCODER = "import csvkafka.compiled as c; print(c.compiled_module())"
 
 
-def build(source: Path, destination: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
+    """The command that builds, in an environment that holds what pyproject.toml requires for it
+    and nothing else. Made once: `build` itself would make one for each wheel and each sdist."""
+    folder = tmp_path_factory.mktemp("builder") / "venv"
+    venv.create(folder, with_pip=True)
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    subprocess.run([folder / "bin" / "pip", "install", "--quiet", "build", *requires], check=True)
+    return [folder / "bin" / "python", "-m", "build", "--no-isolation"]
+
+
+def build(builder: Sequence[str | Path], source: Path, destination: Path) -> dict[str, str]:
     """Builds both from the folder; the name and SHA-256 of each."""
     subprocess.run(
-        [sys.executable, "-m", "build", "--sdist", "--wheel", "--outdir", destination, source],
+        [*builder, "--sdist", "--wheel", "--outdir", destination, source],
         check=True,
         env={**os.environ, "SOURCE_DATE_EPOCH": A_MOMENT},
     )
@@ -35,9 +47,9 @@ def build(source: Path, destination: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def distributions(builder: Sequence[str | Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("dist")
-    build(ROOT, destination)
+    build(builder, ROOT, destination)
     return destination
 
 
@@ -56,7 +68,7 @@ def output(*command: str | Path, folder: Path) -> str:
 
 
 def test_the_sdist_builds_the_same_bytes_in_another_folder(
-    distributions: Path, tmp_path: Path
+    builder: Sequence[str | Path], distributions: Path, tmp_path: Path
 ) -> None:
     """So it is complete, and neither time, folder nor git decide what is built."""
     (sdist,) = distributions.glob("*.tar.gz")
@@ -67,7 +79,7 @@ def test_the_sdist_builds_the_same_bytes_in_another_folder(
     first = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in distributions.iterdir()
     }
-    assert build(unpacked, tmp_path / "dist") == first
+    assert build(builder, unpacked, tmp_path / "dist") == first
     assert len(first) == 2
 
 
@@ -101,13 +113,6 @@ def test_the_command_line_runs_without_any_extra(installed: Path, tmp_path: Path
 # -- the compiled encoder ----------------------------------------------------------------------
 
 
-def wheel_of(source: Path, destination: Path, **environment: str) -> Path:
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", destination, source]
-    subprocess.run(command, check=True, env={**os.environ, **environment})
-    (wheel,) = destination.glob("*.whl")
-    return wheel
-
-
 @pytest.fixture
 def sources(distributions: Path, tmp_path: Path) -> Path:
     """A folder of sources of its own."""
@@ -131,10 +136,12 @@ def test_a_compiled_wheel_is_for_every_later_python(distributions: Path) -> None
 
 @pytest.mark.parametrize("environment", [{"CC": "/nonexistent"}, {"CSVKAFKA_PURE": "1"}])
 def test_without_a_compiler_the_wheel_is_pure(
-    sources: Path, tmp_path: Path, environment: dict[str, str]
+    builder: Sequence[str | Path], sources: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     (sources / COMPILED).write_bytes(b"left over")
-    wheel = wheel_of(sources, tmp_path / "dist", **environment)
+    command = [*builder, "--wheel", "--outdir", tmp_path / "dist", sources]
+    subprocess.run(command, check=True, env={**os.environ, **environment})
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
 

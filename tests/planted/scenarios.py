@@ -173,7 +173,7 @@ def other_writers(ground: Ground) -> Found:
     case.kill_at(Step.CHECKPOINT_BEGINS)
     producer = KafkaProducer(bootstrap_servers=ground.stack.bootstrap_servers)
     for number in range(3):
-        producer.send(case.topic, b"%d" % number).get(timeout=30)
+        producer.send(case.topic, b"%d" % number).get(timeout=120)
     producer.close()
     return case.finish()
 
@@ -186,7 +186,7 @@ def open_transaction(ground: Ground) -> Found:
     )
     producer.init_transactions()
     producer.begin_transaction()
-    producer.send(case.topic, b"open").get(timeout=30)
+    producer.send(case.topic, b"open").get(timeout=120)
     readers = (Isolation.READ_UNCOMMITTED,)  # the others see nothing before the transaction ends
     found = case.end_of(case.start(CrashPoint(Step.CHECKPOINT_BEGINS)), isolations=readers)
     if found == {f"exit {KILLED}"}:

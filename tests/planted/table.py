@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.planted import forgotten, in_process, scenarios
 from tests.planted.plant import plant
 from tests.planted.table_of_records import OF_RECORDS
+from tests.planted.table_of_routes import OF_ROUTES
 from tests.planted.table_of_sets import IN_ORDER, OF_FILES
 
 PLANTS = (
@@ -97,6 +98,7 @@ PLANTS = (
     *IN_ORDER,
     *OF_FILES,
     *OF_RECORDS,
+    *OF_ROUTES,
     plant(
         "B1",
         "the last row is sent again after a resume",
@@ -238,6 +240,6 @@ CORE_MUTANTS = {
     "no-if-match",
 }
 SET_BUGS = {plant.name for plant in (*IN_ORDER, *OF_FILES)}
-RECORD_BUGS = {plant.name for plant in OF_RECORDS}
+RECORD_BUGS = {plant.name for plant in (*OF_RECORDS, *OF_ROUTES)}
 FAULTS = {"a-stalled-lane"}
 """Planted too, but no bug."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from kafka.admin import (
@@ -64,13 +66,13 @@ def grant(admin: KafkaAdminClient, topic: str, principal: str, *operations: ACLO
         ACL(principal, "*", operation, ACLPermissionType.ALLOW, pattern) for operation in operations
     ]
     admin.create_acls(rules)
-    assert wait_until(lambda: rule_count(admin, topic) == len(rules), 30)
+    assert wait_until(lambda: rule_count(admin, topic) == len(rules), 120)
 
 
 def grant_all(admin: KafkaAdminClient, topic: str) -> None:
     """Takes all rules away: everybody has every right again."""
     admin.delete_acls([any_rule(topic)])
-    assert wait_until(lambda: rule_count(admin, topic) == 0, 30)
+    assert wait_until(lambda: rule_count(admin, topic) == 0, 120)
 
 
 def rule_count(admin: KafkaAdminClient, topic: str) -> int:
@@ -93,6 +95,38 @@ def test_f48_without_a_right_at_the_start(
     assert "DESCRIBE" in worker.output()
     assert not worker.steps(Step.BATCH_SENT)
     grant_all(admin, case.topic)
+    case.run()
+    case.assert_once()
+
+
+def test_f152_a_right_to_the_topic_of_a_route_is_needed_before_the_first_row(
+    recovery_case: NewCase, guarded_stack: Stack, admin: KafkaAdminClient, tmp_path: Path
+) -> None:
+    routed = f"routed-{uuid4().hex[:12]}"
+    table = tmp_path / "columns.toml"
+    table.write_text(
+        f'record.undeclared = "string"\n[[route]]\ntopic = "{routed}"\ncolumn = "country"\n'
+        'equals = "DE"\n'
+    )
+    case = recovery_case(
+        b"id,country\n1,DE\n2,FR\n",
+        stack=guarded_stack,
+        routed={routed: 1},
+        settings={"CSV_COLUMNS": str(table)},
+    )
+    needed = {ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS}
+    for missing in (ACLOperation.READ, ACLOperation.WRITE):
+        grant(admin, routed, EVERYBODY, *(needed - {missing}))
+        worker = case.run(exit_code=1)
+        case.assert_error(worker, "SinkRefused")
+        assert f"{EVERYBODY} has no right to {missing.name} on topic {routed}" in worker.output()
+        assert not worker.steps(Step.ITEM_CREATED)
+        grant_all(admin, routed)
+    grant(admin, routed, SOMEBODY_ELSE, ACLOperation.ALL)
+    worker = case.run(exit_code=1)
+    case.assert_error(worker, "SinkRefused")
+    assert f"topic {routed}" in worker.output()
+    grant_all(admin, routed)
     case.run()
     case.assert_once()
 

@@ -86,7 +86,7 @@ def test_f39_broker_paused_past_the_request_timeout(
     worker.resume()
     try:
         worker.wait_until(
-            lambda: worker.output().count("Sending again") > 1, "send again", timeout_seconds=30
+            lambda: worker.output().count("Sending again") > 1, "send again", timeout_seconds=120
         )
     finally:
         broker.resume()

@@ -38,7 +38,7 @@ def has_ended(pid: int) -> bool:
 
 
 def all_end(pids: list[int]) -> bool:
-    return wait_until(lambda: all(map(has_ended, pids)), 30.0)
+    return wait_until(lambda: all(map(has_ended, pids)), 120.0)
 
 
 def midway(recovery_case: NewCase) -> tuple[RecoveryCase, Incarnation, list[int]]:

@@ -26,7 +26,7 @@ LEADER_KILLS = 5
 PREFERRED = 0
 """Kafka's number for the election of the preferred leader."""
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tests.recovery.conftest import FORGETFUL, NewStack
 NewCase = Callable[..., RecoveryCase]
 
 SHORT_LEASE = {"LEASE_SECONDS": "1"}
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 REQUEST_BYTES = 1_000
 """A produce request with a batch is larger, any other request of a load is smaller."""
 

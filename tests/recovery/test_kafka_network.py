@@ -109,7 +109,7 @@ def test_f41_a_response_is_held_past_the_request_timeout(
     worker = midway(case)
     held = kafka_proxy.inject(Hold(Direction.TO_CLIENT))
     worker.resume()
-    worker.wait_until(lambda: "Sending again" in worker.output(), "send again", 30)
+    worker.wait_until(lambda: "Sending again" in worker.output(), "send again", 120)
     kafka_proxy.reset_connections()
     held.lift()
     case.ends(worker)

@@ -114,7 +114,7 @@ def test_f113_killed_at_random(new: Callable[..., GzipCase], kills: int, seed: i
         worker = case.start(settings={"CSVKAFKA_ENCODER": "python"}, pace_seconds=PACE_SECONDS)
         worker.wait_for_step(Step.CHECKPOINT_STORED)
         if left == 0:
-            worker.wait_until(lambda: case.stored_point() is not None, "store a point", 60.0)
+            worker.wait_until(lambda: case.stored_point() is not None, "store a point", 120.0)
         worker.lives_for(chance.uniform(0.0, 0.8))
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
     case.assert_midway()

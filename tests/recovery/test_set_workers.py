@@ -308,7 +308,7 @@ def test_f125_the_workers_of_a_parent_that_was_killed_stop_and_nothing_is_lost(
     parent = start_load(case)
     workers = workers_of(parent)
     assert parent.kill() == KILLED
-    assert wait_until(lambda: all(has_ended(pid) for pid in workers), 15.0)
+    assert wait_until(lambda: all(has_ended(pid) for pid in workers), 120.0)
     case.assert_midway()
     case.run()
     case.assert_once()

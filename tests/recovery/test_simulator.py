@@ -35,6 +35,7 @@ RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000"))
 BASES = {
     "one lane": Schedule(),
     "three lanes": Schedule(lane_count=3),
+    "three topics": Schedule(lane_count=3, routed=True),
     "another host": Schedule(same_host=False),
     "no rows": Schedule(row_count=0),
 }

@@ -16,9 +16,10 @@ from csvkafka.stores import open_store
 def check_plan(examination: Examination) -> Iterator[Finding]:
     """The settings fit the header."""
     spec, source, header = examination.spec, examination.source, examination.header
-    if source is None or header is None or spec.topic not in examination.facts:
+    facts = examination.facts
+    if source is None or header is None or not facts.keys() >= set(spec.data_topics):
         return
-    lanes = spec.lanes(examination.facts[spec.topic].partition_count)
+    lanes = spec.lanes(facts[spec.topic].partition_count, spec.routed_partitions(facts))
     check_encode_plan(spec.plan(header.names, source.uri, lanes, examination.topic_bytes))
     by = "" if spec.key_column is None else f", key column {spec.key_column}"
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
@@ -60,7 +61,8 @@ def check_job(examination: Examination) -> Iterator[Finding]:
             source, warnings = file_set.recall(stored.source, spec.job_id)
             for warning in warnings:
                 yield Finding(Mark.WARNING, "job", warning)
-        now = define(spec, source, header.names, facts, stored.partition_count)
+        counts = stored.partition_count, stored.routed_partitions
+        now = define(spec, source, header.names, facts, *counts)
         for warning in check_same_job(stored, now, facts, header.names):
             yield Finding(Mark.WARNING, "job", warning)
         rows = count_text(stored.position.row_count)

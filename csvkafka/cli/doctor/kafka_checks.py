@@ -56,9 +56,9 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
     spec = examination.config.spec
     facts = KafkaCluster(client).describe_topic(topic)
     if facts is None:
-        raise missing_topic(topic, spec.topic)
+        raise missing_topic(topic, spec)
     examination.facts[topic] = facts
-    for lane in spec.lanes(facts.partition_count):
+    for lane in spec.lanes(facts.partition_count):  # of the others, the first partition
         if lane.topic == topic:
             check_partition(topic, facts, lane.partition)
     findings = check_topic(topic, facts)

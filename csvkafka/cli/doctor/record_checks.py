@@ -9,10 +9,10 @@ from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.schemas import told, with_ids
 from csvkafka.encode.bad_row import first_rows
 from csvkafka.encode.encoder import encode_block
-from csvkafka.encode.partitioning import crc32_lane, murmur2_lane
+from csvkafka.encode.partitioning import lane_chooser
 from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import CsvKafkaError, counted
-from csvkafka.model import START, Block, EncodePlan, Lane, Routing
+from csvkafka.model import START, Block, EncodePlan, Lane
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.rows.preview import Preview
 from csvkafka.schema.subjects import WireSchemas
@@ -33,15 +33,19 @@ def show_records(examination: Examination) -> Iterator[Finding]:
     spec, unregistered = with_ids(config, look.header.names, source.uri)
     if unregistered:
         yield Finding(Mark.WARNING, "record", unregistered)
-    facts = examination.facts.get(spec.topic)
-    lanes = spec.lanes(1 if facts is None else facts.partition_count)
+    facts = examination.facts
+    are_known = facts.keys() >= set(spec.data_topics)
+    lanes = spec.lanes(
+        facts[spec.topic].partition_count if are_known else 1,
+        spec.routed_partitions(facts) if are_known else None,
+    )
     plan = spec.plan(look.header.names, look.source_uri, lanes, examination.topic_bytes)
     shown = sent = row_count = 0
     try:
         for block in cut_blocks(_chunks(look), START, plan):
             encoded = encode_block(block, plan)
             good = encoded.end.row_count - block.start.row_count
-            for finding in _records(block, good, plan, lanes if facts else ()):
+            for finding in _records(block, good, plan, lanes if are_known else ()):
                 if shown < RECORDS_SHOWN:
                     shown += 1
                     yield finding
@@ -78,7 +82,7 @@ def _records(
     count = min(count, RECORDS_SHOWN)
     if count < block.row_count:
         block = first_rows(block, count, plan.dialect)
-    rows = RowEncoder(plan).encode(block)
+    rows, lane_of = RowEncoder(plan).encode(block), lane_chooser(plan)
     for index, value in enumerate(rows.values):
         if index in rows.dropped:
             number = block.start.row_count + index + 1
@@ -88,7 +92,9 @@ def _records(
         if index in rows.letters:
             place = "to the dead-letter topic"
         elif lanes:
-            place = f"to partition {lanes[_lane(key, plan)].partition}"
+            lane = lanes[lane_of(rows.topics[index] if rows.topics else 0, key)]
+            of_topic = f" of topic {lane.topic}" if plan.routed_lanes else ""
+            place = f"to partition {lane.partition}{of_topic}"
         else:
             place = "partition not known"
         schemas = plan.schemas or WireSchemas()
@@ -97,13 +103,6 @@ def _records(
         place += "" if schema_id is None else f", schema {schema_id}"
         keyed = "" if key is None else f", key {key.decode('utf-8', 'replace')!r}"
         yield Finding(Mark.OK, "record", (content or b"").decode("utf-8", "replace"), place + keyed)
-
-
-def _lane(key: bytes | None, plan: EncodePlan) -> int:
-    if key is None or plan.routing is Routing.ONE_PARTITION:
-        return 0
-    lane_of = crc32_lane if plan.routing is Routing.KEY_CRC32 else murmur2_lane
-    return lane_of(key, plan.lane_count)
 
 
 def _said(error: Exception) -> str:

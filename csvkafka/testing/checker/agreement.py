@@ -74,6 +74,7 @@ class Agreement:
             and expectation.fields_of in (documented_row, documented_row_that_is_good)
             and (key_of is None or isinstance(key_of, ColumnKey))
             and (expectation.partition_of is not None or len(partitions) == 1)
+            and expectation.number_for is None
         )
         if compiled is None or not is_open:
             return None

@@ -19,7 +19,12 @@ from hashlib import blake2b
 from csvkafka.testing.checker.agreement import Agreement, Lookaheads, Run
 from csvkafka.testing.checker.ahead import Ahead
 from csvkafka.testing.checker.documented import TopicRecord
-from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.expectation import (
+    PER_TOPIC,
+    Expectation,
+    IdentifyBy,
+    partition_text,
+)
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
     ExpectedRow,
@@ -101,6 +106,8 @@ class _Judge:
             if expectation.is_dropped is not None and expectation.is_dropped(row):
                 self._dropped.note(line)
             return None
+        if expectation.number_for is not None:
+            return ExpectedRow(fields, key, expectation.number_for(row, key))
         if expectation.partition_of is None:
             return ExpectedRow(fields, key)
         return ExpectedRow(fields, key, expectation.partition_of(key))
@@ -199,9 +206,8 @@ class _Judge:
             self._note(AnomalyKind.REORDERED_ROW, partition, record, line, f"after {last_line}")
         due = self._due_partition(record.key, partition)
         if due != partition:
-            self._note(
-                AnomalyKind.REORDERED_ROW, partition, record, line, f"belongs to partition {due}"
-            )
+            place = partition_text(due, self._expectation.topics)
+            self._note(AnomalyKind.REORDERED_ROW, partition, record, line, f"belongs to {place}")
         self._uncovered[partition].note(record.kafka_offset, line)
 
     def _last_before(self, partition: int, line: int) -> int:
@@ -222,6 +228,10 @@ class _Judge:
 
     def _due_partition(self, key: bytes | None, partition: int) -> int:
         """Where a record with this key belongs, as far as that is known."""
+        if self._expectation.number_for is not None:
+            ledger = self._by_line or self._by_content
+            assert ledger is not None
+            return ledger.due
         if self._expectation.partition_of is not None:
             return self._expectation.partition_of(key)
         if self._expectation.key_of is None or key is None or len(self._last_line) == 1:
@@ -243,7 +253,12 @@ class _Judge:
         places = self._places.setdefault(kind, [])
         if len(places) < MAX_PLACES:
             kafka_offset = None if record is None else record.kafka_offset
-            places.append(Place(partition, kafka_offset, line, detail))
+            topic = None
+            topics = self._expectation.topics
+            if partition is not None and len(topics) > 1:
+                number, partition = divmod(partition, PER_TOPIC)
+                topic = topics[number]
+            places.append(Place(partition, kafka_offset, line, detail, topic))
 
     def verdict(self) -> Verdict:
         """The answer, after the last record."""

@@ -137,6 +137,14 @@ class DeclaredRows:
         width, and of text, can be."""
         return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
 
+    def topic_of(self, row: SourceRow) -> int:
+        """The number of the topic of a row that has a record: 0 is KAFKA_TOPIC, k that of the k-th
+        of the table's routes."""
+        for number, route in enumerate(self._table.routes, 1):
+            if any(row[route.column] == text for text in route.texts):
+                return number
+        return 0
+
     def _fits(self, drop: Drop, row: SourceRow) -> bool:
         text = str(row[drop.column])
         match drop.test:

@@ -6,7 +6,7 @@ own, which is all that the checker knows of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +16,20 @@ from csvkafka.testing.checker.documented import (
     documented_row,
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
+
+PER_TOPIC = 1 << 16
+"""So many partitions a topic may have, where a load has several: their numbers go on after it."""
+
+
+def number_of(topic: int, partition: int) -> int:
+    """What the checker calls a partition of that topic: of the first one (0) its own number."""
+    return topic * PER_TOPIC + partition
+
+
+def partition_text(number: int, topics: Sequence[str]) -> str:
+    """The partition of that number, for people."""
+    topic, partition = divmod(number, PER_TOPIC)
+    return f"partition {partition}" + (f" of topic {topics[topic]}" if len(topics) > 1 else "")
 
 
 class IdentifyBy(StrEnum):
@@ -38,8 +52,10 @@ class Expectation:
     `complete`, the load is to go on later: then a row counts as lost only if a later row stands in
     its partition (with several partitions, `partition_of` must be given). `stream_of(line)` names
     what the row's order holds within, in each partition: a file of a set, for example; None: the
-    whole source. `is_dropped` says of a row whether it is to have no record anywhere, not as a dead
-    letter either; None: no row is."""
+    whole source. Where a load has several `topics`, its partitions are those of all of them by
+    `number_of`, and `number_for(row, key)` says, in the place of `partition_of`, where a row's
+    record belongs. `is_dropped` says of a row whether it is to have no record anywhere, not as a
+    dead letter either; None: no row is."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
@@ -51,3 +67,5 @@ class Expectation:
     complete: bool = True
     stream_of: Callable[[int], int] | None = None
     is_dropped: Callable[[SourceRow], bool] | None = None
+    topics: Sequence[str] = ()
+    number_for: Callable[[SourceRow, bytes | None], int] | None = None

@@ -7,7 +7,7 @@ of keys are kafka-python's murmur2 and zlib's crc32.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -26,7 +26,7 @@ from csvkafka.testing.checker.documented import (
     documented_row_that_is_good,
     is_good,
 )
-from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy, number_of
 from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
@@ -41,9 +41,11 @@ def expectation_of(
     partition_count: int,
     files: SetFiles | ReplayedRows | None = None,
     identify_by: IdentifyBy = IdentifyBy.LINE,
+    routed_partitions: Mapping[str, int] | None = None,
 ) -> Expectation:
     """What the records of a correct load under these settings are; `files` are those of a set, or
     those whose letters are replayed.
+    `routed_partitions` are those of the topics of the table's routes (1 where none are given).
 
     Rows are told by their content, too, where the settings leave their lines out."""
     spec = config.spec
@@ -57,12 +59,20 @@ def expectation_of(
     )
     if files is not None and spec.order is FileOrder.OBJECT:
         expectation = replace(expectation, stream_of=files.file_of)
-    return expectation if spec.table is None else _declared(expectation, config, files)
+    if spec.table is None:
+        return expectation
+    counts = [partition_count]
+    counts += [(routed_partitions or {}).get(topic, 1) for topic in spec.data_topics[1:]]
+    return _declared(expectation, config, files, counts)
 
 
 def _declared(
-    expectation: Expectation, config: LoadConfig, files: SetFiles | ReplayedRows | None
+    expectation: Expectation,
+    config: LoadConfig,
+    files: SetFiles | ReplayedRows | None,
+    counts: Sequence[int],
 ) -> Expectation:
+    """`counts` are the numbers of partitions of the topics of rows."""
     table = config.spec.whole_table
     assert table is not None
     wire, key_id = None, 0
@@ -73,6 +83,12 @@ def _declared(
         if table.key_format is KeyFormat.AVRO and table.key:
             key_id = schemas.key_id(table)
     rows = DeclaredRows(table, key_id, None if wire is None else wire.given_defaults())
+    choosers = [_partition_of(config.spec, count) for count in counts]
+
+    def number_for(row: SourceRow, key: bytes | None) -> int:
+        topic = rows.topic_of(row)
+        return number_of(topic, choosers[topic](key))
+
     lines = None if files is None else files.lines
     return replace(
         expectation,
@@ -80,6 +96,8 @@ def _declared(
         fields_of=rows.fields_of,
         is_dropped=rows.is_dropped if table.drops else None,
         key_of=rows.key_of if table.key else None,
+        topics=config.spec.data_topics,
+        number_for=number_for if table.routes else None,
         identify_by=(
             IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
         ),

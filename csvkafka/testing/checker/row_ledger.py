@@ -71,6 +71,8 @@ class LineLedger:
         self._skipped_states = bytearray()
         self.row_count = 0
         """Rows of this topic that were met so far; all after `missing` has ended."""
+        self.due = -1
+        """The partition where the row that was found last belongs; -1: not known."""
 
     _MISSING, _FOUND, _ABSENT = range(3)
 
@@ -88,6 +90,7 @@ class LineLedger:
             if expected is None:
                 self._skip(expected)
                 return Found.NO_SUCH_ROW
+            self.due = expected.partition
             same = expected.fields == fields and (not self._judges_keys or expected.key == key)
             return Found.FIRST if same else Found.TORN
         return Found.NO_SUCH_ROW
@@ -131,6 +134,7 @@ class LineLedger:
         if state != self._MISSING:
             return Found.REPEATED if state == self._FOUND else Found.NO_SUCH_ROW
         self._skipped_states[index] = self._FOUND
+        self.due = self._skipped_partitions[index]
         same = self._skipped_digests[index] == digest(fields, key if self._judges_keys else None)
         return Found.FIRST if same else Found.TORN
 
@@ -161,6 +165,8 @@ class ContentLedger:
         self._unseen: dict[int, int | deque[int]] = {}
         """Digest -> the line that has it; -line once it was found; a deque where several have."""
         self._partitions = array("i")
+        self.due = -1
+        """The partition where the row that was found last belongs; -1: not known."""
         self.row_count = 0
         for line, row in enumerate(rows, 1):
             expected = expecting(row, line)
@@ -179,6 +185,11 @@ class ContentLedger:
     def take(self, fields: Fields, key: bytes | None, after_line: int) -> tuple[Found, int | None]:
         """Notes a record; of several equal rows it is the first unseen one after `after_line`,
         else the first unseen one. Gives its line, if there is exactly one or it is new."""
+        found, line = self._take(fields, key, after_line)
+        self.due = -1 if line is None else self._partitions[line - 1]
+        return found, line
+
+    def _take(self, fields: Fields, key: bytes | None, after_line: int) -> tuple[Found, int | None]:
         content = digest(fields, key if self._judges_keys else None)
         lines = self._unseen.get(content)
         if lines is None:

@@ -27,7 +27,8 @@ class AnomalyKind(StrEnum):
 
     REORDERED_ROW = "reordered-row"
     """A first occurrence after one of a later row in the same partition; or one in another
-    partition than its key belongs to (by rule, or because the key was seen elsewhere)."""
+    partition than its key belongs to (by rule, or because the key was seen elsewhere), or in
+    another topic than its row belongs to."""
 
     TORN_ROW = "torn-row"
     """A first occurrence whose fields (or key) are not the row's; or a record that cannot be
@@ -50,15 +51,18 @@ class AnomalyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an anomaly is. None: there is no such place (a lost row has no Kafka offset)."""
+    """Where an anomaly is. None: there is no such place (a lost row has no Kafka offset). `topic`
+    is said where a load has several."""
 
     partition: int | None = None
     kafka_offset: int | None = None
     source_line: int | None = None
     detail: str = ""
+    topic: str | None = None
 
     def __str__(self) -> str:
         named = (
+            ("topic", self.topic),
             ("partition", self.partition),
             ("Kafka offset", self.kafka_offset),
             ("source line", self.source_line),

@@ -39,13 +39,14 @@ from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
     TopicRecord,
 )
-from csvkafka.testing.checker.expectation import IdentifyBy
+from csvkafka.testing.checker.expectation import IdentifyBy, partition_text
 from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
 from csvkafka.testing.checker.source_rows import files_of, replayed_rows, source_rows
-from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.topics import TopicsReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 from csvkafka.testing.inputs.byte_stream import stream_of
 
@@ -60,7 +61,8 @@ class Scope:
     """What the judge may take for granted. `exclusive`: every record in the topic should be one of
     this load, others are phantom rows; else others are counted and left alone. Without `complete`,
     the load is to go on later: rows after the last one found are not lost yet. `identify_by`:
-    CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's).
+    CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's),
+    `routed_partitions` those of rows that the table sends to other topics (None: these topics').
     With the job's `producer_id`, a record of another one may stand for a row that is to have none:
     a row that was set aside, and replayed."""
 
@@ -69,6 +71,7 @@ class Scope:
     complete: bool = True
     identify_by: IdentifyBy = IdentifyBy.LINE
     partition_count: int | None = None
+    routed_partitions: Mapping[str, int] | None = None
     producer_id: int | None = None
 
 
@@ -104,7 +107,8 @@ def judge_load(
     if files is not None:
         numbered = SetFiles(files, partial(source_rows, config.spec))
     ours = scope.producer_id
-    with TopicReader(config.kafka, config.spec.topic, scope.isolation, ours) as reader:
+    topics = config.spec.data_topics
+    with TopicsReader(config.kafka, topics, scope.isolation, ours) as reader:
         records: dict[int, Iterator[TopicRecord]] = reader.records()
         if progress is not None:
             counted = _Counted(progress, reader.record_count)
@@ -112,12 +116,15 @@ def judge_load(
                 partition: chain.from_iterable(counted.over(reader.read_batches(partition)))
                 for partition in records
             }
-        partition_count = scope.partition_count or len(reader.bounds)
+        partition_count = scope.partition_count or reader.partition_count(0)
+        routed = scope.routed_partitions
+        if routed is None:
+            routed = {topic: reader.partition_count(k) for k, topic in enumerate(topics)}
         verdict = check(
             numbered.rows() if numbered else source_rows(config.spec, source or BytesIO()),
             records,
             replace(
-                expectation_of(config, partition_count, numbered, scope.identify_by),
+                expectation_of(config, partition_count, numbered, scope.identify_by, routed),
                 ignore_foreign=not scope.exclusive,
                 is_of_another=reader.is_of_another,
                 complete=scope.complete,
@@ -175,7 +182,11 @@ def verify_job(
         spec = replace(spec, order=FileOrder(job.configuration.get("ORDER", FileOrder.SET)))
     config = replace(config, spec=spec)
     if job.partition_count is not None:
-        scope = replace(scope, partition_count=job.partition_count)
+        scope = replace(
+            scope,
+            partition_count=job.partition_count,
+            routed_partitions=job.routed_partitions,
+        )
     if spec.bad_rows is BadRows.DEAD_LETTER:
         scope = replace(scope, producer_id=job.producer_id)
     if job.status is not None:
@@ -197,7 +208,7 @@ def verify_job(
         source = open_source(config, pinned=job.source)
         uri = source.identify().uri
     # The item was read first: whatever it covers must stand before these ends.
-    with TopicReader(config.kafka, config.spec.topic) as reader:
+    with TopicsReader(config.kafka, config.spec.data_topics) as reader:
         ends = {partition: bounds.end for partition, bounds in reader.bounds.items()}
     checkpoints: tuple[CheckpointObservation, ...] = ()
     if job.last_line is not None:
@@ -250,9 +261,11 @@ class _ItemFacts:
     last_line: int | None = None
     total_sent: int | None = None
     partition_count: int | None = None
+    routed_partitions: Mapping[str, int] = field(default_factory=dict)
     producer_id: int | None = None
     source: SourceIdentity | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
+    topics: frozenset[str] = frozenset()
 
 
 def _stored_job(item: Item | None) -> _ItemFacts:
@@ -268,9 +281,11 @@ def _stored_job(item: Item | None) -> _ItemFacts:
         stored.position.row_count,
         stored.total_sent,
         stored.partition_count,
+        stored.routed_partitions,
         None if stored.identity is None else stored.identity.producer_id,
         stored.source,
         stored.configuration,
+        frozenset(stored.topic_ids),
     )
 
 
@@ -283,6 +298,13 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
             f"job {job_id} was begun with topic {begun_with}, not {topic}; check KAFKA_TOPIC and "
             "JOB_ID"
         )
+    others = job.topics - {topic, job.configuration.get("DEAD_LETTER_TOPIC", "")}
+    routed = frozenset(config.spec.data_topics[1:])
+    if job.topics and others != routed:
+        raise ConfigChangedError(
+            f"job {job_id} was begun with {_routes_text(others)}, not with {_routes_text(routed)}; "
+            "check CSV_COLUMNS and JOB_ID"
+        )
     uri = config.source_uri
     is_replay = job.source is not None and job.source.scheme == LETTERS_SCHEME
     if job.source is not None and not is_replay and job.source.uri != uri:
@@ -292,18 +314,23 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
         )
 
 
-def _notes(config: LoadConfig, reader: TopicReader) -> list[str]:
+def _routes_text(topics: frozenset[str]) -> str:
+    return f"[[route]] to {', '.join(sorted(topics))}" if topics else "no [[route]]"
+
+
+def _notes(config: LoadConfig, reader: TopicsReader) -> list[str]:
     """What could not be judged."""
     notes = []
-    for partition, bounds in reader.bounds.items():
+    for number, bounds in reader.bounds.items():
+        partition = partition_text(number, reader.topics)
         if bounds.undecided:
             notes.append(
-                f"partition {partition}: {bounds.undecided} Kafka offsets from {bounds.end} on "
+                f"{partition}: {bounds.undecided} Kafka offsets from {bounds.end} on "
                 "wait for the end of an open transaction, and were not read"
             )
         if bounds.start:
             notes.append(
-                f"partition {partition} begins at Kafka offset {bounds.start}: retention has "
+                f"{partition} begins at Kafka offset {bounds.start}: retention has "
                 "deleted what was before, so rows of it count as lost"
             )
     if config.spec.dead_letter_topic is not None:

@@ -26,7 +26,7 @@ from csvkafka.testing.faults.proxy_faults import Direction, Fault, ResetConnecti
 from csvkafka.testing.history import History
 
 CHUNK_BYTES = 1 << 16
-CONNECT_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 30.0
 
 
 class InjectedFault:
@@ -53,7 +53,7 @@ class InjectedFault:
         """Blocks while the fault is in force, at most for that time."""
         self._lifted.wait(timeout_seconds)
 
-    def wait_for_effect(self, times: int = 1, timeout_seconds: float = 60.0) -> None:
+    def wait_for_effect(self, times: int = 1, timeout_seconds: float = 120.0) -> None:
         """Returns when the fault has met so many chunks. Raises StackError after that time."""
         if not wait_until(lambda: self.times >= times, timeout_seconds):
             raise StackError(
@@ -123,7 +123,7 @@ class Proxy:
         for injected in self._in_force():
             injected.lift()
 
-    def wait_until_idle(self, timeout_seconds: float = 30.0) -> None:
+    def wait_until_idle(self, timeout_seconds: float = 120.0) -> None:
         """Returns when no connection is open any more: what was held for dead clients has arrived.
 
         Raises StackError if one still is when the time is over."""

@@ -41,7 +41,7 @@ def upload(chunks: Iterable[bytes], uri: str) -> None:
     bucket, key = place.netloc, place.path.removeprefix("/")
     if place.scheme != "s3" or not bucket or not key:
         raise ConfigError(f"{uri!r} is not s3://bucket/key")
-    client = aws.s3_client(max_attempts=3)
+    client = aws.s3_client(connect_timeout_seconds=10.0, read_timeout_seconds=60.0, max_attempts=5)
     from boto3.exceptions import Boto3Error
 
     refusals: tuple[type[Exception], ...] = (*aws.vendor_errors(), Boto3Error)

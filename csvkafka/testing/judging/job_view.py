@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from csvkafka.aws.dynamodb_item import DynamoDbItem
@@ -20,12 +21,18 @@ from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Lane
+from csvkafka.testing.checker.expectation import number_of
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.history import History
 
-WAIT_SECONDS = 60.0
-ANSWER_TIMEOUT_MS = 30_000
+WAIT_SECONDS = 120.0
 """Brokers may be down, or the topic gone, on purpose."""
+
+
+def patient(settings: KafkaSettings) -> KafkaSettings:
+    """For a client that judges: it waits a minute for a broker, as a slow one is no fault of the
+    loader's."""
+    return replace(settings, connect_timeout_ms=60_000, answer_timeout_ms=60_000)
 
 
 def table_item(stack: Stack, table: str, job_id: str) -> DynamoDbItem:
@@ -34,16 +41,29 @@ def table_item(stack: Stack, table: str, job_id: str) -> DynamoDbItem:
 
 
 class JobView:
-    """One job's item and topic; its methods may be called from several threads."""
+    """One job's item and topic; its methods may be called from several threads. `routed` has the
+    numbers of partitions of the other topics that get rows, in the order of their names."""
 
-    def __init__(self, stack: Stack, item: ItemTable, topic: str, partitions: int) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        item: ItemTable,
+        topic: str,
+        partitions: int,
+        routed: Mapping[str, int] | None = None,
+    ) -> None:
         self.topic = topic
         self._item = item
-        self._lanes = [Lane(topic, number) for number in range(partitions)]
+        counts = [(topic, partitions), *sorted((routed or {}).items())]
+        self._lanes = {
+            number_of(k, partition): Lane(name, partition)
+            for k, (name, count) in enumerate(counts)
+            for partition in range(count)
+        }
         self._lock = threading.Lock()
         # Not kafka-python's consumer: it asks a leader that was moved elsewhere for ever.
         servers = tuple(stack.bootstrap_servers.split(","))
-        self._kafka = KafkaClient(KafkaSettings(servers, answer_timeout_ms=ANSWER_TIMEOUT_MS))
+        self._kafka = KafkaClient(patient(KafkaSettings(servers)))
         self._kafka.connect()
         self._cluster = KafkaCluster(self._kafka)
 
@@ -62,9 +82,10 @@ class JobView:
         return int((self.item() or {}).get("last_line", 0))
 
     def end_offsets(self) -> dict[int, int]:
-        """The high watermark of each partition. Raises SinkUnavailableError, SinkRefusedError."""
+        """The high watermark of each partition, by `number_of`. Raises SinkUnavailableError,
+        SinkRefusedError."""
         with self._lock:
-            return {lane.partition: self._cluster.end_offset(lane) for lane in self._lanes}
+            return {number: self._cluster.end_offset(lane) for number, lane in self._lanes.items()}
 
     def record_count(self) -> int:
         """How many Kafka offsets are used up, of all partitions together."""

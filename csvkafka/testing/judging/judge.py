@@ -25,7 +25,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.faults.strikes import Action, StrikeWatch, plan_strikes
 from csvkafka.testing.history import History
-from csvkafka.testing.judging.job_view import JobView, LookRest, table_item
+from csvkafka.testing.judging.job_view import JobView, LookRest, patient, table_item
 from csvkafka.testing.judging.judged_source import JudgedSource
 from csvkafka.testing.judging.judgement import Judgement, Life, compare, repeated_rows
 from csvkafka.testing.judging.plan import JudgePlan, JudgeView, Unwatched
@@ -323,7 +323,7 @@ class _Trial:
 
     def judgement(self) -> Judgement:
         """Compares topic and source; after `run`."""
-        plan, settings = self._plan, kafka_settings(self._documented)
+        plan, settings = self._plan, patient(kafka_settings(self._documented))
         expectation = self._source.expectation()
         row_count = sum(1 for _ in self._source.rows())
         verdicts = {}

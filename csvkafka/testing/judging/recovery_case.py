@@ -36,7 +36,7 @@ from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.case_source import CaseSource
-from csvkafka.testing.judging.job_view import JobView, JobWatch, table_item
+from csvkafka.testing.judging.job_view import JobView, JobWatch, patient, table_item
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -67,7 +67,8 @@ class RecoveryCase:
     names to bytes, it is a set of files, loaded by S3_PREFIX (a file whose name ends in .gz, .zst
     or .bz2 is stored compressed).
 
-    A topic is created with `partitions` and `topic_config`, unless `topic` names one that is there.
+    A topic is created with `partitions` and `topic_config`, unless `topic` names one that is there;
+    so are those of the table's routes, `routed`, each with its number of partitions.
     `settings` are environment variables of its workers, over those of the stack. `block_bytes` and
     `pace_seconds` make a small file last for many steps, `point_bytes` of content lie between its
     restart points, `kafka_limits` shortens time limits (see `processes/worker.py`). Without
@@ -96,15 +97,15 @@ class RecoveryCase:
         cold: bool = False,
         proxies: Sequence[Proxy] = (),
         checkpoint: str = "dynamodb",
+        routed: Mapping[str, int] | None = None,
     ) -> None:
-        self.stack = stack
-        name = uuid4().hex[:12]
+        self.stack, name = stack, uuid4().hex[:12]
         self._case_source = CaseSource.of(source, stored, bucket=BUCKET, name=name)
         self.source, self.files = self._case_source.content, self._case_source.files
         self.key, self.prefix = self._case_source.key, self._case_source.prefix
         self.row_count = self._case_source.row_count
         self.topic, self.job_id = topic or f"rows-{name}", f"job-{name}"
-        self.partitions = partitions
+        self.partitions, self.routed = partitions, dict(routed or {})
         self.block_bytes, self.pace_seconds = block_bytes, pace_seconds
         self.point_bytes = point_bytes
         self.kafka_limits = dict(kafka_limits or {})
@@ -115,6 +116,8 @@ class RecoveryCase:
         self.exclusive = exclusive
         if topic is None:
             stack.create_topic(self.topic, partitions, topic_config)
+        for name, count in self.routed.items():
+            stack.create_topic(name, count)
         self._case_source.put(stack)
         if TABLE not in stack.client("dynamodb").list_tables()["TableNames"]:
             stack.create_table(TABLE)
@@ -127,7 +130,7 @@ class RecoveryCase:
         self.supervisor = Supervisor(self.history)
         item = self._checkpoint_item(checkpoint)
         self.settings |= settings or {}
-        self.view = JobView(stack, item, self.topic, partitions)
+        self.view = JobView(stack, item, self.topic, partitions, self.routed)
         self._watch = JobWatch(self.view, self.history)
 
     def _checkpoint_item(self, checkpoint: str) -> StoredItem:
@@ -238,7 +241,7 @@ class RecoveryCase:
         error: str,
         *,
         settings: Mapping[str, str] | None = None,
-        timeout_seconds: float = 60.0,
+        timeout_seconds: float = EXIT_TIMEOUT_SECONDS,
     ) -> Incarnation:
         """Runs a worker that must be refused (REFUSE): exit 1, that error, no row sent, and
         progress, source and producer id in the item as before."""
@@ -311,6 +314,7 @@ class RecoveryCase:
                 exclusive=self.exclusive,
                 complete=complete,
                 partition_count=self.partitions,
+                routed_partitions=self.routed,
             ),
             source=io.BytesIO(self.source),
             files=self._case_source.opened(),
@@ -321,6 +325,7 @@ class RecoveryCase:
         """The load's; records that name a schema must name the one that its item has."""
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
+        config = replace(config, kafka=patient(config.kafka))
         item = None if config.registry is None else self.item()
         if item is None:
             return config

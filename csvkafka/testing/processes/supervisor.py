@@ -27,8 +27,8 @@ from csvkafka.testing.processes.step_log import StepLine, StepLogReader
 
 WORKER = ("-m", "csvkafka.testing.processes.worker")
 
-EXIT_TIMEOUT_SECONDS = 90.0
-STEP_TIMEOUT_SECONDS = 60.0
+EXIT_TIMEOUT_SECONDS = 180.0
+STEP_TIMEOUT_SECONDS = 120.0
 
 
 class Incarnation:

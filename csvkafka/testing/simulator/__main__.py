@@ -103,6 +103,7 @@ def _of_set(schedule: Schedule, options: argparse.Namespace) -> Schedule:
         file_count=options.files,
         order=FileOrder(options.order),
         workers=options.workers,
+        routed=options.routed,
     )
 
 
@@ -126,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=_seeds, help="FIRST-LAST: run these")
     parser.add_argument("--rows", type=int, default=12, help="rows of the source (default: 12)")
     parser.add_argument("--lanes", type=int, default=1, help="partitions (default: 1)")
+    parser.add_argument("--routed", action="store_true", help="each lane is in its own topic")
     parser.add_argument("--other-host", action="store_true", help="nobody is known to be dead")
     parser.add_argument(
         "--broker", choices=BROKERS, default=BROKER, help=f"whose rules (default: {BROKER})"

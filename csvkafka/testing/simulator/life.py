@@ -24,6 +24,7 @@ from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import FileOrder, Piece, Step
 from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.rows.pieces import Cut, many_objects, one_object
+from csvkafka.schema.table import RecordTable, Route, Undeclared
 from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeSink
 from csvkafka.testing.simulator.fake_set import LIST_CHUNK_BYTES, FakeSet
 from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 JOB_ID = "job"
 TOPIC = "rows"
+KEYS = 8
 LEASE_SECONDS = 10.0
 BLOCK_BYTES = 60
 """About three rows."""
@@ -239,13 +241,16 @@ class Life:
         self._tasks.append(self.simulation.time.spawn(self.owner, body))
 
     def _spec(self) -> JobSpec:
+        schedule = self.simulation.schedule
+        by_key = schedule.lane_count > 1 and not schedule.routed
         return JobSpec(
             JOB_ID,
             TOPIC,
-            key_column="key" if self.simulation.schedule.lane_count > 1 else None,
+            key_column="key" if by_key else None,
+            table=_table_of_routes(schedule.lane_count) if schedule.routed else None,
             compression="none",
             block_bytes=BLOCK_BYTES,
-            order=self.simulation.schedule.order,
+            order=schedule.order,
         )
 
     def _table(self) -> FakeTable:
@@ -308,3 +313,17 @@ class Life:
         return simulation.schedule.same_host and any(
             life.owner == owner and life.ended for life in simulation.lives
         )
+
+
+def topic_name(number: int) -> str:
+    """Of the topics of routed rows; 0 is that of rows without a route."""
+    return f"{TOPIC}-{number}" if number else TOPIC
+
+
+def _table_of_routes(topic_count: int) -> RecordTable:
+    """Rows of the key kN go to topic N mod `topic_count`, as the records that they were anyway."""
+    routes = tuple(
+        Route(topic_name(number), "key", tuple(f"k{n}" for n in range(number, KEYS, topic_count)))
+        for number in range(1, topic_count)
+    )
+    return RecordTable(undeclared=Undeclared.STRING, routes=routes)

@@ -92,7 +92,8 @@ class Schedule:
     """`seed` draws all that is not said here: how long each thing takes. `same_host`: a dead owner
     is known to be dead. `broker` names the servers' rules (`BROKERS`); they forget a producer id
     `expiry` seconds (0: never) after the time of its last record. With a `file_count` the rows are
-    those of a set of so many files, in the `order` that it is loaded in, by `workers` at once."""
+    those of a set of so many files, in the `order` that it is loaded in, by `workers` at once. If
+    they are `routed`, each lane is that of a topic of its own."""
 
     seed: int = 0
     row_count: int = 12
@@ -104,6 +105,7 @@ class Schedule:
     file_count: int = 0
     order: FileOrder = FileOrder.SET
     workers: int = 1
+    routed: bool = False
 
     @classmethod
     def drawn(cls, seed: int, max_faults: int = 8) -> Schedule:
@@ -132,6 +134,8 @@ class Schedule:
         """What replays it."""
         parts = ["python -m csvkafka.testing.simulator", f"--seed {self.seed}"]
         parts.append(f"--rows {self.row_count} --lanes {self.lane_count}")
+        if self.routed:
+            parts.append("--routed")
         if not self.same_host:
             parts.append("--other-host")
         if self.broker != BROKER:

@@ -16,10 +16,11 @@ from csvkafka.errors import RecoveryError
 from csvkafka.interfaces import Item
 from csvkafka.model import EncodedBatch, Lane, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
+from csvkafka.testing.checker.expectation import number_of
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeKafka
 from csvkafka.testing.simulator.fake_table import TableServer
-from csvkafka.testing.simulator.life import JOB_ID, TOPIC, Life
+from csvkafka.testing.simulator.life import JOB_ID, KEYS, TOPIC, Life, topic_name
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
 from csvkafka.testing.simulator.virtual_clock import WALL_AT_START, VirtualTime
@@ -31,7 +32,7 @@ REFUSALS = 3
 def source_bytes(row_count: int) -> bytes:
     """A CSV of so many rows, some of them quoted, with eight keys."""
     values = ('"v,{}"', "v{}", '"v""{}"')
-    rows = [f"{row},k{row * 5 % 8},{values[row % 3].format(row)}" for row in range(row_count)]
+    rows = [f"{row},k{row * 5 % KEYS},{values[row % 3].format(row)}" for row in range(row_count)]
     return ("\n".join(["id,key,value", *rows]) + "\n").encode()
 
 
@@ -97,7 +98,11 @@ class Simulation:
         self.source = source_bytes(schedule.row_count) if source is None else source
         self.files = file_bytes(self.source, schedule.file_count) if schedule.file_count else {}
         self.kafka = FakeKafka(new_log=self.new_log)
-        self.kafka.create_topic(TOPIC, schedule.lane_count)
+        if schedule.routed:
+            for number in range(schedule.lane_count):
+                self.kafka.create_topic(topic_name(number))
+        else:
+            self.kafka.create_topic(TOPIC, schedule.lane_count)
         self.table = table or TableServer()
         self.table.watchers.append(self._observe)
         self.lives: list[Life] = []
@@ -115,7 +120,15 @@ class Simulation:
 
     @property
     def lanes(self) -> list[Lane]:
-        return [Lane(TOPIC, partition) for partition in range(self.schedule.lane_count)]
+        return list(self.lanes_by_number.values())
+
+    @property
+    def lanes_by_number(self) -> dict[int, Lane]:
+        """As the checker numbers them."""
+        lanes = range(self.schedule.lane_count)
+        if self.schedule.routed:
+            return {number_of(topic, 0): Lane(topic_name(topic), 0) for topic in lanes}
+        return {partition: Lane(TOPIC, partition) for partition in lanes}
 
     def run(self) -> None:
         """Lets life follow life until one has completed the job; then all that is late arrives."""
@@ -214,7 +227,8 @@ class Simulation:
         self.items.append(item)
         rows = item["last_line"]
         assert isinstance(rows, int)
-        ends = {lane.partition: self.kafka.log(lane).end_offset for lane in self.lanes}
+        lanes = self.lanes_by_number.items()
+        ends = {number: self.kafka.log(lane).end_offset for number, lane in lanes}
         self.observations.append(CheckpointObservation(rows, ends, self.time.now))
 
 

@@ -6,7 +6,7 @@ The log is compared with the source by the checker, which knows nothing of the l
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -36,7 +36,7 @@ from csvkafka.testing.checker.documented import (
     documented_record,
     read_rows,
 )
-from csvkafka.testing.checker.expectation import Expectation
+from csvkafka.testing.checker.expectation import Expectation, number_of
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
 from csvkafka.testing.checker.verdict import AnomalyKind
@@ -85,13 +85,19 @@ def judge(simulation: Simulation) -> list[str]:
     found: list[str] = []
     for life in simulation.lives:
         found += _of_life(life, may_be_refused=_may_hold_late_rows(simulation))
+    is_routed = simulation.schedule.routed
     is_by_file = files is not None and simulation.schedule.order is FileOrder.OBJECT
     verdict = check(
         read_rows(io.BytesIO(simulation.source)) if files is None else files.rows(),
-        {lane.partition: records_of(simulation.kafka.log(lane)) for lane in simulation.lanes},
+        {
+            number: records_of(simulation.kafka.log(lane))
+            for number, lane in simulation.lanes_by_number.items()
+        },
         Expectation(
             decode=_decoder(files),
-            key_of=_key if simulation.schedule.lane_count > 1 else None,
+            key_of=_key if simulation.schedule.lane_count > 1 and not is_routed else None,
+            topics=[lane.topic for lane in simulation.lanes] if is_routed else (),
+            number_for=_number_in(simulation.schedule.lane_count) if is_routed else None,
             ignore_foreign=True,
             stream_of=files.file_of if files is not None and is_by_file else None,
         ),
@@ -221,6 +227,11 @@ def records_of(log: PartitionLog) -> Iterator[TopicRecord]:
 
 def _key(row: SourceRow) -> bytes:
     return str(row["key"]).encode()
+
+
+def _number_in(topic_count: int) -> Callable[[SourceRow, bytes | None], int]:
+    """Where rows belong that go to so many topics by the number in their key."""
+    return lambda row, _: number_of(int(str(row["key"]).removeprefix("k")) % topic_count, 0)
 
 
 def _of_items(simulation: Simulation) -> Iterator[str]:

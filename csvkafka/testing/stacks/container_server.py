@@ -21,7 +21,7 @@ from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks.engine import labels, remove_container
 
-END_TIMEOUT_SECONDS = 30.0
+END_TIMEOUT_SECONDS = 120.0
 
 _LOG_LINES = 20
 _PORT_TRIES = 3

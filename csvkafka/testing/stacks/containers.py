@@ -35,7 +35,7 @@ from csvkafka.testing.stacks.engine import connect, labels, remove_leftovers, re
 
 AWS_ALIAS = "localstack"
 AWS_PORT = 4566
-AWS_START_TIMEOUT_SECONDS = 90.0
+AWS_START_TIMEOUT_SECONDS = 180.0
 
 _TOOL_TIMEOUT_SECONDS = 600.0
 

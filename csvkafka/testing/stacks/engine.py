@@ -25,7 +25,7 @@ from csvkafka.testing.stacks.images import Image
 OWNER_LABEL = "csvkafka.owner"
 
 _OURS = this_incarnation()
-_REMOVAL_TIMEOUT_SECONDS = 30
+_REMOVAL_TIMEOUT_SECONDS = 120
 _IN_USE = (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN)
 """A container, or a network with a container on it, whose removal is under way."""
 
@@ -45,7 +45,7 @@ def connect() -> Any:
 
     Raises: StackError, in one line with the remedy, if none answers."""
     try:
-        return docker.from_env(timeout=120)
+        return docker.from_env(timeout=300)
     except DockerException as error:
         raise StackError(_why_no_engine(error)) from error
 

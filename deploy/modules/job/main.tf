@@ -42,7 +42,10 @@ locals {
     KAFKA_SASL_PLAIN_PASSWORD = "${var.job.kafka_secret_arn}:password::"
   } : {}
 
-  topics = distinct(compact([var.job.kafka_topic, var.job.scratch_topic, var.job.dead_letter_topic]))
+  topics = distinct(compact(concat(
+    [var.job.kafka_topic, var.job.scratch_topic, var.job.dead_letter_topic],
+    var.job.routed_topics,
+  )))
   # arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID -> …:topic/NAME/UUID/TOPIC
   topic_arns = [
     for topic in local.topics : "${replace(var.job.msk_cluster_arn, ":cluster/", ":topic/")}/${topic}"

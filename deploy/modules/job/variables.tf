@@ -10,6 +10,7 @@ variable "job" {
     kafka_topic             = string                        # Topic that gets the rows.
     scratch_topic           = optional(string, "")          # Topic of first tests, which the job may write too.
     dead_letter_topic       = optional(string, "")          # Topic for bad rows; empty: a bad row stops the job.
+    routed_topics           = optional(list(string), [])    # Topics of [[route]] in CSV_COLUMNS, to which the job may write too.
     kafka_authentication    = optional(string, "iam")       # How the job identifies itself to Kafka: none, tls, iam, scram or plain.
     kafka_secret_arn        = optional(string, "")          # Secret with username and password, for scram and plain.
     msk_cluster_arn         = optional(string, "")          # ARN of the MSK cluster, for iam.

@@ -77,7 +77,7 @@ class FaultyGateway:
             answer = json.dumps({"__type": f"com.amazon.coral#{code}", "message": "scripted"})
             self._send(handler, status, answer.encode())
             return
-        upstream = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=10)
+        upstream = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=60)
         upstream.request("POST", handler.path, body, dict(handler.headers))
         reply = upstream.getresponse()
         content = reply.read()

@@ -129,7 +129,7 @@ def refuse(s3: FakeS3, refusal: Refuse) -> None:
 
 
 def source(s3: FakeS3, clock: SteppedClock | None = None, **settings: Any) -> S3Source:
-    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=30)
     return S3Source("bucket", "data.csv", client=client, clock=clock or SteppedClock(), **settings)
 
 
@@ -167,7 +167,7 @@ def test_a_refusal_names_its_cause_and_remedy_at_once(
 
 
 def test_a_key_that_names_a_folder_is_told(s3: FakeS3) -> None:
-    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=30)
     folder = S3Source("bucket", "exports/", client=client, clock=SteppedClock())
     with refusal(SourceNotFoundError, "ends in '/' is at most the mark of a folder; set S3_KEY"):
         folder.identify()
@@ -183,13 +183,13 @@ def test_a_key_that_names_a_folder_is_told(s3: FakeS3) -> None:
     ],
 )
 def test_a_key_that_is_written_wrongly_is_told(s3: FakeS3, key: str, said: str) -> None:
-    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=30)
     with refusal(SourceNotFoundError, said):
         S3Source("bucket", key, client=client, clock=SteppedClock()).identify()
 
 
 def test_a_bucket_that_cannot_be_is_one_line_with_its_setting(s3: FakeS3) -> None:
-    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=2)
+    client = aws.s3_client(endpoint_url=s3.endpoint_url, read_timeout_seconds=30)
     with refusal(ConfigError, "check S3_BUCKET and S3_KEY") as caught:
         S3Source('"bucket"', "k", client=client, clock=SteppedClock()).identify()
     assert "\n" not in str(caught.value)

@@ -74,7 +74,7 @@ def client(server: FakeS3) -> Iterator[Any]:
 
 
 def client_of(server: FakeS3) -> Any:
-    return aws.s3_client(endpoint_url=server.endpoint_url, read_timeout_seconds=0.3, max_attempts=1)
+    return aws.s3_client(endpoint_url=server.endpoint_url, read_timeout_seconds=1.5, max_attempts=1)
 
 
 @pytest.fixture

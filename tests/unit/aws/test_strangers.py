@@ -9,6 +9,7 @@ from csvkafka.aws.dynamodb_item import DynamoDbItem
 from csvkafka.aws.s3_source import S3Source
 from csvkafka.errors import CheckpointUnavailableError, SourceReadError
 from csvkafka.retry import UNREACHED_SECONDS, until_table_answers
+from tests.integration.patient_clients import patient_s3
 from tests.refusals import refusal
 from tests.unit.aws.web_server import PAGE, web_server
 from tests.unit.stepped_clock import SteppedClock
@@ -25,7 +26,7 @@ def test_a_page_is_told_from_the_services(status: int) -> None:
         what = "S3 cannot be reached" if status >= 500 else "what answers is not S3"
         with refusal(SourceReadError, f"{url}.* {what}: check AWS_REGION"):
             S3Source("bucket", "k", client=s3, clock=clock).identify()
-        table = aws.dynamodb_client(endpoint_url=url, call_seconds=1.0)
+        table = aws.dynamodb_client(endpoint_url=url, call_seconds=30.0)
         item = DynamoDbItem("checkpoints", "job", client=table)
         said = f"{url}.* what answers is not DynamoDB: .*HTTP {status} with an HTML page, 'Welcome'"
         with refusal(CheckpointUnavailableError, said) as caught:
@@ -42,7 +43,7 @@ def test_an_error_without_the_services_code_is_no_sign_that_it_is_there() -> Non
         begun = clock.now
         with refusal(SourceReadError, "S3 cannot be reached"):
             S3Source("b", "k", client=aws.s3_client(endpoint_url=url), clock=clock).identify()
-        table = aws.dynamodb_client(endpoint_url=url, call_seconds=1.0)
+        table = aws.dynamodb_client(endpoint_url=url, call_seconds=30.0)
         item = DynamoDbItem("checkpoints", "job", client=table)
         with refusal(CheckpointUnavailableError, "DynamoDB cannot be reached"):
             until_table_answers(item.get, clock, lambda: None)
@@ -56,7 +57,7 @@ def test_an_object_may_be_called_html() -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
-        client = aws.s3_client(endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+        client = patient_s3(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
         client.create_bucket(
             Bucket="pages", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )

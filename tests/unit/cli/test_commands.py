@@ -35,7 +35,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={**plain_environment(), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -134,7 +134,7 @@ def test_a_file_that_hides_a_module_is_named(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 1
@@ -274,7 +274,7 @@ def test_output_that_cannot_be_written(arguments: str, redirection: str, complai
         env=plain_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert result.stderr == complaint
@@ -290,7 +290,7 @@ def test_the_documented_main_keeps_its_exit_code_without_a_log(redirection: str)
         ["bash", "-c", command],
         env=plain_environment(),
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert result.returncode == 1

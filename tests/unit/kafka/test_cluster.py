@@ -4,6 +4,7 @@ answers mean."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,11 +37,16 @@ def broker() -> Iterator[ScriptedBroker]:
 
 
 @pytest.fixture
-def cluster(broker: ScriptedBroker) -> Iterator[KafkaCluster]:
-    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=2_000))
+def client(broker: ScriptedBroker) -> Iterator[KafkaClient]:
+    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=30_000))
     client.connect()
-    yield KafkaCluster(client)
+    yield client
     client.close()
+
+
+@pytest.fixture
+def cluster(client: KafkaClient) -> KafkaCluster:
+    return KafkaCluster(client)
 
 
 def asked(broker: ScriptedBroker) -> int:
@@ -69,8 +75,9 @@ def test_a_leader_that_cannot_answer_now_is_asked_again(
 
 
 def test_a_leader_that_never_answers_is_out_of_reach(
-    broker: ScriptedBroker, cluster: KafkaCluster
+    broker: ScriptedBroker, client: KafkaClient, cluster: KafkaCluster
 ) -> None:
+    client.settings = replace(client.settings, answer_timeout_ms=2_000)
     broker.producers = lambda: NOT_LEADER
     with pytest.raises(SinkUnavailableError, match="the producers that the partitions' leaders"):
         cluster.knows_producer(LANES[:1], 7)
@@ -94,7 +101,7 @@ def test_a_right_that_is_missing_is_said_and_nothing_is_known(
 @pytest.mark.fault("F105")
 def test_a_server_without_the_question_tells_nothing(broker: ScriptedBroker) -> None:
     del broker.versions[DESCRIBE_PRODUCERS]
-    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=2_000))
+    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=30_000))
     client.connect()
     assert list(KafkaCluster(client).knows_producer(LANES, 7)) == [None] * 4
     assert asked(broker) == 0

@@ -144,7 +144,7 @@ class Server:
 
 
 def asked(broker: ScriptedBroker) -> dict[str, CaseResult]:
-    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=3_000))
+    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=30_000))
     try:
         client.connect()
         return {result.case: result for result in probe(client, "rows")}

@@ -28,7 +28,7 @@ def test_an_unreachable_broker_leaves_no_socket_open_and_warns_of_nothing() -> N
         [sys.executable, "-X", "dev", "-W", "error", "-P", "-c", UNREACHABLE],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.stderr == ""

@@ -22,7 +22,7 @@ from csvkafka.kafka.sink import KafkaSink
 from csvkafka.model import Lane, OutcomeKind, ProduceOutcome, SequencedBatch
 from tests.unit.kafka.scripted_broker import DROP, SILENCE, ScriptedBroker, scripted_broker
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 LANES = [Lane("rows", 0), Lane("rows", 1), Lane("rows", 2)]
 
 

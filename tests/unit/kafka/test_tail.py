@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from kafka.record.default_records import DefaultRecordBatchBuilder
@@ -28,11 +29,16 @@ def broker() -> Iterator[ScriptedBroker]:
 
 
 @pytest.fixture
-def cluster(broker: ScriptedBroker) -> Iterator[KafkaCluster]:
-    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=1_000))
+def client(broker: ScriptedBroker) -> Iterator[KafkaClient]:
+    client = KafkaClient(KafkaSettings((broker.address,), answer_timeout_ms=30_000))
     client.connect()
-    yield KafkaCluster(client)
+    yield client
     client.close()
+
+
+@pytest.fixture
+def cluster(client: KafkaClient) -> KafkaCluster:
+    return KafkaCluster(client)
 
 
 def batch(kafka_offset: int, record_count: int = 2) -> bytes:
@@ -100,8 +106,9 @@ def test_a_flipped_byte_anywhere_that_matters_is_read_again(
 
 
 def test_damage_that_stays_is_an_error_in_bounded_time(
-    broker: ScriptedBroker, cluster: KafkaCluster
+    broker: ScriptedBroker, client: KafkaClient, cluster: KafkaCluster
 ) -> None:
+    client.settings = replace(client.settings, answer_timeout_ms=1_000)
     serve(broker, [flip(LOG[0], 65)] * 1_000)
     with pytest.raises(SinkUnavailableError, match="no intact batch at Kafka offset 0"):
         cluster.read_tail(LANE, 0)

@@ -46,6 +46,7 @@ CHECKPOINT = Checkpoint(
     Position(500, 40), 39, (LaneProgress(20, 25), LaneProgress(18, 18), LaneProgress(1, 7)), 4
 )
 
+ROUTED = replace(DEFINITION, routed_partitions={"other": 2})
 
 IN_SET = Position(30, 40, PieceStart(3, 38, 900, 60))
 SET = replace(DEFINITION, source=SourceIdentity("bucket", "p/", "digest", 5000, files=9))
@@ -116,7 +117,16 @@ def test_every_attribute_is_in_the_architectures_table() -> None:
     section = page.read_text(encoding="utf-8").partition("## The item\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+)`", " ".join(rows)))
-    assert named == set(item()) | set(set_item())
+    assert named == set(item()) | set(set_item()) | set(new_item("job", ROUTED, 2.5, 1))
+
+
+def test_only_a_job_with_routes_tells_of_their_partitions() -> None:
+    assert "routed_partitions" not in item()
+    assert decode(item()).routed_partitions == {}
+    assert decode(new_item("job", ROUTED, 2.5, 1)).routed_partitions == {"other": 2}
+    damaged = {**new_item("job", ROUTED, 2.5, 1), "routed_partitions": {"other": "two"}}
+    with refusal(ItemUnusableError, match="other is no whole number: 'two'"):
+        decode(damaged)
 
 
 def test_progress_of_a_partition_that_is_missing_is_refused() -> None:

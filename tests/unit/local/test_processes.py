@@ -73,9 +73,9 @@ def test_nothing_is_left_when_the_parent_is_killed(signal_number: int) -> None:
         assert Path(folder).is_dir()
         assert not any(is_gone(pid) for pid in pids)
         os.killpg(parent.pid, signal_number)
-        parent.wait(10)
-    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 10)
-    assert wait_until(lambda: not Path(folder).exists(), 10)
+        parent.wait(60)
+    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 60)
+    assert wait_until(lambda: not Path(folder).exists(), 60)
 
 
 def test_a_forked_copy_of_the_parent_does_not_keep_the_servers_alive() -> None:
@@ -90,9 +90,9 @@ def test_a_forked_copy_of_the_parent_does_not_keep_the_servers_alive() -> None:
     assert parent.stdout is not None
     folder, *pids = json.loads(parent.stdout.readline())
     parent.kill()
-    parent.wait(10)
-    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 10)
-    assert wait_until(lambda: not Path(folder).exists(), 10)
+    parent.wait(60)
+    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 60)
+    assert wait_until(lambda: not Path(folder).exists(), 60)
     os.close(read_end)
     os.close(write_end)
     parent.stdout.close()
@@ -102,7 +102,7 @@ def test_the_servers_die_with_a_killed_guardian() -> None:
     guardian = Guardian()
     server = spawn(guardian)
     os.kill(guardian.pid, signal.SIGKILL)
-    assert wait_until(lambda: is_gone(server.pid), 10)
+    assert wait_until(lambda: is_gone(server.pid), 60)
     with pytest.raises(StackError, match="start a new"):
         server.return_code()
     guardian.close()
@@ -113,11 +113,11 @@ def test_the_servers_die_with_a_killed_guardian() -> None:
 def test_close_kills_a_server_together_with_its_children() -> None:
     guardian = Guardian()
     server = spawn(guardian, WITH_CHILD)
-    assert wait_until(lambda: server.log.read_text().endswith("\n"), 10)
+    assert wait_until(lambda: server.log.read_text().endswith("\n"), 60)
     grandchild = int(server.log.read_text())
     guardian.close()
     assert is_gone(server.pid)
-    assert wait_until(lambda: is_gone(grandchild), 10)
+    assert wait_until(lambda: is_gone(grandchild), 60)
     assert not guardian.folder.exists()
 
 
@@ -139,7 +139,7 @@ def test_a_paused_server_can_be_killed(guardian: Guardian) -> None:
 
 def test_output_goes_to_the_log(guardian: Guardian) -> None:
     server = spawn(guardian, ["sh", "-c", "echo out; echo err >&2; exit 3"])
-    assert server.wait(10)
+    assert server.wait(60)
     assert server.return_code() == 3
     assert log_tail(server.log).splitlines() == ["out", "err"]
     assert log_tail(server.log, 1) == "err"

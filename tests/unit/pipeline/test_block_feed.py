@@ -20,7 +20,7 @@ from tests.unit.rows import csv_oracle
 URI = "s3://bucket/key.csv"
 DATA = b"k,b\n" + b"".join(b"%d,%d\n" % (n % 7, n) for n in range(1000))
 PLAN = EncodePlan(("k", "b"), URI, block_bytes=100)
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 class Wakes:

@@ -40,7 +40,7 @@ def test_a_program_that_loads_when_it_is_merely_run_is_told(tmp_path: Path) -> N
         env=os.environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 1

@@ -15,7 +15,7 @@ from csvkafka.pipeline import pieces_ahead
 from csvkafka.pipeline.pieces_ahead import fetched_ahead
 from csvkafka.rows.pieces import OpenPiece
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 
 
 class Store:

@@ -36,7 +36,7 @@ def test_the_documented_entry_point_names_an_unknown_level() -> None:
         env=os.environ | {"LOG_LEVEL": "chatty"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 1

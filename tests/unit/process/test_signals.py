@@ -36,7 +36,7 @@ def start(mode: str) -> subprocess.Popen[str]:
 def test_the_first_signal_is_remembered(number: signal.Signals) -> None:
     process = start("stop")
     process.send_signal(number)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert (output, process.returncode) == (f"asked {int(number)}\n", 0)
 
 
@@ -47,7 +47,7 @@ def test_the_second_signal_ends_at_once(number: signal.Signals, code: int) -> No
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "asked 15\n"
     process.send_signal(number)
-    assert process.wait(timeout=30) == code
+    assert process.wait(timeout=120) == code
     process.stdout.close()
 
 
@@ -78,7 +78,7 @@ def test_a_signal_before_anything_has_begun_is_one_line(number: signal.Signals, 
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == code
     assert errors == (
         f"csvkafka: stopped at once by signal {int(number)}; the same command goes on from here\n"
@@ -107,6 +107,6 @@ def test_a_stop_is_bounded_even_if_a_thread_does_not_let_the_process_end() -> No
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 143
     assert "without a last checkpoint by signal 15" in errors

@@ -16,4 +16,4 @@ def test_each_fixture_that_starts_a_stack_is_listed() -> None:
     texts = [path.read_text() for suite in suites for path in (TESTS / suite).rglob("*.py")]
     starting = {name for text in texts for name in TAKES_A_NEW_STACK.findall(text)}
     assert starting
-    assert starting | {"kafka_proxy"} == OWN_SERVERS
+    assert starting | {"kafka_proxy", "only_on_containers"} == OWN_SERVERS

@@ -14,6 +14,7 @@ from csvkafka.schema.table import (
     Kind,
     Metadata,
     RecordTable,
+    Route,
     Undeclared,
 )
 
@@ -52,6 +53,13 @@ constant = "web"
 """
 
 
+ROUTE = """[[route]]
+topic = "t"
+column = "a"
+in = ["x", "y"]
+"""
+
+
 def test_all_that_can_be_declared() -> None:
     assert read_table(WHOLE, "columns.toml", b"k" * 16) == RecordTable(
         columns=(
@@ -75,6 +83,18 @@ def test_all_that_can_be_declared() -> None:
         undeclared=Undeclared.DROP,
         hash_key=b"k" * 16,
     )
+
+
+def test_routes_are_sorted_by_topic_as_their_order_says_nothing() -> None:
+    other = "[[route]]\ntopic = 'a.b_c-d'\ncolumn = 'a'\nequals = ''\n"
+    routes = (Route("a.b_c-d", "a", ("",)), Route("t", "a", ("x", "y")))
+    assert read_table(ROUTE + other, "columns.toml").routes == routes
+    assert read_table(other + ROUTE, "columns.toml").routes == routes
+
+
+def test_records_that_name_a_schema_may_go_to_several_topics_by_a_subject_of_their_own() -> None:
+    named = '[record]\nformat = "avro"\nsubject = "record"\nname = "shop.Order"\n'
+    assert len(read_table(named + ROUTE, "columns.toml").routes) == 1
 
 
 def test_a_key_may_be_one_name() -> None:
@@ -140,7 +160,37 @@ def test_a_key_may_be_one_name() -> None:
         ('[columns.a]\nhash = "md5"', "columns.a.hash must be one of blake2b, not 'md5'"),
         ('[columns.a]\nhash = "blake2b"', "CSV_HASH_KEY is not set"),
         ("columns = 7", "line 1, column 1: columns must be a table"),
-        ('[[route]]\ncolumn = "a"', "'route' is no setting of a table; there are record, columns"),
+        ('[[routes]]\ncolumn = "a"', "'routes' is no setting of a table; is 'route' meant?"),
+        ("route = 1", "line 1, column 1: route must be tables, as in [[route]] topic ="),
+        ('[[route]]\ncolumn = "a"', "line 1, column 1: route.1 names no topic"),
+        ('[[route]]\ntopic = "t"', "line 1, column 1: route.1 names no column"),
+        ('[[route]]\ntopic = "t"\ncolumn = "a"', "route.1 needs one of equals, in, and has 0"),
+        ('[[route]]\ntopic = ""\ncolumn = "a"\nequals = "x"', "route.1.topic must be text that"),
+        ('[[route]]\ntopic = "t"\ncolumn = 1\nequals = "x"', "route.1.column must be text that"),
+        ('[[route]]\ntopic = "t"\ncolumn = "a"\nin = []', "line 4, column 1: route.1.in is empty"),
+        ('[[route]]\ntopic = "t"\ncolumn = "a"\nequals = 1', "route.1.equals must be text, not 1"),
+        (
+            '[[route]]\ntopic = "t"\ncolumn = "a"\nmatches = "x"',
+            "line 4, column 1: route.1.matches 'matches' is no setting of a table; there are topic",
+        ),
+        (
+            f"{ROUTE}[[route]]\ntopic = 't'\ncolumn = 'a'\nequals = 'z'",
+            "line 6, column 1: route.2.topic 't' has a route already",
+        ),
+        (
+            f"{ROUTE}[[route]]\ntopic = 'u'\ncolumn = 'a'\nequals = 'y'",
+            "line 5, column 1: route.2 'y' goes to topic 't' already",
+        ),
+        (ROUTE.replace('"y"', '"x"'), "line 1, column 1: route.1 'x' goes to topic 't' already"),
+        (
+            f"{ROUTE}[[route]]\ntopic = 'u'\ncolumn = 'b'\nequals = 'z'",
+            "line 7, column 1: route.2.column is 'b', and another route's is 'a': all routes look",
+        ),
+        (
+            f'[record]\nformat = "avro"\n{ROUTE}',
+            'record needs subject = "record", and a name: with [[route]] records of one schema',
+        ),
+        (f'[record]\nkey_format = "avro"\n{ROUTE}', 'record needs subject = "record"'),
         ("drop = true", "line 1, column 1: drop must be tables, as in [[drop]]"),
         ('[[drop]]\nequals = "x"', "line 1, column 1: drop.1 names no column"),
         ('[[drop]]\ncolumn = "a"', "line 1, column 1: drop.1 needs one of equals, in, matches"),

@@ -19,7 +19,7 @@ from tests.refusals import refusal
 
 NAMES = ("id", "name", "price")
 URI = "s3://bucket/key.csv"
-FACTS = {"rows": TopicFacts("cluster", "topic-id", 4, 3, {})}
+FACTS = {name: TopicFacts("cluster", "id", 4, 3, {}) for name in ("rows", "other", "third")}
 SOURCE = SourceIdentity("bucket", "key.csv", '"etag"', 1000)
 
 
@@ -42,6 +42,10 @@ def test_a_table_that_fits_passes() -> None:
         (DECLARED + 'columns.prize = "int"', "'prize' is no column of the file; is 'price' meant?"),
         ('columns.id = "int"', "'name', 'price' stands in the file and not in the table"),
         ('record.key = "ID"\n' + DECLARED, "key: 'ID' is no column of the file"),
+        (
+            DECLARED + '\n[[route]]\ntopic = "t"\ncolumn = "prize"\nequals = "x"',
+            "[[route]]: 'prize' is no column of the file; is 'price' meant?",
+        ),
         (
             DECLARED.replace('"string"', '{rename = "id"}'),
             "'name' and 'id' would both be called 'id'",
@@ -92,6 +96,17 @@ def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() ->
     )
     for then, today in ((table(DECLARED), void), (void, table(DECLARED)), (void, other_void)):
         assert "CSV_COLUMNS declares [[drop]] otherwise" in resumed(then, today)
+    route = '\n[[route]]\ntopic = "other"\ncolumn = "name"\n'
+    by_x, by_y = table(DECLARED + route + 'equals = "x"'), table(DECLARED + route + 'equals = "y"')
+    elsewhere = table(DECLARED + route.replace("other", "third") + 'equals = "x"')
+    dropping = table(DECLARED + rule + 'equals = "x"' + route + 'equals = "x"')
+    for then, today in (
+        *((table(DECLARED), by_x), (by_x, table(DECLARED)), (by_x, by_y), (by_x, elsewhere)),
+        *((void, dropping), (dropping, void)),
+    ):
+        assert "CSV_COLUMNS declares [[route]] otherwise" in resumed(then, today)
+    assert "CSV_COLUMNS declares [[drop]] otherwise" in resumed(by_x, dropping)
+    assert "CSV_COLUMNS declares [[drop]], [[route]] otherwise" in resumed(void, by_x)
     assert "CSV_COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
     assert "CSV_COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
 

@@ -24,7 +24,7 @@ from csvkafka.testing.faults.proxy_faults import (
     Throttle,
 )
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 class EchoServer:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -28,6 +29,7 @@ GOLDEN = {
 }
 
 
+@cache
 def data_of(spec: CsvSpec) -> bytes:
     return b"".join(write_csv(spec))
 
@@ -43,7 +45,7 @@ def test_a_seed_gives_the_same_bytes_for_ever(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_row_is_there_once_and_as_wide_as_the_header(name: str) -> None:
-    spec = preset(name, 9000)
+    spec = preset(name, 9000, seed=7)
     rows = rows_of(data_of(spec))
     assert [row["id"] for row in rows] == [str(number) for number in range(1, 9001)]
     assert tuple(rows[0]) == column_names(spec)
@@ -112,7 +114,7 @@ def test_small_files(column_count: int, final_line_end: bool) -> None:
 
 def test_blocks_are_bounded() -> None:
     for name in PRESETS:
-        assert max(map(len, write_csv(preset(name, 20_000)))) < 1_000_000
+        assert max(map(len, write_csv(preset(name, 9000)))) < 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -136,9 +138,9 @@ def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_file_in_parts_has_the_same_rows(name: str) -> None:
-    spec = preset(name, 20_000, seed=3)
-    whole = list(read_rows(io.BytesIO(b"".join(write_csv(spec)))))
-    bounds = [0, 1, 1, 8_192, 9_000, 19_999, 20_000]
+    spec = preset(name, 9000, seed=7)
+    whole = list(read_rows(io.BytesIO(data_of(spec))))
+    bounds = [0, 1, 1, 8_192, 8_500, 8_999, 9_000]
     parts = [b"".join(write_csv(spec, *part)) for part in pairwise(bounds)]
     assert [len(list(read_rows(io.BytesIO(part)))) for part in parts] == [
         end - begin for begin, end in pairwise(bounds)

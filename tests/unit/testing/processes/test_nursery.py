@@ -127,7 +127,7 @@ def test_ctrl_c_ends_it_by_its_signal(supervisor: Supervisor, tmp_path: Path) ->
         "print('up', flush=True)\ntime.sleep(600)"
     )
     worker = forked(supervisor, tmp_path, text)
-    worker.wait_until(lambda: "up" in worker.output(), "start", 30)
+    worker.wait_until(lambda: "up" in worker.output(), "start", 120)
     worker.send(signal.SIGINT)
     assert worker.wait() == -signal.SIGINT
     assert "KeyboardInterrupt" in worker.output()
@@ -150,7 +150,7 @@ def test_a_program_that_does_not_exist_is_named(supervisor: Supervisor) -> None:
 
 def test_a_fork_is_paused_resumed_and_killed(supervisor: Supervisor, tmp_path: Path) -> None:
     worker = forked(supervisor, tmp_path, "import time\nprint('up', flush=True)\ntime.sleep(600)")
-    worker.wait_until(lambda: "up" in worker.output(), "start", 30)
+    worker.wait_until(lambda: "up" in worker.output(), "start", 120)
     worker.pause()
     worker.resume()
     worker.pause()
@@ -185,7 +185,7 @@ def test_workers_die_with_a_killed_nursery_and_the_next_is_another(tmp_path: Pat
     supervisor = Supervisor()
     worker, killed = forked(supervisor, tmp_path, sleeper), nursery()
     os.kill(killed.pid, signal.SIGKILL)
-    assert wait_until(lambda: is_gone(worker.pid), 10)
+    assert wait_until(lambda: is_gone(worker.pid), 60)
     for end in (worker.wait, supervisor.close):
         with pytest.raises(StackError, match="nursery, which forks workers, has ended"):
             end()
@@ -223,9 +223,9 @@ def test_nothing_is_left_when_the_parent_ends(end: str, tmp_path: Path) -> None:
             parent.stdin.close()
         else:
             parent.send_signal(signal.Signals[end])
-        parent.wait(20)
-    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 10)
-    assert wait_until(lambda: not Path(folder).exists(), 10)
+        parent.wait(60)
+    assert wait_until(lambda: all(is_gone(pid) for pid in pids), 60)
+    assert wait_until(lambda: not Path(folder).exists(), 60)
 
 
 def test_a_fork_takes_the_encoder_that_its_own_environment_names(

@@ -55,15 +55,15 @@ def test_a_process_is_killed_and_its_end_is_noted_once(supervisor: Supervisor) -
 def test_a_paused_process_does_nothing_until_it_is_resumed(supervisor: Supervisor) -> None:
     ticker = [sys.executable, "-uc", "import time\nwhile True: print('tick'); time.sleep(0.01)"]
     worker = supervisor.start(ticker, {})
-    worker.wait_until(lambda: "tick" in worker.output(), "tick", 30)
+    worker.wait_until(lambda: "tick" in worker.output(), "tick", 120)
     worker.pause()
     state = Path(f"/proc/{worker.pid}/stat")
-    assert wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", 10)
+    assert wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", 60)
     before = worker.output()
     assert worker.lives_for(0.1)
     assert worker.output() == before
     worker.resume()
-    worker.wait_until(lambda: worker.output() != before, "tick again", 30)
+    worker.wait_until(lambda: worker.output() != before, "tick again", 120)
 
 
 def test_the_loader_sees_its_own_variables_and_no_aws_settings_of_the_host(
@@ -80,7 +80,7 @@ def test_the_loader_sees_its_own_variables_and_no_aws_settings_of_the_host(
 
 def test_a_wait_that_is_in_vain_says_what_the_process_printed(supervisor: Supervisor) -> None:
     worker = supervisor.start(SLEEPER, {})
-    worker.wait_until(lambda: "up" in worker.output(), "start", 30)
+    worker.wait_until(lambda: "up" in worker.output(), "start", 120)
     with pytest.raises(StackError, match=r"did not end within 0.1 s; its output ends:\nup"):
         worker.wait(0.1)
     worker.send(signal.SIGTERM)

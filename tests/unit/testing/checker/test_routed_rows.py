@@ -1,0 +1,200 @@
+"""Rows in several topics are judged together: what is in the wrong one, in two, or in none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from csvkafka.config.load_config import LoadConfig
+from csvkafka.schema.declaration import read_table
+from csvkafka.testing.checker.checker import check
+from csvkafka.testing.checker.documented import SourceRow, TopicRecord
+from csvkafka.testing.checker.expectation import PER_TOPIC, IdentifyBy, number_of
+from csvkafka.testing.checker.job_expectation import expectation_of
+from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
+from tests.unit.testing.checker.test_job_expectation import CONFIG
+
+TABLE = """
+[record]
+undeclared = "string"
+
+[columns]
+country = { drop = true }
+
+[[route]]
+topic = "middle"
+column = "country"
+in = ["DE", "AT"]
+
+[[route]]
+topic = "south"
+column = "country"
+equals = "IT"
+"""
+COUNTRIES = ("DE", "IT", "FR", "AT", "FR", "IT", "DE", "XX", "", "IT", "AT", "FR")
+DUE = {"DE": 1, "AT": 1, "IT": 2}
+LOST, DUPLICATE, REORDERED, AHEAD = (
+    AnomalyKind.LOST_ROW,
+    AnomalyKind.DUPLICATE_ROW,
+    AnomalyKind.REORDERED_ROW,
+    AnomalyKind.CHECKPOINT_AHEAD,
+)
+
+Topics = list[list[int]]
+"""The rows in the one partition of each topic, by the topic's number."""
+
+
+def config(table: str = TABLE) -> LoadConfig:
+    declared = read_table(table, "columns.toml")
+    return replace(CONFIG, spec=replace(CONFIG.spec, table=declared))
+
+
+def source() -> list[SourceRow]:
+    return [{"id": str(line), "country": text} for line, text in enumerate(COUNTRIES, 1)]
+
+
+def correct() -> Topics:
+    topics: Topics = [[], [], []]
+    for line, country in enumerate(COUNTRIES, 1):
+        topics[DUE.get(country, 0)].append(line)
+    return topics
+
+
+def record(kafka_offset: int, line: int) -> TopicRecord:
+    fields = {"id": str(line), "_source_line": line, "_source_file": "s3://data/rows.csv"}
+    return TopicRecord(kafka_offset, None, json.dumps(fields).encode())
+
+
+def judged(
+    topics: Topics,
+    *observations: CheckpointObservation,
+    complete: bool = True,
+    by: IdentifyBy = IdentifyBy.LINE,
+) -> Verdict:
+    expectation = replace(
+        expectation_of(config(), partition_count=1), complete=complete, identify_by=by
+    )
+    records = {
+        number_of(topic, 0): [record(*each) for each in enumerate(lines)]
+        for topic, lines in enumerate(topics)
+    }
+    return check(source(), records, expectation, observations)
+
+
+def found(verdict: Verdict) -> dict[AnomalyKind, int]:
+    return {anomaly.kind: anomaly.count for anomaly in verdict.anomalies}
+
+
+def first(verdict: Verdict, kind: AnomalyKind) -> str:
+    anomaly = verdict.anomaly(kind)
+    assert anomaly is not None
+    return str(anomaly.first)
+
+
+def test_rows_that_are_in_their_topics_are_clean() -> None:
+    ends = {number_of(topic, 0): len(lines) for topic, lines in enumerate(correct())}
+    verdict = judged(correct(), CheckpointObservation(12, ends, total_sent=12))
+    assert verdict.is_clean, verdict
+    assert (verdict.row_count, verdict.rows_found) == (12, 12)
+
+
+@pytest.mark.parametrize("line", [1, 4, 12])
+def test_a_row_in_another_topic_than_its_own_is_named_with_both(line: int) -> None:
+    topics = correct()
+    names = ("rows", "middle", "south")
+    (due,) = (topic for topic, lines in enumerate(topics) if line in lines)
+    wrong = (due + 1) % 3
+    topics[due].remove(line)
+    topics[wrong] = sorted([*topics[wrong], line])
+    verdict = judged(topics)
+    assert found(verdict) == {REORDERED: 1}
+    assert first(verdict, REORDERED) == (
+        f"topic {names[wrong]}, partition 0, Kafka offset {topics[wrong].index(line)}, source line "
+        f"{line}: belongs to partition 0 of topic {names[due]}"
+    )
+
+
+@pytest.mark.parametrize("line", [1, 6, 12])
+@pytest.mark.parametrize("other", [1, 2])
+def test_a_row_in_two_topics_is_there_twice(line: int, other: int) -> None:
+    topics = correct()
+    (due,) = (topic for topic, lines in enumerate(topics) if line in lines)
+    wrong = (due + other) % 3
+    topics[wrong] = sorted([*topics[wrong], line])
+    assert found(judged(topics)).get(DUPLICATE) == 1
+
+
+@pytest.mark.parametrize("line", range(1, 13))
+def test_a_row_in_none_is_lost(line: int) -> None:
+    topics = [[each for each in lines if each != line] for lines in correct()]
+    verdict = judged(topics)
+    assert found(verdict) == {LOST: 1}
+    due = ("rows", "middle", "south")[DUE.get(COUNTRIES[line - 1], 0)]
+    assert first(verdict, LOST) == f"topic {due}, partition 0, source line {line}"
+
+
+def test_while_a_load_is_under_way_each_topic_may_end_where_it_does() -> None:
+    topics = [lines[:-1] for lines in correct()]
+    assert judged(topics, complete=False).is_clean
+    topics[1] = topics[1][1:]
+    assert found(judged(topics, complete=False)) == {LOST: 1}
+
+
+def test_a_checkpoint_is_held_to_the_ends_of_all_topics() -> None:
+    ends = {number_of(topic, 0): len(lines) for topic, lines in enumerate(correct())}
+    early = {**ends, number_of(2, 0): 1}
+    verdict = judged(correct(), CheckpointObservation(6, early), CheckpointObservation(12, ends))
+    assert found(verdict) == {AHEAD: 1}
+    assert first(verdict, AHEAD).startswith("topic south, partition 0, source line 6: covered 6")
+    assert judged(correct(), CheckpointObservation(5, early)).is_clean
+
+
+def test_order_holds_in_each_topic() -> None:
+    topics = correct()
+    topics[2].reverse()
+    assert found(judged(topics)) == {REORDERED: 2}
+
+
+def test_a_row_that_is_late_and_in_another_topic_is_both() -> None:
+    topics = correct()
+    topics[0].remove(3)
+    topics[2].append(3)
+    verdict = judged(topics)
+    assert found(verdict) == {REORDERED: 2}
+    anomaly = verdict.anomaly(REORDERED)
+    assert anomaly is not None
+    assert [place.detail for place in anomaly.places] == [
+        "after 10",
+        "belongs to partition 0 of topic rows",
+    ]
+
+
+def test_by_content_a_row_in_another_topic_is_named_too() -> None:
+    topics = correct()
+    topics[0].remove(3)
+    topics[2] = sorted([*topics[2], 3])
+    expectation = expectation_of(
+        config(TABLE.replace("[record]", '[record]\nmetadata = "none"')), partition_count=1
+    )
+    assert expectation.identify_by is IdentifyBy.CONTENT
+    records = {
+        number_of(topic, 0): [
+            TopicRecord(at, None, json.dumps({"id": str(line)}).encode())
+            for at, line in enumerate(lines)
+        ]
+        for topic, lines in enumerate(topics)
+    }
+    verdict = check(source(), records, expectation)
+    assert found(verdict) == {REORDERED: 1}
+    assert "belongs to partition 0 of topic rows" in first(verdict, REORDERED)
+
+
+def test_a_key_chooses_among_the_partitions_of_the_rows_own_topic() -> None:
+    keyed = config(TABLE.replace("[record]", '[record]\nkey = "id"'))
+    expectation = expectation_of(keyed, 2, routed_partitions={"middle": 7, "south": 3})
+    assert expectation.number_for is not None
+    rows = [{"id": str(number), "country": "DE"} for number in range(200)]
+    places = {expectation.number_for(dict(row), str(row["id"]).encode()) for row in rows}
+    assert places == {PER_TOPIC + partition for partition in range(7)}
