@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from csvkafka.limits import BLOCK_BYTES, MAX_BATCH_BYTES, MAX_RECORD_BYTES, RECORD_LIMIT_SETTING
 
@@ -157,21 +157,38 @@ class RestartPoint:
     member_bytes: int = 0
 
 
+class RowPlace(NamedTuple):
+    """Where a row is in its file: its number there (1 is the first), and its first byte."""
+
+    source_line: int
+    byte_offset: int
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Whole rows, as raw bytes of the source (UTF-16 as UTF-8). `plain`: each line is one row, none
     is blank, all end with LF or all with CRLF, no character of a field needs an escape in JSON, and
     quotes stand only around whole fields, or else there are two in each. (Widths are not
-    promised.)"""
+    promised.)
+
+    With `places`, the rows do not follow each other in their file: these say where each is, and
+    `start` and `end` only how many there are."""
 
     data: bytes
     start: Position
     end: Position
     plain: bool
+    places: tuple[RowPlace, ...] = ()
 
     @property
     def row_count(self) -> int:
         return self.end.row_count - self.start.row_count
+
+    def source_line(self, row_index: int) -> int:
+        """The number in the file of its row `row_index` (0 is the first)."""
+        if self.places:
+            return self.places[row_index].source_line
+        return self.start.row_count + row_index + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from csvkafka.local.jars import cache_directory, certificates_of_this_machine, m
 from csvkafka.local.java import java_home
 from csvkafka.local.made_once import made_once
 from csvkafka.local.ports import ReservedPort
-from csvkafka.local.processes import Guardian, log_tail, wait_until
+from csvkafka.local.processes import GuardedProcess, Guardian, log_tail, wait_until
 
 APICURIO = "2.6.13.Final"
 """The last release line that is on Maven Central as one archive."""
@@ -57,36 +57,74 @@ def _apicurio_folder() -> Path:
     return folder
 
 
-@contextmanager
-def apicurio() -> Iterator[str]:
-    """A real registry, its schemas in memory; the URL of its Confluent API. It refuses schemas that
-    are not backward compatible, as Confluent's does unless it is told otherwise."""
-    folder, port, guardian = _apicurio_folder(), ReservedPort(), Guardian()
-    try:
-        log = guardian.folder / "registry.log"
-        server = guardian.spawn(
+class Apicurio:
+    """A real registry, its schemas in memory: whoever stops it deletes them. `url` is that of its
+    Confluent API. It refuses schemas that are not backward compatible, as Confluent's does unless
+    it is told otherwise."""
+
+    def __init__(self, guardian: Guardian, port: int) -> None:
+        self._guardian, self._port = guardian, port
+        self._folder, self._log = _apicurio_folder(), guardian.folder / "registry.log"
+        self._server: GuardedProcess | None = None
+        self.url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self._server = server = self._guardian.spawn(
             [
                 str(java_home() / "bin" / "java"),
                 *("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
-                *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port.number}"),
-                f"-Djava.io.tmpdir={guardian.folder}",
-                *("-jar", str(next(folder.glob("*-runner.jar")))),
+                *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={self._port}"),
+                f"-Djava.io.tmpdir={self._guardian.folder}",
+                *("-jar", str(next(self._folder.glob("*-runner.jar")))),
             ],
-            log,
+            self._log,
         )
-        url = f"http://127.0.0.1:{port.number}/apis/ccompat/v7"
 
         def answers() -> bool:
-            assert server.return_code() is None, log_tail(log)
+            assert server.return_code() is None, log_tail(self._log)
             try:
-                ask(f"{url}/subjects")
+                ask(f"{self.url}/subjects")
             except OSError:
                 return False
             return True
 
-        assert wait_until(answers, 120, look_seconds=0.2), log_tail(log)
-        ask(f"{url}/config", "PUT", {"compatibility": "BACKWARD"})
-        yield url
+        assert wait_until(answers, 120, look_seconds=0.2), log_tail(self._log)
+        ask(f"{self.url}/config", "PUT", {"compatibility": "BACKWARD"})
+
+    def stop(self) -> None:
+        """It is killed, and forgets all schemas."""
+        assert self._server is not None
+        self._server.kill()
+
+    def register(self, subject: str, text: str, schema_type: str = "AVRO") -> int:
+        """As a person would."""
+        body = {"schema": text, "schemaType": schema_type}
+        return int(ask(f"{self.url}/subjects/{subject}/versions", "POST", body)["id"])
+
+    def restore(self, subject: str, text: str, schema_id: int) -> None:
+        """Registers a schema that was lost under the id that it had: ids count up."""
+        last = 0
+        while last < schema_id - 1:
+            filler = {"type": "fixed", "name": f"filler_{last}", "size": 1}
+            last = self.register(f"filler-{last}", json.dumps(filler))
+        assert self.register(subject, text) == schema_id
+
+    def delete(self, subject: str) -> None:
+        """For good."""
+        ask(f"{self.url}/subjects/{subject}", "DELETE")
+        with suppress(urllib.error.HTTPError):  # some releases have it gone by then
+            ask(f"{self.url}/subjects/{subject}?permanent=true", "DELETE")
+
+
+@contextmanager
+def apicurio() -> Iterator[Apicurio]:
+    """A real registry that runs."""
+    port, guardian = ReservedPort(), Guardian()
+    try:
+        registry = Apicurio(guardian, port.number)
+        registry.start()
+        yield registry
     finally:
         guardian.close()
         port.release()

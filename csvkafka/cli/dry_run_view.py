@@ -173,6 +173,8 @@ def estimate_lines(estimate: Estimate, codec: str) -> Iterator[str]:
     else:
         packed = "not compressed" if codec == "none" else codec
         yield f"  rows               {about}{count_text(rows)}"
+        if estimate.dropped_count:
+            yield f"  of these, dropped  {about}{count_text(estimate.dropped_count)}"
         yield f"  bytes in the topic {about}{bytes_text(topic_bytes)} ({packed}, one replica)"
         yield f"  checkpoint writes  at most {count_text(writes)}"
         yield f"  encoding           about {duration_text(seconds)} of one processor"

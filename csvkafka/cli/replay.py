@@ -25,6 +25,7 @@ Examples:
   csvkafka load                              sets aside what does not fit columns.toml
   csvkafka replay                            by the repaired columns.toml: job orders-1-replay-1
   csvkafka status orders-1-replay-1
+  csvkafka verify --job-id orders-1-replay-1 by the settings that the replay had
 
 \b
   csvkafka replay --job-id orders-1-replay-1 what did not fit then either

@@ -29,7 +29,14 @@ def first_rows(block: Block, count: int, dialect: Dialect) -> Block:
     size = row_starts(block, dialect)[count]
     data = block.data[:size]
     end = Position(start.byte_offset + len(stored(data, dialect)), start.row_count + count)
-    return Block(data, start, end, block.plain)
+    return Block(data, start, end, block.plain, block.places[:count])
+
+
+def byte_offset_of(block: Block, row_index: int, before: bytes, dialect: Dialect) -> int:
+    """Where row `row_index` begins in its file; `before` is what the block holds before it."""
+    if block.places:
+        return block.places[row_index].byte_offset
+    return block.start.byte_offset + len(stored(before, dialect))
 
 
 def row_starts(block: Block, dialect: Dialect) -> list[int]:
@@ -50,9 +57,8 @@ def text_of(block: Block, plan: EncodePlan) -> str:
         try:
             decode_row(
                 block.data[starts[row_index] : end],
-                f"row {block.start.row_count + row_index + 1}",
-                block.start.byte_offset
-                + len(stored(block.data[: starts[row_index]], plan.dialect)),
+                f"row {block.source_line(row_index)}",
+                byte_offset_of(block, row_index, block.data[: starts[row_index]], plan.dialect),
                 plan.dialect,
                 plan.source_uri,
                 names=plan.header,
@@ -65,9 +71,9 @@ def text_of(block: Block, plan: EncodePlan) -> str:
 
 def too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
     """What is wrong with a row that makes a batch of `size` bytes alone."""
-    number = block.start.row_count + row_index + 1
+    number = block.source_line(row_index)
     before = block.data[: row_starts(block, plan.dialect)[row_index]]
-    byte_offset = block.start.byte_offset + len(stored(before, plan.dialect))
+    byte_offset = byte_offset_of(block, row_index, before, plan.dialect)
     return RecordTooLargeError(
         f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
         f"the limit is {plan.max_record_bytes}: raise {plan.record_limit}, and run again"

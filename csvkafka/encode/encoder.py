@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import islice
 
 from csvkafka.compiled import compiled_module
-from csvkafka.encode.bad_row import BadRow, first_rows, too_large
+from csvkafka.encode.bad_row import BadRow, byte_offset_of, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
 from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
 from csvkafka.encode.partitioning import ChooseLane, LaneOf, key_hash, lane_chooser
@@ -76,7 +76,10 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     if _has_one_lane(prepared) and skip and skip[0] >= block.row_count:
         return EncodedBlock(block.end, (block.row_count,), ())
     fast_way = encode_plain if prepared.compiled is None else encode_compiled
-    is_for_fast_way = prepared.is_plain is None or prepared.is_plain(block.data)
+    # The fast ways count the lines on from the block's first.
+    is_for_fast_way = not block.places and (
+        prepared.is_plain is None or prepared.is_plain(block.data)
+    )
     try:
         encoded = fast_way(block, plan, skip) if is_for_fast_way else None
         return encode_reference(block, plan, skip) if encoded is None else encoded
@@ -105,7 +108,8 @@ def _without(
     if block.row_count == 1:
         return _dead_letter(fault, block, plan, skip)
     head = first_rows(block, row_index or block.row_count // 2, plan.dialect)
-    rest = Block(block.data[len(head.data) :], head.end, block.end, block.plain)
+    places = block.places[head.row_count :]
+    rest = Block(block.data[len(head.data) :], head.end, block.end, block.plain, places)
     first = encode_block(head, plan, skip)
     if first.failure is not None:
         return first
@@ -123,9 +127,9 @@ def _without(
 def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
     """A block of one row, which is set aside whole."""
     before, row = row_alone(block, plan.dialect)
-    byte_offset = block.start.byte_offset + len(stored(before, plan.dialect))
+    byte_offset = byte_offset_of(block, 0, before, plan.dialect)
     value = stored(row, plan.dialect)
-    found = letter(value, plan.source_uri, block.end.row_count, byte_offset, fault)
+    found = letter(value, plan.source_uri, block.source_line(0), byte_offset, fault)
     lane, attributes = data_lanes(plan), codec_attributes(plan.compression)
     sent = range(0) if len(skip) > lane and skip[lane] else range(1)
     framed = _framed(lane, [found.value], None, [found.headers], sent)

@@ -133,12 +133,12 @@ class RowEncoder:
         text = text_of(block, self._plan)
         row_bytes: RowBytes | None = None
         reader = parse_rows(text, self._plan.dialect)
-        number = block.start.row_count
-        skipped_until = number + first
+        count = 0
+        rows_before, places = block.start.row_count, block.places
         lines_before = 0
         for row in reader:
             if row:
-                number += 1
+                count += 1
                 if is_dropped is not None and len(row) == width and is_dropped(row):
                     dropped.append(len(values))
                     values.append(b"")
@@ -147,17 +147,18 @@ class RowEncoder:
                         headers.append(())
                     if topic_of is not None:
                         topics.append(0)
-                elif number > skipped_until:
+                elif count > first:
+                    number = places[count - 1].source_line if places else rows_before + count
                     try:
                         value, key = self._record(row, number)
                     except (RowFault, UserFunctionError) as error:
                         row_bytes = row_bytes or RowBytes(block, self._plan.dialect)
                         lines = slice(lines_before, reader.line_num)
-                        found = self._set_aside(error, number, row_bytes, lines, block)
+                        found = self._set_aside(error, count - 1, row_bytes, lines, block)
                         letters[len(values)] = found
                         value, key = found.value, None
                     except Exception as error:
-                        raise BadRow(number - block.start.row_count - 1, error) from error
+                        raise BadRow(count - 1, error) from error
                     values.append(value)
                     keys.append(key)
                     if self._metadata == "headers":
@@ -165,7 +166,7 @@ class RowEncoder:
                     if topic_of is not None:
                         topics.append(topic_of(row) if len(row) == width else 0)
             lines_before = reader.line_num
-        self._check_row_count(block, number - block.start.row_count)
+        self._check_row_count(block, count)
         return RowRecords(
             values,
             keys if self.has_keys else None,
@@ -201,17 +202,19 @@ class RowEncoder:
     def _set_aside(
         self,
         error: RowFault | UserFunctionError,
-        number: int,
+        row_index: int,
         row_bytes: RowBytes,
         lines: slice,
         block: Block,
     ) -> Letter:
         """The dead letter of a row, of which these are the lines in the block. Raises BadRow where
         such a row stops the load."""
-        plan = self._plan
+        plan, number = self._plan, block.source_line(row_index)
         fault = error.fault if isinstance(error, RowFault) else fault_of(error)
         assert fault is not None
-        byte_offset = row_bytes.byte_offset(lines)
+        byte_offset = (
+            block.places[row_index].byte_offset if block.places else row_bytes.byte_offset(lines)
+        )
         if plan.bad_rows is BadRows.DEAD_LETTER:
             value = row_bytes.of(lines)
             return letter(value, plan.source_uri, number, byte_offset, fault)
@@ -222,7 +225,7 @@ class RowEncoder:
                 f"{fault.reason.removeprefix('row ')}; repair {self._repair}, or set ON_BAD_ROW, "
                 f"{ANOTHER_JOB}"
             )
-        raise BadRow(number - block.start.row_count - 1, stop) from error
+        raise BadRow(row_index, stop) from error
 
     def _dump(self, record: dict[str, object], number: int) -> bytes:
         if self._plan.transform is None:

@@ -24,12 +24,14 @@ WRITES_OF_A_START_AND_AN_END = 4
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of a whole load; None: not known. `topic_bytes` counts one replica, as compressed;
+    """Of a whole load; None: not known. Of `row_count` rows the table drops `dropped_count`, and
+    the others make a record each. `topic_bytes` counts one replica, as compressed;
     `encode_seconds` is processor time of one thread. It rests on `sampled_rows` in `places`, which
     hold `sampled_bytes`; in `misfits` of them encoding stopped at a row that did not fit, which
     may be half of one. `is_exact`: all of the source was encoded."""
 
     row_count: int | None
+    dropped_count: int | None
     topic_bytes: int | None
     most_checkpoint_writes: int | None
     encode_seconds: float | None
@@ -51,7 +53,7 @@ class Estimator:
         self._stored_bytes = 0
         self._content_bytes: int | None = 0
         self._sampled_bytes = self._row_count = self._batch_bytes = self._block_count = 0
-        self._places = self._misfits = 0
+        self._places = self._misfits = self._dropped_count = 0
         self._seconds = 0.0
         self._saw_all = True
 
@@ -85,6 +87,8 @@ class Estimator:
                 encoded = encode_block(block, plan)
                 end = encoded.end
                 self._block_count += 1
+                row_count = encoded.end.row_count - block.start.row_count
+                self._dropped_count += row_count - sum(encoded.rows_by_lane)
                 self._batch_bytes += sum(
                     BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encoded.batches
                 )
@@ -116,6 +120,7 @@ class Estimator:
             most_writes = min(rows // self._checkpoint_rows, blocks) + WRITES_OF_A_START_AND_AN_END
         return Estimate(
             row_count=rows,
+            dropped_count=None if factor is None else round(self._dropped_count * factor),
             topic_bytes=None if factor is None else round(self._batch_bytes * factor),
             most_checkpoint_writes=most_writes,
             encode_seconds=None if factor is None else self._seconds * factor,

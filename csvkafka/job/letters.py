@@ -4,21 +4,19 @@ The letters are the records of that job's producer id in its dead-letter lane, i
 Kafka offsets, which is that of their sequence numbers too. The replay's item pins which they are:
 the first and the last Kafka offset, and their number. A position of a replay counts letters where
 others count rows, and Kafka offsets from the first letter on where others count bytes.
-
-A block of a replay says where its rows stood in their file: line, byte, and the file's name. So it
-holds letters whose rows followed each other there, or one letter alone.
+`letter_blocks` makes the blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Protocol
 
 from csvkafka.encode.dead_letter import SOURCE_BYTE
-from csvkafka.errors import MalformedRowError, SourceCorruptError, TopicChangedError, counted
+from csvkafka.errors import SourceCorruptError, TopicChangedError, counted
+from csvkafka.job.letter_blocks import Letter, block_of, runs_of, together
 from csvkafka.job.replayed import ReplayedJob
 from csvkafka.ledger.item import StoredJob
 from csvkafka.limits import SEQUENCE_MODULUS
@@ -27,8 +25,6 @@ from csvkafka.model import (
     SOURCE_FILE,
     SOURCE_LINE,
     BatchHeader,
-    Block,
-    Dialect,
     EncodePlan,
     JobStatus,
     Lane,
@@ -37,10 +33,7 @@ from csvkafka.model import (
     TopicFacts,
 )
 from csvkafka.records.record_batch import Record
-from csvkafka.rows.csv_rows import row_ends
 from csvkafka.rows.pieces import PlacedBlock, Span
-from csvkafka.rows.utf16 import stored as as_stored
-from csvkafka.rows.utf16 import utf16_codec
 
 
 class LetterLog(Protocol):
@@ -60,18 +53,6 @@ class LetterLog(Protocol):
     ) -> Iterator[tuple[BatchHeader, Callable[[], list[Record]]]]:
         """The batches from the one that holds Kafka offset `first` to the one before `end`, each
         with what parses its records. Raises as `interfaces.Cluster`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A row that was set aside. `value` holds its bytes as they stand in the file `uri`, from
-    `byte_offset` on; `line` is its number there (1: the first)."""
-
-    kafka_offset: int
-    value: bytes
-    uri: str
-    line: int
-    byte_offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +124,7 @@ class Letters:
         own: EncodePlan | None = None  # no longer than this cut: the next may have another plan
         with self._open_log() as log:
             letters = self._letters(log, self._first + start.byte_offset, start.row_count)
-            for run in runs_of(letters, plan.dialect, plan.block_bytes):
+            for run in together(runs_of(letters, plan.dialect, plan.block_bytes), plan.block_bytes):
                 ends = tuple(
                     Position(letter.kafka_offset + 1 - self._first, row_count)
                     for row_count, letter in enumerate(run, before.row_count + 1)
@@ -240,56 +221,3 @@ def letter_of(record: Record, header: BatchHeader, job: ReplayedJob) -> Letter:
             f"producer id {header.producer_id} of job {job.job_id} and is no dead letter "
             f"({type(error).__name__}: {error}); check who writes there, or load the file again"
         ) from error
-
-
-def runs_of(letters: Iterable[Letter], dialect: Dialect, most_bytes: int) -> Iterator[list[Letter]]:
-    """Groups the letters: those are together whose rows followed each other in one file. A group
-    has at most `most_bytes` bytes, or one letter."""
-    run: list[Letter] = []
-    size = 0
-    for letter in letters:
-        size += len(letter.value)
-        if run and (size > most_bytes or not _line_end(run[-1], letter, dialect)):
-            yield run
-            run, size = [], len(letter.value)
-        run.append(letter)
-    if run:
-        yield run
-
-
-def _line_end(letter: Letter, after: Letter, dialect: Dialect) -> bytes:
-    """The line end between both rows in their file, LF or CRLF by its length; empty if the rows did
-    not follow each other, or if more than a line end is between them."""
-    if (after.uri, after.line) != (letter.uri, letter.line + 1):
-        return b""
-    gap = after.byte_offset - letter.byte_offset - len(letter.value)
-    return {len(as_stored(end, dialect)): end for end in (b"\n", b"\r\n")}.get(gap, b"")
-
-
-def block_of(run: Sequence[Letter], dialect: Dialect) -> Block:
-    """The letters' rows as a block, at their places in their file. Raises MalformedRowError if a
-    letter is not exactly one row by this dialect."""
-    ends = [_line_end(*both, dialect) for both in pairwise(run)]
-    data = b"".join(_row(*both, dialect) for both in zip(run, [*ends, b"\n"], strict=True))
-    first, last = run[0], run[-1]
-    start = Position(first.byte_offset, first.line - 1)
-    end = Position(first.byte_offset + len(as_stored(data, dialect)), last.line)
-    return Block(data, start, end, plain=False)
-
-
-def _row(letter: Letter, line_end: bytes, dialect: Dialect) -> bytes:
-    codec = utf16_codec(dialect.encoding)
-    data = letter.value
-    if codec is not None:
-        data = data.decode(codec, "surrogatepass").encode("utf-8", "surrogatepass")
-    data += line_end
-    comment = dialect.comment.encode()
-    rows = list(row_ends(data, dialect))
-    if rows != [(len(data), True)] or (comment and data.startswith(comment)):
-        raise MalformedRowError(
-            f"row {letter.line} at byte {letter.byte_offset} of {letter.uri}, which was set aside, "
-            "is not one row by these settings: set those of the dialect (CSV_QUOTECHAR, "
-            "CSV_ESCAPECHAR, CSV_COMMENT, CSV_ENCODING) as they were, or run the replay under "
-            "another name"
-        )
-    return data

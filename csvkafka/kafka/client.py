@@ -288,7 +288,8 @@ class KafkaClient:
             if time.monotonic() >= deadline:
                 raise SinkUnavailableError(
                     f"Kafka gave no answer within {self.settings.answer_timeout_ms / 1000:g} s "
-                    f"to the question for {what}; the last reason: {reason}"
+                    f"to the question for {what}; the last reason: {reason}; check the brokers and "
+                    "the network to them, and run again"
                 ) from reason
             self.pause(min(RETRY_SECONDS, deadline - time.monotonic()))
 

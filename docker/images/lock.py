@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from engine import ROOT
 
 PYTHON_VERSION = "3.13"
-EXTRAS = ("zstd", "lz4", "snappy", "msk")
+EXTRAS = ("zstd", "lz4", "snappy", "msk", "registry")
 LOCALSTACK = "docker/look_alikes/localstack"
 LOCKS = {
     "docker/requirements.lock": "pyproject.toml",

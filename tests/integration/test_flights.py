@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.csv
 
-from tests.integration.flights import ROW_COUNT
+from tests.integration.flights import NATURAL_TYPES, ROW_COUNT, flights_table
 from tests.integration.kafka_rows import values_in
 from tests.integration.loads import LoadPlace
 
@@ -27,38 +27,11 @@ def test_flights_are_in_the_topic_row_for_row(place: LoadPlace, flights: Path) -
             assert json.loads(value) == expected
 
 
-NATURAL_TYPES = """
-[record]
-null = ["NA"]
-
-[columns]
-year = "int"
-month = "int"
-day = "int"
-dep_time = "int"
-sched_dep_time = "int"
-dep_delay = "int"
-arr_time = "int"
-sched_arr_time = "int"
-arr_delay = "int"
-carrier = "string"
-flight = "int"
-tailnum = "string"
-origin = "string"
-dest = "string"
-air_time = "int"
-distance = "int"
-hour = "int"
-minute = "int"
-time_hour = "timestamp(iso)"
-"""
-
-
 def test_typed_flights_are_what_pyarrow_reads(
     place: LoadPlace, flights: Path, tmp_path: Path
 ) -> None:
     declared = tmp_path / "columns.toml"
-    declared.write_text(NATURAL_TYPES)
+    declared.write_text(flights_table(NATURAL_TYPES))
     place.stack.put_object(place.bucket, place.key, flights)
     result = place.load(CSV_COLUMNS=str(declared))
     assert (result.row_count, result.total_sent) == (ROW_COUNT, ROW_COUNT)

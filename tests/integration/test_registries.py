@@ -17,8 +17,8 @@ from tests.registries import apicurio, small_registry
 @pytest.fixture(scope="module", params=["apicurio", "small"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "apicurio":
-        with apicurio() as address:
-            yield address
+        with apicurio() as real:
+            yield real.url
     else:
         with small_registry() as registry:
             yield registry.url

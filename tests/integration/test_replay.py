@@ -8,6 +8,7 @@ from pathlib import Path
 from traceback import walk_stack
 
 import pytest
+from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
@@ -22,9 +23,11 @@ from csvkafka.errors import (
 from csvkafka.job.parts import JobResult
 from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
+from csvkafka.testing.checker.verify import verify_job
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka
-from tests.integration.kafka_rows import admin
+from tests.integration.kafka_rows import admin, values_in
 from tests.integration.loads import LoadPlace
 from tests.refusals import refusal
 
@@ -77,6 +80,20 @@ class Load:
         return run_load(config)
 
 
+def verdict(settings: Mapping[str, str], replay_id: str | None = None) -> Verdict:
+    """What `csvkafka verify` says of a replay, given its settings."""
+    replay_id = replay_id or f"{settings['JOB_ID']}-replay-1"
+    config = LoadConfig.from_settings({**settings, "JOB_ID": replay_id})
+    found = verify_job(config, needs_item=True).verdict
+    print(found)
+    return found
+
+
+def check_clean(settings: Mapping[str, str], count: int, replay_id: str | None = None) -> None:
+    found = verdict(settings, replay_id)
+    assert (found.is_clean, found.row_count, found.rows_found) == (True, count, count)
+
+
 @pytest.fixture
 def load(place: LoadPlace, tmp_path: Path) -> Load:
     return Load(place, tmp_path)
@@ -103,6 +120,9 @@ def test_rows_of_each_fault_are_loaded_by_the_repaired_settings(load: Load) -> N
     ]
     assert load.replay(CSV_ENCODING="latin-1").already_complete
     assert len(load.place.records()) == 9
+    found = verdict(load.settings(CSV_ENCODING="latin-1"))
+    assert (found.is_clean, found.row_count, found.foreign_count) == (True, 4, 5)
+    assert "1 of 5 letters do not fit again, and are set aside" in found.notes
 
 
 def test_a_row_that_still_does_not_fit_goes_on_and_can_be_replayed_again(load: Load) -> None:
@@ -117,6 +137,8 @@ def test_a_row_that_still_does_not_fit_goes_on_and_can_be_replayed_again(load: L
 
     assert load.place.lines()[5:] == [3, 6, 9, 7]
     assert result.row_count == 2
+    check_clean(load.settings(CSV_ENCODING="latin-1"), 1, f"{again}-replay-1")
+    check_clean(load.settings(), 3, again)
 
 
 def test_letters_of_other_jobs_in_the_topic_are_left_alone(load: Load) -> None:
@@ -126,6 +148,7 @@ def test_letters_of_other_jobs_in_the_topic_are_left_alone(load: Load) -> None:
     load.load(JOB_ID="third-" + load.place.job_id)
     load.columns.write_text(REPAIRED)
     assert load.replay().row_count == 5
+    check_clean(load.settings(), 3)
 
 
 def test_a_function_of_the_users_gets_the_line_that_the_row_had(place: LoadPlace) -> None:
@@ -138,6 +161,9 @@ def test_a_function_of_the_users_gets_the_line_that_the_row_had(place: LoadPlace
     config = LoadConfig.from_settings(place.settings(**settings)).as_replay()
     run_load(config)
     assert place.lines() == [1, 3, 2]
+    check_clean(place.settings(**settings), 1)
+    judged_so = place.settings(**settings, TRANSFORM="tests.integration.transforms:refuse_seven")
+    assert verdict(judged_so).count(AnomalyKind.PHANTOM_ROW) == 1, "by the load's it is set aside"
 
 
 def test_letters_of_utf_16_are_utf_16(place: LoadPlace) -> None:
@@ -154,6 +180,7 @@ def test_letters_of_utf_16_are_utf_16(place: LoadPlace) -> None:
     run_load(LoadConfig.from_settings(place.settings(**kept)).as_replay())
     (late,) = place.records()[2:]
     assert (late["näme"], late["null"], late["_source_line"]) == ("ö", ["zu viel"], 2)
+    check_clean(place.settings(**kept), 1)
 
 
 def test_rows_of_several_files_of_a_set(place: LoadPlace) -> None:
@@ -177,6 +204,7 @@ def test_rows_of_several_files_of_a_set(place: LoadPlace) -> None:
         (r["_source_file"][-5:], r["_source_line"], r["id"], r["name"]) for r in place.records()[3:]
     ]
     assert late == [("a.csv", 2, "2", None), ("b.csv", 2, None, "4"), ("c.csv", 1, "5", None)]
+    check_clean(kept, 3)
 
 
 def test_a_set_whose_manifest_is_in_another_bucket(place: LoadPlace) -> None:
@@ -266,8 +294,8 @@ def test_the_command_says_when_all_is_done_already(load: Load) -> None:
     verify = run_csvkafka(
         "verify", settings={**load.settings(), "JOB_ID": f"{load.place.job_id}-replay-1"}
     )
-    assert verify.returncode == 2
-    assert "which verify does not judge" in verify.stderr
+    assert verify.returncode == 0, verify.stderr
+    assert "2 of 5 letters do not fit again, and are set aside" in verify.stdout
 
 
 def test_only_a_complete_job_is_replayed(load: Load) -> None:
@@ -309,6 +337,10 @@ def test_another_header_is_refused_and_a_file_that_is_gone_is_not_needed(load: L
     load.place.stack.client("s3").delete_object(Bucket=load.place.bucket, Key=load.place.key)
     assert load.replay(CSV_HEADER="id,name,price").row_count == 5
     assert load.place.lines()[5:] == [3, 6, 9]
+    check_clean(load.settings(CSV_HEADER="id,name,price"), 3)
+    load.place.put(csv_file().replace(b"id,name,price", b"id,price,name", 1))
+    with refusal(SourceChangedError, "that the replay was begun with"):
+        verdict(load.settings())
 
 
 def test_columns_that_have_no_names(place: LoadPlace) -> None:
@@ -330,10 +362,72 @@ def test_columns_that_have_no_names(place: LoadPlace) -> None:
 
 
 def delete_letters(load: Load, before: int) -> None:
-    from kafka import TopicPartition
+    delete_records(load, load.dead, before)
 
+
+def delete_records(load: Load, topic: str, before: int) -> None:
     with admin(load.place.stack.bootstrap_servers) as client:
-        client.delete_records({TopicPartition(load.dead, 0): before})
+        client.delete_records({TopicPartition(topic, 0): before})
+
+
+@pytest.fixture
+def replayed(load: Load) -> Load:
+    """Rows 3, 6, 7 and 9 were replayed, to Kafka offsets 5 to 8; row 4 does not fit again."""
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    load.replay(CSV_ENCODING="latin-1")
+    return load
+
+
+def test_verify_sees_a_row_of_a_replay_that_is_lost(replayed: Load) -> None:
+    delete_records(replayed, replayed.place.topic, 7)
+    found = verdict(replayed.settings(CSV_ENCODING="latin-1"))
+    assert (found.count(AnomalyKind.LOST_ROW), found.row_count, found.rows_found) == (2, 4, 2)
+    assert [place.source_line for place in found.anomalies[0].places] == [1, 3], "the letters"
+
+
+def test_verify_sees_rows_of_a_replay_twice_torn_and_too_many(replayed: Load) -> None:
+    settings = replayed.settings(CSV_ENCODING="latin-1")
+    replayed.replay("other", CSV_ENCODING="latin-1")
+    assert verdict(settings).count(AnomalyKind.DUPLICATE_ROW) == 4, "by whomever they are sent"
+    replayed.columns.write_text(REPAIRED.replace('id = "string"', 'id = "int"'))
+    found = verdict(settings)
+    assert found.count(AnomalyKind.PHANTOM_ROW) == 2, "rows 3 and 9 would not fit by this table"
+    assert found.count(AnomalyKind.TORN_ROW) == 2
+    assert found.count(AnomalyKind.CHECKPOINT_MISCOUNTED) == 0
+
+
+def test_verify_sees_rows_of_a_replay_out_of_order(load: Load) -> None:
+    """As if the replay had sent them so: its own records are deleted, and sent again."""
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    late = load.place.topic + "-late"
+    load.place.stack.create_topic(late)
+    load.replay(CSV_ENCODING="latin-1", KAFKA_TOPIC=late)
+    records = values_in(load.place.stack.bootstrap_servers, late, 0)
+    with KafkaProducer(bootstrap_servers=load.place.stack.bootstrap_servers) as producer:
+        for value in (records[1], records[0], *records[2:]):
+            producer.send(late, value.encode(), partition=0).get(10)
+    delete_records(load, late, len(records))
+    found = verdict(load.settings(CSV_ENCODING="latin-1", KAFKA_TOPIC=late))
+    assert found.count(AnomalyKind.REORDERED_ROW) == 1
+
+
+def test_verify_of_a_replay_that_is_not_complete(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    with pytest.raises(Exception, match="MAX_BAD_ROWS"):
+        load.replay(MAX_BAD_ROWS="1")
+    replay = {**load.settings(), "JOB_ID": f"{load.place.job_id}-replay-1"}
+    not_yet = run_csvkafka("verify", settings=replay)
+    assert (not_yet.returncode, "is not complete" in not_yet.stderr) == (2, True)
+    so_far = run_csvkafka("verify", "--so-far", settings=replay)
+    assert (so_far.returncode, "clean:" in so_far.stdout) == (0, True)
+    with refusal(SourceChangedError, "check the source's settings"):
+        verdict(load.settings(S3_KEY="exports/other.csv"))
 
 
 @pytest.mark.fault("F141")
@@ -353,6 +447,8 @@ def test_letters_that_are_loaded_may_go(load: Load) -> None:
     load.replay()
     delete_letters(load, 5)
     assert load.replay().already_complete
+    with refusal(TopicChangedError, r"has [0-4] of the 5 letters .* cannot be judged any more"):
+        verdict(load.settings())
 
 
 @pytest.mark.fault("F141")
@@ -427,6 +523,9 @@ def test_letters_hold_the_row_alone_and_all_of_it(place: LoadPlace) -> None:
 
     late = [(record["_source_line"], record["name"]) for record in place.records()[2:]]
     assert late == [(2, "ÿ"), (3, "c\n"), (4, "þ\n"), (6, "ÿ\\")]
+    check_clean(place.settings(**kept), 4)
+    with refusal(ConfigError, "is [02] rows by these settings"):
+        verdict(place.settings(**{**kept, "CSV_ESCAPECHAR": ""}))
 
 
 def test_a_letter_that_the_repaired_table_drops_is_done(load: Load) -> None:
@@ -439,6 +538,9 @@ def test_a_letter_that_the_repaired_table_drops_is_done(load: Load) -> None:
     assert load.place.lines()[5:] == [3, 7, 9], "4 is set aside again, 6 is dropped"
     again = load.replay(CSV_ENCODING="latin-1")
     assert (again.already_complete, again.row_count) == (True, 5)
+    found = verdict(load.settings(CSV_ENCODING="latin-1"))
+    assert (found.is_clean, found.row_count, found.dropped) == (True, 3, 1)
+    assert "1 of 5 letters do not fit again, and are set aside" in found.notes
 
 
 def test_verify_of_the_load_leaves_what_was_replayed_alone(load: Load) -> None:

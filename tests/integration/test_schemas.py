@@ -29,44 +29,22 @@ from csvkafka.errors import (
 )
 from csvkafka.testing.checker.verify import verify_job
 from tests.integration.command_line import run_csvkafka
+from tests.integration.flights import EACH_KIND_OF_TYPE, flights_table
 from tests.integration.loads import LoadPlace
 from tests.refusals import refusal
 from tests.registries import SmallRegistry, apicurio, ask, small_registry
 
-FLIGHTS = """
-[record]
-format = "avro"
-key = ["carrier", "flight"]
-key_format = "avro"
-null = ["NA"]
-[columns]
-year = "int"
-month = "int"
-day = "int"
-dep_time = "int"
-sched_dep_time = "int"
-dep_delay = "double"
-arr_time = "int"
-sched_arr_time = "int"
-arr_delay = "decimal(6,1)"
-carrier = "string"
-flight = "long"
-tailnum = "string"
-origin = "string"
-dest = { type = "string", rename = "destination" }
-air_time = "double"
-distance = "float"
-hour = "int"
-minute = { drop = true }
-time_hour = "timestamp(iso)"
-"""
+FLIGHTS = flights_table(
+    {**EACH_KIND_OF_TYPE, "dep_delay": '"double"'},
+    'format = "avro"\nkey = ["carrier", "flight"]\nkey_format = "avro"',
+)
 ROWS = 5_000
 
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[str]:
-    with apicurio() as url:
-        yield url
+    with apicurio() as real:
+        yield real.url
 
 
 @pytest.fixture

@@ -123,12 +123,13 @@ def an_integer_with_leading_zeros(ground: Ground) -> Found:
 
 
 def a_replay_is_killed(ground: Ground) -> Found:
-    """Of 400 rows each other one is too wide. What the replay sent is compared here, as the checker
-    judges loads of files."""
+    """Of 400 rows each other one is too wide. What the replay sent is compared here, by the lines
+    that the rows had."""
     dead = f"dead-{uuid4().hex[:12]}"
     rows = (b"%d,n%s\n" % (number, b",x" * (number % 2)) for number in range(1, 401))
     case = ground.case(
         b"id,name\n" + b"".join(rows),
+        block_bytes=100,
         settings={
             "ON_BAD_ROW": "dead-letter",
             "DEAD_LETTER_TOPIC": dead,

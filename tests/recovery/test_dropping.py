@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
-from csvkafka.config.load_config import kafka_settings
 from csvkafka.model import Step
-from csvkafka.testing.checker.topic_reader import TopicReader
-from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
-
-NewCase = Callable[..., RecoveryCase]
+from csvkafka.testing.judging.recovery_case import KILLED
+from tests.recovery.setting_aside import (
+    COLUMNS,
+    DROPS,
+    NewCase,
+    letters_in,
+    line_of,
+    setting_aside,
+)
 
 KILLS = 20
 ROWS = 24_000
 ALL_DROPPED = 200_000
-TABLE = """
+TABLE = f"""
 [record]
 key = "id"
-
-[columns]
-id = "int"
-state = "string"
-price = "decimal(9,2)"
-
-[[drop]]
-column = "state"
-in = ["void", "test"]
-
-[[drop]]
-column = "price"
-empty = true
-
+{COLUMNS}{DROPS}
 [[drop]]
 column = "state"
 matches = "x+"
@@ -60,19 +49,10 @@ def test_each_row_is_dropped_set_aside_or_sent_once_through_twenty_kills(
     chance = random.Random(seed)
     fates = [_fate(number, chance) for number in range(1, ROWS + 1)]
     rows = [_row(number, fate, chance) for number, fate in enumerate(fates, 1)]
-    declared, dead = tmp_path / "columns.toml", f"dead-{uuid4().hex[:12]}"
-    declared.write_text(TABLE)
-    case = recovery_case(
-        b"id,state,price\n" + b"".join(rows),
-        partitions=3,
-        block_bytes=2_048,
-        settings={
-            "CSV_COLUMNS": str(declared),
-            "ON_BAD_ROW": "dead-letter",
-            "DEAD_LETTER_TOPIC": dead,
-        },
+    source = b"id,state,price\n" + b"".join(rows)
+    case, dead = setting_aside(
+        recovery_case, tmp_path, TABLE, source, partitions=3, block_bytes=2_048
     )
-    case.stack.create_topic(dead, 1)
     for number in range(KILLS):
         worker = case.start()
         worker.wait_for_step(Step.BATCH_ACKNOWLEDGED, from_rows=ROWS * number // (KILLS + 10))
@@ -81,17 +61,9 @@ def test_each_row_is_dropped_set_aside_or_sent_once_through_twenty_kills(
     case.assert_midway()
     worker = case.run()
     assert f"{fates.count('dropped')} rows dropped, as CSV_COLUMNS says" in worker.output()
-    with TopicReader(kafka_settings(case.stack.environment()), dead) as reader:
-        letters = list(reader.records()[0])
-    numbers = [int(dict(letter.headers)["_source_line"] or b"") for letter in letters]
+    numbers = [line_of(letter) for letter in letters_in(case, dead)]
     assert numbers == [number for number, fate in enumerate(fates, 1) if fate == "bad"]
-    verdict = case.verdict()
-    assert verdict.is_clean, verdict
-    assert (verdict.rows_found, verdict.dropped) == (fates.count("kept"), fates.count("dropped"))
-    item = case.item()
-    assert item is not None
-    assert (item["status"], item["last_line"]) == ("COMPLETED", ROWS)
-    assert item["total_sent"] == ROWS - fates.count("dropped")
+    case.assert_once(dropped=fates.count("dropped"), set_aside=fates.count("bad"))
 
 
 def test_a_load_whose_rows_are_all_dropped_stores_its_progress_and_completes(

@@ -4,35 +4,17 @@ between dead letters, are dropped by whichever run comes to them, and once."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from csvkafka.config.load_config import kafka_settings
 from csvkafka.model import Step
-from csvkafka.testing.checker.topic_reader import TopicReader
-from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
-
-NewCase = Callable[..., RecoveryCase]
+from csvkafka.testing.judging.recovery_case import KILLED
+from tests.recovery.setting_aside import COLUMNS, DROPS, NewCase, letters_in, setting_aside
 
 KILLS = 5
 ENDS = (".csv", ".csv.gz", ".csv.zst", ".csv.gz")
-TABLE = """
-[columns]
-id = "int"
-state = "string"
-price = "decimal(9,2)"
-
-[[drop]]
-column = "state"
-in = ["void", "test"]
-
-[[drop]]
-column = "price"
-empty = true
-"""
+TABLE = COLUMNS + DROPS
 TEXTS = {"kept": "live,1.25", "dropped": "void,no number", "bad": "live,1.005"}
 
 
@@ -70,9 +52,10 @@ def test_files_with_dropped_rows_are_loaded_once_through_kills(
     chance = random.Random(seed)
     fates = _fates(chance)
     of_all = [fate for each in fates for fate in each]
-    declared, dead = tmp_path / "columns.toml", f"dead-{uuid4().hex[:12]}"
-    declared.write_text(TABLE if key is None else f'[record]\nkey = "{key}"\n{TABLE}')
-    case = recovery_case(
+    case, dead = setting_aside(
+        recovery_case,
+        tmp_path,
+        TABLE if key is None else f'[record]\nkey = "{key}"\n{TABLE}',
         {
             f"part-{number:04}{ENDS[number % len(ENDS)]}": _file(number, each)
             for number, each in enumerate(fates)
@@ -80,15 +63,11 @@ def test_files_with_dropped_rows_are_loaded_once_through_kills(
         partitions=1 if key is None else 3,
         block_bytes=512,
         settings={
-            "CSV_COLUMNS": str(declared),
-            "ON_BAD_ROW": "dead-letter",
-            "DEAD_LETTER_TOPIC": dead,
             "MAX_BAD_ROWS": str(of_all.count("bad")),
             "ORDER": order,
             "LEASE_SECONDS": "2",
         },
     )
-    case.stack.create_topic(dead, 1)
     for _ in range(KILLS):
         worker = case.start()
         worker.wait_for_step(chance.choice((Step.BLOCK_TAKEN, Step.BATCH_ACKNOWLEDGED)))
@@ -102,8 +81,7 @@ def test_files_with_dropped_rows_are_loaded_once_through_kills(
     verdict = case.verdict()
     assert verdict.is_clean, verdict
     assert (verdict.rows_found, verdict.dropped) == (of_all.count("kept"), dropped)
-    with TopicReader(kafka_settings(case.stack.environment()), dead) as reader:
-        letters = list(reader.records()[0])
+    letters = letters_in(case, dead)
     found = sorted(int((letter.value or b"").split(b",")[0]) for letter in letters)
     assert found == [
         1_000 * number + row

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from csvkafka.config.load_config import kafka_settings
+from csvkafka.errors import SinkUnavailableError
 from csvkafka.model import Step
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.topic_reader import TopicReader
+from csvkafka.testing.faults.proxy import InjectedFault, Proxy
+from csvkafka.testing.faults.proxy_faults import Direction, Hold
 from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
-from csvkafka.testing.processes.supervisor import WORKER
+from csvkafka.testing.processes.supervisor import WORKER, Incarnation
+from tests.integration.command_line import run_csvkafka
+from tests.refusals import refusal_in
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -30,13 +35,15 @@ price = "decimal(9,2)"
 """
 REPAIRED = TABLE.replace("(9,2)", "(9,3)")
 
-COUNT = 3_600
+COUNT = 10_800
 STILL_BAD = range(28, COUNT, 36)
 """These rows fit no table: they are set aside twice."""
 
 BAD = [number for number in range(1, COUNT + 1) if number % 12 in (3, 4, 5, 9)]
-"""These do not fit the first one. Three of them follow each other, and are replayed in one block;
-in the middle of some blocks one is still bad."""
+"""These do not fit the first one. Three of them follow each other, a fourth does not."""
+
+BLOCK_BYTES = 300
+"""About twenty letters are replayed in one block; in the middle of some blocks one is still bad."""
 
 STEPS = [
     Step.ITEM_CREATED,
@@ -69,6 +76,7 @@ def test_a_replay_is_killed_again_and_again(
     case = recovery_case(
         b"id,name,price\n" + b"".join(map(row, range(1, COUNT + 1))),
         partitions=3,
+        block_bytes=BLOCK_BYTES,
         settings={
             "CSV_COLUMNS": str(columns),
             "ON_BAD_ROW": "dead-letter",
@@ -99,6 +107,7 @@ def test_a_replay_is_killed_again_and_again(
     worker = case.run()
 
     assert f"{len(STILL_BAD)} rows set aside in topic {dead}" in worker.output()
+    assert "came damaged" not in worker.output(), "letters end before what is set aside again"
     late_lines = []
     for partition, records in records_of(case, case.topic).items():
         before = loaded[partition]
@@ -113,3 +122,72 @@ def test_a_replay_is_killed_again_and_again(
     letters = [int(dict(r.headers)["_source_line"] or b"") for r in records_of(case, dead)[0]]
     assert letters == [*BAD, *STILL_BAD], "each still bad row is set aside once more, in order"
     assert "is complete already" in case.run().output()
+    replay = {**case.stack.environment(), **case.settings, "JOB_ID": f"{case.job_id}-replay-1"}
+    verified = run_csvkafka("verify", settings=replay)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert f"{len(STILL_BAD)} of {len(BAD)} letters do not fit again" in verified.stdout
+
+
+LETTERS_BYTES = 4_096
+"""An answer with letters is larger, every other answer to a replay smaller."""
+
+
+@pytest.fixture
+def hanging_case(
+    recovery_case: NewCase, kafka_proxy: Proxy
+) -> Iterator[tuple[RecoveryCase, InjectedFault, Incarnation]]:
+    """A replay whose connection for letters hangs, and that for records does not: it is about to
+    read letters."""
+    dead = f"dead-{uuid4().hex[:12]}"
+    case = recovery_case(
+        b"id,name\n" + b"".join(b"%d,n,too wide\n" % number for number in range(1, 1_001)),
+        settings={
+            "KAFKA_BOOTSTRAP_SERVERS": kafka_proxy.address,
+            "KAFKA_COMPRESSION_TYPE": "none",
+            "ON_BAD_ROW": "dead-letter",
+            "DEAD_LETTER_TOPIC": dead,
+        },
+        kafka_limits={"request_timeout_ms": 1_000, "answer_timeout_ms": 4_000},
+        proxies=[kafka_proxy],
+    )
+    case.stack.create_topic(dead, 1)
+    case.run()
+    case.program = (*WORKER, "--replay")
+    case.settings |= {"ON_BAD_ROW": "keep", "DEAD_LETTER_TOPIC": ""}
+    worker = case.start_paused_at(Step.TAIL_SCANNED)
+    held = kafka_proxy.inject(Hold(Direction.TO_CLIENT, LETTERS_BYTES))
+    worker.resume()
+    held.wait_for_effect()
+    yield case, held, worker
+    held.lift()
+
+
+def lines_in(case: RecoveryCase) -> list[int]:
+    values = (record.value or b"" for record in records_of(case, case.topic)[0])
+    return [json.loads(value)["_source_line"] for value in values]
+
+
+@pytest.mark.fault("F142")
+def test_a_reader_of_letters_that_hangs_for_good(
+    hanging_case: tuple[RecoveryCase, InjectedFault, Incarnation],
+) -> None:
+    case, held, worker = hanging_case
+    case.ends(worker, exit_code=1, timeout_seconds=30)
+    (line,) = [line for line in worker.output().splitlines() if "ERROR" in line]
+    refusal_in(SinkUnavailableError, line)
+    assert "for partition 0 of topic dead-" in line
+    assert lines_in(case) == []
+    held.lift()
+    case.run()
+    assert lines_in(case) == list(range(1, 1_001))
+
+
+@pytest.mark.fault("F142")
+def test_a_reader_of_letters_that_hangs_for_a_while(
+    hanging_case: tuple[RecoveryCase, InjectedFault, Incarnation],
+) -> None:
+    case, held, worker = hanging_case
+    held.wait_for_effect(2)  # the request was given up, and sent again
+    held.lift()
+    case.ends(worker)
+    assert lines_in(case) == list(range(1, 1_001))

@@ -29,8 +29,8 @@ def registry() -> Iterator[SmallRegistry]:
 
 @pytest.fixture(scope="module")
 def real_registry() -> Iterator[str]:
-    with apicurio() as url:
-        yield url
+    with apicurio() as real:
+        yield real.url
 
 
 def settings(folder: Path, table: str, url: str, **more: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from csvkafka.schema.table import (
 )
 from csvkafka.testing.checker.documented import (
     Decoder,
-    FileLines,
+    LinesOf,
     TopicRecord,
     is_good,
     line_in_set,
@@ -45,7 +45,7 @@ from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, mill
 def declared_record(
     table: RecordTable,
     source_uri: str,
-    files: Mapping[str, FileLines] | None = None,
+    files: Mapping[str, LinesOf] | None = None,
     wire: WireRecords | None = None,
 ) -> Decoder:
     """Decodes the records that a declared table makes of one file, or of `files` of a set, whose
@@ -83,10 +83,12 @@ def declared_record(
 
 class DeclaredRows:
     """The fields and keys that are due; None for a row that does not fit the table, and for one
-    that it drops. Keys in Avro name the schema `key_id`."""
+    that it drops. Keys in Avro name the schema `key_id`; `defaults` are due where no column makes
+    these fields."""
 
-    def __init__(self, table: RecordTable, key_id: int = 0) -> None:
+    def __init__(self, table: RecordTable, key_id: int = 0, defaults: Fields | None = None) -> None:
         self._table = table
+        self._defaults = dict(defaults or {})
         self._key_id = key_id
         self._millis = millis_fields(table)
 
@@ -96,7 +98,8 @@ class DeclaredRows:
             return None
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
-            return {column.field: value for column, value in values if not column.is_dropped}
+            made = {column.field: value for column, value in values if not column.is_dropped}
+            return {**self._defaults, **made} if self._defaults else made
         except ValueError:
             return None
 

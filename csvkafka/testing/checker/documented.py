@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import orjson
 
@@ -42,9 +42,21 @@ class FileLines:
     before: int
     count: int
 
+    def at(self, line: int) -> int:
+        """The line of the set that is `line` of the file; -1 if it has no such line, which must not
+        be taken for one of the next file."""
+        return self.before + line if 1 <= line <= self.count else -1
+
+
+class LinesOf(Protocol):
+    """Which lines of the source are those of one file."""
+
+    def at(self, line: int) -> int:
+        """The line of the source that is `line` of the file; -1: none is."""
+
 
 def documented_record(
-    source_uri: str | None = None, files: Mapping[str, FileLines] | None = None
+    source_uri: str | None = None, files: Mapping[str, LinesOf] | None = None
 ) -> Decoder:
     """Returns a decoder of the documented record: a JSON object with `_source_line` and
     `_source_file`. With `source_uri`, or with `files` of a set by URI, records of other files are
@@ -58,7 +70,7 @@ class DocumentedRecord:
     """See `documented_record`."""
 
     source_uri: str | None
-    files: Mapping[str, FileLines] | None = None
+    files: Mapping[str, LinesOf] | None = None
 
     def __call__(self, record: TopicRecord) -> tuple[int | None, Fields | None]:
         value = record.value or b""
@@ -91,13 +103,10 @@ class ColumnKey:
         return value.encode() if isinstance(value, str) and _is_text(value) else None
 
 
-def line_in_set(files: Mapping[str, FileLines], file: object, line: int) -> int | None:
+def line_in_set(files: Mapping[str, LinesOf], file: object, line: int) -> int | None:
     """The line of a set that is `line` of `file`; None if that is no file of the set."""
     lines = files.get(file) if isinstance(file, str) else None
-    if lines is None:
-        return None
-    # A line that the file does not have must not be taken for one of the next file.
-    return lines.before + line if 1 <= line <= lines.count else -1
+    return None if lines is None else lines.at(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from csvkafka.testing.checker.documented import (
     is_good,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy, number_of
+from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
 from csvkafka.testing.checker.wire import JobSchemas, WireRecords
@@ -38,11 +39,12 @@ PlaceOf = Callable[[int], tuple[str, int]]
 def expectation_of(
     config: LoadConfig,
     partition_count: int,
-    files: SetFiles | None = None,
+    files: SetFiles | ReplayedRows | None = None,
     identify_by: IdentifyBy = IdentifyBy.LINE,
     routed_partitions: Mapping[str, int] | None = None,
 ) -> Expectation:
-    """What the records of a correct load under these settings are; `files` are those of a set.
+    """What the records of a correct load under these settings are; `files` are those of a set, or
+    those whose letters are replayed.
     `routed_partitions` are those of the topics of the table's routes (1 where none are given).
 
     Rows are told by their content, too, where the settings leave their lines out."""
@@ -65,7 +67,10 @@ def expectation_of(
 
 
 def _declared(
-    expectation: Expectation, config: LoadConfig, files: SetFiles | None, counts: Sequence[int]
+    expectation: Expectation,
+    config: LoadConfig,
+    files: SetFiles | ReplayedRows | None,
+    counts: Sequence[int],
 ) -> Expectation:
     """`counts` are the numbers of partitions of the topics of rows."""
     table = config.spec.whole_table
@@ -77,7 +82,7 @@ def _declared(
             wire = WireRecords(table, schemas.text_of, canonical, schemas.value_id)
         if table.key_format is KeyFormat.AVRO and table.key:
             key_id = schemas.key_id(table)
-    rows = DeclaredRows(table, key_id)
+    rows = DeclaredRows(table, key_id, None if wire is None else wire.given_defaults())
     choosers = [_partition_of(config.spec, count) for count in counts]
 
     def number_for(row: SourceRow, key: bytes | None) -> int:

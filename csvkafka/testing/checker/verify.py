@@ -8,9 +8,8 @@ record should be. Both read as streams, in bounded memory (see `checker`).
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
@@ -21,20 +20,17 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
-    ConfigError,
     SourceChangedError,
+    counted,
 )
 from csvkafka.interfaces import Item
-from csvkafka.job.definition import JobSpec
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
     LETTERS_SCHEME,
     BadRows,
-    DuplicateColumns,
     FileOrder,
     JobStatus,
-    Piece,
     SourceIdentity,
 )
 from csvkafka.sources import open_source, set_objects
@@ -42,14 +38,13 @@ from csvkafka.stores import open_store
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
     TopicRecord,
-    numbered_names,
-    read_rows,
 )
 from csvkafka.testing.checker.expectation import IdentifyBy, partition_text
 from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far, skipped_files
 from csvkafka.testing.checker.job_expectation import expectation_of
-from csvkafka.testing.checker.row_ledger import SourceRow
+from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
+from csvkafka.testing.checker.source_rows import files_of, replayed_rows, source_rows
 from csvkafka.testing.checker.topic_reader import Isolation
 from csvkafka.testing.checker.topics import TopicsReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
@@ -86,6 +81,7 @@ def judge_load(
     *,
     source: BinaryIO | None = None,
     files: Mapping[str, OpenFile] | None = None,
+    letters: ReplayedRows | None = None,
     checkpoints: Sequence[CheckpointObservation] = (),
     progress: Progress | None = None,
     skipped: Mapping[str, int] | None = None,
@@ -94,13 +90,13 @@ def judge_load(
 
     `source` is the CSV's bytes (decompressed), where the caller has them, `files` those of a set by
     URI, in its order; without them they are read from S3. Of the `skipped` ones that many rows, the
-    first, are to be in the topic.
+    first, are to be in the topic. `letters` are the source of a replay.
 
     Raises errors of `csvkafka.errors` where source or topic cannot be read."""
     scope = scope or Scope()
-    if files is None and config.is_set:
-        files = _files_of(config, set_objects(config).pieces())
-    if files is None and source is None:
+    if files is None and letters is None and config.is_set:
+        files = files_of(config, set_objects(config).pieces())
+    if files is None and letters is None and source is None:
         with closing(open_source(config).read(0)) as chunks:
             return judge_load(
                 config,
@@ -109,9 +105,9 @@ def judge_load(
                 checkpoints=checkpoints,
                 progress=progress,
             )
-    set_files = None
+    numbered: SetFiles | ReplayedRows | None = letters
     if files is not None:
-        set_files = SetFiles(files, partial(_source_rows, config.spec), skipped)
+        numbered = SetFiles(files, partial(source_rows, config.spec), skipped)
     ours = scope.producer_id
     topics = config.spec.data_topics
     with TopicsReader(config.kafka, topics, scope.isolation, ours) as reader:
@@ -127,10 +123,10 @@ def judge_load(
         if routed is None:
             routed = {topic: reader.partition_count(k) for k, topic in enumerate(topics)}
         verdict = check(
-            set_files.rows() if set_files else _source_rows(config.spec, source or BytesIO()),
+            numbered.rows() if numbered else source_rows(config.spec, source or BytesIO()),
             records,
             replace(
-                expectation_of(config, partition_count, set_files, scope.identify_by, routed),
+                expectation_of(config, partition_count, numbered, scope.identify_by, routed),
                 ignore_foreign=not scope.exclusive,
                 is_of_another=reader.is_of_another,
                 complete=scope.complete,
@@ -202,10 +198,15 @@ def verify_job(
     uri = config.source_uri
     so_far: FilesSoFar | None = None
     files: Mapping[str, OpenFile] | None = None
+    letters: ReplayedRows | None = None
     skipped: dict[str, int] = {}
-    if config.is_set and job.source is not None:
+    if job.source is not None and job.source.scheme == LETTERS_SCHEME:
+        uri = job.source.uri
+        scope = replace(scope, producer_id=job.producer_id)
+        letters = replayed_rows(config, store, job.source, job.configuration.get("columns", ""))
+    elif config.is_set and job.source is not None:
         frozen = ListChunks(job_id, store.item).load(job.source.etag)
-        files = _files_of(config, frozen.pieces())
+        files = files_of(config, frozen.pieces())
         if spec.order is FileOrder.OBJECT and job.status is not JobStatus.COMPLETED:
             so_far = files_so_far(store, job_id, job.source)
         if spec.order is FileOrder.OBJECT:
@@ -221,17 +222,22 @@ def verify_job(
         checkpoints = (CheckpointObservation(job.last_line, ends, total_sent=job.total_sent),)
     with ExitStack() as reading:
         stream = None
-        if not config.is_set:
+        if letters is None and not config.is_set:
             stream = stream_of(reading.enter_context(closing(source.read(0))))
         verdict = judge_load(
             config,
             scope,
             source=stream,
             files=files,
+            letters=letters,
             checkpoints=checkpoints,
             progress=progress,
             skipped=skipped,
         )
+    if letters is not None:
+        again = letters.count - verdict.row_count - verdict.dropped
+        note = f"{again} of {counted(letters.count, 'letter')} do not fit again, and are set aside"
+        verdict = replace(verdict, notes=(*verdict.notes, note))
     if item is None:
         note = f"{store.where} has no item of job {job_id}"
         verdict = replace(verdict, notes=(*verdict.notes, note))
@@ -294,12 +300,6 @@ def _stored_job(item: Item | None) -> _ItemFacts:
 def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
     """Raises ConfigChangedError, SourceChangedError unless topic and object are the job's."""
     job_id, topic = config.spec.job_id, config.spec.topic
-    if job.source is not None and job.source.scheme == LETTERS_SCHEME:
-        raise ConfigError(
-            f"job {job_id} is a replay of job {job.source.key}, which verify does not judge: its "
-            "rows are letters, and the file tells nothing of those; look at csvkafka status, and "
-            f"verify job {job.source.key}"
-        )
     begun_with = job.configuration.get("KAFKA_TOPIC", topic)
     if begun_with != topic:
         raise ConfigChangedError(
@@ -314,7 +314,8 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
             "check CSV_COLUMNS and JOB_ID"
         )
     uri = config.source_uri
-    if job.source is not None and job.source.uri != uri:
+    is_replay = job.source is not None and job.source.scheme == LETTERS_SCHEME
+    if job.source is not None and not is_replay and job.source.uri != uri:
         raise SourceChangedError(
             f"job {job_id} was begun with {job.source.uri}, not {uri}; check the source's "
             "settings and JOB_ID"
@@ -323,38 +324,6 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
 
 def _routes_text(topics: frozenset[str]) -> str:
     return f"[[route]] to {', '.join(sorted(topics))}" if topics else "no [[route]]"
-
-
-def _source_rows(spec: JobSpec, source: BinaryIO) -> Iterator[SourceRow]:
-    dialect = spec.dialect
-    encoding = codecs.lookup(dialect.encoding).name
-    # Half of a surrogate pair is what UTF-16 may hold that is no text.
-    escaping = "surrogatepass" if encoding.startswith("utf-16") else "surrogateescape"
-    return read_rows(
-        source,
-        encoding="utf-8-sig" if encoding == "utf-8" else encoding,
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quotechar,
-        escapechar=dialect.escapechar,
-        doublequote=dialect.doublequote,
-        comment=dialect.comment,
-        trailing_delimiter=dialect.trailing_delimiter,
-        skipped_lines=dialect.skipped_lines,
-        names=dialect.names,
-        errors=escaping if spec.bad_rows is BadRows.DEAD_LETTER else "strict",
-        rename=numbered_names if spec.duplicate_columns is DuplicateColumns.NUMBER else None,
-    )
-
-
-def _files_of(config: LoadConfig, pieces: Iterator[Piece]) -> dict[str, OpenFile]:
-    objects = set_objects(config)
-
-    @contextmanager
-    def opened(piece: Piece) -> Iterator[BinaryIO]:
-        with closing(objects.open_piece(piece, 0)) as chunks:
-            yield stream_of(chunks)
-
-    return {f"s3://{objects.bucket}/{piece.key}": partial(opened, piece) for piece in pieces}
 
 
 def _notes(config: LoadConfig, reader: TopicsReader) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -34,7 +35,7 @@ PREFIX_BYTES = 5
 
 class WireRecords:
     """Reads the values of one job. What no table declares is left out where the schema has a
-    default for it."""
+    default for it; but not where columns that the table does not declare are texts."""
 
     def __init__(
         self,
@@ -82,6 +83,31 @@ class WireRecords:
             for name, found in record.items()
             if name not in defaults or name in self._declared
         }
+
+    def given_defaults(self) -> Fields:
+        """What a schema that is given has in fields that the table does not declare, and that the
+        columns of a file need not have; only where such columns are texts, as records are read
+        without these fields elsewhere."""
+        from fastavro import parse_schema, schemaless_reader, schemaless_writer
+
+        table = self._table
+        is_given = table.given_schema and table.format is RecordFormat.AVRO
+        if table.undeclared is not Undeclared.STRING or not is_given:
+            return {}
+        given = json.loads(table.given_schema)
+        fields = [
+            field
+            for field in given["fields"]
+            if "default" in field and field["name"] not in {*self._declared, *OWN_FIELDS}
+        ]
+        found = {}
+        for field in fields:
+            alone, written = parse_schema({**given, "fields": [field]}), BytesIO()
+            with suppress(Exception):  # then a column makes it, or the load was refused
+                schemaless_writer(written, alone, {})
+                (value,) = schemaless_reader(BytesIO(written.getvalue()), alone, None).values()
+                found[field["name"]] = self._comparable(field["name"], value)
+        return found
 
     def _comparable(self, name: str, found: object) -> object:
         if isinstance(found, datetime):

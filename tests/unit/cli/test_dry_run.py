@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,11 +167,14 @@ def test_what_moves_the_cursor_is_escaped() -> None:
 
 
 def test_an_estimate_says_what_it_does_not_know() -> None:
-    unknown = Estimate(None, None, None, None, 1000.0, 5, 100, 1, 1, is_exact=False)
+    unknown = Estimate(None, None, None, None, None, 1000.0, 5, 100, 1, 1, is_exact=False)
     text = "\n".join(estimate_lines(unknown, "gzip"))
     assert "rows               not known" in text
     assert "in 1 place a row did not fit" in text
-    known = Estimate(5, 50, 5, 0.1, 50.0, 5, 100, 1, 0, is_exact=True)
+    known = Estimate(5, 0, 50, 5, 0.1, 50.0, 5, 100, 1, 0, is_exact=True)
     text = "\n".join(estimate_lines(known, "none"))
     assert text.startswith("All of it, 5 rows (100 bytes):\n  rows               5\n")
     assert "50 bytes (not compressed, one replica)" in text
+    assert "dropped" not in text
+    some_dropped = replace(known, dropped_count=2, is_exact=False)
+    assert "\n  of these, dropped  about 2\n" in "\n".join(estimate_lines(some_dropped, "none"))

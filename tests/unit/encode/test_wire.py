@@ -60,16 +60,21 @@ def declared(record: str, columns: dict[str, str] = COLUMNS) -> str:
 
 
 def plan(
-    record: str, columns: dict[str, str] = COLUMNS, folder: Path | None = None, **settings: Any
+    record: str,
+    columns: dict[str, str] = COLUMNS,
+    folder: Path | None = None,
+    header: tuple[str, ...] = (),
+    **settings: Any,
 ) -> EncodePlan:
     table = read_table(declared(record, columns), "columns.toml", SECRET, folder)
-    schemas = schemas_of(table, tuple(columns), "orders")
+    header = header or tuple(columns)
+    schemas = schemas_of(table, header, "orders")
     schemas = WireSchemas(
         schemas.value and schemas.value.with_id(FIRST_ID),
         schemas.key and schemas.key.with_id(KEY_ID),
     )
     settings.setdefault("compression", "none")
-    return EncodePlan(tuple(columns), URI, table=table, schemas=schemas, **settings)
+    return EncodePlan(header, URI, table=table, schemas=schemas, **settings)
 
 
 def records(of: EncodePlan, *rows: tuple[str, ...], lane: int = 0) -> list[Any]:
@@ -210,6 +215,44 @@ def test_a_field_that_no_column_makes_has_its_default(tmp_path: Path) -> None:
     assert agrees(more, ROW)
 
 
+@pytest.mark.parametrize("undeclared", ["refuse", "string", "drop"])
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("string", "web"),
+        (["null", "string"], None),
+        ("double", 0.5),
+        ({"type": "int", "logicalType": "date"}, 20_000),
+        ({"type": "long", "logicalType": "timestamp-micros"}, 1),
+    ],
+)
+def test_a_field_that_no_column_makes_beside_columns_that_are_not_declared(
+    tmp_path: Path, undeclared: str, kind: object, default: object
+) -> None:
+    """`name` has no declaration, and a default that each row overrides."""
+    columns = dict(COLUMNS)
+    made = parsed(schemas_in(plan('format = "avro"')).value)
+    made["fields"].insert(0, {"name": "channel", "type": kind, "default": default})
+    if undeclared == "string":
+        del columns["name"]
+        (of_name,) = (field for field in made["fields"] if field["name"] == "name")
+        of_name["default"] = None if isinstance(of_name["type"], list) else "nobody"
+    (tmp_path / "given.avsc").write_text(json.dumps(made))
+    record = f'format = "avro"\nschema = "given.avsc"\nundeclared = "{undeclared}"'
+    more = plan(record, columns, tmp_path, header=tuple(COLUMNS))
+    assert agrees(more, ROW)
+    text = json.dumps(made).replace('"web"', '"shop"').replace("20000", "20001")
+    other = replace(more, schemas=with_value_text(schemas_in(more), text))
+    if undeclared == "string" and text != json.dumps(made):
+        with pytest.raises(AssertionError):
+            agrees(other, ROW)
+
+
+def with_value_text(schemas: WireSchemas, text: str) -> WireSchemas:
+    assert schemas.value is not None
+    return replace(schemas, value=replace(schemas.value, text=text))
+
+
 def test_a_default_of_a_field_that_a_column_makes_need_not_be_written(tmp_path: Path) -> None:
     columns = {"id": "int", "total": "decimal(9,2)"}
     made = parsed(schemas_in(plan('format = "avro"', columns)).value)
@@ -301,10 +344,10 @@ def agrees(of: EncodePlan, *rows: tuple[str, ...]) -> bool:
     """Whether the checker expects exactly what was made of these rows: records, keys and which of
     them are dead letters."""
     assert of.table is not None
-    due = DeclaredRows(of.table, KEY_ID)
     texts = {s.schema_id or 0: s.text for s in schemas_in(of)}
     value = schemas_in(of).value
     wire = None if value is None else WireRecords(of.table, texts.__getitem__, canonical, FIRST_ID)
+    due = DeclaredRows(of.table, KEY_ID, None if wire is None else wire.given_defaults())
     decode = declared_record(of.table, URI, wire=wire)
     found = records(of, *rows)
     expected = [

@@ -16,6 +16,7 @@ from csvkafka.model import START, BadRows, Dialect, EncodePlan, Lane, Routing
 from csvkafka.rows.blocks import Header, cut_blocks
 from csvkafka.rows.pieces import one_object
 from csvkafka.rows.samples import RANGES, Sampler
+from csvkafka.schema.declaration import read_table
 
 HEADER = b"id,name\n"
 ROWS = b"".join(b"%d,name %d\n" % (n, n % 7) for n in range(500_000))
@@ -93,3 +94,17 @@ def test_a_place_in_which_a_row_does_not_fit_is_counted() -> None:
     estimator.look(sampler(), plan, lambda: None)
     found = estimator.estimate(len(DATA))
     assert (found.misfits, found.sampled_rows, found.row_count) == (RANGES, 0, None)
+
+
+def test_rows_that_the_table_drops_are_estimated_too() -> None:
+    """Each row whose name ends in 3 is dropped: a seventh."""
+    drop = '[columns]\nid = "int"\nname = "string"\n[[drop]]\ncolumn = "name"\nequals = "name 3"'
+    plan = dataclasses.replace(PLAN, table=read_table(drop, "columns.toml"))
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(), plan, lambda: len(ROWS))
+    found = estimator.estimate(len(DATA))
+    assert found.row_count == pytest.approx(500_000, rel=0.02), "dropped ones are rows of the file"
+    assert found.dropped_count == pytest.approx(500_000 / 7, rel=0.02)
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(), PLAN, lambda: len(ROWS))
+    assert estimator.estimate(len(DATA)).dropped_count == 0

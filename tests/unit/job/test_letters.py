@@ -9,21 +9,18 @@ from typing import Any
 
 import pytest
 
-from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import (
-    MalformedRowError,
     SourceChangedError,
     SourceCorruptError,
     TopicChangedError,
 )
-from csvkafka.job.letters import HeaderOf, Letter, Letters, block_of, runs_of
+from csvkafka.job.letters import HeaderOf, Letters
 from csvkafka.job.replayed import ReplayedJob
 from csvkafka.ledger.item import StoredJob
 from csvkafka.model import (
     START,
     BatchHeader,
     Block,
-    Dialect,
     EncodePlan,
     JobStatus,
     Lane,
@@ -32,7 +29,6 @@ from csvkafka.model import (
     TopicFacts,
 )
 from csvkafka.records.record_batch import Record
-from csvkafka.rows.pieces import Span, placed
 from tests.refusals import refusal
 
 LANE = Lane("dead", 0)
@@ -116,7 +112,11 @@ def known(identity: SourceIdentity, position: Position, **more: Any) -> StoredJo
 
 
 def lines(source: Letters, start: Position = START) -> list[int]:
-    return [placed.block.end.row_count for placed in source.cut(start, PLAN, 1)]
+    return [line for placed in source.cut(start, PLAN, 1) for line in lines_in(placed.block)]
+
+
+def lines_in(block: Block) -> list[int]:
+    return [*map(block.source_line, range(block.row_count))]
 
 
 def test_letters_of_the_job_alone_come_in_their_order() -> None:
@@ -129,7 +129,8 @@ def test_letters_of_the_job_alone_come_in_their_order() -> None:
 def test_a_resume_at_each_letter_gives_those_after_it() -> None:
     source = letters(Log())
     identity = source.identify()
-    ends = [placed.span.ends[-1] for placed in source.cut(START, PLAN, 1) if placed.span]
+    ends = [end for placed in source.cut(START, PLAN, 1) if placed.span for end in placed.span.ends]
+    assert len(ends) == 5
     for count, position in enumerate(ends, 1):
         again = letters(Log(), known=known(identity, position))
         assert again.identify() == identity
@@ -141,8 +142,8 @@ def test_a_letter_is_a_row_of_its_file() -> None:
     source.identify()
     placed = next(source.cut(START, PLAN, 1))
     assert placed.plan == replace(PLAN, source_uri="s3://b/k.csv")
-    assert placed.block.data == b"2,x\n"
-    assert placed.block.start == Position(20, 1)
+    assert placed.block.data == b"2,x\n5,x\n8,x\n9,x\n11,x\n"
+    assert placed.block.places == ((2, 20), (5, 50), (8, 80), (9, 90), (11, 110))
 
 
 def test_each_cut_is_by_the_plan_that_it_is_given() -> None:
@@ -169,12 +170,17 @@ def test_a_cut_that_is_left_behind_does_not_share_its_log_with_the_next() -> Non
     source = Letters(JOB, Log(), open_log, HEADER, lambda: None)
     source.identify()
     assert not opened, "no connection before it is needed"
-    hanging = source.cut(START, PLAN, 1)
-    next(hanging)
+    hanging = source.cut(START, replace(PLAN, block_bytes=4), 1)
+    assert lines_in(next(hanging).block) == [2]
     assert lines(source) == [2, 5, 8, 9, 11]
     assert opened[0] is not opened[1]
     assert closed == opened[1:]
-    assert [placed.block.end.row_count for placed in hanging] == [5, 8, 9, 11]
+    assert [line for placed in hanging for line in lines_in(placed.block)] == [
+        5,
+        8,
+        9,
+        11,
+    ]
     assert len(closed) == 2
 
 
@@ -249,73 +255,7 @@ def test_a_record_that_is_no_letter() -> None:
         lines(source)
 
 
-LETTER = Letter(11, b'1,"a\nb"', "s3://b/k.csv", 4, 100)
-
-
-def test_a_letter_of_several_lines_is_one_row() -> None:
-    assert block_of([LETTER], Dialect()).row_count == 1
-
-
-@pytest.mark.parametrize(
-    "dialect", [Dialect(quotechar=""), Dialect(comment="1")], ids=["two rows", "a comment"]
-)
-def test_a_letter_that_is_not_one_row_by_other_settings(dialect: Dialect) -> None:
-    with refusal(MalformedRowError, "row 4 at byte 100 .* is not one row by these settings"):
-        block_of([LETTER], dialect)
-
-
-def test_a_letter_of_utf_16() -> None:
-    dialect = Dialect(encoding="utf-16-le")
-    letter = replace(LETTER, value="1,ö".encode("utf-16-le"))
-    block = block_of([letter], dialect)
-    assert block.data == "1,ö\n".encode()
-    assert block.end == Position(108, 4)
-
-
 def test_what_the_job_s_producer_wrote_after_the_end_is_no_letter() -> None:
     source = letters(Log([*LOG, batch(21, [98], 2, epoch=1)]))
     source.identify()
     assert lines(source) == [2, 5, 8, 9, 11]
-
-
-FILE = b"id,name\n1,a\n2,b\r\n3,c\n\n4,d\n\n\n5,e\n"
-
-
-def letters_at(*rows: bytes, uri: str = "s3://b/k.csv", codec: str = "ascii") -> list[Letter]:
-    """The letters of these rows of FILE, which is encoded so."""
-    places = [(FILE.index(b"\n" + row) + 1, row) for row in rows]
-    wide = len(" ".encode(codec))
-    return [
-        Letter(10 + place, row.decode().encode(codec), uri, int(row[:1]), place * wide)
-        for place, row in places
-    ]
-
-
-@pytest.mark.parametrize("codec", ["ascii", "utf-16-le"])
-def test_rows_that_followed_each_other_are_one_block(codec: str) -> None:
-    dialect = Dialect(encoding="utf-8" if codec == "ascii" else codec)
-    found = letters_at(b"1,a", b"2,b", b"3,c", b"4,d", b"5,e", codec=codec)
-    first, second = runs_of(found, dialect, 1000)
-    assert [letter.line for letter in first] == [1, 2, 3, 4], "two line ends lie before 5 only"
-    block = block_of(first, dialect)
-    assert block.data == b"1,a\n2,b\r\n3,c\r\n4,d\n"
-    assert (block.start, block.end.row_count) == (Position(found[0].byte_offset, 0), 4)
-    assert [letter.line for letter in second] == [5]
-
-
-def test_rows_of_two_files_or_with_one_between_are_not() -> None:
-    one, two, _, four = letters_at(b"1,a", b"2,b", b"3,c", b"4,d")
-    assert list(runs_of([one, four], Dialect(), 1000)) == [[one], [four]]
-    other = replace(two, uri="s3://b/other.csv")
-    assert list(runs_of([one, other], Dialect(), 1000)) == [[one], [other]]
-    assert list(runs_of([one, two], Dialect(), 5)) == [[one], [two]], "longer than a block may be"
-
-
-def test_a_failure_within_a_block_ends_at_the_letter_before() -> None:
-    block = block_of(letters_at(b"1,a", b"2,b"), Dialect())
-    wide = Block(b"1,a\n2,b,too wide\n3,c\n", Position(8, 0), Position(31, 3), plain=False)
-    span = Span(Position(4, 7), (Position(5, 8), Position(9, 9), Position(11, 10)), 0)
-    encoded = placed(encode_block(wide, PLAN), span)
-    assert encoded.failure is not None
-    assert encoded.end == Position(5, 8)
-    assert placed(encode_block(block, PLAN), span).end == Position(9, 9)

@@ -130,6 +130,16 @@ def test_batches_past_the_high_watermark_are_left_out(
     assert sequences(cluster.read_tail(LANE, 0)) == [0, 2, 4]
 
 
+def test_batches_after_the_end_are_no_gap(
+    broker: ScriptedBroker, cluster: KafkaCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A replay's letters end before those that it sets aside itself."""
+    asked = serve(broker, [])
+    with caplog.at_level(logging.WARNING, "csvkafka"):
+        found = [header.base_sequence for header, _ in cluster.read_batches(LANE, 0, 4)]
+    assert (found, asked, caplog.messages) == ([0, 2], [0], [])
+
+
 def test_a_log_start_that_moves_meanwhile_is_read_anew(
     broker: ScriptedBroker, cluster: KafkaCluster
 ) -> None:
