@@ -16,6 +16,7 @@ import pytest
 
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
+from tests.longest_files import LONGEST_FIRST
 from tests.own_servers import OWN_SERVERS
 
 
@@ -46,24 +47,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("stack_dependent")
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)  # stable
-
-
-LONGEST_FIRST = (
-    "test_judge.py",
-    "test_failover.py",
-    "test_random_kills.py",
-    "test_kill_at_steps.py",
-    "test_forgotten_producer.py",
-    "test_restart_points.py",
-    "test_checkpoint_file.py",
-    "test_replay.py",
-    "test_dropping_sets.py",
-    "test_dead_letters.py",
-    "test_set_workers.py",
-    "test_sets.py",
-)
-"""Files of tests/recovery that take longest. Where several processes share the files of a run, none
-of these is to be begun last, with nothing left to do for the others."""
 
 
 def _turn(item: pytest.Item) -> int:

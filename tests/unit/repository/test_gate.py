@@ -6,7 +6,7 @@ from __future__ import annotations
 from configparser import RawConfigParser
 from pathlib import Path
 
-from tests.conftest import LONGEST_FIRST
+from tests.longest_files import LONGEST_FIRST
 
 ROOT = Path(__file__).resolve().parents[3]
 GATE = (ROOT / ".ci" / "run").read_text()

@@ -1,0 +1,23 @@
+"""Which test files are begun first."""
+
+from __future__ import annotations
+
+LONGEST_FIRST = (
+    "test_judge.py",
+    "test_failover.py",
+    "test_random_kills.py",
+    "test_kill_at_steps.py",
+    "test_forgotten_producer.py",
+    "test_restart_points.py",
+    "test_checkpoint_file.py",
+    "test_replay.py",
+    "test_dropping_sets.py",
+    "test_dead_letters.py",
+    "test_set_workers.py",
+    "test_sets.py",
+    "test_real_registry.py",
+    "test_skip_file.py",
+    "test_routing.py",
+)
+"""Files of tests/recovery that take longest. Where several processes share the files of a run, none
+of these is to be begun last, with nothing left to do for the others."""
