@@ -18,7 +18,8 @@ class FileSteps:
         self._number = self._file_bytes = 0
         self._loaded = NOTHING
         self.failed_after: int | None = None
-        """How many rows of the present file are before its fault, all of them acknowledged."""
+        """How many rows of the present file are before its fault, all of them acknowledged; None
+        too where the topic holds more of it."""
 
     def begin(self, number: int, file_bytes: int, loaded: Loaded) -> None:
         """From now on file `number` (1 is the first) reports."""
@@ -29,7 +30,7 @@ class FileSteps:
         """See `interfaces.Observer`."""
         if step is Step.RUN_BEGINS:
             return  # that of the set was reported
-        if step is Step.SOURCE_FAILED:
+        if step is Step.SOURCE_FAILED and not facts["uncounted"]:
             self.failed_after = facts["rows"]
         if step in (Step.SOURCE_OPENED, Step.BLOCK_ACKNOWLEDGED):
             facts["file_rows"] = facts["rows"]

@@ -121,7 +121,9 @@ class Pipeline:
             self._watch(acknowledged)
         if self._feed_error is not None:
             rows = self._progress.checkpoint.position.row_count
-            self._observer.report(Step.SOURCE_FAILED, rows=rows)
+            # The source may have failed before it was read up to where the topic ends.
+            uncounted = self._progress.uncounted
+            self._observer.report(Step.SOURCE_FAILED, rows=rows, uncounted=uncounted)
             raise self._feed_error
         self._progress.finish()
         self._observer.report(

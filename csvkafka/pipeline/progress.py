@@ -107,6 +107,12 @@ class Progress:
         return self._newest
 
     @property
+    def uncounted(self) -> int:
+        """How many records of ours the topic was found to hold behind that point."""
+        lanes = zip(self._tails, self._newest.lanes, strict=True)
+        return sum(max(0, tail.next_sequence - lane.next_sequence) for tail, lane in lanes)
+
+    @property
     def all_acknowledged(self) -> bool:
         """No block is on its way."""
         return not self._pending

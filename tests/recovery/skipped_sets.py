@@ -127,6 +127,12 @@ class BrokenSet:
         assert life.result is not None, repr(life.error)
         assert life.result.files_skipped == 1
 
+    def records_of(self, key: str) -> int:
+        """How many records of that file are in the topic."""
+        uri = f"s3://bucket/{key}"
+        logs = [self.world.kafka.log(lane).records() for lane in self.world.lanes]
+        return sum(json.loads(r.value)["_source_file"] == uri for records in logs for r in records)
+
     def assert_nothing_else_failed(self) -> None:
         """No worker took a file for failed because it was skipped under its hands."""
         for life in self.world.lives:

@@ -100,6 +100,23 @@ def test_a_try_whose_last_checkpoint_was_not_stored_does_not_count() -> None:
         load.skip()
 
 
+def test_a_file_that_could_not_be_read_up_to_where_the_topic_ends() -> None:
+    """A killed worker had sent more rows than the item has; the next one failed before it had read
+    as far, so nobody has counted them."""
+    killed = Fault(1, "batch-acknowledged", 5, "crash")
+    load = BrokenSet(replace(ONE, faults=(killed, Fault(2, "source-read", 4, "unavailable"))))
+    for _ in range(2):
+        load.world.begin_life()
+        load.world.time.join()
+    key = "exports/part-02.csv"
+    counted, in_topic = child_of(load, 2)["last_line"], load.records_of(key)
+    assert (counted, in_topic) == (5, 14)
+    with refusal(FileNotSkippedError, "did not come to the fault"):
+        load.skip(key)
+    load.complete()
+    load.assert_exact()
+
+
 def test_a_file_of_which_a_stopped_worker_has_sent_some_rows() -> None:
     load = BrokenSet(replace(ONE, faults=(Fault(1, "batch-acknowledged", 8, "stop"),)))
     load.world.begin_life()
