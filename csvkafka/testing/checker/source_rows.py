@@ -15,7 +15,7 @@ from csvkafka.interfaces import ItemStore
 from csvkafka.job.definition import JobSpec
 from csvkafka.job.replayed import replayed_job
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.model import BadRows, DuplicateColumns, Piece, SourceIdentity
+from csvkafka.model import DuplicateColumns, Piece, SourceIdentity
 from csvkafka.sources import open_source, set_objects
 from csvkafka.testing.checker.documented import SourceRows, numbered_names, read_rows
 from csvkafka.testing.checker.replayed_rows import PinnedLetters, ReplayedRows
@@ -30,7 +30,8 @@ def source_rows(
     row that stands alone, whatever it holds."""
     dialect, is_alone = spec.dialect, of_letter is not None
     encoding = codecs.lookup(dialect.encoding).name
-    # Half of a surrogate pair is what UTF-16 may hold that is no text.
+    # Text is decoded many rows at a time: what is none must not end it before the rows ahead of it.
+    # Half of a surrogate pair is what UTF-16 may hold that is none.
     escaping = "surrogatepass" if encoding.startswith("utf-16") else "surrogateescape"
     renames = spec.duplicate_columns is DuplicateColumns.NUMBER and not is_alone
     return read_rows(
@@ -44,7 +45,7 @@ def source_rows(
         trailing_delimiter=dialect.trailing_delimiter,
         skipped_lines=0 if is_alone else dialect.skipped_lines,
         names=of_letter if is_alone else dialect.names,
-        errors=escaping if is_alone or spec.bad_rows is BadRows.DEAD_LETTER else "strict",
+        errors=escaping,
         rename=numbered_names if renames else None,
     )
 

@@ -8,10 +8,13 @@ from functools import partial
 import orjson
 import pytest
 
+from csvkafka.job.definition import JobSpec
+from csvkafka.model import Dialect
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import TopicRecord, documented_record, read_rows
 from csvkafka.testing.checker.expectation import Expectation
 from csvkafka.testing.checker.set_files import SetFiles
+from csvkafka.testing.checker.source_rows import source_rows
 from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 
 CONTENTS = {"a": b"id\n1\n2\n", "empty": b"id\n", "b": b"id\n3\n4\n5\n"}
@@ -76,3 +79,21 @@ def test_of_a_skipped_file_no_more_is_read_than_its_rows() -> None:
     assert [row["id"] for row in files.rows()] == ["1", "2", "3", "7"]
     assert [files.place_of(line) for line in (2, 3, 4)] == [("a", 2), ("cut", 1), ("b", 1)]
     assert "gone" not in opened
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16-le"])
+def test_of_a_skipped_file_the_rows_before_what_is_no_text_are_read(encoding: str) -> None:
+    """Text is decoded many rows at a time."""
+    half = "\ud800".encode("utf-16-le", "surrogatepass") if encoding == "utf-16-le" else b"\x81"
+    broken = "id,name\n1,a\n2,b\n3,".encode(encoding) + half + "\n4,d\n".encode(encoding)
+    spec = JobSpec("job", "rows", dialect=Dialect(encoding=encoding))
+    files = SetFiles({"cut": partial(io.BytesIO, broken)}, partial(source_rows, spec), {"cut": 2})
+    assert [row["name"] for row in files.rows()] == ["a", "b"]
+
+
+def test_a_row_that_is_no_text_is_lost_in_a_load_that_stops_there() -> None:
+    spec = JobSpec("job", "rows")
+    rows = source_rows(spec, io.BytesIO(b"id\n1\n\xff\n"))
+    record = TopicRecord(0, None, b'{"id":"1","_source_line":1,"_source_file":"a"}')
+    verdict = check(rows, {0: [record]}, Expectation(documented_record("a")))
+    assert {each.kind: each.count for each in verdict.anomalies} == {AnomalyKind.LOST_ROW: 1}
