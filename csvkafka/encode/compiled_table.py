@@ -39,6 +39,10 @@ _NULL_KEYS, _TEXT_KEYS, _MASKED_KEYS, _JSON_KEYS = range(4)
 _SHORT = 128
 """Texts of null, true and false are no longer, in bytes."""
 
+_FEW = 64
+"""Compiled code compares a field with one text after the other. From about so many on, a look-up in
+Python's hash takes less time: so it is asked of rows that a longer list means."""
+
 _KINDS = {
     Kind.STRING: _STRING,
     Kind.INT: _INTEGER,
@@ -99,12 +103,13 @@ def compiled_table(
 def _drops(
     table: RecordTable, names: Sequence[str]
 ) -> tuple[tuple[CompiledDrop, ...], tuple[Question, ...]]:
-    """The conditions that compiled code can look at, and the others: patterns, long texts."""
+    """The conditions that compiled code is to look at, and the others: patterns, long texts, many
+    texts."""
     drops: list[CompiledDrop] = []
     questions: list[Question] = []
     for drop in table.drops:
         texts = texts_of(drop, table)
-        short = None if texts is None else _short(texts)
+        short = None if texts is None or len(texts) > _FEW else _short(texts)
         if short is None:
             questions.append(question(drop, table, names))
         else:

@@ -88,8 +88,9 @@ DROPS = (
     'column = "a"\nmatches = "[0-9]+|é.*|"',
     'column = "b"\nnot_matches = "(?i)(TRUE|\\\\W*|[a-z]).*"',
     f'column = "b"\nin = ["1", "{"x" * 129}"]',
+    f'column = "a"\nnot_in = {["", "1", *map(str, range(100, 200))]}',
 )
-"""Conditions: those that compiled code looks at, and two patterns and a long text for Python."""
+"""Conditions: those that compiled code looks at; two patterns, a long text and many for Python."""
 
 
 @cache

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from csvkafka.compiled import compiled_module
+from csvkafka.encode.compiled_table import compiled_table
 from csvkafka.encode.encoder import encode_compiled, encode_plain
 from csvkafka.model import START, BadRows, EncodedBlock, EncodePlan
 from csvkafka.rows.blocks import cut_blocks
@@ -270,6 +271,19 @@ def test_texts_that_say_what_is_dropped_of_every_size() -> None:
                 plan = plan_of(table_of("", '"int"', '"string"', drops=(drop,)))
                 fields = (text, text[:-1], text + "x", f'"{text}"', f'"{text}"x', f'"{text[:-1]}"x')
                 check_declared(plan, "".join(f"1,{field}\n" for field in fields).encode())
+
+
+@pytest.mark.parametrize(("count", "is_compiled"), [(64, True), (65, False), (5_000, False)])
+def test_many_texts_are_looked_up_and_not_compared_one_by_one(
+    count: int, is_compiled: bool
+) -> None:
+    texts = [f"x{number}" for number in range(count)]
+    drop = f'column = "b"\nin = {texts}'
+    table = table_of("", '"int"', '"string"', drops=(drop,))
+    found = compiled_table(plan_of(table), table)
+    assert found is not None
+    assert (len(found[1][-1]), len(found[2])) == ((1, 0) if is_compiled else (0, 1))
+    check_declared(plan_of(table), b"1,x0\n2,x\n3,x63\n4,x64\n5,x4999\n")
 
 
 @pytest.mark.parametrize(("every", "is_taken"), [(100, True), (8, True), (2, False)])
