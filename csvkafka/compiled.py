@@ -64,7 +64,7 @@ class CompiledEncoder(Protocol):
         number: int,
         skips: Sequence[int],
         rows: Sequence[int],
-        dropped: bytes,
+        dropped: bytes | memoryview,
     ) -> tuple[list[tuple[int, bytes]], int, int, int]:
         """Frames the rows of `data` from byte `offset` on, up to one that is left; before them,
         there were so many `rows` in each lane. A row makes no record if its byte of `dropped`, the

@@ -140,7 +140,7 @@ class CompiledRows:
         set_aside: list[str] = []
         number = block.start.row_count + 1
         left = self._left_rows(block, data)
-        dropped = self._dropped(data)
+        dropped = memoryview(self._dropped(data))
         row = offset = 0
         while True:
             lanes, offset, count, behind = self._encoder.frame_lanes(

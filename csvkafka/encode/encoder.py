@@ -17,6 +17,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.encode.bad_row import BadRow, byte_offset_of, first_rows, too_large
 from csvkafka.encode.compiled_rows import CompiledRows
 from csvkafka.encode.dead_letter import Fault, fault_of, letter, row_alone
+from csvkafka.encode.in_sequence import SHOWN, in_sequence, skip_after
 from csvkafka.encode.partitioning import ChooseLane, LaneOf, key_hash, lane_chooser
 from csvkafka.encode.plain_rows import PlainRows
 from csvkafka.encode.row_json import RowEncoder, RowRecords
@@ -39,9 +40,6 @@ from csvkafka.records.record_batch import (
 from csvkafka.rows.csv_rows import check_dialect
 from csvkafka.rows.dialects import plainness
 from csvkafka.rows.utf16 import stored
-
-SHOWN = 3
-"""How many of the rows that are set aside are named, of each block."""
 
 
 def data_lanes(plan: EncodePlan) -> int:
@@ -113,15 +111,7 @@ def _without(
     first = encode_block(head, plan, skip)
     if first.failure is not None:
         return first
-    left = [max(0, more - rows) for more, rows in zip(skip, first.rows_by_lane, strict=False)]
-    second = encode_block(rest, plan, left)
-    return EncodedBlock(
-        second.end,
-        tuple(map(sum, zip(first.rows_by_lane, second.rows_by_lane, strict=True))),
-        first.batches + second.batches,
-        second.failure,
-        (first.set_aside + second.set_aside)[:SHOWN],
-    )
+    return in_sequence([first, encode_block(rest, plan, skip_after(skip, first))])
 
 
 def _dead_letter(fault: Fault, block: Block, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from csvkafka.compiled import compiled_module
-from csvkafka.encode.encoder import SHOWN, encode_block
-from csvkafka.model import EncodedBatch, EncodedBlock
+from csvkafka.encode.encoder import encode_block
+from csvkafka.encode.in_sequence import in_sequence, skip_after
+from csvkafka.model import EncodedBatch, EncodedBlock, EncodePlan
 from csvkafka.records.record_batch import (
     BATCH_OVERHEAD_BYTES,
     codec_attributes,
@@ -36,9 +37,9 @@ def encode_joined(blocks: Sequence[PlacedBlock], skip: Sequence[int] = ()) -> En
     Raises ConfigError as `encode_block`."""
     if len(blocks) == 1:
         (only,) = blocks
-        return placed(encode_block(only.block, only.plan, skip), only.place)
+        return _encoded(only, only.plan, skip)
     plan = blocks[0].plan
-    whole = _in_sequence(_without_codec(blocks, skip))
+    whole = in_sequence(_without_codec(blocks, skip))
     batches = tuple(_one_for_each_lane(whole.batches, plan.compression))
     if all(BATCH_OVERHEAD_BYTES + len(each.records) <= plan.max_batch_bytes for each in batches):
         return replace(whole, batches=batches)
@@ -46,13 +47,7 @@ def encode_joined(blocks: Sequence[PlacedBlock], skip: Sequence[int] = ()) -> En
     first = encode_joined(blocks[:middle], skip)
     if first.failure is not None:
         return first
-    return _in_sequence([first, encode_joined(blocks[middle:], left(skip, first))])
-
-
-def left(skip: Sequence[int], encoded: EncodedBlock) -> tuple[int, ...]:
-    """How many rows of each lane are to be skipped after the block."""
-    both = zip(skip, encoded.rows_by_lane, strict=False)
-    return tuple(max(0, more - rows) for more, rows in both)
+    return in_sequence([first, encode_joined(blocks[middle:], skip_after(skip, first))])
 
 
 def _without_codec(blocks: Iterable[PlacedBlock], skip: Sequence[int]) -> Iterator[EncodedBlock]:
@@ -61,23 +56,22 @@ def _without_codec(blocks: Iterable[PlacedBlock], skip: Sequence[int]) -> Iterat
         own = replace(
             cut.plan, compression="none", max_batch_bytes=_ANY_SIZE, max_record_bytes=_ANY_SIZE
         )
-        encoded = encode_block(cut.block, own, skip)
-        yield placed(encoded, cut.place)
+        encoded = _encoded(cut, own, skip)
+        yield encoded
         if encoded.failure is not None:
             return
-        skip = left(skip, encoded)
+        skip = skip_after(skip, encoded)
 
 
-def _in_sequence(blocks: Iterable[EncodedBlock]) -> EncodedBlock:
-    """The blocks as one; only the last may have a failure."""
-    several = list(blocks)
-    return EncodedBlock(
-        several[-1].end,
-        tuple(map(sum, zip(*(each.rows_by_lane for each in several), strict=True))),
-        tuple(batch for each in several for batch in each.batches),
-        several[-1].failure,
-        tuple(place for each in several for place in each.set_aside)[:SHOWN],
-    )
+def _encoded(cut: PlacedBlock, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
+    """The block, with its end as a position in the source."""
+    encoded = placed(encode_block(cut.block, plan, skip), cut.place)
+    if cut.place is None or not encoded.set_aside:
+        return encoded
+    # The source has several files, so a row's number does not tell which row it is.
+    told = (place.partition(" (") for place in encoded.set_aside)
+    names = tuple(f"{row} of {plan.source_uri}{sep}{why}" for row, sep, why in told)
+    return replace(encoded, set_aside=names)
 
 
 def _one_for_each_lane(batches: Iterable[EncodedBatch], codec: str) -> Iterator[EncodedBatch]:

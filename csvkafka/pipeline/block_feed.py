@@ -18,7 +18,8 @@ from concurrent.futures import Executor, Future
 from contextlib import closing
 
 from csvkafka.encode.encoder import lane_total
-from csvkafka.encode.joined import encode_joined, left
+from csvkafka.encode.in_sequence import skip_after
+from csvkafka.encode.joined import encode_joined
 from csvkafka.limits import ENCODE_THREADS
 from csvkafka.model import EncodedBlock, EncodePlan, Position
 from csvkafka.pipeline.daemon_threads import DaemonThreads
@@ -127,7 +128,7 @@ class ThreadedBlockFeed:
         self._ahead.append(future)
         future.add_done_callback(self._encoded)
         if any(self._skip) and future.exception() is None:
-            self._skip = left(self._skip, future.result())
+            self._skip = skip_after(self._skip, future.result())
 
     def _encoded(self, future: Future[EncodedBlock]) -> None:
         if not self._closed.is_set() and not future.cancelled():

@@ -16,7 +16,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from csvkafka.encode.encoder import lane_total
-from csvkafka.encode.joined import encode_joined, left
+from csvkafka.encode.in_sequence import skip_after
+from csvkafka.encode.joined import encode_joined
 from csvkafka.errors import SourceChangedError, SourceReadError
 from csvkafka.model import EncodedBlock, EncodePlan, Position, SourceIdentity
 from csvkafka.rows.blocks import MAX_ROW_BYTES
@@ -100,7 +101,7 @@ class SynchronousFeed:
             return None
         together, self._next, self._ready_at = self._next, None, None
         encoded = encode_joined(together, self._skip)
-        self._skip = left(self._skip, encoded)
+        self._skip = skip_after(self._skip, encoded)
         return encoded
 
     @property

@@ -56,13 +56,13 @@ def a_files_lines_go_on_where_the_file_before_ended() -> None:
 
 @patch("set-batch-ends-with-its-first-file")
 def files_that_share_a_batch_are_done_where_the_first_one_ends() -> None:
-    in_sequence = joined._in_sequence
+    in_sequence = joined.in_sequence
 
     def at_the_first(blocks: Iterable[EncodedBlock]) -> EncodedBlock:
         several = list(blocks)
         return changed(in_sequence(several), end=several[0].end)
 
-    replace(joined, "_in_sequence", at_the_first)
+    replace(joined, "in_sequence", at_the_first)
 
 
 @patch("set-columns-by-place")

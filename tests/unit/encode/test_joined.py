@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from csvkafka.encode import joined
 from csvkafka.encode.encoder import encode_block, lane_total
-from csvkafka.encode.joined import encode_joined, left
+from csvkafka.encode.in_sequence import skip_after
+from csvkafka.encode.joined import encode_joined
 from csvkafka.errors import RecordTooLargeError, SourceCorruptError
 from csvkafka.model import BadRows, EncodedBlock, EncodePlan, PieceStart, Position, Routing
 from csvkafka.records.record_batch import BATCH_OVERHEAD_BYTES
@@ -101,11 +102,11 @@ def cases() -> st.SearchStrategy[Case]:
 def separately(blocks: Sequence[PlacedBlock], skip: Sequence[int] = ()) -> Iterator[EncodedBlock]:
     """Each block for itself, up to the one that ends the load."""
     for cut in blocks:
-        encoded = placed(encode_block(cut.block, cut.plan, skip), cut.place)
+        encoded = encode_joined([cut], skip)
         yield encoded
         if encoded.failure is not None:
             return
-        skip = left(skip, encoded)
+        skip = skip_after(skip, encoded)
 
 
 def records(blocks: Sequence[EncodedBlock]) -> dict[int, list[tuple[Any, ...]]]:
@@ -162,6 +163,16 @@ def test_every_row_of_a_lane_may_be_the_first_that_is_sent(lanes: int, bad_rows:
             skip = [0] * lane + [count]
             rest = records([check(case, skip)])
             assert rest.get(lane, []) == sent[count:]
+
+
+def test_a_row_that_is_set_aside_is_named_with_its_file() -> None:
+    case = Case([["1,a,k"], ["1"], ["1,2,3,4"]], bad_rows=BadRows.DEAD_LETTER)
+    narrow, wide = "(has 1 field, the header has 3)", "(has 4 fields, the header has 3)"
+    assert check(case).set_aside == (f"row 1 of s3://b/1 {narrow}", f"row 1 of s3://b/2 {wide}")
+    _, second, _ = case.blocks()
+    assert encode_joined([second]).set_aside == (f"row 1 of s3://b/1 {narrow}",)
+    alone = replace(second, piece=None)
+    assert encode_joined([alone]).set_aside == (f"row 1 {narrow}",), "of the only file"
 
 
 def test_a_lane_has_one_batch_where_its_records_fit() -> None:

@@ -181,14 +181,16 @@ def rows_alone(cut: PlacedBlock) -> Iterator[PlacedBlock]:
     block, dialect = cut.block, cut.plan.dialect
     starts = row_starts(block, dialect)
     for at, (begin, end) in enumerate(zip(starts, [*starts[1:], len(block.data)], strict=True)):
-        bounds = [
+        start, behind = (
             Position(
                 block.start.byte_offset + len(stored(block.data[:to], dialect)),
                 block.start.row_count + row_count,
             )
             for to, row_count in ((begin, at), (end, at + 1))
-        ]
-        yield PlacedBlock(Block(block.data[begin:end], *bounds, plain=False), cut.plan, cut.piece)
+        )
+        yield PlacedBlock(
+            Block(block.data[begin:end], start, behind, plain=False), cut.plan, cut.piece
+        )
 
 
 def of_row(told: Any) -> Any:
