@@ -18,7 +18,8 @@ from csvkafka.errors import UserFunctionError
 from csvkafka.job.definition import JobSpec
 from csvkafka.model import BadRows, FileOrder, Routing, Transform
 from csvkafka.schema.table import KeyFormat, Metadata, RecordFormat
-from csvkafka.testing.checker.declared import DeclaredRows, canonical, declared_record
+from csvkafka.testing.checker.declared import DeclaredRows, declared_record
+from csvkafka.testing.checker.declared_values import canonical
 from csvkafka.testing.checker.documented import (
     ColumnKey,
     documented_record,

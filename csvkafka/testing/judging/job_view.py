@@ -40,6 +40,15 @@ def table_item(stack: Stack, table: str, job_id: str) -> DynamoDbItem:
     return DynamoDbItem(table, job_id, client=stack.client("dynamodb"))
 
 
+def progress_in(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What of a job's item a refused worker must leave as it is."""
+    names = (
+        *("last_line", "total_sent", "byte_offset", "partitions"),
+        *("source", "producer_id", "status"),
+    )
+    return {name: (item or {}).get(name) for name in names}
+
+
 class JobView:
     """One job's item and topic; its methods may be called from several threads. `routed` has the
     numbers of partitions of the other topics that get rows, in the order of their names."""

@@ -36,7 +36,7 @@ from csvkafka.testing.faults.proxy import Proxy
 from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.case_source import CaseSource
-from csvkafka.testing.judging.job_view import JobView, JobWatch, patient, table_item
+from csvkafka.testing.judging.job_view import JobView, JobWatch, patient, progress_in, table_item
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -250,7 +250,9 @@ class RecoveryCase:
         self.assert_error(worker, error)
         assert not worker.steps(Step.BATCH_SENT), "a refused worker sent rows"
         assert self.view.record_count() == records, "a refused worker appended to the topic"
-        assert _progress(self.view.item()) == _progress(before), "a refused worker changed the item"
+        assert progress_in(self.view.item()) == progress_in(before), (
+            "a refused worker changed the item"
+        )
         return worker
 
     # -- what must hold ------------------------------------------------------------------------
@@ -392,12 +394,3 @@ class RecoveryCase:
         """The history without its steps, for messages."""
         lines = [line for line in self.history.lines() if '"event": "step"' not in line]
         return "\n".join(lines[-60:])
-
-
-def _progress(item: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a refused worker must leave as it is."""
-    names = (
-        *("last_line", "total_sent", "byte_offset", "partitions"),
-        *("source", "producer_id", "status"),
-    )
-    return {name: (item or {}).get(name) for name in names}

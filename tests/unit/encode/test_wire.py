@@ -26,7 +26,8 @@ from csvkafka.model import START, BadRows, EncodePlan, Routing
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.subjects import WireSchema, WireSchemas, schemas_of
-from csvkafka.testing.checker.declared import DeclaredRows, canonical, declared_record
+from csvkafka.testing.checker.declared import DeclaredRows, declared_record
+from csvkafka.testing.checker.declared_values import canonical
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.wire import WireRecords
 from tests.refusals import refusal

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.table import ColumnType, Kind
 from csvkafka.schema.types import converter, parse_type
-from csvkafka.testing.checker.declared import DeclaredRows, parsed_json
+from csvkafka.testing.checker.declared import DeclaredRows
+from csvkafka.testing.checker.declared_values import parsed_json
 
 KEY = b"a secret of the test"
 
