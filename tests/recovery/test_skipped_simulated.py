@@ -14,6 +14,8 @@ from tests.recovery.set_schedules import BY_FILE, BY_THREE, drawn
 from tests.recovery.skipped_sets import BrokenSet, Dies, DiesAt, with_rows
 
 ONE, THREE = with_rows(BY_FILE), with_rows(BY_THREE)
+ROUTED = replace(ONE, routed=True, lane_count=2)
+"""Its rows go to two topics."""
 
 
 def points(schedule: Schedule) -> list[str]:
@@ -112,7 +114,9 @@ def test_the_store_fails_where_the_file_has_failed(writes: int) -> None:
 
 
 @pytest.mark.parametrize("how", CRASHES)
-@pytest.mark.parametrize("schedule", [ONE, THREE], ids=["one worker", "three workers"])
+@pytest.mark.parametrize(
+    "schedule", [ONE, THREE, ROUTED], ids=["one worker", "three workers", "two topics"]
+)
 def test_after_each_crash_of_a_worker_it_is_refused_or_exact(
     schedule: Schedule, how: str, seed: int
 ) -> None:
