@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from csvkafka.encode.encoder import encode_block
+from csvkafka.encode.encoder import encode_block, lane_total
 from csvkafka.errors import CsvKafkaError
 from csvkafka.model import BadRows, Block, EncodedBlock, EncodePlan, Position, Routing, RowPlace
 from csvkafka.schema.declaration import read_table
@@ -54,7 +54,7 @@ def check_each_is_as_alone(
     rows: list[bytes], gaps: list[int], declared: EncodePlan, skip: list[int]
 ) -> None:
     """Whatever of each lane is in the topic already."""
-    lanes = declared.lane_count + (declared.bad_rows is BadRows.DEAD_LETTER)
+    lanes = lane_total(declared)
     block = scattered(rows, gaps)
     one_by_one: list[EncodedBlock] = []
     for row, place in zip(rows, block.places, strict=True):
@@ -93,23 +93,25 @@ def test_a_row_among_scattered_ones_is_what_it_is_alone(
     check_each_is_as_alone(rows, [gap for _, gap in case], declared, skip)
 
 
-@given(cases, st.booleans(), st.data())
+@given(cases, st.sampled_from(["", "drop", "route"]), st.data())
 @settings(deadline=None)
 def test_so_it_is_by_a_declared_table_and_by_keys(
-    case: list[tuple[str, int]], dropping: bool, data: Any
+    case: list[tuple[str, int]], rule: str, data: Any
 ) -> None:
     rows = [ROWS[kind] % number for number, (kind, _) in enumerate(case, 1)]
-    drop = '[[drop]]\ncolumn = "b"\nequals = "refuse"\n' if dropping else ""
-    table = read_table(IN_HEADERS + drop, "columns.toml")
+    refused = f'[[{rule}]]\ncolumn = "b"\nequals = "refuse"\n' if rule else ""
+    topic = 'topic = "other"\n' if rule == "route" else ""
+    table = read_table(IN_HEADERS + refused + topic, "columns.toml")
     declared = replace(
         plan(),
         transform=None,
         table=replace(table, key=("a",)),
         lane_count=3,
+        routed_lanes=(2,) if rule == "route" else (),
         routing=Routing.KEY_MURMUR2,
         max_record_bytes=1 << 20,
     )
-    skip = [data.draw(st.integers(0, len(rows))) for _ in range(4)]
+    skip = [data.draw(st.integers(0, len(rows))) for _ in range(lane_total(declared))]
     check_each_is_as_alone(rows, [gap for _, gap in case], declared, skip)
 
 
