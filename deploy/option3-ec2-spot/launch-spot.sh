@@ -57,7 +57,7 @@ while (($#)); do
       ;;
     --dry-run) DRY_RUN=yes ;;
     --help)
-      usage
+      usage "$PWD/${0##*/}"
       exit 0
       ;;
     *) fail "unknown option $1: see --help" ;;

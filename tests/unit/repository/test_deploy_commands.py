@@ -1,4 +1,5 @@
-"""The commands of AWS in docs/deploy.md are commands: service, operation and options, by botocore.
+"""The commands that docs/deploy.md tells to type are commands: those of AWS by botocore (service,
+operation and options), the scripts by their help.
 
 What `aws` itself adds to the API (`logs tail`, `s3 cp`, …) stands in a table here."""
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import botocore.session
@@ -14,9 +16,14 @@ import pytest
 from botocore import xform_name
 from botocore.model import ServiceModel
 
-from tests.unit.repository.markdown import CODE, blocks, prose
+from tests.unit.repository.markdown import CODE, ROOT, blocks, prose
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "deploy.md"
+PAGE = ROOT / "docs" / "deploy.md"
+SCRIPTS = sorted(
+    str(each.relative_to(ROOT))
+    for each in (ROOT / "deploy").glob("option*/*.sh")
+    if each.name not in {"job.sh", "run-job.sh", "watchdog.sh"}  # these are no operator's
+)
 AWS = re.compile(r"(?:^|[;|(\s])aws (?=[a-z])")
 ALL = {"--query", "--output", "--region"}
 ADDED: dict[str, set[str]] = {
@@ -88,3 +95,13 @@ def test_each_is_one_of_aws(words: list[str]) -> None:
 def test_a_mistyped_one_is_seen() -> None:
     assert unknown(["ecs", "stop-tasks", "--cluster", "a"]) == ["ecs stop-tasks"]
     assert unknown(["ecs", "stop-task", "--clusters", "a"]) == ["--clusters"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_tells_its_help_from_the_clones_folder(script: str) -> None:
+    """By a path from there, as a shell completes it: a script goes into its own folder."""
+    done = subprocess.run(
+        ["bash", script, "--help"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: ./{Path(script).name}" in done.stdout
