@@ -14,7 +14,7 @@ CALLED = re.findall(r'"docker/images", "(\w+)"', (ROOT / "noxfile.py").read_text
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "docker" / "images", *arguments]
+    command = [sys.executable, str(ROOT / "docker" / "images"), *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
