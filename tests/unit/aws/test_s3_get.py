@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -109,6 +111,27 @@ def test_a_sets_objects_are_read_so(s3: FakeS3) -> None:
         assert b"".join(objects.open_piece(piece, 0)) == BODY
     assert len(calls) == 1
     assert [each.if_match for each in s3.requests] == [piece.etag] * len(KEYS)
+
+
+def test_objects_that_are_opened_at_once_are_read_so_too(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one `SimilarGets`, which is made when the first is opened."""
+    client = client_of(s3)
+    register, made = client.meta.events.register, []
+
+    def slow(*given: Any) -> None:
+        made.append(given)
+        time.sleep(0.05)  # the others come meanwhile
+        register(*given)
+
+    monkeypatch.setattr(client.meta.events, "register", slow)
+    objects = S3Set(SetPlace("bucket", prefix=""), client=client)
+    piece = Piece("k", s3.put("bucket", "k", BODY), len(BODY))
+    with ThreadPoolExecutor(8) as threads:
+        read = [threads.submit(lambda: b"".join(objects.open_piece(piece, 0))) for _ in range(8)]
+    assert [each.result() for each in read] == [BODY] * 8
+    assert len(made) == 1
 
 
 @pytest.fixture
