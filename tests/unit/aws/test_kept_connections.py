@@ -20,6 +20,9 @@ from csvkafka.aws import clients as aws
 from csvkafka.aws import kept_connections, s3_get
 from csvkafka.aws.kept_connections import KeptConnections
 from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_source import S3Source
+from csvkafka.errors import SourceReadError
+from csvkafka.model import SourceIdentity
 from tests.certificates import certificate
 from tests.unit.aws.aws_environment import set_aws_environment
 
@@ -158,6 +161,24 @@ def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, ans
     server.answers = [answer]
     for _ in range(3):
         assert get(gets) == b"abcde"
+
+
+def test_all_of_an_object_in_chunks_and_of_no_known_size_is_no_answer(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    """A gateway that knows no ranges: what it gives cannot be checked against what is pinned."""
+    server.answers = [
+        b"HTTP/1.1 200 OK\r\n" + ETAG + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+    ]
+    pinned = SourceIdentity("bucket", "k", '"1"', 5)
+    source = S3Source(
+        "bucket", "k", client=gets._client, pinned=pinned, is_known=True, gets=gets,
+        give_up_seconds=0.1,
+    )  # fmt: skip
+    with pytest.raises(SourceReadError, match="without the object's size"):
+        list(source.read(0))
+    server.answers = [server.answers[0], WHOLE]
+    assert list(source.read(0)) == [b"abcde"]
 
 
 @pytest.mark.parametrize(
