@@ -1,9 +1,10 @@
 """An S3 server for large objects that nobody has to store: a file's rows, so and so many times.
 
 Run as `python -m benchmarks.objects FOLDER`: it prints its port, then serves until it is killed.
-`GET /bucket/flights.x6.csv` is FOLDER/flights.csv with its rows six times under one header. It
-knows HEAD and (ranged, pinned) GET, and nothing else: DynamoDB and the other servers are the
-embedded stack's. Memory: the files that were asked for, whatever the number of repetitions.
+`GET /bucket/flights.x6.csv` is FOLDER/flights.csv with its rows six times under one header, and
+`/bucket/flights.csv.gz` is a file that stands there. It knows HEAD and (ranged, pinned) GET, and
+nothing else: DynamoDB and the other servers are the embedded stack's. Memory: the files whose rows
+were asked for, whatever the number of repetitions.
 """
 
 from __future__ import annotations
@@ -58,8 +59,34 @@ class RepeatedRows:
             first += len(piece)
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as it is."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.size}-{self.path.stat().st_mtime_ns}"'
+
+    def pieces(self, first: int, end: int) -> Iterator[bytes]:
+        """The bytes from `first` up to `end`."""
+        with self.path.open("rb") as file:
+            file.seek(first)
+            while first < end:
+                piece = file.read(min(_PIECE_BYTES, end - first))
+                yield piece
+                first += len(piece)
+
+
 @lru_cache(maxsize=8)
-def _load(folder: Path, key: str) -> RepeatedRows | None:
+def _load(folder: Path, key: str) -> RepeatedRows | StoredFile | None:
+    if key.endswith(".gz"):
+        return StoredFile(folder / key) if (folder / key).is_file() else None
     match = _KEY.fullmatch(key)
     file = folder / f"{match['stem']}.csv" if match else None
     if match is None or file is None or not file.is_file():
@@ -96,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def _found(self) -> RepeatedRows | None:
+    def _found(self) -> RepeatedRows | StoredFile | None:
         rows = _load(self.folder, unquote(self.path.partition("?")[0]).rpartition("/")[2])
         if rows is None:
             self._refuse(404)
@@ -106,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             return rows
         return None
 
-    def _answer(self, status: int, rows: RepeatedRows, first: int, end: int) -> None:
+    def _answer(self, status: int, rows: RepeatedRows | StoredFile, first: int, end: int) -> None:
         self.send_response(status)
         self.send_header("ETag", rows.etag)
         self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")

@@ -2,8 +2,8 @@
 much processor time, since the process began; and the processor time of each thread.
 
 Run as `python -m benchmarks.timed_load`, with the settings of a load in the environment; it starts
-as `python -m csvkafka` does, and the last line that it prints is JSON. With `DIE_AT_ROW` it ends by
-SIGKILL once so many rows are acknowledged.
+as `python -m csvkafka` does, and the last line that it prints is JSON. With `DIE_AT_ROW` it says
+so, and ends by SIGKILL, once so many rows are acknowledged.
 """
 
 from csvkafka.process.collector import spare_long_lived_objects
@@ -42,7 +42,12 @@ class _Timeline:
             and step is Step.BLOCK_ACKNOWLEDGED
             and facts["rows"] >= self._die_at_row
         ):
+            print(json.dumps(self.told()), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def told(self) -> dict[str, dict[str, float] | dict[str, int]]:
+        """What is printed of it."""
+        return {"first": self.first, "cpu": self.cpu, "count": self.count}
 
 
 class _TimedThread(threading.Thread):
@@ -68,13 +73,8 @@ def main() -> None:
     for thread in threading.enumerate():
         if thread is not threading.main_thread():
             thread.join(1.0)
-    told = {
-        "first": timeline.first,
-        "cpu": timeline.cpu,
-        "count": timeline.count,
-        "threads": {**_TimedThread.seconds, "loop": loop_seconds},
-    }
-    print(json.dumps({"rows": result.row_count, **told}), flush=True)
+    threads = {**_TimedThread.seconds, "loop": loop_seconds}
+    print(json.dumps({"rows": result.row_count, **timeline.told(), "threads": threads}), flush=True)
 
 
 if __name__ == "__main__":

@@ -286,8 +286,10 @@ def _letter_log(config: LoadConfig) -> Iterator[KafkaCluster]:
 def _cut(config: LoadConfig, source: Source, file_set: FileSet | None) -> Cut:
     if file_set is None:
         return one_object(source.read)
+    compression = config.spec.source_compression
     return many_objects(
-        lambda number: fetched_ahead(file_set.open_pieces(number)), config.spec.columns
+        lambda number: fetched_ahead(file_set.open_pieces(number), compression),
+        config.spec.columns,
     )
 
 

@@ -13,9 +13,10 @@ fail() {
   exit 1
 }
 
-# The comment at the top of the script is its help.
+# The comment at the top of the script is its help. A script that has left the folder it was called in
+# says where it is: $0 may be a path from there.
 usage() {
-  sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"
+  sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "${1:-$0}"
 }
 
 # Runs a command that changes something; --dry-run only prints it.

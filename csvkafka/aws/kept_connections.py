@@ -3,23 +3,31 @@
 These take a quarter of the processor time of a small object's GET. What is sent and received is the
 same. Only connections that the SDK has opened are used, as it has set them up: TLS, addresses and
 time-outs are its own. A connection of which anything is not as expected is closed, and the caller
-lets the SDK send the request: it says what is wrong, if anything is.
+lets the SDK send the request: it says what is wrong, if anything is. So whatever goes wrong here
+costs time alone; and only once, where urllib3 lacks what is used of it.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import weakref
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
+log = logging.getLogger(__name__)
+
 AT_MOST_BYTES = 256 * 1024
 """A longer answer is not for this way: it is held as a whole, and where it breaks off, all of it is
 asked for again."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_OF_THE_CONNECTION = frozenset(
+    ("accept-encoding", "content-length", "expect", "host", "transfer-encoding")
+)
+"""Headers that are said here, or that announce a body."""
 
 
 class KeptBody(io.BytesIO):
@@ -46,6 +54,7 @@ class KeptConnections:
         parts = urlsplit(url)
         # Weakly: once the SDK has given the pool up, its connections are closed.
         self._pool = weakref.ref(pool)
+        self._is_given_up = False
         self._origin = f"{parts.scheme}://{parts.netloc}"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         is_default = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
@@ -56,28 +65,18 @@ class KeptConnections:
     ) -> tuple[int, dict[str, str], KeptBody] | None:
         """Status, headers and body of the answer to a GET that is signed; None if the SDK is to
         send it: there is no open connection, or it did not bring a whole answer."""
-        from urllib3.exceptions import ClosedPoolError
-
-        head, pool = self._head(url, headers), self._pool()
-        if head is None or pool is None:
+        pool = None if self._is_given_up else self._pool()
+        if pool is None:
             return None
         try:
-            connection = pool._get_conn()
-        except ClosedPoolError:
-            return None
-        answer, is_reusable = None, connection.sock is None
-        try:
-            if connection.sock is not None:
-                connection.sock.settimeout(pool.timeout.read_timeout)
-                connection.sock.sendall(head)
-                answer, is_reusable = _answer_of(connection.sock)
-        except (OSError, HTTPException, ValueError):
-            answer = None
-        finally:
-            if not is_reusable:
-                connection.close()
-            pool._put_conn(connection)
-        return answer
+            head = self._head(url, headers)
+            return None if head is None else _exchanged(pool, head)
+        except (OSError, HTTPException, ValueError) as error:
+            log.debug("the SDK asks again for %s: %s", url, error)
+        except Exception:
+            self._is_given_up = True
+            log.debug("from now on the SDK asks for what is like %s", url, exc_info=True)
+        return None
 
     def _head(self, url: str, headers: Mapping[str, str | bytes]) -> bytes | None:
         """The request as it is sent; None if a header would make it another one."""
@@ -85,11 +84,29 @@ class KeptConnections:
         lines = [f"GET {target} HTTP/1.1", f"Host: {self._host}", "Accept-Encoding: identity"]
         for name, value in headers.items():
             text = value if isinstance(value, str) else value.decode("latin-1")
-            if "\r" in text or "\n" in text:
+            if "\r" in text or "\n" in text or name.lower() in _OF_THE_CONNECTION:
                 return None
             lines.append(f"{name}: {text}")
         lines += ("", "")
-        return "\r\n".join(lines).encode("latin-1") if target.startswith("/") else None
+        text = "\r\n".join(lines)
+        return text.encode("ascii") if target.startswith("/") and text.isascii() else None
+
+
+def _exchanged(pool: Any, head: bytes) -> tuple[int, dict[str, str], KeptBody] | None:
+    """The answer to the request, if there is an open connection; see `_answer_of`."""
+    connection = pool._get_conn()
+    is_reusable = connection.sock is None
+    try:
+        if connection.sock is None:
+            return None
+        connection.sock.settimeout(pool.timeout.read_timeout)
+        connection.sock.sendall(head)
+        answer, is_reusable = _answer_of(connection.sock)
+        return answer
+    finally:
+        if not is_reusable:
+            connection.close()
+        pool._put_conn(connection)
 
 
 def _answer_of(sock: Any) -> tuple[tuple[int, dict[str, str], KeptBody] | None, bool]:
@@ -99,8 +116,9 @@ def _answer_of(sock: Any) -> tuple[tuple[int, dict[str, str], KeptBody] | None, 
     try:
         response.begin()
         body = response.read(AT_MOST_BYTES + 1)
-        has_end = response.chunked or response.length is not None
-        if len(body) > AT_MOST_BYTES or not has_end or not response.isclosed():
+        # What is left of a length is 0 after all of it.
+        is_whole = response.isclosed() and (response.chunked or response.length == 0)
+        if len(body) > AT_MOST_BYTES or not is_whole or response.status < 200:
             return None, False
         headers = dict(response.headers.items())
         return (response.status, headers, KeptBody(body)), not response.will_close

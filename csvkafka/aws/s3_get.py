@@ -9,26 +9,33 @@ renewed, proxies, TLS and time-outs are the SDK's, and handlers of `request-crea
 and `before-send` are called.
 
 Only requests without further arguments are made so, of a client that `aws.s3_client` made. If
-anything is not as expected, the SDK makes the request. It also makes the one after a failure.
+anything is not as expected, the SDK makes the request. It also makes the one after a failure, and
+where it would follow a redirect. A botocore that lacks what is used of it costs time alone.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from csvkafka.aws.clients import is_own_client
+from csvkafka.aws.clients import is_own_client, vendor_errors
 from csvkafka.aws.kept_connections import AT_MOST_BYTES, KeptConnections
 from csvkafka.aws.strangers import StrangerError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+log = logging.getLogger(__name__)
+
 _KNOWN_HEADERS = {"Range", "If-Match", "User-Agent"}
 _NO_BUCKET_NAMES = (":", "/", "--x-s3")
 """What names of access points and of directory buckets hold: these are signed in another way."""
+
+_REDIRECTS = (301, 302, 307)
+"""After these the SDK may ask in another region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +72,56 @@ class SimilarGets:
     ) -> Any:
         """As the SDK's, and raises what that raises. The answer holds only what concerns the body:
         status, ETag, ContentLength, ContentRange, Body."""
-        known = None if more else self._known.get(Bucket)
-        if known is not None:
-            try:
-                return self._get(known, Key, {"Range": Range, "If-Match": IfMatch})
-            except Exception:
-                self._known.pop(Bucket, None)
-                raise
+        ranged = {"Range": Range, "If-Match": IfMatch}
+        answer = None if more else self._similar(Bucket, Key, ranged)
+        if answer is not None:
+            return answer
         self._seen.request = None
         answer = self._client.get_object(
             Bucket=Bucket, Key=Key, Range=Range, IfMatch=IfMatch, **more
         )
         # A request that was sent again (to another region, say) differs from the one that was seen.
         if not more and not answer["ResponseMetadata"].get("RetryAttempts"):
-            found = _known(Bucket, Key, self._seen.request, answer["Body"])
-            if found is not None:
-                self._known[Bucket] = found
+            self._learn(Bucket, Key, answer["Body"])
         return answer
+
+    def _similar(self, bucket: str, key: str, headers: dict[str, str]) -> Any:
+        """The answer to a request like the one that is known; None if the SDK is to make it."""
+        known, answer = self._known.get(bucket), None
+        if known is None:
+            return None
+        try:
+            answer = self._get(known, key, headers)
+        except vendor_errors():
+            raise
+        except Exception:  # noqa: BLE001 - the SDK does not need what failed
+            self._give_up()
+        finally:
+            if answer is None:
+                self._known.pop(bucket, None)
+        return answer
+
+    def _learn(self, bucket: str, key: str, body: Any) -> None:
+        """Keeps the request that was seen, if it is a pattern for others."""
+        if not self._is_for_it:
+            return
+        try:
+            known = _known(bucket, key, self._seen.request, body)
+        except Exception:  # noqa: BLE001 - there is an answer
+            self._give_up()
+        else:
+            if known is not None:
+                self._known[bucket] = known
+
+    def _give_up(self) -> None:
+        self._is_for_it = False
+        log.debug("from now on the SDK makes all requests", exc_info=True)
 
     def _see(self, params: dict[str, Any], context: dict[str, Any], model: Any, **_: Any) -> None:
         self._seen.request = {**params, "headers": dict(params["headers"])}, dict(context), model
 
     def _get(self, known: _Known, key: str, headers: dict[str, str]) -> Any:
+        """The answer; None if it is a redirect."""
         from botocore.awsrequest import AWSRequest
         from botocore.response import StreamingBody
 
@@ -113,6 +148,9 @@ class SimilarGets:
             if answer is not None
         ]
         answer = given[0] if given else self._send(known, prepared, headers["Range"])
+        if answer.status_code in _REDIRECTS:
+            answer.raw.close()
+            return None
         if answer.status_code not in (200, 206):
             self._refuse(answer, known.model, context)
         if "ETag" not in answer.headers:

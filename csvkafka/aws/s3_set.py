@@ -6,6 +6,7 @@ manifest names is asked for by HEAD. A piece is read without one: each GET names
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class S3Set:
         self._access = access or Access()
         self._client = client
         self._gets: SimilarGets | None = None
+        self._making = threading.Lock()  # pieces are opened in many threads at once
         self._clock = clock or SystemClock()
         self._keys_shown = keys_shown
         self.left_out = LeftOut()
@@ -153,14 +155,17 @@ class S3Set:
         )
 
     def _connected(self) -> S3Client:
-        if self._client is None:
-            self._client = aws.s3_client()
-        return self._client
+        with self._making:
+            if self._client is None:
+                self._client = aws.s3_client()
+            return self._client
 
     def _similar_gets(self) -> SimilarGets:
-        if self._gets is None:
-            self._gets = SimilarGets(self._connected())
-        return self._gets
+        client = self._connected()
+        with self._making:
+            if self._gets is None:
+                self._gets = SimilarGets(client)
+            return self._gets
 
     # -- manifests -----------------------------------------------------------------------------
 

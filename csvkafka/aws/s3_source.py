@@ -336,6 +336,8 @@ class WrongAnswer(OSError):
 def _extent(answer: Any) -> tuple[int, int]:
     """First byte of the answer's body, and size of the whole object."""
     if answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
+        if "ContentLength" not in answer:
+            raise WrongAnswer("S3 answered with all of it, and without the object's size")
         return 0, answer["ContentLength"]
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.get("ContentRange", ""))
     if match is None:

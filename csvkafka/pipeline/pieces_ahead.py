@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.rows.pieces import OpenPiece
-from csvkafka.rows.stored_as import is_compressed_by_name
+from csvkafka.rows.stored_as import is_read_as_compressed
 from csvkafka.rows.window import raising
 
 REQUESTS = 48
@@ -41,11 +41,13 @@ class _Fetched:
 
 def fetched_ahead(
     pieces: Iterable[OpenPiece],
+    compression: str = "auto",
     requests: int = REQUESTS,
     piece_bytes: int = PIECE_BYTES,
     bytes_ahead: int = BYTES_AHEAD,
 ) -> Generator[OpenPiece, None, None]:
-    """The same pieces; the bytes of small ones are there, or on their way, when they are given."""
+    """The same pieces; the bytes of small ones are there, or on their way, when they are given.
+    `compression` is what the user says of all of them."""
     threads = DaemonThreads(requests, "csvkafka-fetch")
     ahead: deque[tuple[OpenPiece, int]] = deque()
     held = 0
@@ -53,7 +55,8 @@ def fetched_ahead(
     try:
         for piece in pieces:
             size = piece.start.size
-            least = piece_bytes if is_compressed_by_name(piece.uri) else bytes_ahead // requests
+            is_compressed = is_read_as_compressed(piece.uri, compression)
+            least = piece_bytes if is_compressed else bytes_ahead // requests
             share = 0 if size > piece_bytes else max(size, least)
             if share:
                 future = threads.submit(_fetch, piece, share)

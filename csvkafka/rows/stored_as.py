@@ -25,9 +25,15 @@ def content_encodings(header: str) -> tuple[str, ...]:
     return tuple(name for name in named if name not in _NO_COMPRESSION)
 
 
-def is_compressed_by_name(key: str) -> bool:
-    """Whether the key or URI ends as those of compressed objects do."""
-    return key.endswith(tuple(_BY_END))
+def is_read_as_compressed(key: str, compression: str) -> bool:
+    """Whether an object is, of which only the key or URI is known; `compression` is as the user
+    says, or "auto"."""
+    return compression in _KINDS if compression != "auto" else _end_of(key) != ""
+
+
+def _end_of(name: str) -> str:
+    """What tells that an object of this name is compressed; empty if it is not."""
+    return next((end for end in _BY_END if name.lower().endswith(end)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class StoredAs:
         if encodings and not unread:
             # The last one was applied last.
             return cls(_BY_ENCODING[encodings[-1]], f"its Content-Encoding is {encodings[-1]}")
-        end = next((end for end in _BY_END if name.lower().endswith(end)), "")
+        end = _end_of(name)
         if end:
             return cls(_BY_END[end], f"its {what} ends in {end}", unread)
         reason = f"its {what} does not end in {', '.join(_BY_END)}"

@@ -21,7 +21,7 @@ while (($#)); do
   case "$1" in
     --dry-run) DRY_RUN=yes ;;
     --help)
-      usage
+      usage "$PWD/${0##*/}"
       exit 0
       ;;
     -*) fail "unknown option $1: see --help" ;;

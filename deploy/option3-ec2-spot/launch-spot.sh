@@ -3,8 +3,9 @@
 #
 # Usage: ./launch-spot.sh [options]
 #   --config FILE          read the variables below from FILE instead
-#   --s3-key KEY           the CSV object, or all objects whose keys begin so if it ends in /
-#   --job-id ID            the job: one for each file
+#   --s3-key KEY           the CSV object, or all objects whose keys begin so if it ends in /; left out:
+#                          s3_key of terraform.tfvars
+#   --job-id ID            the job: one for each file; left out: job_id of terraform.tfvars
 #   --workers N            of a set: so many processes on the instance, each of which takes the next
 #                          file (ORDER=object)
 #   --instance-type TYPE   another type than the launch template's
@@ -56,7 +57,7 @@ while (($#)); do
       ;;
     --dry-run) DRY_RUN=yes ;;
     --help)
-      usage
+      usage "$PWD/${0##*/}"
       exit 0
       ;;
     *) fail "unknown option $1: see --help" ;;

@@ -2,10 +2,10 @@
 
 Kubernetes ends the name of each Job of a CronJob with the minute that it was due, counted from
 1970. So the date is that of the schedule, whatever the hour at which a pod of it starts, and a
-night is loaded again, or late, by a Job of that name:
+night is loaded again, or late, by a Job whose name ends so (what comes before counts for nothing):
 
     kubectl create job --from=cronjob/csvkafka-nightly \\
-        csvkafka-nightly-$(($(date -ud 2026-11-27T02:17 +%s) / 60))
+        csvkafka-again-$(($(date -ud 2026-11-27T02:17 +%s) / 60))
 """
 
 from __future__ import annotations

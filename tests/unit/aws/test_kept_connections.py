@@ -4,18 +4,26 @@ that it would give; whatever is unusual is left to it."""
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws import kept_connections, s3_get
+from csvkafka.aws.kept_connections import KeptConnections
 from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_source import S3Source
+from csvkafka.errors import SourceReadError
+from csvkafka.model import SourceIdentity
+from tests.certificates import certificate
 from tests.unit.aws.aws_environment import set_aws_environment
 
 ETAG = b'ETag: "1"\r\n'
@@ -27,16 +35,18 @@ ERROR = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>slow</Messag
 
 class RawServer:
     """Answers each request with the next of `answers` (the last one again and again), byte for
-    byte, and closes the connection where one ends in `CLOSE`."""
+    byte, and closes the connection where one ends in `CLOSE`. With `tls` it speaks TLS."""
 
     CLOSE = b"(and closes)"
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.answers: list[bytes] = [WHOLE]
         self.heads: list[bytes] = []
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -46,9 +56,9 @@ class RawServer:
                 self.connections += 1
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, bare: socket.socket) -> None:
         received = b""
-        with suppress(OSError), connection:
+        with suppress(OSError), bare, self._speaking(bare) as connection:
             while some := connection.recv(65_536):
                 received += some
                 while b"\r\n\r\n" in received:
@@ -59,14 +69,32 @@ class RawServer:
                     if answer.endswith(self.CLOSE):
                         return
 
+    def _speaking(self, bare: socket.socket) -> socket.socket:
+        return bare if self._tls is None else self._tls.wrap_socket(bare, server_side=True)
+
     def close(self) -> None:
         self._listener.close()
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
+@pytest.fixture(scope="module")
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_text("".join(certificate()))
+    return path
+
+
+@pytest.fixture(params=["http", "https"])
+def server(
+    request: pytest.FixtureRequest, certificate_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RawServer]:
     set_aws_environment(monkeypatch)
-    raw = RawServer()
+    tls = None
+    if request.param == "https":
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate_file))
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate_file)
+    raw = RawServer(tls)
     yield raw
     raw.close()
 
@@ -135,6 +163,24 @@ def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, ans
         assert get(gets) == b"abcde"
 
 
+def test_all_of_an_object_in_chunks_and_of_no_known_size_is_no_answer(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    """A gateway that knows no ranges: what it gives cannot be checked against what is pinned."""
+    server.answers = [
+        b"HTTP/1.1 200 OK\r\n" + ETAG + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+    ]
+    pinned = SourceIdentity("bucket", "k", '"1"', 5)
+    source = S3Source(
+        "bucket", "k", client=gets._client, pinned=pinned, is_known=True, gets=gets,
+        give_up_seconds=0.1,
+    )  # fmt: skip
+    with pytest.raises(SourceReadError, match="without the object's size"):
+        list(source.read(0))
+    server.answers = [server.answers[0], WHOLE]
+    assert list(source.read(0)) == [b"abcde"]
+
+
 @pytest.mark.parametrize(
     "torn",
     [
@@ -144,9 +190,13 @@ def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, ans
         OK + b"Content-Length: 5\r\n\r\nabc" + RawServer.CLOSE,
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc" + RawServer.CLOSE,
         OK + b"Content-Length: x\r\n\r\nabcde" + RawServer.CLOSE,
+        OK + b"Content-Length: 5\r\n\r\n" + RawServer.CLOSE,
+        b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + RawServer.CLOSE,
     ],
-    ids=["nothing", "half a line", "no HTTP", "short", "short chunk", "no number"],
-)
+    ids=[
+        "nothing", "half a line", "no HTTP", "short", "short chunk", "no number", "empty", "hints",
+    ],
+)  # fmt: skip
 def test_an_answer_that_is_not_whole_is_asked_for_again_the_sdks_way(
     server: RawServer, gets: SimilarGets, torn: bytes
 ) -> None:
@@ -154,6 +204,23 @@ def test_an_answer_that_is_not_whole_is_asked_for_again_the_sdks_way(
     assert get(gets) == b"abcde"
     assert len(server.heads) == 3
     assert get(gets) == b"abcde"
+
+
+def test_an_answer_that_stalls_is_asked_for_again_the_sdks_way(server: RawServer) -> None:
+    client = aws.s3_client(endpoint_url=server.url, read_timeout_seconds=0.2)
+    gets = SimilarGets(client)
+    server.answers = [WHOLE, OK + b"Content-Length: 5\r\n\r\nabc", WHOLE]
+    assert get(gets) == get(gets) == b"abcde"
+    assert len(server.heads) == 3
+    assert server.connections == 2, "what comes late is an answer to nothing"
+
+
+def test_what_stands_behind_an_answer_is_no_part_of_the_next(
+    server: RawServer, gets: SimilarGets
+) -> None:
+    surplus = WHOLE.replace(b"abcde", b"wrong")
+    server.answers = [WHOLE + surplus, WHOLE + b"garbage", WHOLE]
+    assert [get(gets) for _ in range(3)] == [b"abcde"] * 3
 
 
 def test_what_fails_for_the_sdk_too_is_its_error(server: RawServer, gets: SimilarGets) -> None:
@@ -228,3 +295,63 @@ def test_a_header_that_would_be_another_request_is_not_sent(
     assert kept is not None
     assert kept.get(server.url + "/bucket/k", {"If-Match": '"1"\r\nX: y'}) is None
     assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+@pytest.mark.parametrize("name", ["Host", "accept-encoding", "Transfer-Encoding", "Content-Length"])
+def test_a_header_that_is_set_already_or_announces_content_is_not_sent(
+    server: RawServer, gets: SimilarGets, name: str
+) -> None:
+    kept = gets._known["bucket"].kept
+    assert kept is not None
+    assert kept.get(server.url + "/bucket/k", {name: "x"}) is None
+    assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+def test_a_proxy_is_spoken_to_by_the_sdk_alone(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    gets = SimilarGets(aws.s3_client(endpoint_url="http://s3.example:9000"))
+    for _ in range(3):
+        assert get(gets) == b"abcde"
+    requests = [head.partition(b" HTTP/1.1")[0] for head in server.heads]
+    assert requests == [b"GET http://s3.example:9000/bucket/a%20b/%C3%A9.csv"] * 3
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://[::1]:9000", "[::1]:9000"),
+        ("http://[::1]", "[::1]"),
+        ("http://S3.example:80", "s3.example"),
+        ("https://bucket.s3.eu-west-1.amazonaws.com", "bucket.s3.eu-west-1.amazonaws.com"),
+        ("https://s3.example:80", "s3.example:80"),
+    ],
+)
+def test_the_host_is_named_as_it_is_signed(origin: str, host: str) -> None:
+    kept = KeptConnections(HTTPConnectionPool("h"), origin + "/k")
+    head = kept._head(origin + "/k", {})
+    assert head is not None
+    assert head.startswith(f"GET /k HTTP/1.1\r\nHost: {host}\r\n".encode())
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+@pytest.mark.parametrize("missing", ["timeout", "_get_conn", "_put_conn"])
+def test_another_urllib3_costs_time_alone(
+    server: RawServer, gets: SimilarGets, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """One that has not what is used of it: the first such GET is the last that tries."""
+    kept = gets._known["bucket"].kept
+    assert kept is not None
+    pool = kept._pool()
+    with monkeypatch.context() as other:
+        other.setattr(pool, missing, None)
+        assert kept.get(server.url + "/bucket/k", {}) is None
+    assert kept.get(server.url + "/bucket/k", {}) is None
+    for _ in range(3):
+        assert get(gets) == b"abcde"
+    assert kept is gets._known["bucket"].kept

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,6 +113,27 @@ def test_a_sets_objects_are_read_so(s3: FakeS3) -> None:
     assert [each.if_match for each in s3.requests] == [piece.etag] * len(KEYS)
 
 
+def test_objects_that_are_opened_at_once_are_read_so_too(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one `SimilarGets`, which is made when the first is opened."""
+    client = client_of(s3)
+    register, made = client.meta.events.register, []
+
+    def slow(*given: Any) -> None:
+        made.append(given)
+        time.sleep(0.05)  # the others come meanwhile
+        register(*given)
+
+    monkeypatch.setattr(client.meta.events, "register", slow)
+    objects = S3Set(SetPlace("bucket", prefix=""), client=client)
+    piece = Piece("k", s3.put("bucket", "k", BODY), len(BODY))
+    with ThreadPoolExecutor(8) as threads:
+        read = [threads.submit(lambda: b"".join(objects.open_piece(piece, 0))) for _ in range(8)]
+    assert [each.result() for each in read] == [BODY] * 8
+    assert len(made) == 1
+
+
 @pytest.fixture
 def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signatures have the time in them."""
@@ -175,7 +199,6 @@ def test_who_listens_to_requests_is_asked(s3: FakeS3) -> None:
         Refuse(416, "InvalidRange"),
         Refuse(503, "SlowDown"),
         Refuse(500, "InternalError"),
-        Refuse(301, "PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"}),
         Refuse(400, "ExpiredToken", "expired", {"Token-0": "x"}),
         Refuse(304, ""),
     ],
@@ -297,6 +320,20 @@ def test_a_request_that_was_sent_again_is_no_pattern(s3: FakeS3) -> None:
     assert len(s3.requests) == 4
 
 
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_followed_by_the_sdk(s3: FakeS3, status: int) -> None:
+    client = client_of(s3)
+    gets, calls = SimilarGets(client), calls_of(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    elsewhere = Refuse(status, "Redirect", headers={"x-amz-bucket-region": "eu-central-1"})
+    s3.script("GET", elsewhere, elsewhere)
+    for _ in range(3):
+        assert get(gets, "k", etag) == BODY[1:]
+    assert len(calls) == 3, "the second was redirected, the third is the pattern"
+    assert len(s3.requests) == 1 + 3 + 2
+
+
 # -- what is used of botocore beyond its documented API --------------------------------------------
 
 
@@ -308,3 +345,36 @@ def test_the_client_has_what_is_used_of_it(s3: FakeS3) -> None:
     assert callable(endpoint.http_session.send)
     assert callable(parsers.create_parser)
     assert callable(convert_to_response_dict)
+
+
+def test_another_botocore_costs_time_alone(s3: FakeS3) -> None:
+    """One that has not what is used of it, whether that is met in a request or in the first."""
+    client = client_of(s3)
+    gets, calls = SimilarGets(client), calls_of(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    gets._known["bucket"] = replace(gets._known["bucket"], context={})
+    for _ in range(3):
+        assert get(gets, "k", etag) == BODY[1:]
+    assert len(calls) == len(s3.requests) == 4
+
+    others = SimilarGets(client)
+    client.meta.events.register_last(
+        "before-call.s3.GetObject", lambda **_: others._see({"headers": {}}, {}, None)
+    )
+    for _ in range(3):
+        assert get(others, "k", etag) == BODY[1:]
+    assert len(calls) == len(s3.requests) == 7
+
+
+def test_a_refusal_that_another_botocore_reads_otherwise_is_read_by_it(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(s3)
+    gets = SimilarGets(client)
+    etag = s3.put("bucket", "k", BODY)
+    get(gets, "k", etag)
+    monkeypatch.delattr(parsers, "create_parser")
+    s3.script("GET", Refuse(412, "PreconditionFailed"), Refuse(412, "PreconditionFailed"))
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        get(gets, "k", etag)

@@ -21,10 +21,34 @@ from csvkafka.model import BadRows, EncodedBlock, EncodePlan, PieceStart, Positi
 from csvkafka.records.record_batch import BATCH_OVERHEAD_BYTES
 from csvkafka.rows.blocks import MAX_ROW_BYTES
 from csvkafka.rows.pieces import OpenPiece, PlacedBlock, many_objects, placed
+from csvkafka.schema.declaration import read_table
 from tests.unit.encode.encoded import records_of
 
 HEADER = "id,name,k"
 START = Position(0, 0, PieceStart())
+
+TABLE = """
+[record]
+key = "k"
+[columns]
+id = { type = "int", null = ["", "a"] }
+name = "string"
+k = "string"
+
+[[drop]]
+column = "name"
+equals = "b7"
+
+[[route]]
+topic = "north"
+column = "k"
+equals = "a"
+
+[[route]]
+topic = "south"
+column = "k"
+in = ["0", ""]
+"""
 
 fields = st.sampled_from(
     ["", "a", "b7", "é😀", '"x,y"', '"say ""x"""', '"two\nlines"', "\x01", "0"]
@@ -52,21 +76,26 @@ class Case:
     has_transform: bool = False
     has_keys: bool = False
     compression: str = "gzip"
+    table: str = ""
 
     @property
     def plan(self) -> EncodePlan:
+        table = read_table(self.table, "columns.toml") if self.table else None
+        of_routes = (min(self.lanes, 2), 1) if self.table else ()
         return EncodePlan(
             tuple(HEADER.split(",")),
             "s3://b/p",
             lane_count=self.lanes,
+            routed_lanes=of_routes,
             routing=Routing.KEY_MURMUR2 if self.lanes > 1 else Routing.ONE_PARTITION,
-            key_column="k" if self.has_keys or self.lanes > 1 else None,
+            key_column="k" if table is None and (self.has_keys or self.lanes > 1) else None,
             compression=self.compression,
             bad_rows=self.bad_rows,
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
             block_bytes=self.block_bytes,
-            transform=upper if self.has_transform else None,
+            transform=upper if self.has_transform and table is None else None,
+            table=table,
         )
 
     def blocks(self, start: Position = START) -> list[PlacedBlock]:
@@ -96,6 +125,7 @@ def cases() -> st.SearchStrategy[Case]:
         st.booleans(),
         st.booleans(),
         st.sampled_from(("none", "gzip")),
+        st.sampled_from(("", TABLE, TABLE.replace('key = "k"', 'key = "k"\nmetadata = "headers"'))),
     )
 
 
@@ -139,6 +169,8 @@ def check(case: Case, skip: Sequence[int] = ()) -> EncodedBlock:
 
 @given(case=cases(), skip=st.lists(st.integers(0, 30), max_size=3))
 @example(Case([["1,a,k"], ["1,a,0"], ["k,1,0"]], bad_rows=BadRows.DEAD_LETTER), [])
+@example(Case([["1,a,a"], ["a,1,b7"], ["x,a,a", "3,a,0"]], 3, BadRows.DEAD_LETTER, table=TABLE), [])
+@example(Case([["1,b7,a"], ["k,1,b7"]], table=TABLE), [])
 @example(Case([["1,a,k"] * 70, ["1,a,k"] * 70]), [])
 @example(Case([["1,a,k"] * 70, ["1,a,k"] * 9000, ["2,b,l"] * 70]), [3])
 def test_joined_blocks_have_the_records_of_each(case: Case, skip: list[int]) -> None:
@@ -146,15 +178,24 @@ def test_joined_blocks_have_the_records_of_each(case: Case, skip: list[int]) -> 
     check(case, skip[: lane_total(case.plan)])
 
 
+@pytest.mark.parametrize("table", ["", TABLE], ids=["plain", "routed"])
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("bad_rows", BadRows)
-def test_every_row_of_a_lane_may_be_the_first_that_is_sent(lanes: int, bad_rows: BadRows) -> None:
+def test_every_row_of_a_lane_may_be_the_first_that_is_sent(
+    lanes: int, bad_rows: BadRows, table: str
+) -> None:
     """A resume whose tail ends anywhere inside of what was joined, in each lane."""
     wide = [] if bad_rows is BadRows.STOP else ["1,2,3,4"]
     case = Case(
-        [[f"{n},name,k{n}" for n in range(5)], wide, ["7,x,y", *wide], ["8,x,y"] * 3],
+        [
+            [f"{n},{('name', 'b7')[n % 2]},{('a', 'k')[n % 3 == 0]}{n}" for n in range(5)],
+            wide,
+            ["7,9,a", "k,7,x", *wide],
+            ["8,x,a", "8,x,0", "8,x,y"] * 3,
+        ],
         lanes,
         bad_rows,
+        table=table,
     )
     everything = records([check(case)])
     for lane in range(lane_total(case.plan)):

@@ -64,18 +64,30 @@ def test_no_more_pieces_are_asked_for_than_may_be_ahead() -> None:
     pieces.close()
 
 
-def test_a_compressed_piece_counts_as_a_large_one_as_its_decoder_takes_memory_too() -> None:
+@pytest.mark.parametrize(
+    ("end", "compression", "count"),
+    [
+        (".csv.bz2", "auto", 2),
+        (".CSV.GZ", "auto", 2),
+        (".csv", "zstd", 2),
+        (".csv", "auto", 10),
+        (".csv.gz", "none", 10),
+    ],
+)
+def test_a_compressed_piece_counts_as_a_large_one_as_its_decoder_takes_memory_too(
+    end: str, compression: str, count: int
+) -> None:
     taken = 0
 
     def counted() -> Iterator[OpenPiece]:
         nonlocal taken
         for piece in Store([1] * 50).pieces():
             taken += 1
-            yield replace(piece, uri=f"{piece.uri}.csv.bz2")
+            yield replace(piece, uri=f"{piece.uri}{end}")
 
-    pieces = fetched_ahead(counted(), requests=10, piece_bytes=250, bytes_ahead=500)
+    pieces = fetched_ahead(counted(), compression, requests=10, piece_bytes=250, bytes_ahead=500)
     next(pieces)
-    assert taken == 3
+    assert taken == count + 1
     pieces.close()
 
 

@@ -14,7 +14,7 @@ CALLED = re.findall(r'"docker/images", "(\w+)"', (ROOT / "noxfile.py").read_text
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "docker" / "images", *arguments]
+    command = [sys.executable, str(ROOT / "docker" / "images"), *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
@@ -30,3 +30,28 @@ def test_a_task_that_is_not_there_is_said_with_those_that_are() -> None:
     refused = run("bild")
     assert refused.returncode == 2
     assert "build      makes every image" in refused.stderr
+
+
+def unlocked(dockerfile: str) -> list[str]:
+    """What pip takes from an index there without the hashes of a lock file."""
+    commands = re.split(r"&&|;|\n(?=[A-Z#])", dockerfile.replace("\\\n", " "))
+    taken = [" ".join(each.split()) for each in commands if re.search(r"\bpip\b.* install\b", each)]
+    return [
+        each
+        for each in taken
+        if "--no-index" not in each
+        and not re.search(r"--require-hashes .*-r (build-)?requirements\.lock$", each)
+    ]
+
+
+def test_the_jobs_image_is_built_of_the_lock_files_alone() -> None:
+    text = (ROOT / "docker" / "Dockerfile").read_text("utf-8")
+    assert text.count("--require-hashes") == 2, "nothing would be looked at"
+    assert unlocked(text) == []
+    assert unlocked(text.replace(" --no-index", "")) != []
+    assert unlocked(text.replace("--require-hashes", "--upgrade")) != []
+    for name in ("requirements.lock", "build-requirements.lock"):
+        lines = (ROOT / "docker" / name).read_text("utf-8").replace("\\\n", " ").splitlines()
+        packages = [line for line in lines if line and not line.startswith(("#", " "))]
+        assert packages != []
+        assert all(re.search(r"==\S+ .*--hash=sha256:", line) for line in packages), name
