@@ -73,6 +73,14 @@ keeps both for life."""
 OR_LEFT_OUT = "repair it or leave it out (S3_EXCLUDE)"
 """The remedy for a file that does not belong into its set."""
 
+_OF_A_COPY = (
+    (OR_LEFT_OUT, "repair a copy"),
+    ("repair the file", "repair a copy"),
+    ("store it again", "store a sound copy under another key"),
+    ("store it ", "store a copy "),
+)
+"""Remedies that change the object, and what they are where it must stay as it is."""
+
 IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent before"
 
 
@@ -81,11 +89,15 @@ def with_the_same_job(message: str) -> str:
     return message.replace(ANOTHER_JOB, "and run again")
 
 
-def as_a_job_of_its_own(message: str) -> str:
-    """The message for the job of one file of a set, which can have sent no row."""
+def as_a_job_of_its_own(message: str, *, may_have_sent: bool = False) -> str:
+    """The message for the job of one file of a set; `may_have_sent` says that rows of the file may
+    be in the topic."""
     # The list of the set is frozen: the job is refused once a file of it changes or is left out.
-    message = message.replace(OR_LEFT_OUT, "repair a copy")
-    return message.replace(ANOTHER_JOB, "and load it alone, by S3_KEY and under another JOB_ID")
+    for remedy, of_a_copy in _OF_A_COPY:
+        message = message.replace(remedy, of_a_copy)
+    where = ", into another topic if rows of it are in this one" if may_have_sent else ""
+    alone = f"and load it alone, by S3_KEY and under another JOB_ID{where}"
+    return message.replace(ANOTHER_JOB, alone)
 
 
 def counted(number: int, noun: str) -> str:

@@ -112,6 +112,7 @@ def test_files_that_fail_are_named_with_their_reasons_and_all_others_are_loaded(
     assert f"{keys[2]} (MalformedRowError: the header of" in said
     assert "load it alone, by S3_KEY and under another JOB_ID" in said, "nothing of it was sent"
     assert f"{keys[4]} (MalformedRowError: row 2" in said
+    assert "into another topic if rows of it are in this one" in said, "row 1 was sent"
     assert "the others are loaded" in said
     assert "repair a copy" in said and "This job takes its objects only as they were" in said
     assert "S3_EXCLUDE" not in said, "the list is frozen"
