@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.errors import ANOTHER_JOB, OR_LEFT_OUT, as_a_job_of_its_own
+from csvkafka.encode.dead_letter import fault_of
+from csvkafka.errors import (
+    ANOTHER_JOB,
+    OR_LEFT_OUT,
+    SourceCorruptError,
+    UserFunctionError,
+    as_a_job_of_its_own,
+)
 
 ALONE = "load it alone, by S3_KEY and under another JOB_ID"
 
@@ -27,3 +34,19 @@ def test_a_file_of_a_set_is_never_to_be_changed_in_its_place(remedy: str, expect
 def test_rows_of_a_file_that_are_in_the_topic_are_no_reason_to_send_them_again() -> None:
     said = as_a_job_of_its_own(f"row 2 has 3 fields; {ANOTHER_JOB}", may_have_sent=True)
     assert said.endswith(f"and {ALONE}, into another topic if rows of it are in this one")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceCorruptError(f"row 7 is not valid utf-8; set CSV_ENCODING, {ANOTHER_JOB}"),
+        UserFunctionError.of("shop:clean", "row 7", ValueError()),
+        UserFunctionError.no_object("shop:clean", "row 7", "it is None"),
+    ],
+)
+def test_a_letter_says_that_it_is_to_be_replayed_not_loaded_again(error: Exception) -> None:
+    fault = fault_of(error)
+    assert fault is not None
+    assert "and replay the job (csvkafka replay)" in fault.reason
+    assert "under another JOB_ID" not in fault.reason
+    assert "same command" not in fault.reason
