@@ -213,6 +213,7 @@ def test_a_set_without_a_file_that_is_skipped_and_what_is_said_of_it(place: Load
     assert "files       6 of 7" in shown
     assert "rows        122  (122 records sent)" in shown
     assert f"skipped     {keys[2]}  2 rows of it are in the topic" in shown
+    assert "%" not in shown, "of its bytes, those of the file that is skipped are none of 100 %"
     status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
     first = [{"file": keys[2], "rows": 2}]
     assert status["files_skipped"] == {"count": 1, "rows": 2, "first": first}
