@@ -83,7 +83,7 @@ def check_same_job(
             "so that it ends; what it sets aside is then replayed by other settings: csvkafka "
             f"replay with JOB_ID={job_id}."
         )
-    _check_configuration(stored.configuration, now, names, remedy)
+    _check_configuration(stored.configuration, now.configuration, names, remedy)
     _check_topics(job_id, stored, now)
     is_plain = not now.source.is_compressed and now.source.files is None
     if is_plain and stored.position.byte_offset > now.source.size:
@@ -144,10 +144,10 @@ _UNSAID = {
 """The value of a setting that an item does not name, where that is not empty."""
 
 
-def _check_configuration(
-    stored: Mapping[str, str], definition: JobDefinition, names: Sequence[str], remedy: str
-) -> None:
-    now = definition.configuration
+def differing_settings(
+    stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
+) -> list[str]:
+    """What a job of the configuration `now` would do otherwise than one of `stored`, for people."""
     differing = [
         f"{name} {stored.get(name, _UNSAID.get(name, ''))!r} then, "
         f"{now.get(name, _UNSAID.get(name, ''))!r} now"
@@ -159,6 +159,13 @@ def _check_configuration(
 
         what = differences(stored.get("CSV_COLUMNS", ""), now.get("CSV_COLUMNS", ""), names)
         differing.append(f"CSV_COLUMNS declares {what} otherwise")
+    return differing
+
+
+def _check_configuration(
+    stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str], remedy: str
+) -> None:
+    differing = differing_settings(stored, now, names)
     if differing:
         raise ConfigChangedError(
             f"job {now['JOB_ID']} was begun with other settings: {'; '.join(differing)}. Set them "
