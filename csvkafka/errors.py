@@ -73,6 +73,17 @@ keeps both for life."""
 OR_LEFT_OUT = "repair it or leave it out (S3_EXCLUDE)"
 """The remedy for a file that does not belong into its set."""
 
+_AND_AGAIN = "and run the same command again"
+"""The end of a remedy that changes a function of the user's."""
+
+_OF_A_COPY = (
+    (OR_LEFT_OUT, "repair a copy"),
+    ("repair the file", "repair a copy"),
+    ("store it again", "store a sound copy under another key"),
+    ("store it ", "store a copy "),
+)
+"""Remedies that change the object, and what they are where it must stay as it is."""
+
 IF_ROWS_WERE_SENT = "under another JOB_ID into a clean topic if rows were sent before"
 
 
@@ -81,11 +92,22 @@ def with_the_same_job(message: str) -> str:
     return message.replace(ANOTHER_JOB, "and run again")
 
 
-def as_a_job_of_its_own(message: str) -> str:
-    """The message for the job of one file of a set, which can have sent no row."""
+def as_a_job_of_its_own(message: str, *, may_have_sent: bool = False) -> str:
+    """The message for the job of one file of a set; `may_have_sent` says that rows of the file may
+    be in the topic."""
     # The list of the set is frozen: the job is refused once a file of it changes or is left out.
-    message = message.replace(OR_LEFT_OUT, "repair a copy")
-    return message.replace(ANOTHER_JOB, "and load it alone, by S3_KEY and under another JOB_ID")
+    for remedy, of_a_copy in _OF_A_COPY:
+        message = message.replace(remedy, of_a_copy)
+    where = ", into another topic if rows of it are in this one" if may_have_sent else ""
+    alone = f"and load it alone, by S3_KEY and under another JOB_ID{where}"
+    return message.replace(ANOTHER_JOB, alone)
+
+
+def as_a_reason(message: str) -> str:
+    """The message as the reason of a dead letter, whose job goes on."""
+    for remedy in (ANOTHER_JOB, _AND_AGAIN):
+        message = message.replace(remedy, "and replay the job (csvkafka replay)")
+    return message
 
 
 def counted(number: int, noun: str) -> str:
@@ -251,8 +273,8 @@ class UserFunctionError(CsvKafkaError):
 
         called = error.__traceback__.tb_next if error.__traceback__ is not None else None
         return cls(
-            f"{function} raised {type(error).__name__} for {row}: repair the function, and run the "
-            "same command again (LOG_LEVEL=DEBUG shows its lines)",
+            f"{function} raised {type(error).__name__} for {row}: repair the function, "
+            f"{_AND_AGAIN} (LOG_LEVEL=DEBUG shows its lines)",
             "".join(traceback.format_tb(called)),
         )
 
@@ -261,8 +283,8 @@ class UserFunctionError(CsvKafkaError):
         """What to raise when `function` returned for `row` what is no JSON object, as `why`
         says."""
         return cls(
-            f"{function} returned no JSON object for {row} ({why}): repair the function, and run "
-            "the same command again"
+            f"{function} returned no JSON object for {row} ({why}): repair the function, "
+            f"{_AND_AGAIN}"
         )
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 
 from csvkafka.cli.schemas import with_ids
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError
+from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError, SourceCorruptError
 from csvkafka.job.dry_run import PlannedRecord, first_records
 from csvkafka.job.estimate import Estimate, Estimator
 from csvkafka.job.file_set import FileSet
@@ -49,7 +49,7 @@ POINT_SPACING_BYTES = 1 << 20
 @dataclass(frozen=True, slots=True)
 class DryRun:
     """What a load would do. `partitions_known`: those of all topics that get rows, where keys
-    choose among them; `failure` is what would end the load after `records`."""
+    choose among them; `failure` is what would end the load, or fail its file, after `records`."""
 
     records: Sequence[PlannedRecord]
     partitions_known: bool
@@ -79,7 +79,11 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
     records, failure = _first_records(source.cut(), plan, lanes, limit)
     estimator = Estimator(config.checkpoint_interval, time.thread_time)
     for file in source.files_to_look_at():
-        file.look(estimator, plan)
+        try:
+            file.look(estimator, plan)
+        except SourceCorruptError as error:
+            # A load would have sent the records before that place.
+            failure = failure or error
     return DryRun(
         records=records,
         partitions_known=are_known or spec.routing is Routing.ONE_PARTITION,

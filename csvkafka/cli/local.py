@@ -13,7 +13,7 @@ EPILOG = """
 \b
 Examples:
   csvkafka local --bucket data --table csv-kafka-checkpoint --topic csv-import
-  csvkafka local --brokers 3 --topic rows --partitions 6
+  csvkafka local --brokers 3 --topic rows --topic dead-letters --partitions 6
   csvkafka local --kafka-release 3.9.1
 
 It prints `export` lines; paste them into another shell, and boto3, csvkafka and Kafka's tools (by
@@ -38,30 +38,37 @@ machine fetches 45 MB of jars. Needs csvkafka[local].
 )
 @click.option("--bucket", metavar="NAME", help="Create this S3 bucket (versioned).")
 @click.option("--table", metavar="NAME", help="Create this checkpoint table.")
-@click.option("--topic", metavar="NAME", help="Create this topic.")
+@click.option(
+    "--topic",
+    "topics",
+    metavar="NAME",
+    multiple=True,
+    help="Create this topic; may be given several times, KAFKA_TOPIC is the first.",
+)
 @click.option(
     "--partitions",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Partitions of the topic.",
+    help="Partitions of each topic.",
 )
 def command(
     brokers: str,
     kafka_release: str | None,
     bucket: str | None,
     table: str | None,
-    topic: str | None,
+    topics: tuple[str, ...],
     partitions: int,
 ) -> int:
     """Starts Kafka, S3 and DynamoDB on this machine and prints the exports that point there."""
     from csvkafka.local.run import run_local
 
-    if topic is not None and not _TOPIC.fullmatch(topic):
-        raise click.BadParameter(
-            f"{topic!r} is not a name that Kafka allows (letters, digits, '.', '_' and '-')",
-            param_hint="--topic",
-        )
+    for topic in topics:
+        if not _TOPIC.fullmatch(topic):
+            raise click.BadParameter(
+                f"{topic!r} is not a name that Kafka allows (letters, digits, '.', '_' and '-')",
+                param_hint="--topic",
+            )
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     run_local(
         int(brokers),
@@ -69,7 +76,7 @@ def command(
         kafka_release=kafka_release,
         bucket=bucket,
         table=table,
-        topic=topic,
+        topics=topics,
         partition_count=partitions,
     )
     return 0

@@ -283,6 +283,8 @@ class JobView:
             of = f"a compressed object of {bytes_text(stored.source.size)}"
             return f"{done} decompressed, about {self.percent:.1f} % of {of}"
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
+        if self.status is JobStatus.COMPLETED and self.of_files and self.of_files.totals.skipped:
+            percent = ", the rest in skipped files"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"
 
     def _partitions(self, stored: StoredJob, topic: str) -> str:

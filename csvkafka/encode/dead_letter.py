@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 
-from csvkafka.errors import MalformedRowError, SourceCorruptError, UserFunctionError
+from csvkafka.errors import (
+    MalformedRowError,
+    SourceCorruptError,
+    UserFunctionError,
+    as_a_reason,
+)
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, Dialect
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.csv_rows import row_ends
@@ -67,7 +72,7 @@ class RowFault(Exception):
 def fault_of(error: Exception) -> Fault | None:
     """The fault that an error tells of; None if the error is not about a row."""
     code = _OF_ERRORS.get(type(error))
-    return None if code is None else Fault(code, str(error), error=type(error))
+    return None if code is None else Fault(code, as_a_reason(str(error)), error=type(error))
 
 
 @dataclass(frozen=True, slots=True)

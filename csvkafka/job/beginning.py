@@ -286,7 +286,8 @@ class Beginning:
         show_names = not doubts.looks_like_data(look.header.names)
         membership = self._spec.membership
         level = logging.INFO if membership is None else logging.DEBUG
-        log.log(level, "%s", look.summary(show_names=show_names))
+        of_letters = source.scheme == LETTERS_SCHEME
+        log.log(level, "%s", look.summary(show_names=show_names, of_letters=of_letters))
         if membership is not None:
             own = self._spec.columns(look.header.names)
             check_columns(source.uri, own, membership.columns, NOTHING_SENT)

@@ -94,7 +94,7 @@ def check_partition(topic: str, facts: TopicFacts, partition: int) -> None:
         numbers = f"0 to {last}" if last else "0"
         raise ConfigError(
             f"topic {topic} has {counted(facts.partition_count, 'partition')} ({numbers}), but "
-            f"partition {partition} is configured; choose one that exists"
+            f"partition {partition} is configured (KAFKA_PARTITION); choose one that exists"
         )
 
 

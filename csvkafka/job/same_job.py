@@ -17,7 +17,14 @@ from csvkafka.errors import (
 )
 from csvkafka.job.definition import SENT_IN_BATCHES
 from csvkafka.ledger.item import JobDefinition, StoredJob
-from csvkafka.model import DuplicateColumns, FileOrder, JobStatus, SourceIdentity, TopicFacts
+from csvkafka.model import (
+    LETTERS_SCHEME,
+    DuplicateColumns,
+    FileOrder,
+    JobStatus,
+    SourceIdentity,
+    TopicFacts,
+)
 
 
 def has_promised_nothing(stored: StoredJob) -> bool:
@@ -70,7 +77,13 @@ def check_same_job(
     checkpoint lies beyond the source's end (not known for a compressed object)."""
     job_id = now.configuration["JOB_ID"]
     _check_source(job_id, stored.source, now.source)
-    _check_configuration(job_id, stored.configuration, now.configuration, names)
+    remedy = "or load under another JOB_ID into a clean topic."
+    if now.source.scheme == LETTERS_SCHEME:
+        remedy = (
+            "so that it ends; what it sets aside is then replayed by other settings: csvkafka "
+            f"replay with JOB_ID={job_id}."
+        )
+    _check_configuration(stored.configuration, now.configuration, names, remedy)
     _check_topics(job_id, stored, now)
     is_plain = not now.source.is_compressed and now.source.files is None
     if is_plain and stored.position.byte_offset > now.source.size:
@@ -131,9 +144,10 @@ _UNSAID = {
 """The value of a setting that an item does not name, where that is not empty."""
 
 
-def _check_configuration(
-    job_id: str, stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
-) -> None:
+def differing_settings(
+    stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str]
+) -> list[str]:
+    """What a job of the configuration `now` would do otherwise than one of `stored`, for people."""
     differing = [
         f"{name} {stored.get(name, _UNSAID.get(name, ''))!r} then, "
         f"{now.get(name, _UNSAID.get(name, ''))!r} now"
@@ -145,10 +159,17 @@ def _check_configuration(
 
         what = differences(stored.get("CSV_COLUMNS", ""), now.get("CSV_COLUMNS", ""), names)
         differing.append(f"CSV_COLUMNS declares {what} otherwise")
+    return differing
+
+
+def _check_configuration(
+    stored: Mapping[str, str], now: Mapping[str, str], names: Sequence[str], remedy: str
+) -> None:
+    differing = differing_settings(stored, now, names)
     if differing:
         raise ConfigChangedError(
-            f"job {job_id} was begun with other settings: {'; '.join(differing)}. Set them as they "
-            "were, or load under another JOB_ID into a clean topic."
+            f"job {now['JOB_ID']} was begun with other settings: {'; '.join(differing)}. Set them "
+            f"as they were, {remedy}"
         )
 
 

@@ -23,6 +23,7 @@ from csvkafka.errors import (
     SourceError,
     TopicChangedError,
     UserFunctionError,
+    as_a_job_of_its_own,
     counted,
 )
 from csvkafka.interfaces import ItemStore
@@ -203,9 +204,10 @@ class SetRun:
     def _note_failure(self, number: int, piece: Piece, error: CsvKafkaError) -> None:
         """Others go on. Raises the error if it is not the file's, after all."""
         name = type(error).__name__
-        log.error("%s failed, %s: %s", self._file_set.uri(piece), name, error)
+        message = as_a_job_of_its_own(str(error), may_have_sent=True)
+        log.error("%s failed, %s: %s", self._file_set.uri(piece), name, message)
         at = int(self._parts.clock.wall())
-        failure = Failure(piece.key, name, str(error), at, self._counted_under(number))
+        failure = Failure(piece.key, name, message, at, self._counted_under(number))
         marks = self._parts.ask_table(lambda: self._marks.mark_failed(number, failure))
         self._free.note_failed(number, marks)
         self._parts.observer.report(Step.FILE_FAILED, file=number + 1)

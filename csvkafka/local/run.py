@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from csvkafka.errors import StackError
@@ -29,13 +29,14 @@ def run_local(
     kafka_release: str | None = None,
     bucket: str | None = None,
     table: str | None = None,
-    topic: str | None = None,
+    topics: Sequence[str] = (),
     partition_count: int = 1,
 ) -> None:
     """Starts a stack, echoes the exports that point at it, and serves until SIGINT or SIGTERM.
 
-    `bucket`, `table` and `topic` are created first, and exported under the names that csvkafka
-    reads. Must be called in the main thread. Returns when nothing is left running.
+    `bucket`, `table` and `topics` are created first, and exported under the names that csvkafka
+    reads, the first topic as KAFKA_TOPIC. Must be called in the main thread. Returns when nothing
+    is left running.
     Raises: StackError, if the stack cannot be started or one of its servers ends.
     """
     try:
@@ -51,9 +52,9 @@ def run_local(
                 if table is not None:
                     stack.create_table(table)
                     exports["DYNAMODB_TABLE"] = table
-                if topic is not None:
+                for topic in topics:
                     stack.create_topic(topic, partition_count)
-                    exports["KAFKA_TOPIC"] = topic
+                    exports.setdefault("KAFKA_TOPIC", topic)
                 for name, value in exports.items():
                     echo(f"export {name}={shlex.quote(value)}")
                 echo("# ready; Ctrl-C stops it, and what it holds is gone then")

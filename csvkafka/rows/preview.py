@@ -72,9 +72,10 @@ class Preview:
         header_lines = io.StringIO(self.header_text, newline="").readlines()
         return self.dialect.skipped_lines + len(header_lines)
 
-    def summary(self, *, show_names: bool) -> str:
+    def summary(self, *, show_names: bool, of_letters: bool = False) -> str:
         """One line for the log: it names the columns, unless they are not to be shown, and tells
-        only the shape of the first record, for a log is no place for what rows hold."""
+        only the shape of the first record, for a log is no place for what rows hold. `of_letters`:
+        the source is a header alone, as the rows are dead letters."""
         names = self.header.names
         quotes = f"quotes {self.dialect.quotechar!r}" if self.dialect.quotechar else "no quotes"
         if self.dialect.names is not None:
@@ -82,6 +83,10 @@ class Preview:
         columns = counted(len(names), "column")
         if show_names and names:
             columns += f": {shown_names(names)}"
+        if of_letters:
+            codec = stored_codec(self.dialect.encoding)
+            read = f"is read as {codec}, delimiter {self.dialect.delimiter!r}"
+            return f"{self.source_uri} {read}, {quotes}; {columns}"
         return (
             f"{self.source_uri} is {self.encoding}, lines end in {self.line_end}, delimiter "
             f"{self.dialect.delimiter!r}, {quotes}; {columns}; {self._first_record()}"

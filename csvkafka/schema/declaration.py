@@ -199,9 +199,12 @@ class _Reader(TomlReader):
                 )
             if route.topic in routes:
                 self._note((*path, "topic"), f"{route.topic!r} has a route already")
-            for text in route.texts:
+            texts = (*path, "in" if "in" in declared else "equals")
+            for text in sorted({text for text in route.texts if route.texts.count(text) > 1}):
+                self._note(texts, f"names {text!r} twice")
+            for text in dict.fromkeys(route.texts):
                 if text in topics:
-                    self._note(path, f"{text!r} goes to topic {topics[text]!r} already")
+                    self._note(texts, f"{text!r} goes to topic {topics[text]!r} already")
                 topics.setdefault(text, route.topic)
             routes.setdefault(route.topic, route)
         needs_id = record.get("format", "json") != "json" or record.get("key_format") == "avro"

@@ -33,7 +33,9 @@ def _misfits(table: RecordTable, names: Sequence[str]) -> Iterator[str]:
         )
     for name in table.key:
         if name not in names:
-            yield "key: " + unknown(name, names, "column of the file")
+            yield "key (by KEY_COLUMN, or in the table): " + unknown(
+                name, names, "column of the file"
+            )
     for name in dict.fromkeys(drop.column for drop in table.drops):
         if name not in names:
             yield "[[drop]]: " + unknown(name, names, "column of the file")

@@ -127,6 +127,22 @@ def test_a_set_is_shown_from_its_first_file_on(keyed: LoadPlace) -> None:
     )
 
 
+def test_a_damaged_file_of_a_set_is_named_after_the_records(place: LoadPlace) -> None:
+    stored = gzip.compress(BODY)
+    for name, body in {"a": stored, "b": stored[:-20], "c": stored}.items():
+        place.stack.put_object(place.bucket, f"x/{name}.csv.gz", body)
+    settings = place.settings(S3_KEY="", S3_PREFIX="x/", ORDER="object")
+    result = run_csvkafka("load", "--dry-run", "--limit", "2", settings=settings)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "x/b.csv.gz is not a sound gzip file" in line
+    report = json.loads(result.stdout)
+    assert len(report["records"]) == 2
+    assert report["failure"] in line
+    assert report["estimate"]["row_count"] == pytest.approx(90, rel=0.5)
+    assert not report["estimate"]["is_exact"]
+
+
 def test_a_topic_that_is_missing_is_said(place: LoadPlace) -> None:
     place.put(BODY)
     report = dry_run(place.settings(KAFKA_TOPIC="not-there-yet", KEY_COLUMN="k"))

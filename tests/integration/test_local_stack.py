@@ -309,7 +309,7 @@ run_local(
     echo=lambda line: print(line, flush=True),
     bucket='my-bucket',
     table='my-table',
-    topic='my-topic',
+    topics=('my-topic', 'my-dead-letters'),
     partition_count=2,
 )
 """
@@ -357,12 +357,16 @@ def test_run_local_exports_serves_and_stops(signal_number: int) -> None:
     with parent:
         assert parent.stdout is not None
         children = children_of(parent.pid)
+        exports = dict(line[7:].split("=", 1) for line in lines if line.startswith("export "))
+        with closing(
+            KafkaAdminClient(bootstrap_servers=exports["KAFKA_BOOTSTRAP_SERVERS"])
+        ) as client:
+            assert {"my-topic", "my-dead-letters"} <= set(client.list_topics())
         parent.send_signal(signal_number)
         assert parent.stdout.read() == "# stopped\n"
     assert parent.returncode == 0
     assert children
     assert all(is_gone(pid) for pid in children)
-    exports = dict(line[7:].split("=", 1) for line in lines if line.startswith("export "))
     assert (exports["S3_BUCKET"], exports["DYNAMODB_TABLE"]) == ("my-bucket", "my-table")
     assert exports["KAFKA_TOPIC"] == "my-topic"
     assert exports["KAFKA_BOOTSTRAP_SERVERS"].startswith("127.0.0.1:")

@@ -112,6 +112,7 @@ def test_files_that_fail_are_named_with_their_reasons_and_all_others_are_loaded(
     assert f"{keys[2]} (MalformedRowError: the header of" in said
     assert "load it alone, by S3_KEY and under another JOB_ID" in said, "nothing of it was sent"
     assert f"{keys[4]} (MalformedRowError: row 2" in said
+    assert "into another topic if rows of it are in this one" in said, "row 1 was sent"
     assert "the others are loaded" in said
     assert "repair a copy" in said and "This job takes its objects only as they were" in said
     assert "S3_EXCLUDE" not in said, "the list is frozen"
@@ -212,6 +213,7 @@ def test_a_set_without_a_file_that_is_skipped_and_what_is_said_of_it(place: Load
     assert "files       6 of 7" in shown
     assert "rows        122  (122 records sent)" in shown
     assert f"skipped     {keys[2]}  2 rows of it are in the topic" in shown
+    assert "%" not in shown, "of its bytes, those of the file that is skipped are none of 100 %"
     status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
     first = [{"file": keys[2], "rows": 2}]
     assert status["files_skipped"] == {"count": 1, "rows": 2, "first": first}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,6 +180,24 @@ def test_a_transform_is_part_of_what_is_due(place: LoadPlace) -> None:
     assert judge_load(config_of(place, **settings)).is_clean
     untransformed = judge_load(config_of(place))
     assert [(a.kind, a.count) for a in untransformed.anomalies] == [(AnomalyKind.TORN_ROW, 2)]
+
+
+def test_a_job_that_was_begun_with_other_settings_is_said_to_be(
+    place: LoadPlace, tmp_path: Path
+) -> None:
+    place.put(b"id,name\n1,a\n2,b\n")
+    table = tmp_path / "columns.toml"
+    table.write_text('columns.id = "int"\ncolumns.name = "string"\n')
+    settings = {"CSV_COLUMNS": str(table)}
+    place.load(**settings)
+    sound = verify_job(config_of(place, **settings)).verdict
+    assert (sound.is_clean, sound.notes) == (True, ())
+    table.write_text('columns.id = "string"\ncolumns.name = "string"\n')
+    verdict = verify_job(config_of(place, CSV_QUOTECHAR="'", **settings)).verdict
+    assert [(a.kind, a.count) for a in verdict.anomalies] == [(AnomalyKind.TORN_ROW, 2)]
+    (note,) = verdict.notes
+    assert "begun with other settings" in note
+    assert "CSV_QUOTECHAR '\"' then, \"'\" now; CSV_COLUMNS declares id otherwise" in note
 
 
 def test_records_without_a_line_are_told_by_their_content(place: LoadPlace) -> None:

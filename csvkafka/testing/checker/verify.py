@@ -24,6 +24,8 @@ from csvkafka.errors import (
     counted,
 )
 from csvkafka.interfaces import Item
+from csvkafka.job.definition import JobSpec
+from csvkafka.job.same_job import differing_settings
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
@@ -234,6 +236,11 @@ def verify_job(
             progress=progress,
             skipped=skipped,
         )
+    if not verdict.is_clean and letters is None and not config.is_set:
+        with closing(source.read(0)) as chunks:
+            names = source_rows(spec, stream_of(chunks)).names
+        others = _other_settings(spec, job.configuration, names)
+        verdict = replace(verdict, notes=(*verdict.notes, *others))
     if letters is not None:
         again = letters.count - verdict.row_count - verdict.dropped
         note = f"{again} of {counted(letters.count, 'letter')} do not fit again, and are set aside"
@@ -319,6 +326,19 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
         raise SourceChangedError(
             f"job {job_id} was begun with {job.source.uri}, not {uri}; check the source's "
             "settings and JOB_ID"
+        )
+
+
+def _other_settings(
+    spec: JobSpec, stored: Mapping[str, str], names: Sequence[str]
+) -> Iterator[str]:
+    """A note on settings that the job was begun with, and was not judged by."""
+    now = {name: text for name, text in spec.configuration(names).items() if name.isupper()}
+    then = {name: text for name, text in stored.items() if name.isupper()}
+    if then and (differing := differing_settings(then, now, spec.columns(names))):
+        yield (
+            f"job {spec.job_id} was begun with other settings, and judged by those given: "
+            f"{'; '.join(differing)}"
         )
 
 

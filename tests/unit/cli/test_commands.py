@@ -87,7 +87,7 @@ def test_without_a_command_help_is_shown() -> None:
         (("xyz",), "No such command 'xyz'. (see"),
         (("load", "--s3-bukket", "x"), "No such option"),
         (("demo", "--rows", "0"), "--rows"),
-        (("local", "--topic", "my rows"), "'my rows' is not a name that Kafka allows"),
+        (("local", "--topic", "a", "--topic", "b c"), "'b c' is not a name that Kafka allows"),
         (("generate", "--rows", "1", "--bytes", "1MB", "-"), "exclude each other"),
         (("generate", "--bytes", "much", "-"), "'much'"),
     ],

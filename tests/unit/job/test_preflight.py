@@ -117,7 +117,7 @@ def test_a_partition_that_does_not_exist_is_refused(partition: int) -> None:
 
 
 def test_the_only_partition_is_named() -> None:
-    said = r"has 1 partition \(0\), but partition 3"
+    said = r"has 1 partition \(0\), but partition 3 is configured \(KAFKA_PARTITION\)"
     with pytest.raises(ConfigError, match=said):
         check_partition("rows", replace(facts({}), partition_count=1), 3)
 

@@ -46,6 +46,11 @@ def test_the_log_shows_columns_and_of_the_first_record_the_shape_only() -> None:
     assert "id" not in look(b"7,Ada\n8,Bob\n").summary(show_names=False).partition("quotes")[2]
 
 
+def test_of_letters_the_log_says_how_they_are_read_not_what_stands_in_none_of_them() -> None:
+    said = look(b"id,name\n").summary(show_names=True, of_letters=True)
+    assert said == f"{URI} is read as utf-8, delimiter ',', quotes '\"'; 2 columns: id, name"
+
+
 def test_names_are_shown_shortly_and_without_control_characters() -> None:
     assert shown_names(("a\nb", "", "x" * 100)) == f"a\\nb, (no name), {'x' * 40}"
     assert shown_names(tuple("abcdefghijklmnopqrstuvwxyz")).endswith(", t and 6 more")

@@ -179,9 +179,9 @@ def test_a_key_may_be_one_name() -> None:
         ),
         (
             f"{ROUTE}[[route]]\ntopic = 'u'\ncolumn = 'a'\nequals = 'y'",
-            "line 5, column 1: route.2 'y' goes to topic 't' already",
+            "line 8, column 1: route.2.equals 'y' goes to topic 't' already",
         ),
-        (ROUTE.replace('"y"', '"x"'), "line 1, column 1: route.1 'x' goes to topic 't' already"),
+        (ROUTE.replace('"y"', '"x"'), "line 4, column 1: route.1.in names 'x' twice"),
         (
             f"{ROUTE}[[route]]\ntopic = 'u'\ncolumn = 'b'\nequals = 'z'",
             "line 7, column 1: route.2.column is 'b', and another route's is 'a': all routes look",

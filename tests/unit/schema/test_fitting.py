@@ -11,7 +11,7 @@ from csvkafka.errors import ConfigChangedError, ConfigError
 from csvkafka.job.definition import JobSpec, define
 from csvkafka.job.same_job import check_same_job
 from csvkafka.ledger.item import decode, new_item
-from csvkafka.model import BadRows, SourceIdentity, TopicFacts
+from csvkafka.model import LETTERS_SCHEME, BadRows, SourceIdentity, TopicFacts
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.fitting import check_columns, summary
 from csvkafka.schema.table import RecordTable
@@ -41,7 +41,10 @@ def test_a_table_that_fits_passes() -> None:
     [
         (DECLARED + 'columns.prize = "int"', "'prize' is no column of the file; is 'price' meant?"),
         ('columns.id = "int"', "'name', 'price' stands in the file and not in the table"),
-        ('record.key = "ID"\n' + DECLARED, "key: 'ID' is no column of the file"),
+        (
+            'record.key = "ID"\n' + DECLARED,
+            "key (by KEY_COLUMN, or in the table): 'ID' is no column of the file",
+        ),
         (
             DECLARED + '\n[[route]]\ntopic = "t"\ncolumn = "prize"\nequals = "x"',
             "[[route]]: 'prize' is no column of the file; is 'price' meant?",
@@ -109,6 +112,18 @@ def test_a_resume_with_another_table_is_refused_by_the_name_of_what_differs() ->
     assert "CSV_COLUMNS declares [[drop]], [[route]] otherwise" in resumed(void, by_x)
     assert "CSV_COLUMNS declares the table otherwise" in resumed(None, table(DECLARED))
     assert "CSV_COLUMNS declares the table otherwise" in resumed(table(DECLARED), None)
+
+
+def test_a_replay_with_another_table_is_told_how_to_replay_what_is_left() -> None:
+    source = SourceIdentity("dead", "job", '"pin"', 9, scheme=LETTERS_SCHEME)
+    tables = (table(DECLARED), table(DECLARED.replace("decimal(9,2)", "double")))
+    begun, now = (define(JobSpec("job", "rows", table=t), source, NAMES, FACTS, 4) for t in tables)
+    item = decode(new_item("job", begun, 10.0, 1_700_000_000))
+    with refusal(ConfigChangedError, "declares price otherwise") as refused:
+        check_same_job(item, now, FACTS, NAMES)
+    said = str(refused.value)
+    assert "csvkafka replay with JOB_ID=job" in said
+    assert "load under another JOB_ID" not in said, "it would send again what did fit"
 
 
 def test_a_resume_drops_by_the_unicode_tables_that_the_job_was_begun_with(
