@@ -24,7 +24,7 @@ PROGRAMS = {"debootstrap": "debootstrap", COMPILER: "gcc-aarch64-linux-gnu", EMU
 
 IMPORTED = (
     *("crc32c", "fastavro", "hypothesis", "isal", "kafka-python>=3.0.12,<3.1", "orjson"),
-    *("pytest", "pytest-timeout", "zstandard"),
+    *("lz4", "pytest", "pytest-timeout", "python-snappy>=0.7", "zstandard"),
 )
 """What the tests import, and what the tested code imports."""
 

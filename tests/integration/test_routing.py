@@ -250,7 +250,7 @@ def test_what_is_wrong_with_a_route_is_said_in_a_line_before_the_first_row(route
             {},
             "[[route]]: 'county' is no column of the file; is 'country' meant?",
         ),
-        (toml.replace('"IT"', '"AT"'), {}, "route.2 'AT' goes to topic"),
+        (toml.replace('"IT"', '"AT"'), {}, "route.2.equals 'AT' goes to topic"),
         (toml.replace(routed.south, routed.middle), {}, "has a route already"),
     ]
     for declared, settings, said in cases:
