@@ -22,22 +22,16 @@ from tests.integration.command_line import run_csvkafka
 from tests.integration.loads import LoadPlace
 from tests.refusals import refusal
 from tests.registries import small_registry
+from tests.routes import ROUTES
 
-TABLE = """
+TABLE = (
+    """
 [columns]
 id = "int"
 country = "string"
-
-[[route]]
-topic = "{middle}"
-column = "country"
-in = ["DE", "AT"]
-
-[[route]]
-topic = "{south}"
-column = "country"
-equals = "IT"
 """
+    + ROUTES
+)
 COUNTRIES = ("DE", "FR", "IT", "AT")
 ROWS = "".join(f"{number},{COUNTRIES[number % 4]}\n" for number in range(1, 201))
 

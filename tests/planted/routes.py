@@ -10,22 +10,16 @@ from kafka.admin import NewPartitions
 from csvkafka.model import Step
 from tests.planted.case import PlantedCase
 from tests.planted.scenarios import Found, Ground
+from tests.routes import ROUTES
 
-TABLE = """
+TABLE = (
+    """
 [record]
 {record}
 undeclared = "string"
-
-[[route]]
-topic = "{middle}"
-column = "country"
-in = ["DE", "AT"]
-
-[[route]]
-topic = "{south}"
-column = "country"
-equals = "IT"
 """
+    + ROUTES
+)
 COUNTRIES = ("DE", "IT", "FR", "DEU", "AT", "", "IT", "FR")
 ROWS = 1_500
 

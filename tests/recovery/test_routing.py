@@ -16,13 +16,15 @@ from csvkafka.config.load_config import kafka_settings
 from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.judging.recovery_case import KILLED, RecoveryCase
+from tests.routes import ROUTES
 
 NewCase = Callable[..., RecoveryCase]
 
 ROWS = 9_000
 KILLS = 12
 HEADER = b"id,country,price\n"
-TABLE = """
+TABLE = (
+    """
 [record]
 {record}
 
@@ -34,17 +36,9 @@ price = "decimal(9,2)"
 [[drop]]
 column = "price"
 empty = true
-
-[[route]]
-topic = "{middle}"
-column = "country"
-in = ["DE", "AT"]
-
-[[route]]
-topic = "{south}"
-column = "country"
-equals = "IT"
 """
+    + ROUTES
+)
 FATES = {
     "middle": ("DE,1.25", '"AT",2', "DE,3"),
     "south": ("IT,1.5",),
@@ -142,7 +136,10 @@ def test_f150_each_row_is_in_its_topic_once_through_many_kills(
     recovery_case: NewCase, tmp_path: Path, seed: int, partitions: tuple[int, int, int]
 ) -> None:
     fates, source = made(seed)
-    routed = Routed(recovery_case, tmp_path, source, partitions, block_bytes=2_048)
+    # Slow enough for its kills, though they come late on a machine that does much else.
+    routed = Routed(
+        recovery_case, tmp_path, source, partitions, block_bytes=2_048, pace_seconds=0.06
+    )
     case, chance = routed.case, random.Random(seed)
     for number in range(KILLS):
         worker = case.start()

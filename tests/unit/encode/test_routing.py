@@ -16,7 +16,7 @@ from csvkafka.model import START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.schema.declaration import read_table
 from csvkafka.testing.checker.declared import DeclaredRows
 from tests.refusals import refusal
-from tests.unit.encode.encoded import records_of
+from tests.unit.encode.encoded import rows_by_lane
 
 URI = "s3://bucket/key.csv"
 HEADER = ("id", "country", "note")
@@ -62,21 +62,8 @@ def block(rows: list[str], before: int = 0) -> Block:
 def lines(of: EncodePlan, cut: Block, skip: tuple[int, ...] = ()) -> list[list[int]]:
     """The row of each record, by lane."""
     encoded = encode_block(cut, of, skip)
-    assert encoded.failure is None
     assert encoded.end.row_count == cut.end.row_count
-    found: list[list[int]] = [[] for _ in range(lane_total(of))]
-    for batch in encoded.batches:
-        for record in records_of(batch):
-            headers = dict(record.headers)
-            if "_source_line" in headers:
-                number = int(headers["_source_line"] or b"")
-            else:
-                number = int((record.value or b"").partition(b'"_source_line":')[2].split(b",")[0])
-            found[batch.lane].append(number)
-    skipped = [*skip, *[0] * len(found)]
-    for lane, numbers in enumerate(found):
-        assert len(numbers) == max(0, encoded.rows_by_lane[lane] - skipped[lane])
-    return found
+    return rows_by_lane(encoded, lane_total(of), skip)
 
 
 def test_a_row_goes_to_the_topic_of_its_text_as_it_stands_in_the_file() -> None:

@@ -14,6 +14,7 @@ from csvkafka.testing.checker.documented import SourceRow, TopicRecord
 from csvkafka.testing.checker.expectation import PER_TOPIC, IdentifyBy, number_of
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
+from tests.routes import ROUTES
 from tests.unit.testing.checker.test_job_expectation import CONFIG
 
 TABLE = """
@@ -22,17 +23,7 @@ undeclared = "string"
 
 [columns]
 country = { drop = true }
-
-[[route]]
-topic = "middle"
-column = "country"
-in = ["DE", "AT"]
-
-[[route]]
-topic = "south"
-column = "country"
-equals = "IT"
-"""
+""" + ROUTES.format(middle="middle", south="south")
 COUNTRIES = ("DE", "IT", "FR", "AT", "FR", "IT", "DE", "XX", "", "IT", "AT", "FR")
 DUE = {"DE": 1, "AT": 1, "IT": 2}
 LOST, DUPLICATE, REORDERED, AHEAD = (
