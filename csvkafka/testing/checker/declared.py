@@ -138,6 +138,18 @@ class DeclaredRows:
         width, and of text, can be."""
         return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
 
+    def misfit(self, row: SourceRow) -> str:
+        """Why a row that the table does not drop does not fit it, with what it holds; empty where
+        it fits."""
+        if self.is_dropped(row):
+            return ""
+        try:
+            for _ in self._values(row, in_avro=self._table.format is RecordFormat.AVRO):
+                pass
+        except ValueError as error:
+            return str(error)
+        return ""
+
     def topic_of(self, row: SourceRow) -> int:
         """The number of the topic of a row that has a record: 0 is KAFKA_TOPIC, k that of the k-th
         of the table's routes."""
@@ -169,8 +181,12 @@ class DeclaredRows:
             column = self._table.named(name)
             if column is None:
                 column = Column(name, is_dropped=self._table.undeclared is Undeclared.DROP)
-            if not column.is_dropped or name in self._table.key:
+            if column.is_dropped and name not in self._table.key:
+                continue
+            try:
                 yield column, self._value(column, str(text), in_avro=in_avro)
+            except ValueError as error:
+                raise ValueError(f"column {name!r}: {text!r} is no {column.type}") from error
         for column in self._table.columns:
             if column.name not in row:
                 yield column, canonical(column.constant)

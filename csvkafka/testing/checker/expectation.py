@@ -62,8 +62,8 @@ class Expectation:
     whole source. Where a load has several `topics`, its partitions are those of all of them by
     `number_of`, and `number_for(row, key)` says, in the place of `partition_of`, where a row's
     record belongs; without it `topic_of(row)` says the topic alone, where it may stand in any
-    partition, but equal keys in one of each topic. `is_dropped` says of a row whether it is to have no record anywhere, not as a
-    dead letter either; None: no row is."""
+    partition, but equal keys in one of each topic. `is_dropped` says of a row whether it is to have
+    no record anywhere, not as a dead letter either; None: no row is."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
