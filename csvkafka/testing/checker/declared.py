@@ -25,6 +25,7 @@ from csvkafka.testing.checker.declared_values import (
     READINGS,
     as_json,
     canonical,
+    comparable,
     masked,
     number_of_text,
     parsed_json,
@@ -39,6 +40,9 @@ from csvkafka.testing.checker.documented import (
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, millis_fields
+
+_MOST_DIGITS = 20
+"""Of the number of a row; int() raises for thousands of them."""
 
 
 def declared_record(
@@ -64,12 +68,14 @@ def declared_record(
             return None, None
         if not isinstance(fields, dict):
             return None, None
+        fields = {name: comparable(value) for name, value in fields.items()}
         if table.metadata is Metadata.NONE:
             return None, fields
         if table.metadata is Metadata.HEADERS:
             headers = dict(record.headers)
             line_text = headers.get("_source_line") or b""
-            line: object = int(line_text) if line_text.isdigit() else None
+            is_number = line_text.isdigit() and len(line_text) < _MOST_DIGITS
+            line: object = int(line_text) if is_number else None
             file: object = (headers.get("_source_file") or b"").decode(errors="replace")
         else:
             line, file = fields.pop("_source_line", None), fields.pop("_source_file", None)
@@ -98,7 +104,7 @@ class DeclaredRows:
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
             made = {column.field: value for column, value in values if not column.is_dropped}
-            return {**self._defaults, **made} if self._defaults else made
+            return {name: comparable(value) for name, value in {**self._defaults, **made}.items()}
         except ValueError:
             return None
 

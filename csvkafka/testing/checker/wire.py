@@ -30,6 +30,7 @@ from csvkafka.schema.table import (
     SubjectBy,
     Undeclared,
 )
+from csvkafka.testing.checker.declared_values import EXACTLY
 from csvkafka.testing.checker.row_ledger import Fields
 
 PREFIX_BYTES = 5
@@ -143,7 +144,7 @@ class WireRecords:
             return found.isoformat()
         if isinstance(found, Decimal):
             whole = found.as_tuple().exponent == 0
-            return int(found) if whole else ("number", str(found.normalize()))
+            return int(found) if whole else ("number", str(found.normalize(EXACTLY)))
         if isinstance(found, float):
             return self._canonical(as_float(found) if name in self._floats else found)
         return found
@@ -181,7 +182,7 @@ def _written(column: Column, value: object) -> bytes:
         return b"\1" if value else b"\0"
     if kind is Kind.DECIMAL and not is_text:
         number = Decimal(value[1] if isinstance(value, tuple) else str(value))
-        return _sized(_twos_complement(int(number.scaleb(column.type.scale))))
+        return _sized(_twos_complement(int(number.scaleb(column.type.scale, EXACTLY))))
     if isinstance(value, tuple):
         form = "<f" if kind is Kind.FLOAT else "<d"
         return struct.pack(form, float(value[1]))

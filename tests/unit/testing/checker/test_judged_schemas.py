@@ -105,3 +105,34 @@ def test_keys_name_the_latest_schema_of_their_subject(registry: SmallRegistry) -
 def test_why_a_row_makes_no_record(row: dict[str | None, object], why: str) -> None:
     drop = '\n[[drop]]\ncolumn = "note"\nequals = "void"\n'
     assert DeclaredRows(table("", COLUMNS + drop)).misfit(row) == why
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "due", "other"),
+    [
+        ("int", "1", "1", "true"),
+        ("int", "0", "0", "false"),
+        ("boolean", "true", "true", "1"),
+        ("boolean", "false", "false", "0"),
+        ("json", '[{"a":[1]}]', '[{"a":[1.0]}]', '[{"a":[true]}]'),
+        ("double", "5", "5", '"5"'),
+        ("decimal(9,2)", "5", "5", "5.01"),
+        (
+            "decimal(38,2)",
+            "123456789012345678901234567890123456.00",
+            "123456789012345678901234567890123456",
+            "123456789012345678901234567890123457",
+        ),
+    ],
+)
+def test_numbers_are_compared_by_their_value_and_are_no_truth_values(
+    kind: str, text: str, due: str, other: str
+) -> None:
+    one = table("", f'\n[columns]\nid = "{kind}"\n')
+    wanted, decode = DeclaredRows(one).fields_of({"id": text}, 1), declared_record(one, "s3://b/k")
+
+    def found(value: str) -> Fields | None:
+        return decode(TopicRecord(0, None, b'{"id":%b}' % value.encode()))[1]
+
+    assert found(due) == wanted
+    assert found(other) != wanted
