@@ -258,6 +258,11 @@ class JudgedSchemas(JobSchemas):
         except SchemaDeletedError as error:
             raise ValueError(str(error)) from error
 
+    def check_reachable(self) -> None:
+        """Raises RegistryUnavailableError, RegistryRefusedError."""
+        with suppress(SchemaRefusedError):
+            self._client.latest_id(f"{self._topic}-value")
+
     def key_id(self, table: RecordTable) -> int:
         """The latest of the subject; `NO_SCHEMA` where it has none."""
         try:
