@@ -67,7 +67,7 @@ class JudgePlan:
         if self.csv_columns is None:
             return
         if self.expectation is not None:
-            raise ConfigError("csv_columns and expectation exclude each other: give one of them")
+            raise ConfigError("CSV_COLUMNS and an Expectation exclude each other: give one of them")
         table = JudgedTable(
             self.csv_columns,
             column_names(self.csv),
