@@ -193,15 +193,21 @@ def canonical(value: object) -> object:
     return number_of_text(repr(value)) if isinstance(value, float) else value
 
 
+_AS_THEY_ARE = (str, int)
+
+
 def comparable(value: object) -> object:
     """What stands in a field, of a row or of a record, so that what is equal is the same number,
     text or truth value: JSON's 5 and 5.0 are one, and 1 is not true, as it is for Python."""
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
     match value:
         case bool():
             return ("boolean", value)
         case ("number", str(text)):
-            number = Decimal(text)
-            return int(number) if number == number.to_integral_value() else value
+            # Of normalized numbers these are the ones that are whole.
+            is_whole = "E+" in text or not ("." in text or "E" in text)
+            return int(Decimal(text)) if is_whole else value
         case dict():
             return {name: comparable(held) for name, held in value.items()}
         case list():
