@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from csvkafka.testing.history import History
     from csvkafka.testing.judging.judgement import Judgement
     from csvkafka.testing.judging.plan import JudgePlan
-    from csvkafka.testing.processes.loader_command import LoaderCommand
 
 EPILOG = """
 \b
@@ -30,12 +29,13 @@ Examples:
   csvkafka judge --command 'python my_loader.py' --kills 10 --seed 7 --report verdict.html
   csvkafka judge --command './load {bucket} {key} {bootstrap_servers} {topic}' --rows 200000
   csvkafka judge --command './load s3://{bucket}/{prefix} {topic}' --files 40
+  csvkafka judge --command 'python my_loader.py' --csv-columns columns.toml
   csvkafka judge --command 'java -jar load.jar' --env STATE_FILE={folder}/state --pauses 2
 
 The loader gets S3_BUCKET, S3_KEY (or S3_PREFIX), KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC,
-DYNAMODB_TABLE, JOB_ID, and AWS_* for the stack; or placeholders in its arguments: {bucket} {key}
-{prefix} {bootstrap_servers} {topic} {table} {job_id} {endpoint_url}, and {folder}, an empty folder
-that outlives its kills.
+DYNAMODB_TABLE, JOB_ID, and AWS_* for the stack, CSV_COLUMNS and SCHEMA_REGISTRY_URL where they are
+given; or placeholders in its arguments: {bucket} {key} {prefix} {bootstrap_servers} {topic} {table}
+{job_id} {endpoint_url} {columns} {registry}, and {folder}, an empty folder that outlives its kills.
 
 Exit codes: 0 every row once and in order, 1 anything else, 2 the command line is wrong.
 """
@@ -51,7 +51,8 @@ Exit codes: 0 every row once and in order, 1 anything else, 2 the command line i
     "--preset",
     type=click.Choice(list(PRESETS)),
     default=None,
-    help="What the CSV looks like, as in csvkafka generate (default: some of each quirk).",
+    help="What the CSV looks like, as in csvkafka generate (default: some of each quirk; with "
+    "--csv-columns: typed).",
 )
 @click.option(
     "--files",
@@ -77,7 +78,19 @@ Exit codes: 0 every row once and in order, 1 anything else, 2 the command line i
     help="Decides the file's content and when the loader is struck.",
 )
 @click.option(
-    "--partitions", type=click.IntRange(1), default=1, show_default=True, help="Of the topic."
+    "--partitions", type=click.IntRange(1), default=1, show_default=True, help="Of each topic."
+)
+@click.option(
+    "--csv-columns",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A declared table (TOML, docs/records.md): what the loader must make of each row, and in "
+    "which topic. These are made.",
+)
+@click.option(
+    "--schema-registry-url",
+    metavar="URL",
+    help="A registry that runs, for a table whose records name a schema.",
 )
 @click.option(
     "--identify-by",
@@ -121,6 +134,8 @@ def command(
     pauses: int,
     seed: int,
     partitions: int,
+    csv_columns: Path | None,
+    schema_registry_url: str | None,
     identify_by: str,
     isolation: str,
     run_again: bool,
@@ -141,21 +156,29 @@ def command(
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.inputs.csv_files import preset as preset_spec
     from csvkafka.testing.judging.plan import DEFAULT_FILE, JudgePlan
+    from csvkafka.testing.processes.loader_command import LoaderCommand
 
-    plan = JudgePlan(
-        _loader(command_line, variables),
-        preset_spec(preset, rows, seed) if preset else replace(DEFAULT_FILE, row_count=rows),
-        files,
-        kills=kills,
-        pauses=pauses,
-        seed=seed,
-        partitions=partitions,
-        stall_seconds=stall_seconds,
-        run_again=run_again,
-        isolations=tuple(Isolation) if isolation == "both" else (Isolation(isolation),),
-        identify_by=IdentifyBy(identify_by),
-    )
-    plan = replace(plan, csv=replace(plan.csv, seed=seed))
+    if preset is None and csv_columns is not None:
+        preset = "typed"
+    csv = preset_spec(preset, rows) if preset else replace(DEFAULT_FILE, row_count=rows)
+    try:
+        plan = JudgePlan(
+            LoaderCommand.parse(command_line, variables),
+            replace(csv, seed=seed),
+            files,
+            kills=kills,
+            pauses=pauses,
+            seed=seed,
+            partitions=partitions,
+            stall_seconds=stall_seconds,
+            run_again=run_again,
+            isolations=tuple(Isolation) if isolation == "both" else (Isolation(isolation),),
+            identify_by=IdentifyBy(identify_by),
+            csv_columns=csv_columns,
+            schema_registry_url=schema_registry_url,
+        )
+    except ConfigError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     judgement, history = _judged(plan, stack, plain, as_json)
     if report is not None:
@@ -170,15 +193,6 @@ def command(
         if report is not None:
             click.echo(f"report: {report}")
     return 0 if judgement.is_clean else 1
-
-
-def _loader(command_line: str, variables: tuple[str, ...]) -> LoaderCommand:
-    from csvkafka.testing.processes.loader_command import LoaderCommand
-
-    try:
-        return LoaderCommand.parse(command_line, variables)
-    except ConfigError as error:
-        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 def _judged(plan: JudgePlan, stack: str, plain: bool, as_json: bool) -> tuple[Judgement, History]:

@@ -23,6 +23,7 @@ from csvkafka.testing.checker.expectation import (
     PER_TOPIC,
     Expectation,
     IdentifyBy,
+    any_of,
     partition_text,
 )
 from csvkafka.testing.checker.row_ledger import (
@@ -108,6 +109,8 @@ class _Judge:
             return None
         if expectation.number_for is not None:
             return ExpectedRow(fields, key, expectation.number_for(row, key))
+        if expectation.topic_of is not None:
+            return ExpectedRow(fields, key, any_of(expectation.topic_of(row)))
         if expectation.partition_of is None:
             return ExpectedRow(fields, key)
         return ExpectedRow(fields, key, expectation.partition_of(key))
@@ -228,15 +231,20 @@ class _Judge:
 
     def _due_partition(self, key: bytes | None, partition: int) -> int:
         """Where a record with this key belongs, as far as that is known."""
+        ledger, topic = self._by_line or self._by_content, 0
+        assert ledger is not None
         if self._expectation.number_for is not None:
-            ledger = self._by_line or self._by_content
-            assert ledger is not None
             return ledger.due
+        if self._expectation.topic_of is not None:
+            topic = partition // PER_TOPIC
+            if ledger.due != any_of(topic):
+                return ledger.due
         if self._expectation.partition_of is not None:
             return self._expectation.partition_of(key)
         if self._expectation.key_of is None or key is None or len(self._last_line) == 1:
             return partition
-        name = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+        salt = topic.to_bytes(4, "big")
+        name = int.from_bytes(blake2b(key, digest_size=8, salt=salt).digest(), "big")
         if len(self._partition_of_key) < KEY_LIMIT:
             return self._partition_of_key.setdefault(name, partition)
         return self._partition_of_key.get(name, partition)
@@ -256,8 +264,9 @@ class _Judge:
             topic = None
             topics = self._expectation.topics
             if partition is not None and len(topics) > 1:
-                number, partition = divmod(partition, PER_TOPIC)
-                topic = topics[number]
+                is_known = partition >= 0
+                number = partition // PER_TOPIC if is_known else any_of(partition)
+                topic, partition = topics[number], partition % PER_TOPIC if is_known else None
             places.append(Place(partition, kafka_offset, line, detail, topic))
 
     def verdict(self) -> Verdict:
@@ -268,7 +277,8 @@ class _Judge:
         for line, partition in ledger.missing():
             first_missing = line if first_missing is None else first_missing
             if self._is_lost(line, partition):
-                place = None if partition < 0 else partition
+                is_known = partition >= 0 or self._expectation.topic_of is not None
+                place = partition if is_known else None
                 self._note(AnomalyKind.LOST_ROW, place, None, line)
         self._judge_checkpoints(first_missing)
         notes = []

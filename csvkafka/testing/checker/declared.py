@@ -25,6 +25,7 @@ from csvkafka.testing.checker.declared_values import (
     READINGS,
     as_json,
     canonical,
+    comparable,
     masked,
     number_of_text,
     parsed_json,
@@ -39,6 +40,9 @@ from csvkafka.testing.checker.documented import (
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, millis_fields
+
+_MOST_DIGITS = 20
+"""Of the number of a row; int() raises for thousands of them."""
 
 
 def declared_record(
@@ -64,12 +68,14 @@ def declared_record(
             return None, None
         if not isinstance(fields, dict):
             return None, None
+        fields = {name: comparable(value) for name, value in fields.items()}
         if table.metadata is Metadata.NONE:
             return None, fields
         if table.metadata is Metadata.HEADERS:
             headers = dict(record.headers)
             line_text = headers.get("_source_line") or b""
-            line: object = int(line_text) if line_text.isdigit() else None
+            is_number = line_text.isdigit() and len(line_text) < _MOST_DIGITS
+            line: object = int(line_text) if is_number else None
             file: object = (headers.get("_source_file") or b"").decode(errors="replace")
         else:
             line, file = fields.pop("_source_line", None), fields.pop("_source_file", None)
@@ -98,7 +104,7 @@ class DeclaredRows:
         try:
             values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
             made = {column.field: value for column, value in values if not column.is_dropped}
-            return {**self._defaults, **made} if self._defaults else made
+            return {name: comparable(value) for name, value in {**self._defaults, **made}.items()}
         except ValueError:
             return None
 
@@ -138,6 +144,18 @@ class DeclaredRows:
         width, and of text, can be."""
         return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
 
+    def misfit(self, row: SourceRow) -> str:
+        """Why a row that the table does not drop does not fit it, with what it holds; empty where
+        it fits."""
+        if self.is_dropped(row):
+            return ""
+        try:
+            for _ in self._values(row, in_avro=self._table.format is RecordFormat.AVRO):
+                pass
+        except ValueError as error:
+            return str(error)
+        return ""
+
     def topic_of(self, row: SourceRow) -> int:
         """The number of the topic of a row that has a record: 0 is KAFKA_TOPIC, k that of the k-th
         of the table's routes."""
@@ -169,8 +187,12 @@ class DeclaredRows:
             column = self._table.named(name)
             if column is None:
                 column = Column(name, is_dropped=self._table.undeclared is Undeclared.DROP)
-            if not column.is_dropped or name in self._table.key:
+            if column.is_dropped and name not in self._table.key:
+                continue
+            try:
                 yield column, self._value(column, str(text), in_avro=in_avro)
+            except ValueError as error:
+                raise ValueError(f"column {name!r}: {text!r} is no {column.type}") from error
         for column in self._table.columns:
             if column.name not in row:
                 yield column, canonical(column.constant)

@@ -13,12 +13,15 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from csvkafka.schema.table import Ambiguous, Column, Kind
+
+EXACTLY = Context(prec=1_000_000)
+"""For arithmetic with decimals that rounds none: Python's default keeps 28 digits."""
 
 
 def masked(column: Column, text: str) -> str:
@@ -76,8 +79,11 @@ def _decimal(column: Column, text: str) -> object:
     number = _plain_number(text)
     _check_leading_zeros(column, text)
     scale = column.type.scale
-    scaled = number.scaleb(scale) if len(text) < 1000 else Decimal("NaN")
-    if scaled != scaled.to_integral_value() or abs(scaled) >= Decimal(10) ** column.type.precision:
+    scaled = number.scaleb(scale, EXACTLY) if len(text) < 1000 else Decimal("NaN")
+    if (
+        scaled != scaled.to_integral_value()
+        or scaled.copy_abs() >= Decimal(10) ** column.type.precision
+    ):
         raise ValueError(text)
     written = f"{int(scaled):0{scale + 1 + (scaled < 0)}d}"
     if scale:
@@ -171,9 +177,10 @@ _LARGEST_DOUBLE = Decimal(sys.float_info.max)
 
 def number_of_text(text: str) -> object:
     """A number with a point or an exponent, by its value."""
-    if abs(Decimal(text)) > _LARGEST_DOUBLE:
+    number = Decimal(text)
+    if number.copy_abs() > _LARGEST_DOUBLE:
         raise ValueError("parsers make infinity of it")
-    return ("number", str(Decimal(text).normalize()))
+    return ("number", str(number.normalize(EXACTLY)))
 
 
 def _whole_number(text: str) -> int:
@@ -184,6 +191,28 @@ def _whole_number(text: str) -> int:
 def canonical(value: object) -> object:
     """A constant, or a number that was read, by its value."""
     return number_of_text(repr(value)) if isinstance(value, float) else value
+
+
+_AS_THEY_ARE = (str, int)
+
+
+def comparable(value: object) -> object:
+    """What stands in a field, of a row or of a record, so that what is equal is the same number,
+    text or truth value: JSON's 5 and 5.0 are one, and 1 is not true, as it is for Python."""
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
+    match value:
+        case bool():
+            return ("boolean", value)
+        case ("number", str(text)):
+            # Of normalized numbers these are the ones that are whole.
+            is_whole = "E+" in text or not ("." in text or "E" in text)
+            return int(Decimal(text)) if is_whole else value
+        case dict():
+            return {name: comparable(held) for name, held in value.items()}
+        case list():
+            return [*map(comparable, value)]
+    return value
 
 
 def _not_a_number(text: str) -> object:

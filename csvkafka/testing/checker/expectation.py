@@ -26,8 +26,15 @@ def number_of(topic: int, partition: int) -> int:
     return topic * PER_TOPIC + partition
 
 
+def any_of(topic: int) -> int:
+    """What the checker calls a partition of that topic where it is not known which."""
+    return -1 - topic
+
+
 def partition_text(number: int, topics: Sequence[str]) -> str:
     """The partition of that number, for people."""
+    if number < 0:
+        return f"topic {topics[any_of(number)]}"
     topic, partition = divmod(number, PER_TOPIC)
     return f"partition {partition}" + (f" of topic {topics[topic]}" if len(topics) > 1 else "")
 
@@ -54,8 +61,9 @@ class Expectation:
     what the row's order holds within, in each partition: a file of a set, for example; None: the
     whole source. Where a load has several `topics`, its partitions are those of all of them by
     `number_of`, and `number_for(row, key)` says, in the place of `partition_of`, where a row's
-    record belongs. `is_dropped` says of a row whether it is to have no record anywhere, not as a
-    dead letter either; None: no row is."""
+    record belongs; without it `topic_of(row)` says the topic alone, where it may stand in any
+    partition, but equal keys in one of each topic. `is_dropped` says of a row whether it is to have
+    no record anywhere, not as a dead letter either; None: no row is."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
@@ -69,3 +77,4 @@ class Expectation:
     is_dropped: Callable[[SourceRow], bool] | None = None
     topics: Sequence[str] = ()
     number_for: Callable[[SourceRow, bytes | None], int] | None = None
+    topic_of: Callable[[SourceRow], int] | None = None

@@ -43,10 +43,12 @@ def expectation_of(
     files: SetFiles | ReplayedRows | None = None,
     identify_by: IdentifyBy = IdentifyBy.LINE,
     routed_partitions: Mapping[str, int] | None = None,
+    schemas: JobSchemas | None = None,
 ) -> Expectation:
     """What the records of a correct load under these settings are; `files` are those of a set, or
     those whose letters are replayed.
     `routed_partitions` are those of the topics of the table's routes (1 where none are given).
+    `schemas` tell what records and keys name, where that is not the registry of the settings.
 
     Rows are told by their content, too, where the settings leave their lines out."""
     spec = config.spec
@@ -64,7 +66,9 @@ def expectation_of(
         return expectation
     counts = [partition_count]
     counts += [(routed_partitions or {}).get(topic, 1) for topic in spec.data_topics[1:]]
-    return _declared(expectation, config, files, counts)
+    if schemas is None and config.registry is not None:
+        schemas = JobSchemas(config)
+    return _declared(expectation, config, files, counts, schemas)
 
 
 def _declared(
@@ -72,13 +76,13 @@ def _declared(
     config: LoadConfig,
     files: SetFiles | ReplayedRows | None,
     counts: Sequence[int],
+    schemas: JobSchemas | None,
 ) -> Expectation:
     """`counts` are the numbers of partitions of the topics of rows."""
     table = config.spec.whole_table
     assert table is not None
     wire, key_id = None, 0
-    if config.registry is not None:
-        schemas = JobSchemas(config)
+    if schemas is not None:
         if table.format is not RecordFormat.JSON:
             wire = WireRecords(table, schemas.text_of, canonical, schemas.value_id)
         if table.key_format is KeyFormat.AVRO and table.key:
@@ -99,6 +103,7 @@ def _declared(
         key_of=rows.key_of if table.key else None,
         topics=config.spec.data_topics,
         number_for=number_for if table.routes else None,
+        topic_of=rows.topic_of if table.routes else None,
         identify_by=(
             IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
         ),

@@ -22,7 +22,8 @@ Fields = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRow:
-    """What a record of the row must hold. `key` None: not judged here. `partition` -1: any."""
+    """What a record of the row must hold. `key` None: not judged here. `partition`
+    -1: any; other negative ones are for the checker to read (`any_of`)."""
 
     fields: Fields
     key: bytes | None = None

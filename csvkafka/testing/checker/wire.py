@@ -15,8 +15,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 from csvkafka.config.load_config import LoadConfig
+from csvkafka.errors import SchemaDeletedError, SchemaRefusedError
 from csvkafka.registry.client import RegistryClient
 from csvkafka.schema.table import (
     OWN_FIELDS,
@@ -28,9 +30,12 @@ from csvkafka.schema.table import (
     SubjectBy,
     Undeclared,
 )
+from csvkafka.testing.checker.declared_values import EXACTLY
 from csvkafka.testing.checker.row_ledger import Fields
 
 PREFIX_BYTES = 5
+NO_SCHEMA = (1 << 32) - 1
+"""What no key names."""
 
 
 class WireRecords:
@@ -48,6 +53,7 @@ class WireRecords:
         name; `canonical` makes a value comparable."""
         self._table = table
         self._text_of = cache(text_of)
+        self._schema_of = cache(self._read_schema)
         self._canonical = canonical
         self._schema_id = schema_id
         own = OWN_FIELDS if table.metadata is Metadata.VALUE else ()
@@ -55,29 +61,49 @@ class WireRecords:
         self._floats = {c.field for c in table.columns if c.type.kind is Kind.FLOAT}
 
     def content(self, value: bytes) -> bytes:
-        """What comes after the schema's id. Raises ValueError."""
+        """What comes after the id of a schema that the registry has. Raises ValueError."""
+        schema_id, content = self._split(value)
+        if self._schema_id is None:
+            self._text_of(schema_id)
+        return content
+
+    def _split(self, value: bytes) -> tuple[int, bytes]:
         if len(value) < PREFIX_BYTES or value[0] != 0:
             raise ValueError("it does not begin with a zero and an id")
         schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
         if self._schema_id not in (None, schema_id):
             raise ValueError(f"it names schema {schema_id}")
-        return value[PREFIX_BYTES:]
+        return schema_id, value[PREFIX_BYTES:]
+
+    def _read_schema(self, schema_id: int) -> tuple[Any, frozenset[str]]:
+        """A schema as fastavro reads it, and which of its fields have a default."""
+        from fastavro import parse_schema
+
+        schema = json.loads(self._text_of(schema_id))
+        if not isinstance(schema, dict) or "fields" not in schema:
+            raise ValueError(f"schema {schema_id} is no record's")
+        try:
+            parsed = parse_schema(schema)
+        except Exception as error:
+            raise ValueError(f"schema {schema_id} is not Avro: {error}") from error
+        defaults = frozenset(field["name"] for field in schema["fields"] if "default" in field)
+        return parsed, defaults
 
     def fields(self, value: bytes) -> Fields:
         """The fields of a value in Avro. Raises ValueError."""
-        from fastavro import parse_schema, schemaless_reader
+        from fastavro import schemaless_reader
 
-        content = BytesIO(self.content(value))
-        schema = json.loads(self._text_of(int.from_bytes(value[1:PREFIX_BYTES], "big")))
+        schema_id, data = self._split(value)
+        content = BytesIO(data)
+        schema, defaults = self._schema_of(schema_id)
         try:
-            record = schemaless_reader(content, parse_schema(schema), None)
+            record = schemaless_reader(content, schema, None)
         except Exception as error:
             raise ValueError(f"it is not of its schema: {error}") from error
         if content.read(1) or not isinstance(record, dict):
             raise ValueError("more stands behind it")
-        defaults = {field["name"] for field in schema["fields"] if "default" in field}
         if self._table.undeclared is Undeclared.STRING:
-            defaults = set()
+            defaults = frozenset()
         return {
             name: self._comparable(name, found)
             for name, found in record.items()
@@ -118,7 +144,7 @@ class WireRecords:
             return found.isoformat()
         if isinstance(found, Decimal):
             whole = found.as_tuple().exponent == 0
-            return int(found) if whole else ("number", str(found.normalize()))
+            return int(found) if whole else ("number", str(found.normalize(EXACTLY)))
         if isinstance(found, float):
             return self._canonical(as_float(found) if name in self._floats else found)
         return found
@@ -156,7 +182,7 @@ def _written(column: Column, value: object) -> bytes:
         return b"\1" if value else b"\0"
     if kind is Kind.DECIMAL and not is_text:
         number = Decimal(value[1] if isinstance(value, tuple) else str(value))
-        return _sized(_twos_complement(int(number.scaleb(column.type.scale))))
+        return _sized(_twos_complement(int(number.scaleb(column.type.scale, EXACTLY))))
     if isinstance(value, tuple):
         form = "<f" if kind is Kind.FLOAT else "<d"
         return struct.pack(form, float(value[1]))
@@ -218,6 +244,31 @@ class JobSchemas:
             return known
         by_topic = table.subject is SubjectBy.TOPIC
         return self._client.latest_id(f"{self._topic}-key" if by_topic else f"{table.name}Key")
+
+
+class JudgedSchemas(JobSchemas):
+    """The registry by which records of a loader that is not ours are read. No item says which
+    schemas they name: any that the registry has will do, and one that it lacks is a fault of the
+    record's."""
+
+    def text_of(self, schema_id: int) -> str:
+        """As `JobSchemas.text_of`; ValueError where the registry has no such schema."""
+        try:
+            return super().text_of(schema_id)
+        except SchemaDeletedError as error:
+            raise ValueError(str(error)) from error
+
+    def check_reachable(self) -> None:
+        """Raises RegistryUnavailableError, RegistryRefusedError."""
+        with suppress(SchemaRefusedError):
+            self._client.latest_id(f"{self._topic}-value")
+
+    def key_id(self, table: RecordTable) -> int:
+        """The latest of the subject; `NO_SCHEMA` where it has none."""
+        try:
+            return super().key_id(table)
+        except SchemaRefusedError:
+            return NO_SCHEMA
 
 
 def _id_in(known: Mapping[str, str], role: str) -> int | None:

@@ -9,10 +9,10 @@ what makes it quick: about two million plain rows a second. Memory: a few MB, wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from hashlib import shake_128
-from itertools import islice
+from itertools import cycle, islice
 from types import MappingProxyType
 
 from csvkafka.errors import ConfigError
@@ -79,7 +79,8 @@ class CsvSpec:
     It has `row_count` data rows under one header. `column_count` counts `id` and `key` too;
     `field_characters` is a text's mean length. `quoted_fraction` quotes fields that need none;
     fields that hold delimiters, quotes (`hostile_fraction`) or line ends (`newline_fraction`) are
-    always quoted. `blank_line_fraction` is of rows that are followed by a blank line. Raises
+    always quoted. `blank_line_fraction` is of rows that are followed by a blank line. `typed`: each
+    column has texts of one type (`TYPED_COLUMNS`), and an empty one may be NULL instead. Raises
     ConfigError for values that make no sense."""
 
     row_count: int
@@ -97,6 +98,7 @@ class CsvSpec:
     line_end: str = "\n"
     byte_order_mark: bool = False
     final_line_end: bool = True
+    typed: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("row_count", 0), ("column_count", 1), ("distinct_keys", 1)):
@@ -139,6 +141,16 @@ PRESETS: Mapping[str, CsvSpec] = MappingProxyType(
             byte_order_mark=True,
             final_line_end=False,
         ),
+        "typed": CsvSpec(
+            0,
+            column_count=10,
+            quoted_fraction=0.1,
+            newline_fraction=0.02,
+            unicode_fraction=0.05,
+            hostile_fraction=0.02,
+            empty_fraction=0.1,
+            typed=True,
+        ),
     }
 )
 """Ready-made specs by name, without rows: see `preset`."""
@@ -153,7 +165,15 @@ def preset(name: str, row_count: int, seed: int = 0) -> CsvSpec:
 
 def column_names(spec: CsvSpec) -> tuple[str, ...]:
     """The header: `id`, `key`, `c3`, `c4`, ...; all but the first two are odd with
-    `hostile_header`, and still unique."""
+    `hostile_header`, and still unique. Those of a typed file are `TYPED_COLUMNS`, and then these
+    again with a number."""
+    if spec.typed:
+        typed = list(TYPED_COLUMNS)
+        numbered = (
+            typed[at % len(typed)] + (f"_{at // len(typed) + 1}" if at >= len(typed) else "")
+            for at in range(spec.column_count - 2)
+        )
+        return ("id", "key", *numbered)[: spec.column_count]
     odd = ('naïve "{}"', "a,b {}", "\n{}", " {} ", "😀{}", "%{}s")
     names = ["id", "key"][: spec.column_count]
     for number in range(3, spec.column_count + 1):
@@ -226,7 +246,11 @@ class _Draws:
 
 def _tail(spec: CsvSpec, draws: _Draws) -> bytes:
     row_fields = [] if spec.column_count == 1 else [f"k{draws.below(spec.distinct_keys)}"]
-    row_fields += [_field(spec, draws) for _ in range(spec.column_count - 2)]
+    if spec.typed:
+        makers = islice(cycle(TYPED_COLUMNS.values()), max(0, spec.column_count - 2))
+        row_fields += [_typed_field(spec, draws, text_of) for text_of in makers]
+    else:
+        row_fields += [_field(spec, draws) for _ in range(spec.column_count - 2)]
     tail = "".join("," + field for field in row_fields) + spec.line_end
     if draws.chance(spec.blank_line_fraction):
         tail += spec.line_end
@@ -249,6 +273,34 @@ def _field(spec: CsvSpec, draws: _Draws) -> str:
     return _quoted(text) if draws.chance(spec.quoted_fraction) else _quoted_if_needed(text)
 
 
+def _typed_field(spec: CsvSpec, draws: _Draws, text_of: Callable[[_Draws], str] | None) -> str:
+    if text_of is None:
+        return _field(spec, draws)
+    if draws.chance(spec.empty_fraction):
+        return draws.choice(("", "NULL"))
+    text = text_of(draws)
+    return _quoted(text) if draws.chance(spec.quoted_fraction) else text
+
+
+def _day(draws: _Draws) -> str:
+    return f"20{draws.below(100):02d}-{draws.below(12) + 1:02d}-{draws.below(28) + 1:02d}"
+
+
+TYPED_COLUMNS: Mapping[str, Callable[[_Draws], str] | None] = MappingProxyType(
+    {
+        "country": lambda draws: draws.choice(("AT", "CH", "DE", "FR", "IT")),
+        "quantity": lambda draws: str(draws.below(2_001) - 1_000),
+        "amount": lambda draws: f"{draws.below(10_000_000)}.{draws.below(100):02d}",
+        "ratio": lambda draws: repr(draws.below(1_000_000) / 4_096),
+        "day": _day,
+        "at": lambda draws: f"{_day(draws)}T{draws.below(24):02d}:{draws.below(60):02d}:00Z",
+        "paid": lambda draws: draws.choice(("true", "false")),
+        "note": None,
+    }
+)
+"""The columns of a typed file after `id` and `key`: what makes the text of one, None: any text."""
+
+
 def _text(spec: CsvSpec, draws: _Draws) -> str:
     if spec.field_characters <= 20:
         kind = draws.below(4)
@@ -257,7 +309,7 @@ def _text(spec: CsvSpec, draws: _Draws) -> str:
         if kind == 1:
             return f"{draws.below(2000) - 1000}.{draws.below(100):02d}"
         if kind == 2:
-            return f"20{draws.below(100):02d}-{draws.below(12) + 1:02d}-{draws.below(28) + 1:02d}"
+            return _day(draws)
     length = max(1, spec.field_characters // 2 + draws.below(spec.field_characters + 1))
     text = draws.choice(_WORDS)
     while len(text) < length:

@@ -3,11 +3,11 @@
     with EmbeddedStack() as stack:
         judgement = judge(JudgePlan(LoaderCommand.parse("python my_loader.py")), stack)
 
-Nothing is asked of the loader but that it loads one CSV (or a set of them) from S3 into one topic,
-and goes on when it is run again. It is struck by the rows in the topic, the writes to the
-checkpoint table, and time (`strikes`). A loader that ends with an error is run again too, as an
-orchestrator would; one that hangs, fails each time or gets nowhere ends the judgement, and is never
-a pass.
+Nothing is asked of the loader but that it loads one CSV (or a set of them) from S3 into one topic
+(or into several, by a declared table with routes), and goes on when it is run again. It is struck
+by the rows in the topics, the writes to the checkpoint table, and time (`strikes`). A loader that
+ends with an error is run again too, as an orchestrator would; one that hangs, fails each time or
+gets nowhere ends the judgement, and is never a pass.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def judge(
 ) -> Judgement:
     """Runs the loader on a source, a topic and a table of its own on the stack, and judges it.
 
-    Raises StackError, and ConfigError if records cannot be read."""
+    Raises StackError, ConfigError if rows do not fit the plan's table or records cannot be read,
+    and RegistryError if the registry of the table's schemas cannot be asked."""
     with tempfile.TemporaryDirectory(prefix="csvkafka-judge-") as folder:
         trial = _Trial(plan, stack, view or Unwatched(), history or History(), Path(folder))
         try:
@@ -97,9 +98,10 @@ class _Trial:
         self._history = history
         name = uuid4().hex[:12]
         bucket, topic, table = f"judge-{name}", f"judge-{name}", f"judge-{name}"
+        declared = plan.table
         view.phase("writing the CSV", plan.csv.row_count)
         self._source = JudgedSource(plan, folder, bucket)
-        self._source.put(stack)
+        self._due = self._source.record_count
         self._documented = {
             **stack.environment(),
             "AWS_ENDPOINT_URL": stack.aws_endpoint_url,
@@ -108,17 +110,24 @@ class _Trial:
             "KAFKA_TOPIC": topic,
             "DYNAMODB_TABLE": table,
             "JOB_ID": f"judge-{name}",
+            **({} if declared is None else declared.settings),
         }
+        if declared is not None:
+            declared.check_registry(self._documented)
+        self._source.put(stack)
         stack.create_table(table)
-        stack.create_topic(topic, plan.partitions)
-        self._topic = topic
+        routed = () if declared is None else declared.routed_topics
+        self._topics = (topic, *routed)
+        for each in self._topics:
+            stack.create_topic(each, plan.partitions)
         item = table_item(stack, table, self._documented["JOB_ID"])
-        self._job = JobView(stack, item, topic, plan.partitions)
+        counts = dict.fromkeys(routed, plan.partitions)
+        self._job = JobView(stack, item, topic, plan.partitions, counts)
         self._supervisor = Supervisor(history)
         loader_folder = self._supervisor.folder / "loader"
         loader_folder.mkdir()
         self._values = placeholder_values(self._documented, loader_folder)
-        self._strikes = plan_strikes(plan.csv.row_count, plan.kills, plan.pauses, plan.seed)
+        self._strikes = plan_strikes(self._due, plan.kills, plan.pauses, plan.seed)
         self._struck = {Action.KILL: 0, Action.PAUSE: 0}
         self._lives: list[_Running] = []
         self._paused: list[_Running] = []
@@ -137,7 +146,7 @@ class _Trial:
 
     def run(self) -> None:
         """Runs the loader until it is done, or is given up."""
-        self._view.phase("loading", self._plan.csv.row_count)
+        self._view.phase("loading", self._due)
         failures = errors = 0
         while True:
             life = self._live()
@@ -189,7 +198,7 @@ class _Trial:
                 self._note_end(life, f"exit {code}" if code >= 0 else f"signal {-code}")
             elif now - self._seen.moved_at > self._plan.stall_seconds:
                 self._stalled(life)
-            elif self._seen.records > ENDLESS_FACTOR * max(self._plan.csv.row_count, 1_000):
+            elif self._seen.records > ENDLESS_FACTOR * max(self._due, 1_000):
                 life.incarnation.kill()
                 self._note_end(life, "endless")
                 self._problems.append(
@@ -293,7 +302,7 @@ class _Trial:
         seen.item = item
         if records > seen.records:
             seen.records, seen.moved_at = records, now
-            self._view.reached(min(records, self._plan.csv.row_count))
+            self._view.reached(min(records, self._due))
         if life is not None and life.first_row_seconds is None and records > life.rows_before:
             life.first_row_seconds = now - life.began_seconds
         if not changed:
@@ -324,21 +333,21 @@ class _Trial:
     def judgement(self) -> Judgement:
         """Compares topic and source; after `run`."""
         plan, settings = self._plan, patient(kafka_settings(self._documented))
-        expectation = self._source.expectation()
+        expectation = self._source.expectation(self._documented)
         row_count = sum(1 for _ in self._source.rows())
         verdicts = {}
         for isolation in plan.isolations:
             self._view.phase(f"judging, as {isolation} readers see it", row_count)
             verdicts[isolation] = compare(
                 settings,
-                self._topic,
+                self._topics,
                 self._source.rows(),
                 expectation,
                 isolation,
                 self._checkpoints,
             )
         began_at = [life.began_at for life in self._lives]
-        repeated = repeated_rows(settings, self._topic, expectation, began_at)
+        repeated = repeated_rows(settings, self._topics, self._source.rows(), expectation, began_at)
         return Judgement(
             command=str(plan.command),
             row_count=row_count,
@@ -348,7 +357,7 @@ class _Trial:
             pauses=self._struck[Action.PAUSE],
             lives=tuple(self._ended_lives(repeated)),
             verdicts=verdicts,
-            problems=(*self._problems, *self._not_struck(row_count)),
+            problems=(*self._problems, *self._not_struck()),
             notes=tuple(self._notes),
         )
 
@@ -367,11 +376,11 @@ class _Trial:
             for life, rows_after, rows_repeated in zip(self._lives, ends, repeated, strict=True)
         ]
 
-    def _not_struck(self, row_count: int) -> list[str]:
+    def _not_struck(self) -> list[str]:
         """A loader that was not hit as planned has proven nothing, or less."""
         if self._problems:
             return []
-        if self._seen.records == 0 and row_count > 0:
+        if self._seen.records == 0 and self._due > 0:
             return ["the loader ended without a single record in the topic"]
         planned, struck = self._plan.kills + self._plan.pauses, sum(self._struck.values())
         if struck == planned:

@@ -5,7 +5,7 @@ The same rows in both cases: of a set, each file has the header and its share of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,7 @@ class JudgedSource:
     """The CSV of a plan in `folder`, to be `put` into a bucket."""
 
     def __init__(self, plan: JudgePlan, folder: Path, bucket: str) -> None:
+        """Writes it. Raises ConfigError for a row that does not fit the plan's table."""
         self._plan = plan
         self._bucket = bucket
         self._files: dict[str, Path] = {}
@@ -37,6 +38,9 @@ class JudgedSource:
             with path.open("wb") as file:
                 file.writelines(write_csv(plan.csv, begin, end))
             self._files[key] = path
+        table = plan.table
+        self.record_count = row_count if table is None else table.record_count(self.rows())
+        """How many of its rows make a record."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -61,16 +65,21 @@ class JudgedSource:
             with path.open("rb") as source:
                 yield from read_rows(source)
 
-    def expectation(self) -> Expectation:
-        """What the records should be."""
-        if self._plan.files is None:
-            return self._plan.expected(f"s3://{self._bucket}/{KEY}")
-        opened: dict[str, OpenFile] = {
-            f"s3://{self._bucket}/{key}": partial(_opened, path)
-            for key, path in self._files.items()
-        }
-        lines = SetFiles(opened, read_rows).lines
-        return self._plan.expected(f"s3://{self._bucket}/{PREFIX}", lines)
+    def expectation(self, settings: Mapping[str, str]) -> Expectation:
+        """What the records should be of a load by these settings, which is over. Raises
+        RegistryUnavailableError, RegistryRefusedError."""
+        plan, files = self._plan, None
+        if plan.files is not None:
+            opened: dict[str, OpenFile] = {
+                f"s3://{self._bucket}/{key}": partial(_opened, path)
+                for key, path in self._files.items()
+            }
+            files = SetFiles(opened, read_rows)
+        if plan.table is not None:
+            return plan.table.expectation(settings, files, plan.identify_by)
+        if files is None:
+            return plan.expected(f"s3://{self._bucket}/{KEY}")
+        return plan.expected(f"s3://{self._bucket}/{PREFIX}", files.lines)
 
 
 def _opened(path: Path) -> BinaryIO:

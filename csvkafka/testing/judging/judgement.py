@@ -7,16 +7,19 @@ newest incarnation that had begun before it. Memory: some 100 bytes for each row
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import TopicRecord
-from csvkafka.testing.checker.expectation import Expectation
-from csvkafka.testing.checker.row_ledger import SourceRow, digest
-from csvkafka.testing.checker.topic_reader import Isolation, TopicReader
+from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow, digest
+from csvkafka.testing.checker.topic_reader import Isolation
+from csvkafka.testing.checker.topics import TopicsReader
 from csvkafka.testing.checker.verdict import CheckpointObservation, Verdict
 
 
@@ -99,44 +102,69 @@ class Judgement:
 
 def compare(
     settings: KafkaSettings,
-    topic: str,
+    topics: Sequence[str],
     rows: Iterator[SourceRow],
     expectation: Expectation,
     isolation: Isolation,
     checkpoints: Sequence[CheckpointObservation],
 ) -> Verdict:
     """The checker's answer on these rows of the source, for readers of that isolation level."""
-    with TopicReader(settings, topic, isolation) as reader:
+    with TopicsReader(settings, topics, isolation) as reader:
         return check(rows, reader.records(), expectation, checkpoints)
 
 
 def repeated_rows(
     settings: KafkaSettings,
-    topic: str,
+    topics: Sequence[str],
+    rows: Iterator[SourceRow],
     expectation: Expectation,
     began_at: Sequence[Mapping[int, int]],
 ) -> list[int]:
     """How many records of each incarnation show a row that the topic held already. `began_at`:
     where each partition ended when the incarnation began."""
+    equal_rows = _equal_rows(rows, expectation)
     records = [0] * len(began_at)
     first_sent_by: dict[int, int] = {}
-    with TopicReader(settings, topic) as reader:
-        for partition in reader.bounds:
+    sent_by: dict[int, list[int]] = {}  # where several rows are equal
+    with TopicsReader(settings, topics) as reader:
+        for partition, of_partition in reader.records().items():
             starts = [ends.get(partition, 0) for ends in began_at]
-            for record in reader.read(partition):
+            for record in of_partition:
                 row = _row_of(record, expectation)
                 if row is not None:
                     life = max(0, bisect_right(starts, record.kafka_offset) - 1)
                     records[life] += 1
-                    first_sent_by[row] = min(life, first_sent_by.get(row, life))
-    for life in first_sent_by.values():
+                    if row in equal_rows:
+                        sent_by.setdefault(row, []).append(life)
+                    else:
+                        first_sent_by[row] = min(life, first_sent_by.get(row, life))
+    firsts = (sorted(lives)[: equal_rows[row]] for row, lives in sent_by.items())
+    for life in chain(first_sent_by.values(), *firsts):
         records[life] -= 1
     return records
 
 
 def _row_of(record: TopicRecord, expectation: Expectation) -> int | None:
-    """A number that only records of the same row share; None if it is no record of the loader."""
+    """A number that only records of the same row share, or of equal ones; None if it is no record
+    of the loader."""
     line, fields = expectation.decode(record)
     if line is not None or fields is None:
         return line
-    return digest(fields, record.key)
+    return _content(fields, record.key, expectation)
+
+
+def _content(fields: Fields, key: bytes | None, expectation: Expectation) -> int:
+    return digest(fields, None if expectation.key_of is None else key)
+
+
+def _equal_rows(rows: Iterator[SourceRow], expectation: Expectation) -> dict[int, int]:
+    """Where rows are told by their content: how many rows have one, of those that several have."""
+    if expectation.identify_by is IdentifyBy.LINE:
+        return {}
+    counts: Counter[int] = Counter()
+    for line, row in enumerate(rows, 1):
+        key = None if expectation.key_of is None else expectation.key_of(row)
+        fields = expectation.fields_of(row, line)
+        if fields is not None:
+            counts[_content(fields, key, expectation)] += 1
+    return {content: count for content, count in counts.items() if count > 1}

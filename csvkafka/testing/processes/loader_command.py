@@ -27,10 +27,12 @@ PLACEHOLDERS = {
     "table": "DYNAMODB_TABLE",
     "job_id": "JOB_ID",
     "endpoint_url": "AWS_ENDPOINT_URL",
+    "columns": "CSV_COLUMNS",
+    "registry": "SCHEMA_REGISTRY_URL",
 }
 """Placeholder -> the variable that holds the same; empty where it is not given: one object has no
-prefix, a set no key. `{folder}` is one more: an empty folder that
-lasts for all incarnations, for loaders that keep their progress in a file."""
+prefix, a set no key, and few judgements a declared table and a registry. `{folder}` is one more: an
+empty folder that lasts for all incarnations, for loaders that keep their progress in a file."""
 
 _ALL_PLACEHOLDERS = (*PLACEHOLDERS, "folder")
 

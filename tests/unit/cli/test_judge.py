@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from csvkafka.cli.program import main
+
+TYPED = str(Path(__file__).parents[3] / "examples" / "typed_columns.toml")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +21,9 @@ from csvkafka.cli.program import main
         (["--command", "cat", "--env", "NAME"], "NAME=VALUE"),
         (["--command", "cat", "--stack", "nowhere"], "nowhere"),
         (["--command", "cat", "--rows", "0"], "--rows"),
+        (["--command", "cat", "--csv-columns", "no.toml"], "--csv-columns: cannot read"),
+        (["--command", "cat", "--csv-columns", TYPED, "--preset", "wide"], "there are id, key, c3"),
+        (["--command", "cat", "--schema-registry-url", "http://h"], "give --csv-columns too"),
     ],
 )
 def test_wrong_command_lines(

@@ -372,6 +372,7 @@ TEXTS = {
     "float": some.floats(width=32).map(repr) | digits,
     "double": some.floats().map(repr) | digits,
     "decimal(9,2)": some.decimals(-(10**8), 10**8, places=2).map(str) | digits,
+    "decimal(38,2)": some.integers(-(10**37), 10**37).map(lambda cents: f"{Decimal(cents):f}.25"),
     "boolean": some.sampled_from(("true", "false", "True", "1")),
     "date": some.dates().map(str) | some.text("0123456789-", min_size=10, max_size=10),
     "timestamp(iso, UTC)": some.datetimes().map(str) | digits,

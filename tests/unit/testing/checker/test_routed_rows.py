@@ -11,7 +11,7 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.schema.declaration import read_table
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import SourceRow, TopicRecord
-from csvkafka.testing.checker.expectation import PER_TOPIC, IdentifyBy, number_of
+from csvkafka.testing.checker.expectation import PER_TOPIC, Expectation, IdentifyBy, number_of
 from csvkafka.testing.checker.job_expectation import expectation_of
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
 from tests.routes import ROUTES
@@ -189,3 +189,62 @@ def test_a_key_chooses_among_the_partitions_of_the_rows_own_topic() -> None:
     rows = [{"id": str(number), "country": "DE"} for number in range(200)]
     places = {expectation.number_for(dict(row), str(row["id"]).encode()) for row in rows}
     assert places == {PER_TOPIC + partition for partition in range(7)}
+
+
+def where_only_topics_are_known(table: str = TABLE) -> Expectation:
+    """As of a loader whose partitioner nobody knows."""
+    expectation = expectation_of(config(table), partition_count=1)
+    return replace(expectation, number_for=None, partition_of=None)
+
+
+def in_partitions(lines: Topics, key: str | None = None) -> dict[int, list[TopicRecord]]:
+    """Each topic's rows turn about in its two partitions; `key` is that of all rows."""
+    records: dict[int, list[TopicRecord]] = {}
+    for topic, of_topic in enumerate(lines):
+        for partition in range(2):
+            number = number_of(topic, partition)
+            records[number] = [
+                record(at, line)._replace(key=None if key is None else key.encode())
+                for at, line in enumerate(of_topic[partition::2])
+            ]
+    return records
+
+
+def test_where_only_topics_are_known_any_partition_of_the_rows_topic_will_do() -> None:
+    assert check(source(), in_partitions(correct()), where_only_topics_are_known()).is_clean
+
+
+@pytest.mark.parametrize("line", [1, 3, 12])
+def test_where_only_topics_are_known_the_one_a_row_belongs_in_is_named(line: int) -> None:
+    topics = correct()
+    (due,) = (topic for topic, lines in enumerate(topics) if line in lines)
+    wrong = (due + 1) % 3
+    topics[due].remove(line)
+    topics[wrong] = sorted([*topics[wrong], line])
+    verdict = check(source(), in_partitions(topics), where_only_topics_are_known())
+    assert found(verdict) == {REORDERED: 1}
+    name = ("rows", "middle", "south")[due]
+    assert first(verdict, REORDERED).endswith(f"source line {line}: belongs to topic {name}")
+
+
+def test_where_only_topics_are_known_a_lost_row_is_one_of_its_topic() -> None:
+    topics = correct()
+    topics[2].remove(6)
+    verdict = check(source(), in_partitions(topics), where_only_topics_are_known())
+    assert found(verdict) == {LOST: 1}
+    assert first(verdict, LOST) == "topic south, source line 6"
+
+
+def test_equal_keys_belong_in_one_partition_of_each_topic() -> None:
+    expectation = replace(where_only_topics_are_known(), key_of=lambda _: b"k")
+    topics = correct()
+    apart = check(source(), in_partitions(topics, "k"), expectation)
+    assert found(apart) == {REORDERED: sum(len(lines) // 2 for lines in topics)}
+    assert "source line 4: belongs to partition 0 of topic middle" in first(apart, REORDERED)
+    together = {
+        number_of(topic, topic): [
+            record(at, line)._replace(key=b"k") for at, line in enumerate(lines)
+        ]
+        for topic, lines in enumerate(topics)
+    }
+    assert check(source(), together, expectation).is_clean

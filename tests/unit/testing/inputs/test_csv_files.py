@@ -12,12 +12,24 @@ import sys
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from csvkafka.errors import ConfigError
+from csvkafka.schema.declaration import read_table
+from csvkafka.testing.checker.declared import DeclaredRows
 from csvkafka.testing.checker.documented import read_rows
-from csvkafka.testing.inputs.csv_files import PRESETS, CsvSpec, column_names, preset, write_csv
+from csvkafka.testing.inputs.csv_files import (
+    PRESETS,
+    TYPED_COLUMNS,
+    CsvSpec,
+    column_names,
+    preset,
+    write_csv,
+)
+
+EXAMPLE = Path(__file__).parents[4] / "examples" / "typed_columns.toml"
 
 GOLDEN = {
     "plain": "9582c0507e6e21fd",
@@ -26,6 +38,7 @@ GOLDEN = {
     "quoted": "1861aff184d7ace0",
     "text": "40ea8d8521b3b715",
     "nasty": "e162f14ddc5209d3",
+    "typed": "db274dfe6305c0ef",
 }
 
 
@@ -81,6 +94,24 @@ def test_plain_needs_no_quotes_and_nasty_has_everything() -> None:
     values = [value for row in rows_of(nasty) for value in row.values()]
     for newline in ("\n", "\r\n", "\r"):
         assert any(value.endswith(newline) for value in values)
+
+
+def test_each_column_of_a_typed_file_has_texts_of_one_type() -> None:
+    table = read_table(EXAMPLE.read_text(), EXAMPLE.name)
+    spec = preset("typed", 5000, seed=7)
+    due = DeclaredRows(replace(table, drops=()))
+    rows = [*read_rows(io.BytesIO(data_of(spec)))]
+    assert {due.misfit(row) for row in rows} == {""}
+    assert due.misfit({**rows[0], "quantity": "many"}) == "column 'quantity': 'many' is no int"
+    for name, text_of in TYPED_COLUMNS.items():
+        assert text_of is None or {"", "NULL"} < {row[name] for row in rows}
+
+
+def test_a_typed_file_may_be_narrow_or_wide() -> None:
+    spec = replace(preset("typed", 20), column_count=12)
+    assert column_names(spec)[-3:] == ("note", "country_2", "quantity_2")
+    assert {len(row) for row in rows_of(data_of(spec))} == {12}
+    assert rows_of(data_of(replace(spec, column_count=1)))[4] == {"id": "5"}
 
 
 def test_fractions_are_of_all_fields() -> None:

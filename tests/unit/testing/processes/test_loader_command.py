@@ -27,6 +27,10 @@ def test_placeholders_are_filled_in_arguments_and_variables() -> None:
         Path("/tmp"),
     )
     values = placeholder_values(DOCUMENTED, Path("/kept"))
+    assert (values["columns"], values["registry"], values["prefix"]) == ("", "", "")
+    more = {"CSV_COLUMNS": "/c.toml", "SCHEMA_REGISTRY_URL": "http://r"}
+    declared = placeholder_values({**DOCUMENTED, **more}, Path("/kept"))
+    assert (declared["columns"], declared["registry"]) == ("/c.toml", "http://r")
     assert command.argv(values)[-8:] == (
         ["/tmp", "cat", "s3://b/k.csv", "h:9092", "t", "d", "j", "http://h:5000"]
     )
