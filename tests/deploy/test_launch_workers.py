@@ -59,8 +59,8 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     stand_ins.mkdir()
     outputs = json.dumps({name: {"value": said} for name, said in OUTPUTS.items()}, indent=2)
     asked = f'[[ "$1" == state ]] && echo module.shared || printf %s {shlex.quote(outputs)}\n'
-    for name, script in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
-        (stand_ins / name).write_text(script)
+    for name, text in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
+        (stand_ins / name).write_text(text)
         (stand_ins / name).chmod(0o755)
     environment["PATH"] = f"{stand_ins}:{environment['PATH']}"
     script = DEPLOY / "option3-ec2-spot" / "launch-spot.sh"

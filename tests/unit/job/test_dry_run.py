@@ -45,7 +45,13 @@ def test_rows_of_all_lanes_come_in_their_order() -> None:
     cut = one_object(lambda _: [b'id,name\na,1\nb,2\nc\n\n"d\n1",3\n'])
     records = list(first_records(cut, plan, LANES, 4))
     assert [record.source_line for record in records] == [1, 2, 3, 4]
-    assert [record.lane.topic for record in records] == ["rows", "rows", "bad", "rows"]
+    topics = [record.lane and record.lane.topic for record in records]
+    assert topics == [
+        "rows",
+        "rows",
+        "bad",
+        "rows",
+    ]
     assert [record.key for record in records] == [b"a", b"b", None, b"d\n1"]
     assert records[2].value == b"c"
     assert len(list(first_records(cut, plan, LANES, 2))) == 2
@@ -53,7 +59,7 @@ def test_rows_of_all_lanes_come_in_their_order() -> None:
 
 def test_what_ends_the_load_is_raised_after_the_records_before_it() -> None:
     cut = one_object(lambda _: [b'id,name\n1,a\n2,"b\n'])
-    found = []
+    found: list[object] = []
     with pytest.raises(MalformedRowError, match="row 2 at byte 12"):
         found.extend(first_records(cut, PLAN, LANES[:1], 9))
     cut = one_object(lambda _: [b"id,name\n1,a\n2\n"])
