@@ -477,6 +477,28 @@ def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
         ).as_replay()
 
 
+def test_letters_are_not_loaded_twice_unless_that_is_wanted(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    job = load.place.job_id
+    load.replay()
+    sent = load.place.lines()
+    with refusal(ConfigError, f"given to replay {job}-replay-1 already.*--again"):
+        load.replay(f"{job}-late")
+    assert load.place.lines() == sent
+    status = run_csvkafka("status", job, "--dynamodb-table", load.place.table)
+    assert f"by {job}-replay-1" in status.stdout, status.stdout + status.stderr
+    again = run_csvkafka(
+        "replay", "--replay-id", f"{job}-late", "--again", settings=load.settings()
+    )
+    assert again.returncode == 0, again.stdout
+    assert f"was replayed by {job}-replay-1 too" in again.stdout
+    assert load.place.lines() == [*sent, *sent[5:]]
+    # It goes on without: it was consented to once.
+    assert load.replay(f"{job}-late").already_complete
+
+
 def test_a_header_that_a_set_was_not_loaded_with(place: LoadPlace) -> None:
     dead = place.topic + "-dead"
     place.stack.create_topic(dead)
