@@ -40,8 +40,8 @@ def main() -> None:
     figures = arguments.json or (REPORTS / "performance.json" if is_page else None)
     if figures is not None:
         figures.parent.mkdir(parents=True, exist_ok=True)
-    if is_page:
-        figures.unlink(missing_ok=True)
+        if is_page:
+            figures.unlink(missing_ok=True)
     facts = {
         "machine": _machine(),
         "command": f"nox -s bench -- {' '.join(sys.argv[1:])}".strip(),
@@ -72,7 +72,7 @@ def main() -> None:
                 print(f"it took {seconds:.0f} s", flush=True)
                 if figures is not None:
                     _add(figures, name, {**facts, "seconds": seconds, "lines": lines})
-    if is_page:
+    if is_page and figures is not None:
         _write_page(figures, REPORTS if arguments.quick else REPOSITORY / "docs")
     elif arguments.plot is not None and figures is not None:
         _plot(figures, arguments.plot)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from benchmarks import contenders, measure
 from benchmarks.contenders import RECORD_BYTES, Result
@@ -263,8 +264,8 @@ def checkpoints(options: Options) -> list[Line]:
 
 def encoders(options: Options) -> list[Line]:
     """The compiled encoder beside the Python one, by two codecs and one to three threads."""
-    by_python = {"CSVKAFKA_ENCODER": "python"}
-    lz4 = {"KAFKA_COMPRESSION_TYPE": "lz4"}
+    by_python: dict[str, Any] = {"CSVKAFKA_ENCODER": "python"}
+    lz4: dict[str, Any] = {"KAFKA_COMPRESSION_TYPE": "lz4"}
     return in_turns(
         [
             _load(options, "Python", **by_python),

@@ -33,6 +33,7 @@ from csvkafka.job.file_steps import FileSteps
 from csvkafka.job.letters import Letters
 from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.replayed import own_item, replayed_job
+from csvkafka.job.replays import begin_replay
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
 from csvkafka.job.set_run import SetRun
@@ -269,6 +270,10 @@ def _replay(
         log.info("Job %s set no row aside: there is nothing to replay", replayed)
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
+    again = config.replays_again
+    others = begin_replay(replayed, spec.job_id, run.kept_in, run.ask_table, again=again)
+    if others:
+        log.warning("Job %s was replayed by %s too", replayed, ", ".join(others))
     item = run.kept_in.item(spec.job_id)
     log_here = KafkaCluster(run.client)  # asked by this thread alone, and as a signal may end it
     letters = Letters(job, log_here, partial(_letter_log, config), header, known)

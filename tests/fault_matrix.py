@@ -52,7 +52,7 @@ def faults() -> list[Fault]:
     listed = tomllib.loads(FAULTS.read_text(encoding="utf-8"))
     untested = listed.pop("untested")
     return [
-        Fault(fault_id, section["title"], *value, untested=untested.get(fault_id, ""))
+        Fault(fault_id, section["title"], value[0], value[1], untested.get(fault_id, ""))
         for section in listed.values()
         for fault_id, value in section.items()
         if fault_id != "title"

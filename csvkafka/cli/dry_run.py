@@ -23,6 +23,7 @@ from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
     EncodePlan,
+    FileOrder,
     Lane,
     Piece,
     RestartPoint,
@@ -197,6 +198,7 @@ class _File:
         self._spec = config.spec
         self._most_ranges = most_ranges
         self._points = _Farthest()
+        self._is_piece = piece is not None
         pinned = None
         if piece is not None:
             config = replace(config, s3_key=piece.key, s3_prefix=None, s3_manifest=None)
@@ -226,7 +228,12 @@ class _File:
             most_ranges=self._most_ranges,
         )
         plan = replace(plan, source_uri=self.identity.uri, header=names)
-        estimator.look(sampler, plan, self._content_bytes(sampler, header))
+        estimator.look(
+            sampler,
+            plan,
+            self._content_bytes(sampler, header),
+            shares_batches=self._is_piece and self._spec.order is FileOrder.SET,
+        )
 
     def _content_bytes(self, sampler: Sampler, header: Header) -> Callable[[], int | None]:
         """How many bytes follow the header, once the samples were read."""

@@ -52,8 +52,14 @@ log = logging.getLogger(__name__)
     metavar="TEXT",
     help="The name of the replay, which is a job of its own.  [default: JOB_ID and -replay-1]",
 )
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Load the letters even if a replay of another name has them: rows that fitted then are "
+    "sent a second time.",
+)
 @log_level_option
-def command(replay_id: str | None, log_level: str, **options: Any) -> int:
+def command(replay_id: str | None, again: bool, log_level: str, **options: Any) -> int:
     """Loads the rows that the job JOB_ID set aside, by repaired settings: each once and in order,
     with the line and the file that it had.
 
@@ -70,7 +76,7 @@ def command(replay_id: str | None, log_level: str, **options: Any) -> int:
         configure_logging(checked_level(log_level, "--log-level"))
         for warning in misspelt_variables(settings):
             log.warning("%s", warning)
-        config = LoadConfig.from_settings(settings).as_replay(replay_id)
+        config = LoadConfig.from_settings(settings).as_replay(replay_id, again=again)
         log.info("Job %s replays the dead letters of job %s", config.spec.job_id, config.replays)
         run_load(config, stop_signal=signals.requested)
     return 0

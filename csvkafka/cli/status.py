@@ -221,6 +221,8 @@ class JobView:
         yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} {records} sent)"
         if self.set_aside:
             yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
+        if stored is not None and stored.replays:
+            yield "replayed", f"by {', '.join(stored.replays)}"
         if self.dropped:
             yield "dropped", f"{count_text(self.dropped)} rows, as CSV_COLUMNS says"
         if stored is not None:
@@ -261,6 +263,7 @@ class JobView:
             "records_sent": self.records_sent,
             "set_aside": self.set_aside,
             "dropped": self.dropped,
+            **({} if self.stored is None else {"replays": list(self.stored.replays)}),
             "percent": self.percent,
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),

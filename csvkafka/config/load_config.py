@@ -20,6 +20,7 @@ from csvkafka.config.settings import JOB, SETTINGS, SINK
 from csvkafka.config.source_place import place_by_source, with_source_spread
 from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
+from csvkafka.job.replays import usual_replay_id
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
 from csvkafka.model import (
@@ -72,6 +73,7 @@ class LoadConfig:
     registry: RegistrySettings | None = None
     fail_fast: bool = False
     replays: str | None = None
+    replays_again: bool = False
 
     @property
     def is_set(self) -> bool:
@@ -98,12 +100,13 @@ class LoadConfig:
         named = self.s3_manifest or ""
         return named.removeprefix("s3://").partition("/")[2] if named.startswith("s3://") else named
 
-    def as_replay(self, job_id: str | None = None) -> LoadConfig:
-        """The replay, under the name `job_id`, of the job that these are the settings of.
+    def as_replay(self, job_id: str | None = None, *, again: bool = False) -> LoadConfig:
+        """The replay, under the name `job_id`, of the job that these are the settings of; `again`:
+        even if another replay has its letters.
 
         Raises ConfigError."""
         replayed = self.spec.job_id
-        job_id = f"{replayed}-replay-1" if job_id is None else job_id
+        job_id = usual_replay_id(replayed) if job_id is None else job_id
         if job_id == replayed:
             raise ConfigError(
                 f"a replay is a job of its own, and job {job_id} is the one to be replayed; give "
@@ -114,7 +117,8 @@ class LoadConfig:
                 "replay takes a set with ORDER=set only, as with ORDER=object each file is a job "
                 "of its own; load the files that have letters again, under another JOB_ID"
             )
-        return replace(self, spec=replace(self.spec, job_id=job_id), replays=replayed)
+        spec = replace(self.spec, job_id=job_id)
+        return replace(self, spec=spec, replays=replayed, replays_again=again)
 
     @classmethod
     def of_source(cls, values: Mapping[str, str]) -> LoadConfig:

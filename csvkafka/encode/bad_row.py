@@ -6,10 +6,10 @@ it is.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
 
 from csvkafka.errors import CsvKafkaError, RecordTooLargeError
-from csvkafka.model import Block, Dialect, EncodePlan, Position
+from csvkafka.model import BadRows, Block, Dialect, EncodePlan, Position
 from csvkafka.rows.csv_rows import decode_row, row_ends, source_codec
 from csvkafka.rows.utf16 import stored
 
@@ -47,26 +47,47 @@ def row_starts(block: Block, dialect: Dialect) -> list[int]:
 
 
 def text_of(block: Block, plan: EncodePlan) -> str:
-    """The block's text. Raises BadRow with SourceCorruptError for the first row that is none."""
+    """The block's text; of a comment that is none, what of it is ASCII.
+
+    Raises BadRow with SourceCorruptError for the first row that is none."""
     try:
         return block.data.decode(source_codec(plan.dialect.encoding))
-    except UnicodeDecodeError as error:
-        starts = row_starts(block, plan.dialect)
-        row_index = bisect_right(starts, error.start) - 1
-        end = starts[row_index + 1] if row_index + 1 < len(starts) else len(block.data)
-        try:
-            decode_row(
-                block.data[starts[row_index] : end],
-                f"row {block.source_line(row_index)}",
-                byte_offset_of(block, row_index, block.data[: starts[row_index]], plan.dialect),
-                plan.dialect,
-                plan.source_uri,
-                names=plan.header,
-                sample=block.data,
-            )
-        except CsvKafkaError as not_text:
-            raise BadRow(row_index, not_text) from error
-        raise
+    except UnicodeDecodeError:
+        return "".join(_texts(block, plan))
+
+
+def _texts(block: Block, plan: EncodePlan) -> Iterator[str]:
+    """The text of each row, and what of the other lines is ASCII."""
+    begin = row_index = 0
+    for end, is_row in row_ends(block.data, plan.dialect):
+        data = block.data[begin:end]
+        if is_row:
+            yield _row_text(data, begin, row_index, block, plan)
+            row_index += 1
+        else:
+            yield data.decode("ascii", "ignore")
+        begin = end
+    if begin < len(block.data):  # a quote is open at its end, which is for the reader to refuse
+        yield _row_text(block.data[begin:], begin, row_index, block, plan)
+
+
+def _row_text(row: bytes, begin: int, row_index: int, block: Block, plan: EncodePlan) -> str:
+    """The text of row `row_index`, at byte `begin` of the block. Raises BadRow.
+
+    A dead letter says what follows from its row alone, as a resume may cut other blocks. Who stops
+    at the row learns more from those around it."""
+    try:
+        return decode_row(
+            row,
+            f"row {block.source_line(row_index)}",
+            byte_offset_of(block, row_index, block.data[:begin], plan.dialect),
+            plan.dialect,
+            plan.source_uri,
+            names=plan.header,
+            sample=b"" if plan.bad_rows is BadRows.DEAD_LETTER else block.data,
+        )
+    except CsvKafkaError as not_text:
+        raise BadRow(row_index, not_text) from not_text
 
 
 def too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:

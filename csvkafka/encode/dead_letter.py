@@ -140,4 +140,5 @@ def letter(value: bytes, uri: str, number: int, byte_offset: int, fault: Fault) 
         (f"{_CONNECT}exception.message", fault.reason),
     )
     headers = tuple((name, text.encode("utf-8", "replace")) for name, text in pairs)
-    return Letter(value, headers, f"row {number} ({fault.reason.removeprefix('row ')})")
+    why = fault.reason.removeprefix(f"row {number} ").removeprefix("row ")
+    return Letter(value, headers, f"row {number} ({why})")

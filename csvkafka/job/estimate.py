@@ -5,14 +5,17 @@ An estimate says on how much it rests. Where the samples do not tell, it says no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from csvkafka.encode.encoder import check_plan, encode_block
+from csvkafka.encode.encoder import check_plan
+from csvkafka.encode.joined import encode_joined
 from csvkafka.errors import CsvKafkaError
-from csvkafka.model import EncodePlan, Position
+from csvkafka.model import EncodePlan, PieceStart, Position
 from csvkafka.records.record_batch import BATCH_OVERHEAD_BYTES
 from csvkafka.rows.blocks import cut_blocks
+from csvkafka.rows.joining import joined
+from csvkafka.rows.pieces import PlacedBlock
 from csvkafka.rows.samples import Sampler, Stretch
 
 MOST_SECONDS = 3.0
@@ -56,18 +59,25 @@ class Estimator:
         self._places = self._misfits = self._dropped_count = 0
         self._seconds = 0.0
         self._saw_all = True
+        self._waiting: list[PlacedBlock] = []
 
     def look(
-        self, sampler: Sampler, plan: EncodePlan, content_bytes: Callable[[], int | None]
+        self,
+        sampler: Sampler,
+        plan: EncodePlan,
+        content_bytes: Callable[[], int | None],
+        *,
+        shares_batches: bool = False,
     ) -> None:
         """Encodes samples of a file. `content_bytes` tells, after they were read, how many bytes
-        its rows have in all; None: nobody knows. Raises as the source does."""
+        its rows have in all; None: nobody knows. With `shares_batches`, its rows may be in a batch
+        with those of other files. Raises as the source does."""
         check_plan(plan)  # makes what encoding needs, before the time is taken
         for stretch in sampler.stretches():
             if self._seconds > MOST_SECONDS:
                 break
             self._places += 1
-            self._encode(stretch, plan)
+            self._cut(stretch, plan, shares_batches)
         self._saw_all = self._saw_all and sampler.saw_all
         self._stored_bytes += sampler.size
         content = content_bytes()
@@ -76,36 +86,61 @@ class Estimator:
         else:
             self._content_bytes += content
 
-    def _encode(self, stretch: Stretch, plan: EncodePlan) -> None:
+    def _cut(self, stretch: Stretch, plan: EncodePlan, shares_batches: bool) -> None:
         # Numbers of rows are part of the records: so many rows are about before this one.
         rows_before = stretch.byte_offset * self._row_count // max(1, self._sampled_bytes)
         start = Position(stretch.byte_offset, rows_before)
         begun = self._processor_seconds()
-        end = start
         try:
             for block in cut_blocks([stretch.data] if stretch.data else [], start, plan):
-                encoded = encode_block(block, plan)
-                end = encoded.end
-                self._block_count += 1
-                row_count = encoded.end.row_count - block.start.row_count
-                self._dropped_count += row_count - sum(encoded.rows_by_lane)
-                self._batch_bytes += sum(
-                    BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encoded.batches
-                )
-                if encoded.failure is not None:
-                    self._misfits += 1
-                    break
+                piece = PieceStart() if shares_batches else None
+                self._waiting.append(PlacedBlock(block, plan, piece))
+                # What is between two blocks are blank lines and comments.
+                self._sampled_bytes += block.end.byte_offset - start.byte_offset
+                start = block.end
+                fits = self._encode(may_go_on=shares_batches)
                 if self._seconds + self._processor_seconds() - begun > MOST_SECONDS:
                     self._saw_all = False
+                    break
+                if not fits:
                     break
         except CsvKafkaError:
             self._misfits += 1
         self._seconds += self._processor_seconds() - begun
-        self._row_count += end.row_count - start.row_count
-        self._sampled_bytes += end.byte_offset - start.byte_offset
+
+    def _encode(self, *, may_go_on: bool) -> bool:
+        """Encodes the blocks that wait, those of one batch together, as a load does. If the last
+        batch `may_go_on`, its blocks wait for those that follow. Returns whether all rows fit."""
+        groups = list(joined(self._waiting))
+        self._waiting = list(groups.pop()) if may_go_on and groups else []
+        fit = [self._count(group) for group in groups]
+        return all(fit)
+
+    def _count(self, blocks: Sequence[PlacedBlock]) -> bool:
+        """One batch of each lane, of these blocks. Returns whether all of their rows fit."""
+        encoded = encode_joined(blocks)
+        if encoded.failure is not None and len(blocks) > 1:
+            fit = [self._count([cut]) for cut in blocks]
+            return all(fit)
+        row_count = sum(cut.block.row_count for cut in blocks)
+        if encoded.failure is not None:
+            (cut,) = blocks
+            self._misfits += 1
+            self._sampled_bytes -= cut.block.end.byte_offset - encoded.end.byte_offset
+            row_count = encoded.end.row_count - cut.block.start.row_count
+        self._row_count += row_count
+        self._block_count += 1
+        self._dropped_count += row_count - sum(encoded.rows_by_lane)
+        self._batch_bytes += sum(
+            BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encoded.batches
+        )
+        return encoded.failure is None
 
     def estimate(self, source_bytes: int) -> Estimate:
         """For a source of so many stored bytes, of which the files that were looked at are part."""
+        begun = self._processor_seconds()
+        self._encode(may_go_on=False)
+        self._seconds += self._processor_seconds() - begun
         is_exact = self._saw_all and not self._misfits and source_bytes == self._stored_bytes
         factor: float | None = None
         if is_exact:

@@ -34,6 +34,9 @@ know."""
 SETS_SCHEMA_VERSION = 3
 """Version 3 is that of a set of files, whatever the epochs of its lanes."""
 
+REPLAYS = "replays"
+"""Names of the replays of the job's letters, in the order in which they were begun."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition:
@@ -81,6 +84,7 @@ class StoredJob:
     checkpoint_number: int
     lanes: Mapping[str, LaneProgress]
     routed_partitions: Mapping[str, int] = field(default_factory=dict)
+    replays: tuple[str, ...] = ()
 
     def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
         """The stored progress in the order of `lanes`. Raises ItemUnusableError if one is
@@ -301,7 +305,13 @@ def _decode(item: Item) -> StoredJob:
         routed_partitions=(
             _integers(item, "routed_partitions") if "routed_partitions" in item else {}
         ),
+        replays=replays_in(item),
     )
+
+
+def replays_in(item: Item) -> tuple[str, ...]:
+    """The replays of the job's letters that the item names."""
+    return tuple(str(name) for name in cast(list[AttributeValue], item.get(REPLAYS, [])))
 
 
 def _status(value: AttributeValue) -> JobStatus:

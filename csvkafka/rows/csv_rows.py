@@ -119,8 +119,8 @@ def decode_row(
     7").
 
     Raises SourceCorruptError for bytes that the encoding does not have: with their place, the
-    column (by `names`), and the encodings in which `sample`, rows around it, would be text. Of the
-    row it shows these bytes alone."""
+    column (by `names`), and the encodings in which `sample`, rows around it, would be text (without
+    a sample, those of the row). Of the row it shows these bytes alone."""
     codec = source_codec(dialect.encoding)
     try:
         return row.decode(codec)
@@ -135,7 +135,7 @@ def decode_row(
             reason = "half of a surrogate pair"
             remedy = f"repair the file, or set another CSV_ENCODING, {ANOTHER_JOB}"
         else:
-            remedy = _remedy(row, sample or row, error.start, codec)
+            remedy = _remedy(row, sample, error.start, codec)
         raise SourceCorruptError(
             f"{what} at byte {byte_offset} of {source_uri} is not valid "
             f"{stored_codec(dialect.encoding)}: {column}, byte {place}: {wrong.hex(' ')} "
@@ -145,15 +145,17 @@ def decode_row(
 
 def _remedy(row: bytes, sample: bytes, begin: int, codec: str) -> str:
     """What to do about the bytes of `row` from `begin` on."""
-    if is_mostly(sample, codec):
-        return f"the rows around it are {codec}, so repair the file {ANOTHER_JOB}"
-    possible = possible_encodings(sample, sample.find(row) + begin, but_not=codec)
+    judged = sample or row
+    if is_mostly(judged, codec):
+        others = "the rows around it are" if sample else "the rest of it is"
+        return f"{others} {codec}, so repair the file {ANOTHER_JOB}"
+    possible = possible_encodings(judged, judged.find(row) + begin, but_not=codec)
     if not possible:
         return f"repair the file, or set CSV_ENCODING, {ANOTHER_JOB}"
     shown = ", ".join(f"{name} ({character!r})" for name, character in possible)
     return (
-        f"the rows around it would be text in {shown}: set CSV_ENCODING, or "
-        f"repair the file, {ANOTHER_JOB}"
+        f"{'the rows around it' if sample else 'it'} would be text in {shown}: set CSV_ENCODING, "
+        f"or repair the file, {ANOTHER_JOB}"
     )
 
 

@@ -5,7 +5,8 @@
 #   --config FILE          read the variables below from FILE instead
 #   --s3-key KEY           the CSV object, or all objects whose keys begin so if it ends in /; left out:
 #                          s3_key of terraform.tfvars
-#   --job-id ID            the job: one for each file; left out: job_id of terraform.tfvars
+#   --job-id ID            the job: one for each file; left out: job_id of terraform.tfvars for its s3_key,
+#                          and for another key the key itself
 #   --workers N            of a set: so many processes on the instance, each of which takes the next
 #                          file (ORDER=object)
 #   --instance-type TYPE   another type than the launch template's
@@ -85,8 +86,12 @@ log_group="$(output log_group_name)"
 table="$(output table_name)"
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region" AWS_PAGER=""
 
-S3_KEY="${given_key:-${S3_KEY:-$(output s3_key)}}"
-JOB_ID="${given_id:-${JOB_ID:-$(sed -n 's/^JOB_ID=//p' <<<"$job_env")}}"
+configured_key="$(output s3_key)"
+S3_KEY="${given_key:-${S3_KEY:-$configured_key}}"
+JOB_ID="${given_id:-$JOB_ID}"
+# As run.sh: the job of terraform.tfvars is that of its s3_key, and another key has a job of its own.
+[[ -z "$configured_key" || "$S3_KEY" == "$configured_key" ]] || JOB_ID="${JOB_ID:-$S3_KEY}"
+JOB_ID="${JOB_ID:-$(sed -n 's/^JOB_ID=//p' <<<"$job_env")}"
 WORKERS="${given_workers:-$WORKERS}"
 INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"
 [[ -n "$S3_KEY" ]] || fail "which file? --s3-key KEY, or s3_key in terraform.tfvars"

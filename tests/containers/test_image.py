@@ -101,7 +101,8 @@ def heeds_sigterm(job: JobContainer) -> bool:
         status = Path(f"/proc/{job.state()['Pid']}/status").read_text()
     except FileNotFoundError:
         return False
-    caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", status)[1], 16)
+    (signals,) = re.findall(r"SigCgt:\s*([0-9a-f]+)", status)
+    caught = int(signals, 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 

@@ -44,7 +44,7 @@ NEEDS_PROVIDER = [
         reason=f"no AWS provider of terraform: {PROVIDER_VARIABLE} is its binary, or `registry`",
     ),
 ]
-CREDENTIALS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 BATCH_ROLE = f"arn:aws:iam::{ACCOUNT}:role/batch"
 ASKED = "asked"
 TABLE = "csv-kafka-checkpoint"

@@ -50,7 +50,7 @@ class CloudWatchByCbor:
             headers={"Authorization": environ["HTTP_AUTHORIZATION"]},
             timeout=60,
         )
-        shape = operation.output_shape
+        shape: Any = operation.output_shape
         parsed = create_parser("query").parse(
             {"headers": answer.headers, "body": answer.content, "status_code": answer.status_code},
             shape,

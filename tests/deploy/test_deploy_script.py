@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def put_image(deployment: Deployment, tag: str) -> None:
     )
 
 
-def would_build(deployment: Deployment, *options: str, **more: str) -> str | None:
+def would_build(deployment: Deployment, *options: str, **more: Any) -> str | None:
     """The tag that would be built, with its platform; None: the registry has it."""
     done = deployment.run("./deploy.sh", "--dry-run", *options, **more)
     said = done.stdout + done.stderr

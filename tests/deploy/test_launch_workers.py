@@ -49,6 +49,7 @@ case "$1 $2" in
     echo "i-01	sir-01"
     ;;
   "s3api list-objects-v2") echo "exports/day/a.csv" ;;
+  "s3api head-object") ;;
 esac
 """
 
@@ -59,8 +60,8 @@ def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     stand_ins.mkdir()
     outputs = json.dumps({name: {"value": said} for name, said in OUTPUTS.items()}, indent=2)
     asked = f'[[ "$1" == state ]] && echo module.shared || printf %s {shlex.quote(outputs)}\n'
-    for name, script in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
-        (stand_ins / name).write_text(script)
+    for name, text in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
+        (stand_ins / name).write_text(text)
         (stand_ins / name).chmod(0o755)
     environment["PATH"] = f"{stand_ins}:{environment['PATH']}"
     script = DEPLOY / "option3-ec2-spot" / "launch-spot.sh"
@@ -103,6 +104,25 @@ def test_workers_may_stand_in_the_configuration(tmp_path: Path) -> None:
     assert {"ORDER=object", "WORKERS=2"} < set(job_env(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "job"),
+    [
+        ([], "csv-job-1"),
+        (["--s3-key", "exports/data.csv"], "csv-job-1"),
+        (["--s3-key", "exports/day/"], "exports/day/"),
+        (["--s3-key", "exports/day/", "--job-id", "day"], "day"),
+        (["--job-id", "day"], "day"),
+    ],
+)
+def test_another_key_than_the_configured_one_has_a_job_of_its_own(
+    tmp_path: Path, arguments: list[str], job: str
+) -> None:
+    """The configured job would refuse it, by its item, once an instance had started."""
+    done = launch(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert f"JOB_ID={job}" in job_env(tmp_path)
+
+
 def test_without_workers_a_set_is_loaded_as_the_settings_say(tmp_path: Path) -> None:
     done = launch(tmp_path, "--s3-key", "exports/day/", "--job-id", "day")
     assert done.returncode == 0, done.stderr
@@ -117,6 +137,7 @@ def test_without_workers_a_set_is_loaded_as_the_settings_say(tmp_path: Path) -> 
         (["--workers", "2"], "--workers is for a set: end the key in /"),
         (["--s3-key", "exports/day/", "--workers", "many"], "--workers needs a number, 1 to 99"),
         (["--workers"], "--workers needs a number"),
+        (["--s3-key", "exports/a b.csv"], "--job-id may hold letters, digits and"),
     ],
 )
 def test_workers_that_cannot_be_are_refused_before_anything_is_launched(

@@ -26,7 +26,7 @@ OVERRIDES = [
     }
 ]
 SPOT_IS_OUT = {"Failures": [{"Reason": "Capacity is unavailable at this time."}], "Tasks": []}
-STARTED = {"Failures": [], "Tasks": [{}]}
+STARTED: dict[str, object] = {"Failures": [], "Tasks": [{}]}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from csvkafka.errors import ExitCode
+from csvkafka.exit_codes import ExitCode
 from csvkafka.local.base import Stack
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.inputs.csv_files import preset

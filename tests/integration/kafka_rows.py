@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 from kafka import KafkaConsumer, TopicPartition
@@ -37,7 +38,7 @@ def create_topic(bootstrap_servers: str, partitions: int = 1, **config: str) -> 
 
 
 @contextmanager
-def connected(bootstrap_servers: str, **settings: int) -> Iterator[KafkaClient]:
+def connected(bootstrap_servers: str, **settings: Any) -> Iterator[KafkaClient]:
     client = KafkaClient(KafkaSettings((bootstrap_servers,), **settings))
     try:
         client.connect()

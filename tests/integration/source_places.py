@@ -75,7 +75,7 @@ class S3Bucket(SourcePlace):
         self._client = patient_s3(endpoint_url)
         self._bucket = f"sources-{uuid4()}"
         where = {"LocationConstraint": "eu-west-1"}
-        self._client.create_bucket(Bucket=self._bucket, CreateBucketConfiguration=where)  # type: ignore[arg-type]
+        self._client.create_bucket(Bucket=self._bucket, CreateBucketConfiguration=where)
 
     def uri(self, name: str) -> str:
         return f"s3://{self._bucket}/{name}"

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from csvkafka.interfaces import ItemChange
+from csvkafka.interfaces import Item, ItemChange
 from tests.integration.command_line import run_csvkafka
 from tests.integration.loads import LoadPlace
 
@@ -68,7 +68,12 @@ def test_another_programs_job_does_not_go_on_with_a_table_that_drops_rows(
     with_drops.write_text(TABLE)
     without.write_text(TABLE.partition("[[drop]]")[0])
     place.put(b"id,state\n1,live\n2,void\n3,live\n")
-    documented = {"last_line": 0, "total_sent": 0, "timestamp": 1, "status": "IN_PROGRESS"}
+    documented: Item = {
+        "last_line": 0,
+        "total_sent": 0,
+        "timestamp": 1,
+        "status": "IN_PROGRESS",
+    }
     assert place.stored_item().put_new(documented) is None
     before = place.item()
     loaded = run_csvkafka("load", settings=place.settings(CSV_COLUMNS=str(with_drops)))

@@ -116,8 +116,8 @@ def leader(request: pytest.FixtureRequest) -> Iterator[Leader]:
                 place = TopicPartition(lane.topic, lane.partition)
                 deleter.delete_records({place: kafka_offset})
 
-        sink = KafkaSink(client, [lane], {lane.topic: facts.topic_id})
-        yield Leader(lane, cluster, sink, delete_before)
+        real = KafkaSink(client, [lane], {lane.topic: facts.topic_id})
+        yield Leader(lane, cluster, real, delete_before)
 
 
 APPENDED, OUT_OF_ORDER = OutcomeKind.APPENDED, OutcomeKind.OUT_OF_ORDER

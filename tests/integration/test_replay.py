@@ -75,9 +75,11 @@ class Load:
     def load(self, **more: str) -> JobResult:
         return run_load(LoadConfig.from_settings({**self.settings(), **more}))
 
-    def replay(self, replay_id: str | None = None, **more: str) -> JobResult:
-        config = LoadConfig.from_settings({**self.settings(), **more}).as_replay(replay_id)
-        return run_load(config)
+    def replay(
+        self, replay_id: str | None = None, *, again: bool = False, **more: str
+    ) -> JobResult:
+        config = LoadConfig.from_settings({**self.settings(), **more})
+        return run_load(config.as_replay(replay_id, again=again))
 
 
 def verdict(settings: Mapping[str, str], replay_id: str | None = None) -> Verdict:
@@ -389,10 +391,13 @@ def test_verify_sees_a_row_of_a_replay_that_is_lost(replayed: Load) -> None:
 
 def test_verify_sees_rows_of_a_replay_twice_torn_and_too_many(replayed: Load) -> None:
     settings = replayed.settings(CSV_ENCODING="latin-1")
-    replayed.replay("other", CSV_ENCODING="latin-1")
-    assert verdict(settings).count(AnomalyKind.DUPLICATE_ROW) == 4, "by whomever they are sent"
+    replayed.replay("other", again=True, CSV_ENCODING="latin-1")
+    found = verdict(settings)
+    assert found.count(AnomalyKind.DUPLICATE_ROW) == 4, "by whomever they are sent"
+    assert not any("begun with other settings" in note for note in found.notes)
     replayed.columns.write_text(REPAIRED.replace('id = "string"', 'id = "int"'))
     found = verdict(settings)
+    assert any("CSV_COLUMNS declares id otherwise" in note for note in found.notes), found.notes
     assert found.count(AnomalyKind.PHANTOM_ROW) == 2, "rows 3 and 9 would not fit by this table"
     assert found.count(AnomalyKind.TORN_ROW) == 2
     assert found.count(AnomalyKind.CHECKPOINT_MISCOUNTED) == 0
@@ -475,6 +480,28 @@ def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
         LoadConfig.from_settings(
             {**load.settings(), "S3_KEY": "", "S3_PREFIX": "a/", "ORDER": "object"}
         ).as_replay()
+
+
+def test_letters_are_not_loaded_twice_unless_that_is_wanted(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.columns.write_text(REPAIRED)
+    job = load.place.job_id
+    load.replay()
+    sent = load.place.lines()
+    with refusal(ConfigError, f"given to replay {job}-replay-1 already.*--again"):
+        load.replay(f"{job}-late")
+    assert load.place.lines() == sent
+    status = run_csvkafka("status", job, "--dynamodb-table", load.place.table)
+    assert f"by {job}-replay-1" in status.stdout, status.stdout + status.stderr
+    again = run_csvkafka(
+        "replay", "--replay-id", f"{job}-late", "--again", settings=load.settings()
+    )
+    assert again.returncode == 0, again.stdout
+    assert f"was replayed by {job}-replay-1 too" in again.stdout
+    assert load.place.lines() == [*sent, *sent[5:]]
+    # It goes on without: it was consented to once.
+    assert load.replay(f"{job}-late").already_complete
 
 
 def test_a_header_that_a_set_was_not_loaded_with(place: LoadPlace) -> None:

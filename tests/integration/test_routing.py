@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 
 from csvkafka.config.load_config import LoadConfig, kafka_settings
 from csvkafka.errors import ConfigError
-from csvkafka.interfaces import ItemChange
+from csvkafka.interfaces import Item, ItemChange
 from csvkafka.testing.checker import topics
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.checker.topics import TopicsReader
@@ -261,7 +261,12 @@ def test_what_is_wrong_with_a_route_is_said_in_a_line_before_the_first_row(route
 
 
 def test_another_programs_job_does_not_go_on_with_several_topics(routed: Routed) -> None:
-    documented = {"last_line": 0, "total_sent": 0, "timestamp": 1, "status": "IN_PROGRESS"}
+    documented: Item = {
+        "last_line": 0,
+        "total_sent": 0,
+        "timestamp": 1,
+        "status": "IN_PROGRESS",
+    }
     assert routed.place.stored_item().put_new(documented) is None
     loaded = run_csvkafka("load", settings=routed.settings())
     assert loaded.returncode == 1

@@ -181,7 +181,7 @@ def test_status_says_how_far_a_set_is_and_what_failed(place: LoadPlace) -> None:
 
 def child_item(place: LoadPlace, number: int) -> StoredItem:
     """The item of a file's job."""
-    item = place.item()
+    item: Any = place.item()
     assert item is not None
     store = open_store(CheckpointPlace.parse(f"dynamodb://{place.table}"))
     return store.item(child_id(place.job_id, item["source"]["etag"], number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -19,6 +20,7 @@ from csvkafka.errors import (
     SourceChangedError,
     SourceNotFoundError,
 )
+from csvkafka.testing.checker.verdict import AnomalyKind
 from csvkafka.testing.checker.verify import verify_job
 from csvkafka.wiring import run_load
 from tests.integration.command_line import run_csvkafka
@@ -89,6 +91,25 @@ def test_keys_of_all_kinds_are_listed_loaded_in_their_order_and_verified(place: 
     ]
     assert verify_job(LoadConfig.from_settings(of_set(place))).verdict.is_clean
     assert load(place).already_complete
+
+
+@pytest.mark.parametrize("order", ["set", "object"])
+def test_verify_names_the_settings_that_a_set_was_begun_with_otherwise(
+    place: LoadPlace, order: str, tmp_path: Path
+) -> None:
+    put(place, {"x/a.csv": b"id,n\n1,2\n", "x/b.csv": b"n,id\n3,4\n"})
+    table = tmp_path / "columns.toml"
+    table.write_text('columns.id = "int"\ncolumns.n = "string"\n')
+    settings = of_set(place, ORDER=order, CSV_COLUMNS=str(table))
+    run_load(LoadConfig.from_settings(settings))
+    sound = verify_job(LoadConfig.from_settings(settings)).verdict
+    assert (sound.is_clean, sound.notes) == (True, ())
+    table.write_text('columns.id = "string"\ncolumns.n = "string"\n')
+    verdict = verify_job(LoadConfig.from_settings(settings)).verdict
+    assert verdict.count(AnomalyKind.TORN_ROW) == 2
+    (note,) = verdict.notes
+    assert f"job {place.job_id} was begun with other settings" in note
+    assert note.endswith("CSV_COLUMNS declares id otherwise")
 
 
 def test_status_and_doctor_speak_of_files(place: LoadPlace) -> None:

@@ -76,7 +76,7 @@ def on_the_class(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
 @contextmanager
 def on_the_instance(place: LoadPlace) -> Iterator[CSVToKafkaProcessor]:
     processor = place.processor()
-    processor._send_to_kafka = lambda row, line: upper(processor, row, line)  # type: ignore[assignment,method-assign]
+    processor._send_to_kafka = lambda row, line: upper(processor, row, line)  # type: ignore[assignment,method-assign,misc]
     yield processor
 
 

@@ -149,7 +149,8 @@ def test_without_a_compiler_the_wheel_is_pure(
 def test_an_editable_install_compiles_beside_the_sources(sources: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    install = [programs / "pip", "install", "--quiet", "--no-deps", "--editable", sources]
+    install: list[str | Path] = [programs / "pip", "install", "--quiet", "--no-deps"]
+    install += ["--editable", sources]
     subprocess.run(install, check=True)
     assert (sources / COMPILED).exists() is HAS_COMPILER
     encoder = output(programs / "python", "-c", WHICH_ENCODER, folder=tmp_path)

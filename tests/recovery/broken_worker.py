@@ -26,14 +26,14 @@ def new_producer_id() -> None:
         store_identity(self, identity, *arguments)
         return identity
 
-    JobLedger.take = forgetful_take  # type: ignore[method-assign]
-    JobLedger.store_identity = store_and_ignore  # type: ignore[method-assign]
+    JobLedger.take = forgetful_take  # type: ignore[assignment,method-assign]
+    JobLedger.store_identity = store_and_ignore  # type: ignore[assignment,method-assign]
 
 
 def early_checkpoint() -> None:
     """The checkpoint covers what was handed over, not what was acknowledged."""
     add = Progress.add
-    checkpoint = Progress.checkpoint.fget
+    checkpoint = vars(Progress)["checkpoint"].fget
     assert checkpoint is not None
     reached: dict[int, Position] = {}
 
@@ -64,7 +64,7 @@ class AnyVersion:
 
 def unpinned_read() -> None:
     """Each range is read of the version that is there then."""
-    begin = _PinnedObject.__init__
+    begin: Any = _PinnedObject.__init__
 
     def begin_unpinned(self: Any, client: Any, identity: Any, *arguments: Any) -> None:
         begin(self, AnyVersion(client, identity.etag), identity, *arguments)

@@ -51,6 +51,6 @@ def s3_proxy(stack: Stack) -> Iterator[Proxy]:
 @pytest.fixture
 def kafka_proxy(stack: Stack) -> Iterator[Proxy]:
     """A proxy before the session's broker: KAFKA_BOOTSTRAP_SERVERS is its `address`."""
-    broker = stack.brokers[0]  # type: ignore[attr-defined]
+    broker = stack.brokers[0]
     with Proxy(broker.proxied_address, broker.proxy_address) as proxy:
         yield proxy

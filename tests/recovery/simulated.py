@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
+from csvkafka.job.parts import JobResult
 from csvkafka.model import BatchHeader, EncodedBatch, JobStatus, ProducerIdentity
 from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.life import JOB_ID, Life
@@ -74,6 +76,13 @@ def once(simulation: Simulation, lives: int = 2) -> Life:
     return last
 
 
+def result(simulation: Simulation) -> JobResult:
+    """ONCE: as above; gives what that life told."""
+    told = once(simulation).result
+    assert told is not None
+    return told
+
+
 def lag(simulation: Simulation) -> Life:
     """LAG: nothing is wrong, and the first life went on and completed the job."""
     return once(simulation, lives=1)
@@ -119,8 +128,8 @@ def headers(simulation: Simulation, lane: int = 0) -> list[BatchHeader]:
 
 def checkpointed_offset(simulation: Simulation) -> int:
     """The Kafka offset after the last row that the item covers, in the first lane."""
-    partitions = simulation.table.items[JOB_ID]["partitions"]
-    offset = dict(partitions)["rows/0"][1]  # type: ignore[call-overload]
+    partitions: Any = simulation.table.items[JOB_ID]["partitions"]
+    offset = partitions["rows/0"][1]
     assert isinstance(offset, int)
     return offset
 

@@ -131,7 +131,8 @@ class BrokenSet:
         """How many records of that file are in the topic."""
         uri = f"s3://bucket/{key}"
         logs = [self.world.kafka.log(lane).records() for lane in self.world.lanes]
-        return sum(json.loads(r.value)["_source_file"] == uri for records in logs for r in records)
+        values = [record.value or b"" for records in logs for record in records]
+        return sum(json.loads(value)["_source_file"] == uri for value in values)
 
     def assert_nothing_else_failed(self) -> None:
         """No worker took a file for failed because it was skipped under its hands."""
@@ -162,6 +163,7 @@ class BrokenSet:
         for lane in self.world.lanes:
             last: dict[str, int] = {}
             for record in self.world.kafka.log(lane).records():
+                assert record.value is not None
                 if record.value.startswith(b"another"):
                     continue
                 value = json.loads(record.value)

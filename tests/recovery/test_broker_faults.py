@@ -20,7 +20,7 @@ NewCase = Callable[..., RecoveryCase]
 
 @pytest.fixture
 def broker(harmed_stack: Stack) -> Broker:
-    return harmed_stack.brokers[0]  # type: ignore[attr-defined,no-any-return]
+    return harmed_stack.brokers[0]
 
 
 def midway(case: RecoveryCase) -> Incarnation:

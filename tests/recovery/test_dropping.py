@@ -50,8 +50,9 @@ def test_each_row_is_dropped_set_aside_or_sent_once_through_twenty_kills(
     fates = [_fate(number, chance) for number in range(1, ROWS + 1)]
     rows = [_row(number, fate, chance) for number, fate in enumerate(fates, 1)]
     source = b"id,state,price\n" + b"".join(rows)
+    # Slow enough for its kills, though they come late on a machine that does much else.
     case, dead = setting_aside(
-        recovery_case, tmp_path, TABLE, source, partitions=3, block_bytes=2_048
+        recovery_case, tmp_path, TABLE, source, partitions=3, block_bytes=2_048, pace_seconds=0.06
     )
     for number in range(KILLS):
         worker = case.start()

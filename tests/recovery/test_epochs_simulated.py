@@ -3,6 +3,8 @@ release."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from csvkafka.errors import (
@@ -61,9 +63,9 @@ def epochs(simulation: Simulation, lane: int = 0) -> list[int]:
     return [epoch for number, epoch in enumerate(found) if epoch not in found[:number]]
 
 
-def stored_lane(simulation: Simulation, lane: int = 0) -> list[object]:
-    partitions = simulation.table.items[JOB_ID]["partitions"]
-    return list(dict(partitions)[f"rows/{lane}"])  # type: ignore[call-overload]
+def stored_lane(simulation: Simulation, lane: int = 0) -> list[Any]:
+    partitions: Any = simulation.table.items[JOB_ID]["partitions"]
+    return list(partitions[f"rows/{lane}"])
 
 
 @pytest.mark.parametrize("at", ["2/run-begins#1", "2/tail-scan-begins#1", "2/tail-scanned#1"])

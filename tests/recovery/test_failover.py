@@ -45,7 +45,7 @@ def harmed(three_brokers: Stack) -> Iterator[Stack]:
 
 
 def brokers(stack: Stack) -> dict[int, Broker]:
-    return {broker.node_id: broker for broker in stack.brokers}  # type: ignore[attr-defined]
+    return {broker.node_id: broker for broker in stack.brokers}
 
 
 def partition(admin: KafkaAdminClient, topic: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tests.recovery.simulated import (
     on_each_broker,
     once,
     places,
+    result,
     run,
     stopped,
 )
@@ -32,7 +33,7 @@ __all__ = ["on_each_broker"]
 @pytest.mark.parametrize("point", ["run-begins", "item-created"])
 def test_f1_killed_before_the_lease(point: str) -> None:
     simulation = run(f"1/{point}#1=crash")
-    assert once(simulation).result.sent_now == ROWS
+    assert result(simulation).sent_now == ROWS
 
 
 @pytest.mark.parametrize("point", ["lease-taken", "identity-obtained"])
@@ -54,18 +55,18 @@ def test_f3_killed_before_the_first_batch() -> None:
 @pytest.mark.parametrize("nth", [1, 5, 9])
 def test_f4_killed_with_a_batch_on_its_way(fate: str, nth: int) -> None:
     simulation = run(f"1/produce#{nth}={fate}")
-    last = once(simulation)
+    last = result(simulation)
     identities = {header.producer_id for header in headers(simulation)}
     assert len(identities) == 1
     arrived = fate == "crash-applied"
-    assert (last.result.sent_now < ROWS) == (arrived or nth > 1)
+    assert (last.sent_now < ROWS) == (arrived or nth > 1)
 
 
 @pytest.mark.parametrize("nth", [1, 4, 9])
 def test_f5_killed_between_acknowledgement_and_checkpoint(nth: int) -> None:
     simulation = run(f"1/batch-acknowledged#{nth}=crash")
     acknowledged = sum(header.record_count for header in headers(simulation)[:nth])
-    assert once(simulation).result.sent_now <= ROWS - acknowledged
+    assert result(simulation).sent_now <= ROWS - acknowledged
 
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
@@ -85,12 +86,12 @@ def test_f8_killed_in_the_tail_scan_and_before_the_first_send_after_it(point: st
 
 
 def test_f9_killed_before_the_final_write() -> None:
-    assert once(run("1/all-acknowledged#1=crash")).result.sent_now == 0
+    assert result(run("1/all-acknowledged#1=crash")).sent_now == 0
 
 
 def test_f10_killed_after_the_final_write() -> None:
     simulation = run("1/completed#1=crash")
-    assert once(simulation).result.already_complete
+    assert result(simulation).already_complete
     assert places(simulation, "table-write", life=2) == 0
 
 

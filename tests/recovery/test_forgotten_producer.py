@@ -206,7 +206,7 @@ def test_f109_a_worker_that_stood_still_looks_at_the_topic_before_it_sends(
 @pytest.fixture
 def forgetful_proxy(forgetful_stack: Stack) -> Iterator[Proxy]:
     """A proxy before the forgetful broker: KAFKA_BOOTSTRAP_SERVERS is its `address`."""
-    broker = forgetful_stack.brokers[0]  # type: ignore[attr-defined]
+    broker = forgetful_stack.brokers[0]
     with Proxy(broker.proxied_address, broker.proxy_address) as proxy:
         yield proxy
 
@@ -365,7 +365,7 @@ def test_f106_the_leader_is_killed_after_the_new_epochs_first_batches(
         admin = three_brokers.admin_client()
         leader = admin.describe_topics([case.topic])[0]["partitions"][0]["leader_id"]
         admin.close()
-        brokers = {broker.node_id: broker for broker in three_brokers.brokers}  # type: ignore[attr-defined]
+        brokers = {broker.node_id: broker for broker in three_brokers.brokers}
         brokers[leader].kill()
         worker.resume()
         case.ends(worker)

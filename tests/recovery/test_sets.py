@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from functools import cache
 from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ NewCase = Callable[..., RecoveryCase]
 
 PACE_SECONDS = 0.06
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "quoted_fraction": 0.05,
     "newline_fraction": 0.02,
     "unicode_fraction": 0.05,

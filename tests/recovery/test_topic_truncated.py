@@ -17,7 +17,7 @@ NewCase = Callable[..., RecoveryCase]
 
 @pytest.fixture
 def broker(harmed_stack: Stack) -> BrokerOnDisk:
-    return harmed_stack.brokers[0]  # type: ignore[attr-defined,no-any-return]
+    return harmed_stack.brokers[0]
 
 
 def checkpointed_offset(case: RecoveryCase) -> int:

@@ -104,5 +104,9 @@ def test_a_signal_ends_the_patience_with_the_table() -> None:
         raise CheckpointUnavailableError("throttles", has_answered=True)
 
     tries = iter(range(3))
+
+    def look() -> None:
+        next(tries)
+
     with pytest.raises(StopIteration):
-        until_table_answers(ask, SteppedClock(), lambda: next(tries) and None)
+        until_table_answers(ask, SteppedClock(), look)

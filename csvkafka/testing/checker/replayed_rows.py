@@ -72,12 +72,15 @@ class ReplayedRows:
         encoding: str,
         names_of: Callable[[str], Sequence[str]],
         read_row: ReadRow,
+        first_uri: str = "",
     ) -> None:
-        """Raises TopicChangedError if letters are missing."""
+        """`first_uri` is the file whose header counts for all. Raises TopicChangedError if letters
+        are missing."""
         self._settings = settings
         self._letters = letters
         self._names_of = names_of
         self._read_row = read_row
+        self._first_uri = first_uri
         codec = codecs.lookup(encoding).name
         is_utf_16 = codec.startswith("utf-16")
         # What a reading drops at the very beginning is put there: a letter is no beginning.
@@ -106,6 +109,10 @@ class ReplayedRows:
     def count(self) -> int:
         """How many letters there are."""
         return self._letters.count
+
+    def header(self) -> Sequence[str]:
+        """The columns that the job was defined with."""
+        return self._names_of(self._first_uri)
 
     def rows(self) -> Iterator[SourceRow]:
         """The row of each letter. Raises ConfigError for one that is not one row."""

@@ -99,5 +99,5 @@ def replayed_rows(
     def read_row(data: BytesIO, names: Sequence[str]) -> SourceRows:
         return source_rows(spec, data, names)
 
-    letters = PinnedLetters.of(source)
-    return ReplayedRows(config.kafka, letters, spec.dialect.encoding, names_of, read_row)
+    letters, first_uri = PinnedLetters.of(source), next(iter(files), job.source.uri)
+    return ReplayedRows(config.kafka, letters, spec.dialect.encoding, names_of, read_row, first_uri)

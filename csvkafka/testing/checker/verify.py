@@ -236,9 +236,14 @@ def verify_job(
             progress=progress,
             skipped=skipped,
         )
-    if not verdict.is_clean and letters is None and not config.is_set:
-        with closing(source.read(0)) as chunks:
-            names = source_rows(spec, stream_of(chunks)).names
+    if not verdict.is_clean and job.configuration:
+        if letters is not None:
+            names = letters.header()
+        elif files is not None:
+            names = _header_of_first(files, spec)
+        else:
+            with closing(source.read(0)) as chunks:
+                names = source_rows(spec, stream_of(chunks)).names
         others = _other_settings(spec, job.configuration, names)
         verdict = replace(verdict, notes=(*verdict.notes, *others))
     if letters is not None:
@@ -327,6 +332,12 @@ def _check_places(config: LoadConfig, job: _ItemFacts) -> None:
             f"job {job_id} was begun with {job.source.uri}, not {uri}; check the source's "
             "settings and JOB_ID"
         )
+
+
+def _header_of_first(files: Mapping[str, OpenFile], spec: JobSpec) -> Sequence[str]:
+    """The columns that a set was defined with."""
+    with next(iter(files.values()))() as stream:
+        return source_rows(spec, stream).names
 
 
 def _other_settings(

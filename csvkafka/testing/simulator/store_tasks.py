@@ -15,7 +15,7 @@ class StoreTasks(Executor):
     """An executor in which each call is a task of its own: the loop goes on while the table takes
     its time."""
 
-    def __init__(self, spawn: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, spawn: Callable[[Callable[[], None]], object]) -> None:
         self._spawn = spawn
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

@@ -70,8 +70,9 @@ class VirtualTime:
         """Runs `action` in so many seconds, between the tasks' turns."""
         self._push(self.at(seconds), None, 0, action)
 
-    def spawn(self, name: str, body: Callable[[], None]) -> Task:
-        """A new task; its first turn comes when the running one blocks. `body` must not raise."""
+    def spawn(self, name: str, body: Callable[[], object]) -> Task:
+        """A new task; its first turn comes when the running one blocks. `body` must not raise;
+        what it returns is dropped."""
         task = Task(name)
         self._live_tasks += 1
 

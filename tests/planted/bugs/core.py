@@ -10,7 +10,7 @@ from typing import Any
 
 from crc32c import crc32c
 
-from csvkafka.encode import encoder
+from csvkafka.encode import partitioning
 from csvkafka.job import run as job
 from csvkafka.job import tails
 from csvkafka.kafka.sink import KafkaSink
@@ -173,4 +173,4 @@ def rows_dropped_when_the_queue_is_full() -> None:
 
 @patch("B27")
 def a_random_partition_for_each_row() -> None:
-    replace(encoder, "murmur2_lane", lambda _, lane_count: random.randrange(lane_count))
+    replace(partitioning, "murmur2_lane", lambda _, lane_count: random.randrange(lane_count))

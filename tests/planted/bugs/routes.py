@@ -80,7 +80,7 @@ def a_key_chooses_as_in_the_topic_of_other_rows() -> None:
 
 @patch("route-forgotten-at-a-resume")
 def only_rows_of_the_first_lane_are_known_again() -> None:
-    skip = Progress.skip.fget  # type: ignore[attr-defined]
+    skip = Progress.skip.fget
     first_alone = property(lambda self: tuple(n * (at == 0) for at, n in enumerate(skip(self))))
     replace(Progress, "skip", first_alone)
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace as changed
 from typing import Any
 
-from csvkafka.encode import plain_rows, row_json
+from csvkafka.encode import joined, plain_rows, row_json
 from csvkafka.encode.row_json import RowEncoder
 from csvkafka.errors import MalformedRowError, RecordTooLargeError
 from csvkafka.model import Block, Dialect, EncodedBlock, Position
-from csvkafka.pipeline import block_feed
 from csvkafka.rows import blocks, cutters, pieces, preview
 from csvkafka.rows.blocks import Header
 
@@ -133,7 +132,7 @@ def the_rest_of_the_file_in_one_field() -> None:
 
 @patch("B20")
 def an_oversized_row_takes_its_neighbours_along() -> None:
-    encode = block_feed.encode_block
+    encode = joined.encode_block
 
     def encode_or_drop(block: Block, *arguments: Any) -> EncodedBlock:
         encoded = encode(block, *arguments)
@@ -141,7 +140,7 @@ def an_oversized_row_takes_its_neighbours_along() -> None:
             return EncodedBlock(block.end, (0,), ())
         return encoded
 
-    replace(block_feed, "encode_block", encode_or_drop)
+    replace(joined, "encode_block", encode_or_drop)
 
 
 @patch("B29")

@@ -257,7 +257,8 @@ def _page(request: Any, **_: Any) -> Any:
             yield self.read()
 
     page = Raw(b"<html><title>Log in</title></html>")
-    return AWSResponse(request.url, 403, {"Content-Type": "text/html"}, page)
+    headers: Any = {"Content-Type": "text/html"}
+    return AWSResponse(request.url, 403, headers, page)
 
 
 def test_a_server_that_is_gone_is_the_sdks_error(s3: FakeS3) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from csvkafka.model import Dialect
 from csvkafka.rows import samples
+from csvkafka.rows.blocks import Header
 from csvkafka.schema.declaration import read_table
 from tests.unit.cli.test_commands import run
 
@@ -95,12 +97,12 @@ def test_no_other_width_than_the_headers_and_no_part_of_a_row_is_taken(
 ) -> None:
     monkeypatch.setattr(samples, "RANGE_BYTES", 500)
     data = csv_file.read_bytes()
-    head = samples.Header(tuple(HEADER.strip().split(",")), len(HEADER))
+    head = Header(tuple(HEADER.strip().split(",")), len(HEADER))
     sampler = samples.Sampler(
         lambda byte_offset: (data[at : at + 100] for at in range(byte_offset, len(data), 100)),
         len(data),
         head,
-        samples.Dialect(),
+        Dialect(),
     )
     due = {line.split(",")[0]: line for line in ROWS.splitlines()}
     rows = list(sampler.rows())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from csvkafka.testing.inputs.csv_files import PRESETS, column_names, preset, wri
 from csvkafka.testing.inputs.strategies import CsvFile, csv_files, hostile_csvs
 from tests.unit.encode.compiled_case import DIALECTS, Case, case_of, check, encoded_both_ways
 
-compiled = compiled_module()
+compiled: Any = compiled_module()
 if compiled is None:
     pytest.skip("the compiled encoder is not in use", allow_module_level=True)
 
@@ -203,7 +205,8 @@ def encoder(**changes: object) -> CompiledEncoder:
         "table": None,
         **changes,
     }
-    return compiled.Encoder(*arguments.values())  # type: ignore[arg-type]
+    made: CompiledEncoder = compiled.Encoder(*arguments.values())
+    return made
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import RecordTooLargeError, SourceCorruptError
-from csvkafka.model import BadRows, Block, EncodedBlock, EncodePlan, Position
+from csvkafka.model import BadRows, Block, Dialect, EncodedBlock, EncodePlan, Position
 from tests.unit.encode.encoded import records_of, whole
 
 URI = "s3://bucket/key.csv"
@@ -136,3 +136,82 @@ def test_a_record_that_is_too_large_is_no_bad_row_and_stops_the_load() -> None:
     encoded = encode_block(block_of([NO_TEXT, GOOD, LARGE, GOOD]), declared)
     assert isinstance(encoded.failure, RecordTooLargeError)
     assert encoded.rows_by_lane == (1, 1)
+
+
+# -- what follows from the row alone ---------------------------------------------------------------
+
+ZOE, CAFE, SMOERREBROED = (
+    "1,Zoë Zoë\n".encode(),
+    b"2,caf\xe9\n",
+    "3,smørrebrød".encode() + b" \xf8\n",
+)
+
+
+def test_what_is_said_of_a_row_that_is_no_text_follows_from_the_row_alone() -> None:
+    """A resume may cut the blocks elsewhere."""
+    said = [
+        [
+            dict(letter.headers)["reason"].decode()
+            for block in blocks
+            for letter in by_lane(whole(encode_block(block, plan())))[1]
+        ]
+        for blocks in (
+            [whole_block(ZOE + CAFE + SMOERREBROED, 3)],
+            list(one_by_one(ZOE, CAFE, SMOERREBROED)),
+        )
+    ]
+    assert said[0] == said[1]
+    cafe, smoerrebroed = said[0]
+    assert "; it would be text in cp1252 ('é')" in cafe
+    assert "; the rest of it is utf-8, so repair the file" in smoerrebroed
+
+
+def one_by_one(*rows: bytes) -> Iterator[Block]:
+    begin = len(HEADER)
+    for number, row in enumerate(rows):
+        start, end = Position(begin, number), Position(begin + len(row), number + 1)
+        yield Block(row, start, end, plain=False)
+        begin += len(row)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "euc_jp"])
+@pytest.mark.parametrize("bad_rows", BadRows)
+@pytest.mark.parametrize("comment", [b"#caf\xff\xe9\n", b"#\xff\r#\xff\n", b"#\x8e\xff\n"])
+def test_comments_that_are_no_text_are_no_fault_of_a_row(
+    bad_rows: BadRows, comment: bytes, encoding: str
+) -> None:
+    """Where a block ends would decide of them, as those before its first row are in none."""
+    dialect = Dialect(comment="#", encoding=encoding)
+    declared = plan(bad_rows=bad_rows, dialect=dialect)
+    first, second = "1,ö".encode(encoding, "ignore") + b"\n", b'2,"x\ny"\n'
+    block = whole_block(comment + first + comment + second + comment, 2)
+    encoded = whole(encode_block(block, declared))
+    begin = len(HEADER) + 2 * len(comment) + len(first)
+    alone = [
+        whole(encode_block(one, declared))
+        for one in (
+            whole_block(first, 1),
+            Block(second, Position(begin, 1), Position(begin + len(second), 2), plain=False),
+        )
+    ]
+    assert encoded.set_aside == ()
+    assert values(encoded) == [value for one in alone for value in values(one)]
+    assert [json.loads(value)["_source_line"] for value in values(encoded)] == [1, 2]
+
+
+def test_a_row_that_is_no_text_is_told_from_the_comments_around_it() -> None:
+    declared = plan(dialect=Dialect(comment="#"))
+    comment = b"#\xff\n"
+    block = whole_block(comment + CAFE + comment + b"3,x\n" + comment, 2)
+    encoded = whole(encode_block(block, declared))
+    _, (letter,) = by_lane(encoded)
+    assert letter.value == CAFE.rstrip()
+    headers = dict(letter.headers)
+    byte = len(HEADER + comment + CAFE) - 2
+    assert f"column 2 ('b'), byte {byte}: e9 (" in headers["reason"].decode()
+    assert encoded.set_aside[0].startswith("row 1 (at byte ")
+    assert encoded.rows_by_lane == (1, 1)
+
+
+def values(encoded: EncodedBlock) -> list[Any]:
+    return [record.value for record in by_lane(encoded)[0]]

@@ -13,6 +13,7 @@ from csvkafka.errors import ConfigError
 from csvkafka.model import START, BadRows, Block, EncodePlan, Position, Routing
 from csvkafka.schema.declaration import read_table
 from csvkafka.testing.checker.declared import DeclaredRows
+from csvkafka.testing.checker.row_ledger import SourceRow
 from tests.refusals import refusal
 from tests.unit.encode.encoded import rows_by_lane
 
@@ -113,7 +114,7 @@ def test_each_row_is_dropped_or_in_one_lane_whatever_is_skipped(
     for number, row in enumerate(rows, 1):
         texts = row.replace('"', "").split(",")
         if len(texts) == len(HEADER):
-            fields = dict(zip(HEADER, texts, strict=True))
+            fields: SourceRow = dict(zip(HEADER, texts, strict=True))
             assert (number not in sent) == reading.is_dropped(fields)
             assert number in sent or reading.fields_of(fields, number) is None
         else:

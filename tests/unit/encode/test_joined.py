@@ -108,7 +108,7 @@ class Case:
                 data = ("\n".join([header, *of_file]) + "\n").encode()
                 if at >= number:
                     start = PieceStart(at, 0, before, len(data))
-                    yield OpenPiece(start, f"s3://b/{at}", lambda begin, d=data: iter((d[begin:],)))
+                    yield OpenPiece(start, f"s3://b/{at}", lambda begin, d=data: iter((d[begin:],)))  # type: ignore[misc]
                 before += len(data)
 
         return list(many_objects(pieces, tuple)(start, self.plan, MAX_ROW_BYTES))

@@ -138,7 +138,7 @@ class Case:
                 data = self.content(at)
                 if at >= number:
                     start = PieceStart(at, 0, before, len(data))
-                    yield OpenPiece(start, f"s3://b/{at}", lambda begin, d=data: iter((d[begin:],)))
+                    yield OpenPiece(start, f"s3://b/{at}", lambda begin, d=data: iter((d[begin:],)))  # type: ignore[misc]
                 before += len(data)
 
         return many_objects(pieces, tuple)(start, self.plan, MAX_ROW_BYTES)
@@ -194,19 +194,17 @@ def rows_alone(cut: PlacedBlock) -> Iterator[PlacedBlock]:
         )
 
 
-def of_row(told: Any) -> Any:
-    """Without what is told of the rows around one that is no text: these are the block's."""
-    if isinstance(told, (tuple, list)):
-        return [of_row(each) for each in told]
-    if isinstance(told, bytes):
-        return told.partition(b"; the rows around it")[0]
-    return told.partition("; the rows around it")[0] if isinstance(told, str) else told
+def of_row(blocks: Sequence[EncodedBlock]) -> tuple[Any, ...]:
+    """Their outcome, without what an error tells of the rows around the one that is no text."""
+    end, by_lane, failure, set_aside = outcome(blocks)
+    told = failure and (failure[0], failure[1].partition("; the rows around it")[0])
+    return end, by_lane, told, set_aside
 
 
 def of_some(blocks: Sequence[EncodedBlock], lanes: int) -> list[Any]:
     """Their records by lane, those of the lanes without any too."""
     found = records(blocks)
-    return [of_row(found.get(lane, [])) for lane in range(lanes)]
+    return [found.get(lane, []) for lane in range(lanes)]
 
 
 def said(encoded: EncodedBlock) -> tuple[Any, ...]:
@@ -238,7 +236,7 @@ def test_rows_become_what_they_become_alone(case: Case, skip: list[int]) -> None
             skip = [min(count, len(of_lane)) for count, of_lane in zip(skip, due, strict=False)]
         in_python = encode_joined(blocks, skip[:lanes])
     for encoded in (in_python, encode_joined(blocks, skip[:lanes])):
-        assert of_row(outcome([encoded])) == of_row(outcome(alone))
+        assert of_row([encoded]) == of_row(alone)
         sent = of_some([encoded], lanes)
         assert sent == [
             of_lane[skip[lane] if lane < len(skip) else 0 :] for lane, of_lane in enumerate(due)

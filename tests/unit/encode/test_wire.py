@@ -29,6 +29,7 @@ from csvkafka.schema.subjects import WireSchema, WireSchemas, schemas_of
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.declared_values import canonical
 from csvkafka.testing.checker.documented import TopicRecord
+from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.wire import WireRecords
 from tests.refusals import refusal
 from tests.unit.encode.encoded import records_of, whole
@@ -302,7 +303,7 @@ def test_the_checker_sees_what_is_not_as_it_should_be() -> None:
     wire = WireRecords(table, texts.__getitem__, canonical, FIRST_ID)
     decode = declared_record(table, URI, wire=wire)
     due = DeclaredRows(table, KEY_ID)
-    row = dict(zip(of.header, ROW, strict=True))
+    row: SourceRow = dict(zip(of.header, ROW, strict=True))
     for harmed in (
         value[1:],
         b"\1" + value[1:],
@@ -351,10 +352,11 @@ def agrees(of: EncodePlan, *rows: tuple[str, ...]) -> bool:
     due = DeclaredRows(of.table, KEY_ID, None if wire is None else wire.given_defaults())
     decode = declared_record(of.table, URI, wire=wire)
     found = records(of, *rows)
+    named: list[SourceRow] = [dict(zip(of.header, row, strict=True)) for row in rows]
     expected = [
         (line, fields, due.key_of(row) if of.table.key else None)
-        for line, row in enumerate((dict(zip(of.header, row, strict=True)) for row in rows), 1)
-        if (fields := due.fields_of(row, line)) is not None  # type: ignore[arg-type]
+        for line, row in enumerate(named, 1)
+        if (fields := due.fields_of(row, line)) is not None
     ]
     seen = [
         (*decode(TopicRecord(number, record.key, record.value)), record.key)

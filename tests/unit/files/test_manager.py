@@ -9,6 +9,7 @@ import pytest
 from csvkafka.checkpoint import CheckpointManager
 from csvkafka.errors import CheckpointFileMissingError, JobOwnedError
 from csvkafka.files.sqlite_store import SqliteStore
+from csvkafka.interfaces import Item
 from tests.refusals import refusal
 from tests.unit.files.checkpoint_files import new_store
 
@@ -33,7 +34,7 @@ def test_progress_is_stored_and_read(store: SqliteStore) -> None:
 
 
 def test_an_item_of_a_load_is_not_overwritten(store: SqliteStore) -> None:
-    before = {"job_id": "job", "fencing_token": 1, "last_line": 7}
+    before: Item = {"job_id": "job", "fencing_token": 1, "last_line": 7}
     store.item("job").put_new(before)
     with refusal(JobOwnedError, match=f"job in file {store.path}"):
         manager_of(store).update_checkpoint(100, 100)

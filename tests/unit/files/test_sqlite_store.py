@@ -28,7 +28,7 @@ from csvkafka.errors import (
     CheckpointUnavailableError,
 )
 from csvkafka.files.sqlite_store import SCHEMA_VERSION, SqliteStore
-from csvkafka.interfaces import ItemChange, Refused
+from csvkafka.interfaces import Item, ItemChange, Refused
 from tests.refusals import refusal
 from tests.unit.files.checkpoint_files import (
     foreign_folder,
@@ -120,7 +120,7 @@ def test_f23_one_of_many_creates_the_item(path: Path) -> None:
     new_store(path)
     items = [SqliteStore(path).item("job") for _ in range(WORKERS)]
     answers = at_once(lambda worker: items[worker].put_new({"worker": worker}))
-    stands = {"job_id": "job", "worker": answers.index(None)}
+    stands: Item = {"job_id": "job", "worker": answers.index(None)}
     assert [answer for answer in answers if answer is not None] == [Refused(stands)] * (WORKERS - 1)
 
 
@@ -135,7 +135,7 @@ def test_one_of_many_takes_each_fencing_token(path: Path) -> None:
             return items[worker].update(change)
 
         answers = at_once(take)
-        stands = {"job_id": "job", "token": token + 1, "owner": answers.index(None)}
+        stands: Item = {"job_id": "job", "token": token + 1, "owner": answers.index(None)}
         assert answers.count(Refused(stands)) == WORKERS - 1
 
 
@@ -187,10 +187,11 @@ def test_a_process_killed_at_any_moment_loses_nothing_and_leaves_nothing_half_do
         said = [first, *map(int, process.stdout.read().split())]
         process.wait()
         journals += path.with_name(f"{path.name}-journal").exists()
-        before, stored = stored, (item.get() or {})["count"]
+        now: Any = item.get()
+        before, stored = stored, now["count"]
         assert said[0] == before + 1
         assert stored in (said[-1], said[-1] + 1)
-        assert (item.get() or {})["twice"] == [stored, stored]
+        assert now["twice"] == [stored, stored]
     assert journals, "no kill was in the middle of a write"
 
 

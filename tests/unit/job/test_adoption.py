@@ -41,6 +41,9 @@ class Log:
     def describe_topic(self, topic: str) -> TopicFacts | None:
         raise AssertionError(topic)
 
+    def knows_producer(self, lanes: Sequence[Lane], producer_id: int) -> Sequence[bool | None]:
+        raise AssertionError(lanes, producer_id)
+
     def new_producer_identity(self) -> ProducerIdentity:
         raise AssertionError
 

@@ -129,7 +129,7 @@ def test_another_version_id_of_the_same_bytes_is_the_same_object() -> None:
 
 def test_another_cluster_or_topic_id_is_refused() -> None:
     for now in ({"cluster_id": "other"}, {"topic_ids": {"rows": "new-id"}}):
-        message = refused(TopicChangedError, stored(), replace(definition(), **now))  # type: ignore[arg-type]
+        message = refused(TopicChangedError, stored(), replace(definition(), **now))
         refusal_in(TopicChangedError, message)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -71,8 +72,9 @@ def test_settings_that_were_not_told_are_taken_as_kafkas_defaults() -> None:
     ],
 )
 def test_a_setting_that_breaks_the_promise_is_refused(setting: str, value: str, told: str) -> None:
+    change: Any = {setting: value}
     with pytest.raises(ConfigError, match="topic rows has") as refused:
-        findings(**{setting: value})
+        findings(**change)
     assert told in str(refused.value)
 
 
@@ -88,7 +90,8 @@ def test_a_setting_that_breaks_the_promise_is_refused(setting: str, value: str, 
 def test_a_setting_that_weakens_the_promise_is_a_warning(
     setting: str, value: str, told: str
 ) -> None:
-    (warning,) = findings(**{setting: value}).warnings
+    change: Any = {setting: value}
+    (warning,) = findings(**change).warnings
     assert told in warning
 
 
@@ -102,7 +105,8 @@ def test_infinite_retention_is_no_warning() -> None:
 
 
 def test_the_brokers_timestamps_need_no_limits() -> None:
-    changed = {"message_timestamp_type": "LogAppendTime", "message_timestamp_before_max_ms": "1"}
+    changed: dict[str, Any] = {"message_timestamp_type": "LogAppendTime"}
+    changed["message_timestamp_before_max_ms"] = "1"
     assert findings(**changed).warnings == ()
 
 

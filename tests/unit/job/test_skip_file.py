@@ -94,10 +94,10 @@ def test_a_file_that_was_taken_again_since_it_failed(load: BrokenSet) -> None:
 
 def test_a_try_whose_last_checkpoint_was_not_stored_does_not_count() -> None:
     """Its lease may have been released by a write that says nothing of the rows."""
-    load = BrokenSet(ONE, {"1/released#1": lambda _: child_of(load).update(last_line=1)})
-    load.run()
+    broken = BrokenSet(ONE, {"1/released#1": lambda _: child_of(broken).update(last_line=1)})
+    broken.run()
     with refusal(FileNotSkippedError, "did not come to the fault"):
-        load.skip()
+        broken.skip()
 
 
 def test_a_file_that_could_not_be_read_up_to_where_the_topic_ends() -> None:
@@ -165,7 +165,7 @@ def skip_with(load: BrokenSet, change: Callable[[], object]) -> None:
 
 def test_a_worker_that_takes_the_file_just_before_it_is_skipped_keeps_it(load: BrokenSet) -> None:
     child = child_of(load)
-    taken = {"lease_owner": "h/b/n/1/2/c", "fencing_token": 2, "lease_counter": 50}
+    taken: Item = {"lease_owner": "h/b/n/1/2/c", "fencing_token": 2, "lease_counter": 50}
     with refusal(FileNotSkippedError, "in the hands of process 1"):
         skip_with(load, lambda: child.update(taken))
     assert child["status"] == "IN_PROGRESS"

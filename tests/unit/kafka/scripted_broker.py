@@ -295,7 +295,7 @@ class ScriptedBroker:
         topics = []
         self.requests.append(sum(len(topic.partition_data) for topic in request.topic_data))
         for topic in request.topic_data:
-            name = topic.name or names.get(topic.topic_id)
+            name: Any = topic.name or names.get(topic.topic_id)
             answers = []
             for partition in topic.partition_data:
                 records = bytes(partition.records)

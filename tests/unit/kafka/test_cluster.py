@@ -67,7 +67,7 @@ def test_each_leader_is_asked_once_for_all_its_partitions(
 def test_a_leader_that_cannot_answer_now_is_asked_again(
     broker: ScriptedBroker, cluster: KafkaCluster
 ) -> None:
-    answers = iter([NOT_LEADER, [], [(7, 0, 0)]])
+    answers: Iterator[Any] = iter([NOT_LEADER, [], [(7, 0, 0)]])
     broker.producers = lambda: next(answers)
     # The second partition has its answer, and is not asked for again.
     assert list(cluster.knows_producer(LANES[:2], 7)) == [True, False]

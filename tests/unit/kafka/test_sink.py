@@ -409,7 +409,12 @@ def test_a_session_that_must_authenticate_again_loses_nothing(broker: ScriptedBr
     """F47: `connections.max.reauth.ms`."""
     authenticated: list[int] = []
     broker.session_lifetime_ms = 1_000
-    broker.authenticate = lambda: authenticated.append(1) or 0
+
+    def authenticate() -> int:
+        authenticated.append(1)
+        return 0
+
+    broker.authenticate = authenticate
     with sink_for(broker, **SASL) as sink:
         ticket = 0
         begun_with = len(authenticated)

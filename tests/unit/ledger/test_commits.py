@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from csvkafka.errors import CheckpointError, FencedError, ItemLostError
+from csvkafka.interfaces import Item
 from csvkafka.model import Checkpoint, JobStatus, LaneEpoch
 from tests.refusals import refusal
 from tests.unit.ledger.ledgers import DEFINITION, IDENTITY, LANES, Office, checkpoint
@@ -279,7 +280,12 @@ def test_a_release_of_a_lost_lease_is_fenced(office: Office) -> None:
 
 
 def test_f78_a_documented_item_is_turned_into_ours(office: Office) -> None:
-    documented = {"job_id": "job", "last_line": 10, "total_sent": 9, "status": "IN_PROGRESS"}
+    documented: Item = {
+        "job_id": "job",
+        "last_line": 10,
+        "total_sent": 9,
+        "status": "IN_PROGRESS",
+    }
     office.server.items["job"] = dict(documented)
     worker = office.worker("a")
     worker.ledger.adopt(documented, DEFINITION, 12, 130)
@@ -290,7 +296,12 @@ def test_f78_a_documented_item_is_turned_into_ours(office: Office) -> None:
 
 
 def test_f78_an_item_that_its_program_still_writes_is_not_taken_over(office: Office) -> None:
-    documented = {"job_id": "job", "last_line": 10, "total_sent": 9, "status": "IN_PROGRESS"}
+    documented: Item = {
+        "job_id": "job",
+        "last_line": 10,
+        "total_sent": 9,
+        "status": "IN_PROGRESS",
+    }
     office.server.items["job"] = dict(documented) | {"last_line": 11}
     with pytest.raises(ItemLostError, match="Stop that program"):
         office.worker("a").ledger.adopt(documented, DEFINITION, 12, 130)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from csvkafka.errors import CheckpointUnavailableError, ItemUnusableError
@@ -45,7 +47,8 @@ def test_rows_count_once_however_often_a_file_is_marked() -> None:
 def test_a_write_whose_answer_is_lost_counts_once(nth: int, action: str) -> None:
     server = TableServer()
     marks(server).mark_done(1, ONE)
-    of = marks(server, **{f"table_write#{nth}": action})
+    actions: Any = {f"table_write#{nth}": action}
+    of = marks(server, **actions)
     for number in (2, 3):
         while True:
             try:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from csvkafka.errors import CheckpointError, ItemUnusableError
 from csvkafka.interfaces import Item
 from csvkafka.ledger.item import (
+    REPLAYS,
     DocumentedJob,
     JobDefinition,
     decode,
@@ -117,7 +118,8 @@ def test_every_attribute_is_in_the_architectures_table() -> None:
     section = page.read_text(encoding="utf-8").partition("## The item\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+)`", " ".join(rows)))
-    assert named == set(item()) | set(set_item()) | set(new_item("job", ROUTED, 2.5, 1))
+    of_routes = set(new_item("job", ROUTED, 2.5, 1))
+    assert named == set(item()) | set(set_item()) | of_routes | {REPLAYS}
 
 
 def test_only_a_job_with_routes_tells_of_their_partitions() -> None:

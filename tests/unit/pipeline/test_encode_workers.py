@@ -13,7 +13,7 @@ from tests.refusals import refusal
 
 
 def test_a_function_that_only_this_process_knows_is_refused() -> None:
-    check_portable(dict)
+    check_portable(dict)  # type: ignore[arg-type]
     with refusal(ConfigError, r"ENCODE_WORKERS .*top of a module"):
         check_portable(lambda row, _: row)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -32,7 +32,7 @@ class Store:
                 PieceStart(number, 0, 0, size), f"s3://b/{number}", self._opener(number)
             )
 
-    def _opener(self, number: int) -> object:
+    def _opener(self, number: int) -> Callable[[int], Iterator[bytes]]:
         def open_piece(byte_offset: int) -> Iterator[bytes]:
             self.opened.append((number, byte_offset))
             self._barrier.wait(WAIT_SECONDS)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ class Bench:
             sequencer=self.sequencer,
             feed=blocks,
             sink=self.sink,
-            store=StoreTasks(lambda body: self.time.spawn("store", body) and None),
+            store=StoreTasks(lambda body: self.time.spawn("store", body)),
             clock=self.worker.clock,
             settings=replace(SETTINGS, **settings),  # type: ignore[arg-type]
             observer=self,
@@ -369,7 +370,7 @@ class RestingBlocks(Blocks):
         return super().take()
 
 
-def rested(**settings: float) -> Bench:
+def rested(**settings: Any) -> Bench:
     """Of six blocks three are in the topic, and then comes none for long."""
     bench = Bench(RestingBlocks(6, lambda: bench), **settings)
     bench.found_epochs = LATER
@@ -448,7 +449,7 @@ def test_f20_an_owner_that_lost_the_lease_writes_nothing_more() -> None:
     bench.script.actions["produce#1"] = "slow"
     other = bench.office.worker("other")
     other.dead.add("me")
-    bench.time.spawn("other", lambda: bool(other.take()) and None)
+    bench.time.spawn("other", other.take)
     bench.fails_with(FencedError)
     assert bench.stored == (0, JobStatus.IN_PROGRESS, "other")
 

@@ -20,7 +20,7 @@ StoreThread().submit(time.sleep, 300)
 def test_calls_run_in_order_in_another_thread() -> None:
     store = StoreThread()
     seen: list[tuple[int, int]] = []
-    futures = [store.submit(lambda n=n: seen.append((n, threading.get_ident()))) for n in range(5)]
+    futures = [store.submit(lambda n=n: seen.append((n, threading.get_ident()))) for n in range(5)]  # type: ignore[misc]
     for future in futures:
         future.result(timeout=60)
     assert [number for number, _ in seen] == [0, 1, 2, 3, 4]

@@ -8,7 +8,6 @@ import pytest
 
 from csvkafka.errors import (
     ConfigError,
-    CsvKafkaError,
     FencedError,
     StoppedError,
     UserFunctionError,
@@ -53,7 +52,7 @@ def test_a_stop_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     assert record.getMessage().startswith("Stopped: ")
 
 
-def failed() -> CsvKafkaError:
+def failed() -> UserFunctionError:
     def parse(text: str) -> int:
         return int(text)
 

@@ -18,7 +18,7 @@ MARKED = re.compile(r"pytest\.mark\.fault\(([^)]*)\)")
 
 
 def faults_with_tests() -> set[str]:
-    found = set()
+    found: set[str] = set()
     for path in TESTS.rglob("test_*.py"):
         text = path.read_text(encoding="utf-8")
         for names in NAMED.findall(text):
@@ -66,7 +66,8 @@ def test_outcomes_are_written_by_the_process_that_sees_all_reports(
     )
     other: Any = SimpleNamespace(**{**vars(item), "name": "test_other", "user_properties": []})
     there.pytest_collection_modifyitems([item, other])
-    for test, when in ((item, "setup"), (item, "call"), (other, "call")):
+    reports: Any = ((item, "setup"), (item, "call"), (other, "call"))
+    for test, when in reports:
         properties = json.loads(json.dumps(test.user_properties))  # as they travel
         report = pytest.TestReport(
             test.name, ("", 0, ""), {}, "passed", None, when, user_properties=properties

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -48,7 +49,7 @@ def plan_for(data: bytes, dialect: Dialect = csv_oracle.DEFAULT, **settings: obj
     return dataclasses.replace(plan, **settings)  # type: ignore[arg-type]
 
 
-def blocks_of(data: bytes, **settings: object) -> list[Block]:
+def blocks_of(data: bytes, **settings: Any) -> list[Block]:
     return list(cut_blocks([data] if data else [], START, plan_for(data, **settings)))
 
 

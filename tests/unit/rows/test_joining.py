@@ -28,9 +28,8 @@ def blocks(sizes: list[int], start: Position | None = None) -> Iterator[PlacedBl
                 data = b"id,n\n" + b"1,2\n" * rows
                 # A name of another length, which counts for what a batch holds.
                 uri = "s3://b/" + "x" * (at % 5 * 7)
-                yield OpenPiece(
-                    PieceStart(at, 0, 0, len(data)), uri, lambda begin, d=data: iter((d[begin:],))
-                )
+                start = PieceStart(at, 0, 0, len(data))
+                yield OpenPiece(start, uri, lambda begin, d=data: iter((d[begin:],)))  # type: ignore[misc]
 
     cut = many_objects(pieces, tuple)  # type: ignore[arg-type]
     return cut(start or Position(0, 0, PieceStart()), PLAN, MAX_ROW_BYTES)

@@ -152,7 +152,7 @@ def given(tmp_path: Path, schema: object, text: str = TABLE) -> Any:
 
 
 def changed(name: str, kind: object) -> object:
-    fields = [{**f, "type": kind} if f["name"] == name else f for f in GIVEN["fields"]]  # type: ignore[index,misc]
+    fields = [{**f, "type": kind} if f["name"] == name else f for f in GIVEN["fields"]]  # type: ignore[index,dict-item]
     return {**GIVEN, "fields": fields}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ RECORDS = st.lists(
 )
 
 
-def batch_of(records: list, codec: int = 0) -> bytes:
+def batch_of(records: list[Any], codec: int = 0) -> bytes:
     builder = DefaultRecordBatchBuilder(2, codec, False, 7, 0, 0, 1 << 30)
     for number, (timestamp, key, value, headers) in enumerate(records):
         builder.append(number, timestamp, key, value, headers)
@@ -41,7 +42,7 @@ def by_kafka_python(data: bytes) -> list[TopicRecord]:
 
 
 @given(RECORDS, st.integers(0, 4))
-def test_records_are_those_of_kafka_python(records: list, codec: int) -> None:
+def test_records_are_those_of_kafka_python(records: list[Any], codec: int) -> None:
     data = batch_of(records, codec)
     assert records_of(DefaultRecordBatch(data), data) == by_kafka_python(data)
 
@@ -53,7 +54,7 @@ def test_a_batch_of_very_many_records() -> None:
 
 @given(RECORDS, st.data())
 def test_damage_is_an_error_or_other_records_but_never_a_crash(
-    records: list, data: st.DataObject
+    records: list[Any], data: st.DataObject
 ) -> None:
     damaged = bytearray(batch_of(records))
     damaged[data.draw(st.integers(61, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -14,14 +15,13 @@ from hypothesis import strategies as st
 
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
-    SourceRow,
     TopicRecord,
     documented_record,
     documented_row,
     read_rows,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
-from csvkafka.testing.checker.row_ledger import Fields
+from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.verdict import (
     Anomaly,
     AnomalyKind,
@@ -51,8 +51,8 @@ def source_rows(row_count: int = ROW_COUNT) -> list[SourceRow]:
 
 
 def value(line: int, **changed: object) -> bytes:
-    row = source_rows(line)[-1] if line > 0 else {"id": str(line), "group": "g"}
-    record = {**row, "_source_line": line, "_source_file": URI}
+    row: SourceRow = source_rows(line)[-1] if line > 0 else {"id": str(line), "group": "g"}
+    record: SourceRow = {**row, "_source_line": line, "_source_file": URI}
     return json.dumps({**record, **changed}).encode()
 
 
@@ -697,10 +697,10 @@ def test_a_source_without_quotes_after_skipped_lines() -> None:
     assert [row["name"] for row in rows] == ['"open', 'b"c']
 
 
-def in_streams_of_five(**more: object) -> Expectation:
+def in_streams_of_five(**more: Any) -> Expectation:
     return Expectation(
         decode=documented_record(URI), stream_of=lambda line: (line - 1) // 5, **more
-    )  # type: ignore[arg-type]
+    )
 
 
 INTERLEAVED = [6, 1, 11, 7, 2, 16, 17, 3, 12, 4, 5, 8, 9, 18, 10, 13, 14, 19, 15, 20]

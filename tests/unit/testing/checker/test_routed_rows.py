@@ -10,9 +10,10 @@ import pytest
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.schema.declaration import read_table
 from csvkafka.testing.checker.checker import check
-from csvkafka.testing.checker.documented import SourceRow, TopicRecord
+from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.expectation import PER_TOPIC, Expectation, IdentifyBy, number_of
 from csvkafka.testing.checker.job_expectation import expectation_of
+from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
 from tests.routes import ROUTES
 from tests.unit.testing.checker.test_job_expectation import CONFIG
@@ -186,7 +187,7 @@ def test_a_key_chooses_among_the_partitions_of_the_rows_own_topic() -> None:
     keyed = config(TABLE.replace("[record]", '[record]\nkey = "id"'))
     expectation = expectation_of(keyed, 2, routed_partitions={"middle": 7, "south": 3})
     assert expectation.number_for is not None
-    rows = [{"id": str(number), "country": "DE"} for number in range(200)]
+    rows: list[SourceRow] = [{"id": str(number), "country": "DE"} for number in range(200)]
     places = {expectation.number_for(dict(row), str(row["id"]).encode()) for row in rows}
     assert places == {PER_TOPIC + partition for partition in range(7)}
 
