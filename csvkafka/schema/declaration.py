@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from csvkafka.errors import ConfigError
+from csvkafka.schema.formats import LOCAL
 from csvkafka.schema.table import (
     Ambiguous,
     Column,
@@ -98,6 +99,8 @@ class _Reader(TomlReader):
         )
         key = record.get("key", [])
         names = (key,) if isinstance(key, str) else self._texts(("record", "key"), record)
+        for column in sorted({column for column in names if names.count(column) > 1}):
+            self._note(("record", "key"), f"names {column!r} twice")
         key_format = KeyFormat(self._choice(("record", "key_format"), record, KeyFormat, "text"))
         if key_format is KeyFormat.TEXT and len(names) > 1:
             self._note(
@@ -276,6 +279,8 @@ class _Reader(TomlReader):
             column = replace(column, rename=self._text((*path, "rename"), declared))
         if "hash" in declared:
             self._choice((*path, "hash"), declared, _HASHES, "blake2b")
+        if "constant" in declared and "type" in declared:
+            self._note((*path, "type"), "is that of the constant itself: leave it out")
         for option in ("hash", "mask"):
             if option in declared and ("type" in declared and kind is not Kind.STRING):
                 self._note((*path, option), f"makes a string, so the type cannot be {kind}")
@@ -292,6 +297,9 @@ class _Reader(TomlReader):
             ),
             ambiguous=Ambiguous(self._choice((*path, "ambiguous"), declared, Ambiguous, "refuse")),
         )
+        in_zone = kind is Kind.TIMESTAMP and column.type.zone not in ("", LOCAL)
+        if "ambiguous" in declared and not in_zone:
+            self._note((*path, "ambiguous"), "is for a timestamp in a zone")
         if "mask" in declared:
             column = self._masked(path, column, declared["mask"])
         return self._boolean(path, column, declared)
@@ -327,8 +335,13 @@ class _Reader(TomlReader):
         for option in given:
             if column.type.kind is not Kind.BOOLEAN:
                 self._note((*path, option), "is for a boolean")
+            if declared[option] == []:
+                self._note((*path, option), "is empty; name at least one text")
         trues = self._texts((*path, "true"), declared) if "true" in given else column.trues
         falses = self._texts((*path, "false"), declared) if "false" in given else column.falses
         if twice := set(trues) & set(falses):
             self._note(path, f"{min(twice)!r} is declared as true and as false")
+        if column.type.kind is Kind.BOOLEAN:
+            for text in sorted({*trues, *falses} & set(column.nulls or ())):
+                self._note((*path, "null"), f"{text!r} is declared as null and as true or false")
         return replace(column, trues=trues, falses=falses)
