@@ -200,8 +200,8 @@ SINK = (
     ),
     Setting(
         "CSV_COLUMNS",
-        "File that declares the record: types, names, nulls and keys of columns; which rows are "
-        "dropped or go to other topics (TOML; docs/records.md).",
+        "File that declares the record, by a path or a URI as SOURCE has: types, names, nulls and "
+        "keys of columns; which rows are dropped or go to other topics (TOML; docs/records.md).",
     ),
     Setting(
         "CSV_HASH_KEY",

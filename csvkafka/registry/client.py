@@ -31,7 +31,7 @@ LARGEST_ID = (1 << 31) - 1
 
 _NO_SUBJECT, _NO_SCHEMA = 40401, 40403
 _NO_PATH = (404, -1, None)
-"""Codes of an address that is none of the API's: it has no page there, or the answer has no code."""
+"""Codes of an address that is none of the API's: no page is there, or the answer has no code."""
 _REFUSED_STATUS = (401, 403)
 _BUSY_STATUS = (408, 429)
 

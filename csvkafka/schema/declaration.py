@@ -9,7 +9,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,17 +65,17 @@ _HASHES = ("blake2b",)
 
 
 def read_table(
-    text: str, name: str, hash_key: bytes = b"", folder: Path | None = None
+    text: str, name: str, hash_key: bytes = b"", beside: Callable[[str], str] | None = None
 ) -> RecordTable:
-    """The table that the TOML `text` declares; `name` is what messages call it. The path of a
-    schema is one from `folder`, or from where the program runs.
+    """The table that the TOML `text` declares; `name` is what messages call it. `beside` gives the
+    text of a schema that the table names; without it, a path is one from where the program runs.
 
     Raises ConfigError that lists all mistakes, each with its line and column."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is no TOML: {error}; repair it (CSV_COLUMNS)") from error
-    reader = _Reader(document, text, folder or Path())
+    reader = _Reader(document, text, beside or (lambda path: Path(path).read_text("utf-8")))
     table = reader.table()
     if not reader.mistakes and any(column.is_hashed for column in table.columns) and not hash_key:
         reader.mistakes.append(
@@ -89,6 +89,12 @@ def read_table(
 
 class _Reader(TomlReader):
     """One reading; gathers `mistakes`."""
+
+    def __init__(
+        self, document: Mapping[str, object], text: str, beside: Callable[[str], str]
+    ) -> None:
+        super().__init__(document, text)
+        self._beside = beside
 
     def table(self) -> RecordTable:
         self._check_names((), self._document, ("record", "columns", "drop", "route"))
@@ -142,12 +148,12 @@ class _Reader(TomlReader):
         """The text of the schema that is named, beside the table."""
         if "schema" not in record:
             return ""
-        path = self._folder / self._text(("record", "schema"), record)
+        named = self._text(("record", "schema"), record)
         try:
-            text = path.read_text("utf-8")
+            text = self._beside(named)
             json.loads(text)
         except (OSError, ValueError) as error:
-            self._note(("record", "schema"), f"{str(path)!r} is no file of JSON ({error})")
+            self._note(("record", "schema"), f"{named!r} is no file of JSON ({error})")
             return ""
         return text
 
