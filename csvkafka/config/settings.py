@@ -349,7 +349,11 @@ JOB = (
         kind=Kind.FLAG,
         default="false",
     ),
-    Setting("TRANSFORM", "Function that changes each row, as module:function."),
+    Setting(
+        "TRANSFORM",
+        "Function that changes each row, as module:function. Key and partition are chosen by the "
+        "row before it.",
+    ),
     Setting(
         "ACCEPT_DELETED_TAIL",
         "You give your word that nothing was sent after the last checkpoint: for a topic from "
