@@ -29,8 +29,7 @@ from csvkafka.sets.some_keys import KEYS_SHOWN
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-    from csvkafka.remote.place import RemotePlace
-    from csvkafka.remote.remote_source import RemoteObject, RemoteSource
+    from csvkafka.remote.remote_source import RemoteSource
 
 
 def open_source(
@@ -49,11 +48,12 @@ def open_source(
             config.source_path, pinned=pinned, compression=compression, points=points
         )
     if config.remote is not None:
+        from csvkafka.remote.opened import remote_object
         from csvkafka.remote.remote_source import RemoteSource
 
         return RemoteSource(
             config.remote,
-            _remote_object(config, config.remote),
+            remote_object(config.remote, config.source_authorization, os.environ),
             pinned=pinned,
             compression=compression,
             points=points,
@@ -74,22 +74,6 @@ def open_source(
         clock=clock,
         give_up_seconds=give_up_seconds,
     )
-
-
-def _remote_object(config: LoadConfig, place: RemotePlace) -> RemoteObject:
-    # Each client takes long to import, and is there with its extra only.
-    match place.scheme:
-        case "gs":
-            from csvkafka.remote.gcs_object import GcsObject
-
-            return GcsObject(place)
-        case "azure":
-            from csvkafka.remote.azure_object import AzureObject
-
-            return AzureObject(place, os.environ)
-    from csvkafka.remote.web_object import WebObject
-
-    return WebObject(place, config.source_authorization)
 
 
 def set_objects(

@@ -142,11 +142,13 @@ def ask(url: str, method: str = "GET", body: object = None) -> Any:
 @dataclass
 class SmallRegistry:
     """A registry in this process, to be told what it should do wrong. `down`: it answers 503.
+    `says`: it answers this, whatever is asked.
     `authorization`: what it wants to see in that header. `answers_late`: it registers a schema,
     and answers when that is False again."""
 
     url: str = ""
     down: bool = False
+    says: tuple[int, Any] | None = None
     authorization: str | None = None
     answers_late: bool = False
     has_registered: Event = field(default_factory=Event)
@@ -161,6 +163,8 @@ class SmallRegistry:
 
     def answer(self, method: str, path: str, body: dict[str, Any], auth: str) -> tuple[int, Any]:
         self.asked.append(f"{method} {path}")
+        if self.says is not None:
+            return self.says
         if self.down:
             return 503, {"error_code": 50003, "message": "the leader is not known"}
         if self.authorization not in (None, auth):

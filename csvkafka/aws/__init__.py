@@ -1,7 +1,7 @@
 """S3 and DynamoDB: clients, the source as a stream of bytes, the job's item in its table.
 
 Imports: the ground, rows, sets.
-Imported by: checkpoint, cli, processor, sources, stores, testing/inputs, testing/judging,
+Imported by: checkpoint, cli, config, processor, sources, stores, testing/inputs, testing/judging,
 testing/processes.
 Read: clients (every setting, and what an AWS error means), strangers (an answer that is none of
 AWS's), credential_faults, s3_source, s3_get (GETs of many objects of one bucket), kept_connections,

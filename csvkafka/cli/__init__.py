@@ -5,6 +5,6 @@ registry, rows, schema, sources, stores, testing/checker, testing/history, testi
 testing/judging, testing/processes, testing/report, testing/stacks, wiring.
 Imported by: __main__.
 Read: program (the command `csvkafka`), options (made from the table of settings), load, set_list,
-workers, set_progress, dry_run, dry_run_view, schemas, load_view, replay, skip_file, status,
-set_status, verify, doctor, infer, generate, local, demo, judge, output, bar.
+workers, set_progress, looked_at, dry_run, dry_run_view, schemas, load_view, replay, skip_file,
+status, set_status, verify, doctor, infer, generate, local, demo, judge, output, bar.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from csvkafka.config.settings import SOURCE
 from csvkafka.errors import ConfigError, counted
 
 if TYPE_CHECKING:
+    from csvkafka.cli.looked_at import LookedAt
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.rows.samples import Sampler
 
@@ -22,6 +23,7 @@ EPILOG = """
 Examples:
   csvkafka infer data.csv > columns.toml     a file of this host
   csvkafka infer s3://data/exports/data.csv --output columns.toml
+  csvkafka infer --s3-bucket data --s3-prefix exports/ > columns.toml      a set
   CSV_COLUMNS=columns.toml csvkafka doctor   shows the records that it makes
 
 Look at the table before you load by it: a row that was not looked at may hold something else. Exit
@@ -39,61 +41,83 @@ codes: 0 proposed, 1 the source cannot be read, or the output is there already.
     help="Show texts of the file in the comments; else 9 stands for digits and a for letters.",
 )
 def command(output: Path | None, show_values: bool, **options: Any) -> int:
-    """Looks at up to 20 places of the source, 5 MB in all, and proposes a table of columns: the
-    strictest type that all texts fit, and what spoke against stricter ones."""
+    """Looks at up to 20 places of the source (of a set, in up to 10 files), 5 MB in all, and
+    proposes a table of columns: the strictest type that all texts fit, and what spoke against
+    stricter ones."""
+    from csvkafka.cli.looked_at import LookedAt
     from csvkafka.config.load_config import LoadConfig
     from csvkafka.schema.inference import as_toml, propose
 
     if output is not None and output.exists():
         raise ConfigError(f"{output} is there already: name another file by --output, or remove it")
     config = LoadConfig.of_source(values_given(options))
-    if config.is_set:
-        raise ConfigError(
-            "S3_PREFIX and S3_MANIFEST name a set, and one file is looked at: name one of it by "
-            "S3_KEY"
-        )
-    sampler = _sampler(config)
-    names = config.spec.columns(sampler.header.names)
-    proposals = propose(names, sampler.rows())
+    source = LookedAt(config)
+    check_beginning(source, config)
+    files = Files(source)
+    proposals = propose(files.names, files.rows())
     rows = proposals[0].row_count if proposals else 0
-    heading = [
-        f"Proposed by csvkafka infer, from {counted(rows, 'row')} of {config.source_uri}:",
-        f"{bytes_text(sampler.sampled_bytes)} in {counted(sampler.ranges, 'place')} of it"
-        + ("" if sampler.can_skip else ", at its beginning, as it is compressed")
-        + ". Another row may hold something else.",
-    ]
-    if sampler.other_widths:
-        heading.append(
-            f"Left out: {count_text(sampler.other_widths)} lines of another width than the header; "
-            "they are bad rows, or parts of rows whose fields hold newlines."
-        )
-    text = as_toml(proposals, heading, show_values=show_values)
+    text = as_toml(proposals, files.heading(config.source_uri, rows), show_values=show_values)
     if output is None:
         click.echo(text, nl=False)
     else:
         output.write_text(text, "utf-8")
-        click.echo(f"{output}: {counted(len(names), 'column')}, from {counted(rows, 'row')}")
+        click.echo(f"{output}: {counted(len(files.names), 'column')}, from {counted(rows, 'row')}")
     return 0
 
 
-def _sampler(config: LoadConfig) -> Sampler:
+def check_beginning(source: LookedAt, config: LoadConfig) -> None:
+    """Raises ConfigError for what no load would begin with."""
     from csvkafka.rows import doubts
-    from csvkafka.rows.preview import preview
-    from csvkafka.rows.samples import Sampler
-    from csvkafka.sources import open_source
 
-    source = open_source(config)
-    identity = source.identify()
-    with closing(source.read(0)) as chunks:
-        look = preview(chunks, config.spec.dialect, identity.uri)
+    look = source.look()
     if not look.header.names:
-        raise ConfigError(f"{identity.uri} has no header row: check CSV_SKIP_LINES and the file")
+        raise ConfigError(
+            f"{config.source_uri} has no header row: check CSV_SKIP_LINES and the file"
+        )
     for refusal in doubts.refusals(look, config.spec.duplicate_columns, config.spec.given):
-        raise ConfigError(refusal)  # what no load would begin with
-    return Sampler(
-        source.read,
-        identity.size,
-        look.header,
-        config.spec.dialect,
-        can_skip=not identity.is_compressed,
-    )
+        raise ConfigError(refusal)
+
+
+class Files:
+    """The rows that are seen of a source, of a set's files one after the other; afterwards it says
+    what was looked at."""
+
+    def __init__(self, source: LookedAt) -> None:
+        self._source = source
+        self.names: tuple[str, ...] = next(source.files_to_look_at()).names
+        self._samplers: list[Sampler] = []
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        """With the columns in the first file's order. Raises as the source does, and ConfigError
+        for a file that has others."""
+        for file in self._source.files_to_look_at():
+            names = file.names
+            if not names:
+                continue  # an empty file has no rows
+            if sorted(names) != sorted(self.names):
+                raise ConfigError(
+                    f"the columns of {file.identity.uri} are {', '.join(names)}, and those of the "
+                    f"set's first file {', '.join(self.names)}; leave such files out by S3_EXCLUDE"
+                )
+            places = [names.index(name) for name in self.names]
+            sampler = file.sampler()
+            self._samplers.append(sampler)
+            for row in sampler.rows():
+                yield row if names == self.names else [row[place] for place in places]
+
+    def heading(self, uri: str, row_count: int) -> Iterator[str]:
+        """On how much the proposals rest."""
+        samplers, count = self._samplers, self._source.file_count
+        sampled = bytes_text(sum(sampler.sampled_bytes for sampler in samplers))
+        places = counted(sum(sampler.ranges for sampler in samplers), "place")
+        files = "it" if count == 1 else f"{len(samplers)} of its {counted(count, 'file')}"
+        begun = sum(not sampler.can_skip for sampler in samplers)
+        compressed = "" if not begun else ", at the beginning of what is compressed"
+        yield f"Proposed by csvkafka infer, from {counted(row_count, 'row')} of {uri}:"
+        yield f"{sampled} in {places} of {files}{compressed}. Another row may hold something else."
+        if others := sum(sampler.other_widths for sampler in samplers):
+            yield (
+                f"Left out: {count_text(others)} {'row' if others == 1 else 'rows'} of another "
+                "width than the header; they are bad rows, or parts of rows whose fields hold "
+                "newlines."
+            )

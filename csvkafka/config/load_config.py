@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from csvkafka.compiled import compiled_module
 from csvkafka.config.checkpoint_place import DEFAULT_FILE, CheckpointPlace, place_of
+from csvkafka.config.declared_table import declared_table
 from csvkafka.config.given import Given
-from csvkafka.config.secrets import authorization, customer_key, hash_key
+from csvkafka.config.secrets import authorization, customer_key
 from csvkafka.config.settings import JOB, SETTINGS, SINK
 from csvkafka.config.source_place import place_by_source, with_source_spread
 from csvkafka.errors import ConfigError
@@ -38,7 +39,6 @@ from csvkafka.sets.selection import Globs, globs_of
 
 if TYPE_CHECKING:
     from csvkafka.registry.settings import RegistrySettings
-    from csvkafka.schema.table import RecordTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,9 @@ class LoadConfig:
             source_compression=given.text("SOURCE_COMPRESSION"),
             transform=_transform(given.optional("TRANSFORM")),
             accept_deleted_tail=given.flag("ACCEPT_DELETED_TAIL"),
-            table=_table(given.optional("CSV_COLUMNS"), given.optional("CSV_HASH_KEY")),
+            table=declared_table(
+                given.optional("CSV_COLUMNS"), given.optional("CSV_HASH_KEY"), place, values
+            ),
             order=FileOrder(given.text("ORDER")),
         )
         return cls(
@@ -299,24 +301,6 @@ def _registry(given: Given, spec: JobSpec) -> RegistrySettings | None:
         bearer_token=given.optional("SCHEMA_REGISTRY_BEARER_TOKEN"),
         ca_file=given.optional("SCHEMA_REGISTRY_SSL_CAFILE"),
     )
-
-
-def _table(path: str | None, key: str | None) -> RecordTable | None:
-    """The declared table in the file; None: there is none. Raises ConfigError."""
-    if path is None:
-        if key is not None:
-            raise ConfigError("CSV_HASH_KEY is set and CSV_COLUMNS is not; set both or neither")
-        return None
-    from csvkafka.schema.declaration import read_table
-
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"CSV_COLUMNS: cannot read {path!r} ({error}); name a file in TOML"
-        ) from error
-    secret = b"" if key is None else hash_key(key)
-    return read_table(text, path, secret, Path(path).parent)
 
 
 def _transform(name: str | None) -> Transform | None:

@@ -200,8 +200,8 @@ SINK = (
     ),
     Setting(
         "CSV_COLUMNS",
-        "File that declares the record: types, names, nulls and keys of columns; which rows are "
-        "dropped or go to other topics (TOML; docs/records.md).",
+        "File that declares the record, by a path or a URI as SOURCE has: types, names, nulls and "
+        "keys of columns; which rows are dropped or go to other topics (TOML; docs/records.md).",
     ),
     Setting(
         "CSV_HASH_KEY",
@@ -349,7 +349,11 @@ JOB = (
         kind=Kind.FLAG,
         default="false",
     ),
-    Setting("TRANSFORM", "Function that changes each row, as module:function."),
+    Setting(
+        "TRANSFORM",
+        "Function that changes each row, as module:function. Key and partition are chosen by the "
+        "row before it.",
+    ),
     Setting(
         "ACCEPT_DELETED_TAIL",
         "You give your word that nothing was sent after the last checkpoint: for a topic from "

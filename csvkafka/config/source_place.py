@@ -12,9 +12,9 @@ from csvkafka.config.settings import SETTINGS
 from csvkafka.errors import ConfigError
 from csvkafka.remote.place import SCHEMES, WEB, RemotePlace
 
-_S3, _FILE = "s3://", "file://"
+S3, FILE = "s3://", "file://"
 
-_FORMS = (
+FORMS = (
     "s3://BUCKET/KEY, a path, file:///PATH, https://HOST/PATH, gs://BUCKET/OBJECT or "
     "azure://CONTAINER/BLOB"
 )
@@ -28,14 +28,9 @@ STDIN = ("-", "/dev/stdin", "/dev/fd/0")
 def with_source_spread(values: Mapping[str, str]) -> dict[str, str]:
     """The settings with a SOURCE in S3 as S3_BUCKET and S3_KEY. Raises ConfigError."""
     source = values.get("SOURCE", "")
-    if not source.startswith(_S3):
+    if not source.startswith(S3):
         return dict(values)
-    named = source.removeprefix(_S3)
-    point = _ACCESS_POINT.match(named)
-    bucket = point[0] if point else named.partition("/")[0]
-    key = named.removeprefix(bucket).removeprefix("/")
-    if not bucket or not key:
-        raise ConfigError(f"SOURCE must be {_FORMS}, not {source!r}")
+    bucket, key = bucket_and_key(source)
     spread = {"S3_BUCKET": bucket, "S3_KEY": key}
     for variable, text in spread.items():
         if values.get(variable, text) not in (text, ""):
@@ -43,6 +38,17 @@ def with_source_spread(values: Mapping[str, str]) -> dict[str, str]:
                 f"SOURCE is {source} and {variable} is {values[variable]}: set one of them"
             )
     return {**values, **spread}
+
+
+def bucket_and_key(source: str) -> tuple[str, str]:
+    """Of a URI by s3://. Raises ConfigError."""
+    named = source.removeprefix(S3)
+    point = _ACCESS_POINT.match(named)
+    bucket = point[0] if point else named.partition("/")[0]
+    key = named.removeprefix(bucket).removeprefix("/")
+    if not bucket or not key:
+        raise ConfigError(f"SOURCE must be {FORMS}, not {source!r}")
+    return bucket, key
 
 
 def place_by_source(values: Mapping[str, str]) -> Path | RemotePlace | None:
@@ -54,7 +60,7 @@ def place_by_source(values: Mapping[str, str]) -> Path | RemotePlace | None:
         raise ConfigError(
             "SOURCE_AUTHORIZATION is for a SOURCE by https://; leave it out, or name such a source"
         )
-    if not source or source.startswith(_S3):
+    if not source or source.startswith(S3):
         return None
     if source in STDIN:
         raise ConfigError(
@@ -62,10 +68,10 @@ def place_by_source(values: Mapping[str, str]) -> Path | RemotePlace | None:
             "stopped, so it cannot be resumed: write it to a file, and load that"
         )
     remote = RemotePlace.parse(source) if mark and scheme in SCHEMES else None
-    if remote is None and mark and not source.startswith(_FILE):
-        raise ConfigError(f"SOURCE must be {_FORMS}, not one by {scheme}://")
+    if remote is None and mark and not source.startswith(FILE):
+        raise ConfigError(f"SOURCE must be {FORMS}, not one by {scheme}://")
     _alone(values, source if remote is None else remote.uri)
-    return remote or _path(source)
+    return remote or file_path(source)
 
 
 def _alone(values: Mapping[str, str], shown: str) -> None:
@@ -78,10 +84,11 @@ def _alone(values: Mapping[str, str], shown: str) -> None:
         )
 
 
-def _path(source: str) -> Path:
-    if not source.startswith(_FILE):
+def file_path(source: str) -> Path:
+    """The whole path of a file of this host. Raises ConfigError."""
+    if not source.startswith(FILE):
         return Path(source).expanduser().absolute()
-    path = unquote(source.removeprefix(_FILE).removeprefix("localhost"))
+    path = unquote(source.removeprefix(FILE).removeprefix("localhost"))
     if not path.startswith("/"):
         raise ConfigError(
             f"SOURCE {source!r} names no file of this host: give its whole path, file:///PATH"

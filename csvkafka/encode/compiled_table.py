@@ -19,6 +19,7 @@ from csvkafka.model import SOURCE_FILE, SOURCE_LINE, EncodePlan
 from csvkafka.records.record_batch import varint
 from csvkafka.schema.dropping import Question, question, texts_of
 from csvkafka.schema.fitting import columns_of
+from csvkafka.schema.formats import ISO, LOCAL
 from csvkafka.schema.table import (
     OWN_FIELDS,
     Column,
@@ -28,7 +29,6 @@ from csvkafka.schema.table import (
     RecordFormat,
     RecordTable,
 )
-from csvkafka.schema.types import ISO, LOCAL
 
 # As compiled/columns.h and compiled/plan.h number them.
 _STRING, _MASKED, _INTEGER, _FLOATING, _DECIMAL, _BOOLEAN, _DATE, _TIMESTAMP = range(8)

@@ -26,7 +26,12 @@ TIMEOUT_SECONDS = 10
 RETRIES = 2
 """Of a request, where the registry does not answer or says that it is not well."""
 
+LARGEST_ID = (1 << 31) - 1
+"""Each record has the id in four bytes, which Java reads as signed."""
+
 _NO_SUBJECT, _NO_SCHEMA = 40401, 40403
+_NO_PATH = (404, -1, None)
+"""Codes of an address that is none of the API's: no page is there, or the answer has no code."""
 _REFUSED_STATUS = (401, 403)
 _BUSY_STATUS = (408, 429)
 
@@ -69,7 +74,7 @@ class RegistryClient:
                 ),
                 lambda error: self._not_found(schema, error),
             )
-        if schema_id is None:
+        if type(schema_id) is not int or not 0 <= schema_id <= LARGEST_ID:
             raise SchemaRefusedError(
                 f"subject {schema.subject}: the registry at {self._settings.url} gave its schema "
                 "no id; check that the address is a schema registry's (SCHEMA_REGISTRY_URL)"
@@ -163,6 +168,12 @@ class RegistryClient:
         """Why the registry takes no such schema."""
         if other := self._other_type(schema):
             return SchemaRefusedError(other)
+        status = error.http_status_code
+        if status < 400 or (status == 404 and error.error_code in _NO_PATH):
+            return SchemaRefusedError(
+                f"subject {schema.subject}: {self._settings.url} is no address of a registry's API "
+                f"({_words(error)}); check the path in SCHEMA_REGISTRY_URL"
+            )
         return SchemaRefusedError(
             f"the registry at {self._settings.url} does not take the schema for subject "
             f"{schema.subject}: {_words(error)}; change CSV_COLUMNS so that the schema is "

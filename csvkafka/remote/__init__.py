@@ -4,5 +4,5 @@ Imports: the ground, rows.
 Imported by: config, sources.
 Read: place (what a URI names), remote_source (one object, pinned, read on after each fault), faults
 (what an answer means), extras (what is not installed), web_object, gcs_object,
-azure_object.
+azure_object, opened (which of them a URI needs).
 """

@@ -9,11 +9,12 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from csvkafka.errors import ConfigError
+from csvkafka.schema.formats import LOCAL
 from csvkafka.schema.table import (
     Ambiguous,
     Column,
@@ -64,17 +65,17 @@ _HASHES = ("blake2b",)
 
 
 def read_table(
-    text: str, name: str, hash_key: bytes = b"", folder: Path | None = None
+    text: str, name: str, hash_key: bytes = b"", beside: Callable[[str], str] | None = None
 ) -> RecordTable:
-    """The table that the TOML `text` declares; `name` is what messages call it. The path of a
-    schema is one from `folder`, or from where the program runs.
+    """The table that the TOML `text` declares; `name` is what messages call it. `beside` gives the
+    text of a schema that the table names; without it, a path is one from where the program runs.
 
     Raises ConfigError that lists all mistakes, each with its line and column."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is no TOML: {error}; repair it (CSV_COLUMNS)") from error
-    reader = _Reader(document, text, folder or Path())
+    reader = _Reader(document, text, beside or (lambda path: Path(path).read_text("utf-8")))
     table = reader.table()
     if not reader.mistakes and any(column.is_hashed for column in table.columns) and not hash_key:
         reader.mistakes.append(
@@ -89,6 +90,12 @@ def read_table(
 class _Reader(TomlReader):
     """One reading; gathers `mistakes`."""
 
+    def __init__(
+        self, document: Mapping[str, object], text: str, beside: Callable[[str], str]
+    ) -> None:
+        super().__init__(document, text)
+        self._beside = beside
+
     def table(self) -> RecordTable:
         self._check_names((), self._document, ("record", "columns", "drop", "route"))
         record = self._section("record")
@@ -98,6 +105,8 @@ class _Reader(TomlReader):
         )
         key = record.get("key", [])
         names = (key,) if isinstance(key, str) else self._texts(("record", "key"), record)
+        for column in sorted({column for column in names if names.count(column) > 1}):
+            self._note(("record", "key"), f"names {column!r} twice")
         key_format = KeyFormat(self._choice(("record", "key_format"), record, KeyFormat, "text"))
         if key_format is KeyFormat.TEXT and len(names) > 1:
             self._note(
@@ -139,12 +148,12 @@ class _Reader(TomlReader):
         """The text of the schema that is named, beside the table."""
         if "schema" not in record:
             return ""
-        path = self._folder / self._text(("record", "schema"), record)
+        named = self._text(("record", "schema"), record)
         try:
-            text = path.read_text("utf-8")
+            text = self._beside(named)
             json.loads(text)
         except (OSError, ValueError) as error:
-            self._note(("record", "schema"), f"{str(path)!r} is no file of JSON ({error})")
+            self._note(("record", "schema"), f"{named!r} is no file of JSON ({error})")
             return ""
         return text
 
@@ -276,6 +285,8 @@ class _Reader(TomlReader):
             column = replace(column, rename=self._text((*path, "rename"), declared))
         if "hash" in declared:
             self._choice((*path, "hash"), declared, _HASHES, "blake2b")
+        if "constant" in declared and "type" in declared:
+            self._note((*path, "type"), "is that of the constant itself: leave it out")
         for option in ("hash", "mask"):
             if option in declared and ("type" in declared and kind is not Kind.STRING):
                 self._note((*path, option), f"makes a string, so the type cannot be {kind}")
@@ -292,6 +303,9 @@ class _Reader(TomlReader):
             ),
             ambiguous=Ambiguous(self._choice((*path, "ambiguous"), declared, Ambiguous, "refuse")),
         )
+        in_zone = kind is Kind.TIMESTAMP and column.type.zone not in ("", LOCAL)
+        if "ambiguous" in declared and not in_zone:
+            self._note((*path, "ambiguous"), "is for a timestamp in a zone")
         if "mask" in declared:
             column = self._masked(path, column, declared["mask"])
         return self._boolean(path, column, declared)
@@ -327,8 +341,13 @@ class _Reader(TomlReader):
         for option in given:
             if column.type.kind is not Kind.BOOLEAN:
                 self._note((*path, option), "is for a boolean")
+            if declared[option] == []:
+                self._note((*path, option), "is empty; name at least one text")
         trues = self._texts((*path, "true"), declared) if "true" in given else column.trues
         falses = self._texts((*path, "false"), declared) if "false" in given else column.falses
         if twice := set(trues) & set(falses):
             self._note(path, f"{min(twice)!r} is declared as true and as false")
+        if column.type.kind is Kind.BOOLEAN:
+            for text in sorted({*trues, *falses} & set(column.nulls or ())):
+                self._note((*path, "null"), f"{text!r} is declared as null and as true or false")
         return replace(column, trues=trues, falses=falses)

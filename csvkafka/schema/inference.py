@@ -40,13 +40,15 @@ class Objection:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What was seen of a column: `null_count` rows have a text that is taken for null, `distinct`
-    texts are different."""
+    texts are different. Where `readings` are several, all texts fit each of them, and none is
+    chosen."""
 
     column: Column
     row_count: int
     null_count: int
     distinct: int
     objections: tuple[Objection, ...]
+    readings: tuple[ColumnType, ...] = ()
 
 
 def propose(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[Proposal]:
@@ -65,6 +67,11 @@ def _proposal(name: str, seen: Counter[str]) -> Proposal:
     objections: list[Objection] = []
     for column in _candidates(name, values):
         refused = list(_refused(column, values))
+        if not refused and column.type.kind is Kind.DATE:
+            dates = [Column(name, ColumnType(Kind.DATE, format=form)) for form in _DATES]
+            readings = tuple(each.type for each in dates if not any(_refused(each, values)))
+            if len(readings) > 1:  # such as 01/02/2026
+                return replace(_accepted(Column(name), seen, ()), readings=readings)
         if not refused:
             return _accepted(column, seen, objections)
         row_count = sum(count for _, count, _ in refused)
@@ -130,7 +137,7 @@ def _refused(column: Column, values: dict[str, int]) -> Iterator[tuple[str, int,
             yield text, count, str(error)
 
 
-def as_toml(proposals: Iterable[Proposal], heading: Sequence[str], *, show_values: bool) -> str:
+def as_toml(proposals: Iterable[Proposal], heading: Iterable[str], *, show_values: bool) -> str:
     """The proposals as a table to be read by `declaration`, with what was seen as comments; texts
     of the file are masked in them unless `show_values`."""
     lines = [f"# {line}".rstrip() for line in heading]
@@ -148,6 +155,10 @@ def _body(proposal: Proposal, show_values: bool) -> Iterator[str]:
         yield (
             f"# not {objection.type}: {counted(objection.row_count, 'row')}, such as "
             f"{_text(example)} ({objection.reason})"
+        )
+    if proposal.readings:
+        yield (
+            f"# all fit {' and '.join(map(str, proposal.readings))}: declare the one that is meant"
         )
     yield f"type = {_text(str(column.type))}"
     if column.type.kind is Kind.BOOLEAN:

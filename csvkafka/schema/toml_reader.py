@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from csvkafka.schema.fitting import unknown
 from csvkafka.schema.table import Kind
@@ -16,11 +15,10 @@ is the first) after the array's name."""
 
 
 class TomlReader:
-    """One reading; gathers `mistakes`. Paths of files in `document` are from `folder`."""
+    """One reading; gathers `mistakes`."""
 
-    def __init__(self, document: Mapping[str, object], text: str, folder: Path) -> None:
+    def __init__(self, document: Mapping[str, object], text: str) -> None:
         self._document = document
-        self._folder = folder
         self._places = _places(text)
         self.mistakes: list[str] = []
 

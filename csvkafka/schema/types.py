@@ -14,10 +14,11 @@ import re
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import orjson
 
+from csvkafka.schema.formats import ISO, LOCAL, checked_format, checked_zone
 from csvkafka.schema.table import Ambiguous, Column, ColumnType, Kind
 
 Converter = Callable[[str], object]
@@ -28,12 +29,13 @@ class SchemaRefusal(ValueError):
     """A text is of its type, and the schema that is given has no room for its value."""
 
 
-ISO = "iso"
-LOCAL = "local"
-
 HASH_BYTES = 16
 MOST_DIGITS = 76
 """Of a decimal; no database has more that is known here (BigQuery's BIGNUMERIC)."""
+
+MOST_NESTED = 500
+"""Arrays and objects of a JSON text in each other. Python's parser stops at about 1,000, at another
+number in each place that calls it; so does Java's most used one."""
 
 MASK = "*"
 
@@ -45,7 +47,8 @@ _LEADING_ZEROS = "begins with 0; set leading_zeros = true if that is a number"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _ISO_MOMENT = re.compile(
     _ISO_DATE.pattern
-    + r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?",
+    + r"[T ](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+    + r"(?:Z|[+-][0-9]{2}:[0-9]{2})?",
     re.ASCII,
 )
 """RFC 3339 with a space or T, without seconds too; of its fraction, what a record can hold."""
@@ -72,7 +75,7 @@ def parse_type(text: str) -> ColumnType:
                 )
             return ColumnType(kind, precision=sizes[0], scale=sizes[1])
         case Kind.DATE:
-            return ColumnType(kind, format=_checked_format(arguments or ISO))
+            return ColumnType(kind, format=checked_format(arguments or ISO))
         case Kind.TIMESTAMP:
             return _timestamp(text, arguments)
     if arguments is not None:
@@ -85,7 +88,7 @@ def _timestamp(text: str, arguments: str | None) -> ColumnType:
         raise ValueError(f"{text!r} needs a format and a zone: timestamp(iso, UTC)")
     form, comma, zone = arguments.rpartition(",")
     form, zone = (form.strip(), zone.strip()) if comma else (zone.strip(), "")
-    form = _checked_format(form)
+    form = checked_format(form)
     if zone in ("", LOCAL):
         if not zone and "%z" not in form and form != ISO:
             raise ValueError(
@@ -94,26 +97,10 @@ def _timestamp(text: str, arguments: str | None) -> ColumnType:
             )
         return ColumnType(Kind.TIMESTAMP, format=form, zone=zone)
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{text!r}: no zone is called {zone!r}; give an IANA name such as Europe/Berlin, UTC, "
-            "or local"
-        ) from error
+        checked_zone(zone)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from error
     return ColumnType(Kind.TIMESTAMP, format=form, zone=zone)
-
-
-def _checked_format(form: str) -> str:
-    form = form.strip() or ISO
-    if form != ISO and "%" not in form:
-        raise ValueError(f"{form!r} is no format; give iso, or one of strptime such as %d.%m.%Y")
-    if form != ISO:
-        try:
-            datetime.strptime("", form)
-        except ValueError as error:
-            if "bad directive" in str(error) or "stray" in str(error):
-                raise ValueError(f"format {form!r}: {error}") from error
-    return form
 
 
 def converter(column: Column, nulls: tuple[str, ...], hash_key: bytes) -> Converter:
@@ -316,11 +303,30 @@ def _json(text: str) -> object:
     if not text:
         raise ValueError("is empty, and no text for null is declared")
     try:
-        orjson.loads(text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise _nested_too_deeply() from error
         raise ValueError(f"is no JSON: {error.msg} at character {error.pos + 1}") from error
+    if text.count("[") + text.count("{") > MOST_NESTED and _depth(found) > MOST_NESTED:
+        raise _nested_too_deeply()
     json.loads(text, object_pairs_hook=_once)
     return orjson.Fragment(text)
+
+
+def _nested_too_deeply() -> ValueError:
+    return ValueError(f"nests more than {MOST_NESTED} arrays and objects in each other")
+
+
+def _depth(value: object) -> int:
+    """How many arrays and objects stand in each other."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, list | dict)]:
+        depth += 1
+        level = [
+            child for each in level for child in (each if isinstance(each, list) else each.values())
+        ]
+    return depth
 
 
 def _once(pairs: list[tuple[str, object]]) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import (
+    ConfigError,
     SourceChangedError,
     SourceCorruptError,
     SourceNotFoundError,
@@ -131,6 +133,48 @@ def test_its_name_may_hold_what_a_url_may_not(place: SourcePlace, name: str) -> 
     place.put("a/b.csv", b"id\n2\n")
     place.put(name, b"id\n1\n")
     assert read(place, name) == b"id\n1\n"
+
+
+SCHEMA = b'{"type":"record","name":"R","fields":[{"name":"id","type":"int"}]}'
+
+
+def settings(place: SourcePlace, table: str, **more: str) -> dict[str, str]:
+    return {
+        "SOURCE": place.uri("data.csv"),
+        "CSV_COLUMNS": place.uri(table),
+        "KAFKA_BOOTSTRAP_SERVERS": "none:9092",
+        "KAFKA_TOPIC": "rows",
+        "JOB_ID": "job",
+        "CHECKPOINT": "sqlite",
+        **more,
+    }
+
+
+def test_a_declared_table_and_the_schema_beside_it_are_read_from_there(place: SourcePlace) -> None:
+    table = b'[record]\nformat = "avro"\nschema = "order.avsc"\n[columns]\nid = "int"\n'
+    place.put("tables/columns.toml", b"\xef\xbb\xbf" + table)  # as some editors begin a file
+    place.put("tables/order.avsc", SCHEMA)
+    given = settings(place, "tables/columns.toml", SCHEMA_REGISTRY_URL="http://localhost:1")
+    found = LoadConfig.from_settings(given).spec.table
+    assert found is not None
+    assert [str(column.type) for column in found.columns] == ["int"]
+    assert found.given_schema == SCHEMA.decode()
+
+
+def test_what_is_wrong_with_a_declared_table_is_said_with_its_name(place: SourcePlace) -> None:
+    with refusal(ConfigError, match=r"CSV_COLUMNS: cannot read .*columns\.toml.*No such file"):
+        LoadConfig.from_settings(settings(place, "columns.toml"))
+    place.put("columns.toml", b'[columns]\nid = "itn"\n')
+    with refusal(
+        ConfigError, match=r"columns\.toml: line 2, column 1: columns.id 'itn' is no type"
+    ):
+        LoadConfig.from_settings(settings(place, "columns.toml"))
+    place.put("columns.toml", b"[record]\nformat = 'avro'\nschema = 'none.avsc'\n")
+    with refusal(ConfigError, match="line 3, column 1: record.schema 'none.avsc' is no file of"):
+        LoadConfig.from_settings(settings(place, "columns.toml"))
+    place.put("columns.toml", b"\xff")
+    with refusal(ConfigError, match="CSV_COLUMNS: cannot read"):
+        LoadConfig.from_settings(settings(place, "columns.toml"))
 
 
 def test_one_that_is_not_there_is_named(place: SourcePlace) -> None:

@@ -8,6 +8,7 @@ they are written.
 from __future__ import annotations
 
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable, Mapping
@@ -105,6 +106,8 @@ def _time(text: str, form: str) -> datetime:
     head = text[:10]
     if len(text) < 16 or text[10] not in "T " or head != date.fromisoformat(head).isoformat():
         raise ValueError(text)
+    if text[11:13] == "24":
+        raise ValueError("some releases of Python take it for the next day")
     return datetime.fromisoformat(text)
 
 
@@ -153,7 +156,16 @@ def _in_zone(moment: datetime, zone: ZoneInfo, ambiguous: Ambiguous) -> datetime
     return max(found) if ambiguous is Ambiguous.SECOND else min(found)
 
 
+_MARKS = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
 def _nested(_: Column, text: str) -> object:
+    deepest = depth = 0
+    for mark in _MARKS.findall(text):
+        depth += (mark in "[{") - (mark in "]}")
+        deepest = max(deepest, depth)
+    if deepest > 500:
+        raise ValueError("nested too deeply")
     return parsed_json(text.encode())
 
 
@@ -222,13 +234,16 @@ def _not_a_number(text: str) -> object:
 def parsed_json(value: bytes) -> object:
     """The JSON, its numbers by their value. Raises ValueError for what is none, NaN and keys that
     stand twice among it."""
-    return json.loads(
-        value,
-        parse_float=number_of_text,
-        parse_int=_whole_number,
-        parse_constant=_not_a_number,
-        object_pairs_hook=_once,
-    )
+    try:
+        return json.loads(
+            value,
+            parse_float=number_of_text,
+            parse_int=_whole_number,
+            parse_constant=_not_a_number,
+            object_pairs_hook=_once,
+        )
+    except RecursionError as error:
+        raise ValueError("no record of the loader's is nested so deeply") from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

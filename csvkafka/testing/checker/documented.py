@@ -78,10 +78,14 @@ class DocumentedRecord:
             fields = orjson.loads(value)
         except orjson.JSONDecodeError:
             return None, None
-        if len(orjson.dumps(fields)) != len(value):
-            fields = json.loads(value, object_pairs_hook=_object)
         if not isinstance(fields, dict):
             return None, None
+        try:
+            size = len(orjson.dumps(fields))
+        except TypeError:
+            return None, {}  # it is nested more deeply than orjson writes, so the loader did not
+        if size != len(value):
+            fields = json.loads(value, object_pairs_hook=_object)
         line = fields.pop("_source_line", None)
         file = fields.pop("_source_file", None)
         if type(line) is not int or file is None:

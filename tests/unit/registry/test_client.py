@@ -161,6 +161,18 @@ def test_certificates_that_are_none(tmp_path: Path) -> None:
         client("https://localhost:1", ca_file=str(tmp_path / "none.pem"))
 
 
-def test_an_address_that_is_no_registrys(registry: SmallRegistry) -> None:
-    with refusal(SchemaRefusedError, match="404"):
-        client(registry.url + "/elsewhere").registered(ORDER)
+@pytest.mark.parametrize("auto_register", [False, True])
+@pytest.mark.parametrize("says", [None, (302, {}), (404, "no page"), (404, {"error": "none"})])
+def test_an_address_that_is_no_registrys(
+    registry: SmallRegistry, says: tuple[int, object] | None, *, auto_register: bool
+) -> None:
+    registry.says = says
+    with refusal(SchemaRefusedError, match="check the path in SCHEMA_REGISTRY_URL"):
+        client(registry.url + "/elsewhere", auto_register=auto_register).registered(ORDER)
+
+
+@pytest.mark.parametrize("schema_id", ["7", -1, 1 << 31, True, None, 1.0])
+def test_an_id_that_is_none(registry: SmallRegistry, schema_id: object) -> None:
+    registry.says = 200, {"id": schema_id, "schema": ORDER.text, "version": 1}
+    with refusal(SchemaRefusedError, match="gave its schema no id"):
+        client(registry.url).registered(ORDER)

@@ -134,6 +134,10 @@ def test_a_key_may_be_one_name() -> None:
         ),
         ('[record]\nnull = "NULL"', "line 2, column 1: record.null must be a list of texts"),
         ('[record]\nkey = ["a", "b"]', "line 2, column 1: record.key several columns make no text"),
+        (
+            '[record]\nkey = ["a", "b", "a"]\nkey_format = "json"',
+            "line 2, column 1: record.key names 'a' twice",
+        ),
         ('columns.a = {mask = "half"}', "line 1, column 1: columns.a 'half' is no mask; give"),
         (
             '[columns.a]\ntype = "int"\nmask = "all"',
@@ -148,6 +152,23 @@ def test_a_key_may_be_one_name() -> None:
         (
             '[columns.a]\ntype="boolean"\ntrue=["0"]\nfalse=["0"]',
             "'0' is declared as true and as false",
+        ),
+        (
+            '[columns.a]\ntype = "boolean"\nnull = ["", "true"]',
+            "line 3, column 1: columns.a.null 'true' is declared as null and as true or false",
+        ),
+        ('[columns.a]\ntype="boolean"\ntrue=[]', "line 3, column 1: columns.a.true is empty"),
+        (
+            '[columns.a]\nambiguous = "first"',
+            "line 2, column 1: columns.a.ambiguous is for a timestamp in a zone",
+        ),
+        (
+            '[columns.a]\ntype = "timestamp(iso, local)"\nambiguous = "first"',
+            "line 3, column 1: columns.a.ambiguous is for a timestamp in a zone",
+        ),
+        (
+            '[columns.a]\ntype = "int"\nconstant = "web"',
+            "line 2, column 1: columns.a.type is that of the constant itself: leave it out",
         ),
         ("[columns.a]\nleading_zeros = true", "columns.a.leading_zeros is for int, long, float"),
         ("[columns.a]\nconstant = 1979-05-27", "columns.a.constant must be text, a number (finite"),

@@ -62,6 +62,15 @@ def test_what_spoke_against_a_stricter_type_is_counted_with_an_example_that_is_m
     assert len(masked("x" * 1000)) == 40
 
 
+def test_of_two_orders_of_day_and_month_none_is_chosen() -> None:
+    texts = ["01/02/2026", "03/03/2026", "12/11/2025"]
+    text = as_toml(propose(["c"], [[each] for each in texts]), [], show_values=False)
+    assert "# all fit date(%m/%d/%Y) and date(%d/%m/%Y): declare the one that is meant" in text
+    assert 'type = "string"' in text
+    assert proposed(*texts, "02/13/2026") == "date(%m/%d/%Y)"
+    assert proposed(*texts, "13/02/2026") == "date(%d/%m/%Y)"
+
+
 def test_far_off_types_are_not_mentioned() -> None:
     assert "not int" not in as_toml(propose(["c"], [["a"], ["b"]]), [], show_values=False)
 

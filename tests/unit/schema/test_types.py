@@ -104,7 +104,10 @@ def test_a_text_becomes_a_value(declared: str, text: str, json: str) -> None:
         ('type = "timestamp(iso, local)"', "2026-11-28T10:00Z", "has an offset from UTC"),
         ('type = "timestamp(iso, Europe/Berlin)"', "2026-03-29 02:30", "was shown by no clock"),
         ('type = "timestamp(iso, Europe/Berlin)"', "2026-10-25 02:30", "was shown twice"),
+        ('type = "timestamp(iso, UTC)"', "2026-11-28T24:00", "does not have the format iso"),
         ('type = "json"', "{", "is no JSON"),
+        ('type = "json"', "[" * 501 + "]" * 501, "nests more than 500 arrays and objects"),
+        ('type = "json"', '{"a":' * 1000 + "1" + "}" * 1000, "nests more than 500 arrays"),
         ('type = "json"', "", "is empty"),
         ('type = "json"', '[{"a": 1, "b": {"c": 1, "c": 2}}]', "has a key twice"),
     ],
@@ -143,12 +146,36 @@ def test_texts_for_null_are_null_before_all() -> None:
         "timestamp(iso, Berlin)",
         "date(today)",
         "date(%Q)",
+        "date(%)",
+        "timestamp(iso, ../etc/passwd)",
         "",
     ],
 )
 def test_a_type_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         parse_type(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("date(%d.%m.)", "reads no year"),
+        ("timestamp(%H:%M, UTC)", "reads no year"),
+        ("date(%Y-%Y)", "cannot be read"),
+        ("date(%G-%V)", "weekday directive"),
+        ("timestamp(%Y-%m-%d %H:%M %Z, Europe/Berlin)", "%z"),
+        ("timestamp(iso, localtime)", "means another zone on each machine; give an IANA name"),
+        ("timestamp(iso, right/Europe/Berlin)", "IANA name"),
+    ],
+)
+def test_a_type_that_would_guess_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_type(text)
+
+
+def test_json_may_nest_as_deeply_as_is_said() -> None:
+    text = "[" * 500 + '"[[{"' + "]" * 500
+    assert convert('type = "json"', text) == text
 
 
 @given(st.sampled_from([Kind.STRING, Kind.INT, Kind.BOOLEAN, Kind.JSON]))
@@ -210,6 +237,10 @@ TEXTS = st.one_of(
 @example('type = "timestamp(iso, Europe/Berlin)"', "0001-01-01 00:00")
 @example('type = "timestamp(iso, America/New_York)", ambiguous = "first"', "9999-12-31 23:00")
 @example('type = "json"', '{"a": 1, "a": 2}')
+@example('type = "json"', "[" * 500 + "]" * 500)
+@example('type = "json"', "[" * 501 + "]" * 501)
+@example('type = "json"', "[" * 1024 + "]" * 1024)
+@example('type = "timestamp(iso, UTC)"', "2026-11-28T24:00")
 def test_the_checker_reads_as_the_loader_does(declared: str, text: str) -> None:
     """Two readings that share no code: they agree on each value, and on what is refused."""
     table = read_table(f"columns.c = {{{declared}}}", "columns.toml")

@@ -150,7 +150,9 @@ def test_another_content_is_a_torn_row(torn: bytes) -> None:
     assert place(verdict, TORN) == (0, 8, 9)
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", value(9)[:-4], b"\xff", b"[1]", b"9", None])
+@pytest.mark.parametrize(
+    "broken", [b"", b"{", value(9)[:-4], b"\xff", b"[1]", b"[" * 300 + b"]" * 300, b"9", None]
+)
 def test_a_value_that_is_no_json_object_is_a_torn_row_and_the_row_is_lost(
     broken: bytes | None,
 ) -> None:
@@ -192,6 +194,7 @@ FOREIGN = [
     value(1).replace(b"key.csv", b"other.csv"),
     value(1, _source_line="1"),
     value(1, _source_line=True),
+    b'{"deep": ' + b"[" * 300 + b"]" * 300 + b"}",
 ]
 
 
