@@ -57,6 +57,48 @@ class KeptAnswer:
     raw: KeptBody
 
 
+class AskedFor:
+    """A GET that was sent, and whose answer nobody has waited for yet. It has its connection for
+    itself; if the answer is not taken, that is closed."""
+
+    def __init__(self, kept: KeptConnections, pool: Any, connection: Any, head: bytes) -> None:
+        self._kept = kept
+        self._pool = pool
+        self._connection = connection
+        self._outages = kept.outages
+        self._is_reusable = False
+        connection.sock.settimeout(pool.timeout.read_timeout)
+        connection.sock.sendall(head)
+
+    def take(self) -> KeptAnswer | None:
+        """The answer; None if there is no whole one. Waits for it."""
+        try:
+            return self._taken()
+        except Exception as error:  # noqa: BLE001 - the SDK asks again
+            self._kept.note(error)
+            return None
+        finally:
+            self.close()
+
+    def _taken(self) -> KeptAnswer | None:
+        # Each of many that were lost in one outage would be waited for in its turn.
+        if self._outages != self._kept.outages:
+            return None
+        answer, self._is_reusable = _answer_of(self._connection.sock)
+        return answer
+
+    def close(self) -> None:
+        """Gives the connection back, closed if it cannot be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if not self._is_reusable:
+                connection.close()
+            self._pool._put_conn(connection)
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class KeptConnections:
     """The connections of one urllib3 pool; to be used by many threads at once."""
 
@@ -75,6 +117,7 @@ class KeptConnections:
         # Weakly: once the SDK has given the pool up, its connections are closed.
         self._pool = weakref.ref(pool)
         self._is_given_up = False
+        self.outages = 0
         self._origin = f"{parts.scheme}://{parts.netloc}"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         is_default = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
@@ -83,18 +126,35 @@ class KeptConnections:
     def get(self, url: str, headers: Mapping[str, str]) -> KeptAnswer | None:
         """The answer to a GET that is signed; None if the SDK is to send it: there is no open
         connection, or it did not bring a whole answer."""
+        asked = self.ask(url, headers)
+        return None if asked is None else asked.take()
+
+    def ask(self, url: str, headers: Mapping[str, str]) -> AskedFor | None:
+        """Sends the GET, and does not wait for its answer; None if there is no open connection."""
         pool = None if self._is_given_up else self._pool()
         if pool is None:
             return None
         try:
             head = self._head(url, headers)
-            return None if head is None else _exchanged(pool, head)
-        except (OSError, HTTPException, ValueError) as error:
-            log.debug("the SDK asks again for %s: %s", url, error)
-        except Exception:
+            return None if head is None else self._sent(pool, head)
+        except Exception as error:  # noqa: BLE001 - the SDK asks
+            self.note(error)
+            return None
+
+    def note(self, error: Exception) -> None:
+        """Notes what failed; what no connection does is the last time that one is tried."""
+        if isinstance(error, TimeoutError):
+            self.outages += 1
+        if not isinstance(error, (OSError, HTTPException, ValueError)):
             self._is_given_up = True
-            log.debug("from now on the SDK asks for what is like %s", url, exc_info=True)
-        return None
+        log.debug("the SDK asks in the place of a kept connection", exc_info=error)
+
+    def _sent(self, pool: Any, head: bytes) -> AskedFor | None:
+        connection = pool._get_conn()
+        if connection.sock is None:
+            pool._put_conn(connection)
+            return None
+        return AskedFor(self, pool, connection, head)
 
     def _head(self, url: str, headers: Mapping[str, str]) -> bytes | None:
         """The request as it is sent; None if a header would make it another one."""
@@ -115,23 +175,6 @@ class KeptConnections:
             and _OF_THE_CONNECTION.isdisjoint(map(str.lower, headers))
         )
         return text.encode("ascii") if is_one_request else None
-
-
-def _exchanged(pool: Any, head: bytes) -> KeptAnswer | None:
-    """The answer to the request, if there is an open connection; see `_answer_of`."""
-    connection = pool._get_conn()
-    is_reusable = connection.sock is None
-    try:
-        if connection.sock is None:
-            return None
-        connection.sock.settimeout(pool.timeout.read_timeout)
-        connection.sock.sendall(head)
-        answer, is_reusable = _answer_of(connection.sock)
-        return answer
-    finally:
-        if not is_reusable:
-            connection.close()
-        pool._put_conn(connection)
 
 
 def _answer_of(sock: Any) -> tuple[KeptAnswer | None, bool]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from csvkafka.aws.clients import is_own_client, vendor_errors
-from csvkafka.aws.kept_connections import AT_MOST_BYTES, KeptBody, KeptConnections
+from csvkafka.aws.kept_connections import AT_MOST_BYTES, AskedFor, KeptBody, KeptConnections
 from csvkafka.aws.signed_gets import Credentials, SignedGets
 from csvkafka.aws.strangers import StrangerError
 
@@ -38,6 +38,10 @@ _NO_BUCKET_NAMES = (":", "/", "--x-s3")
 
 _EVENTS = ("request-created", "choose-signer", "before-sign", "before-send")
 """Of each request by the SDK; none of a request that is made here."""
+
+ASKED_BYTES = 48 * 1024
+"""The largest object that is asked for without waiting. What is answered waits in the memory of the
+connection, which takes so much from the first byte on without a word from here."""
 
 _REDIRECTS = (301, 302, 307)
 """After these the SDK may ask in another region."""
@@ -60,6 +64,23 @@ class _Seen:
     context: dict[str, Any]
     model: Any
     sent: Any = None
+
+
+class AskedObject:
+    """An object that was asked for, whole, as `etag` and of `size` bytes."""
+
+    def __init__(self, asked: AskedFor, etag: str, size: int) -> None:
+        self._asked = asked
+        self._expected = (206, etag, f"bytes 0-{size - 1}/{size}", size)
+
+    def take(self) -> bytes | None:
+        """All of its bytes; None if they, or anything else of the answer, are not as expected."""
+        answer = self._asked.take()
+        if answer is None:
+            return None
+        data, headers = answer.raw.getvalue(), answer.headers
+        said = answer.status_code, headers.get("etag"), headers.get("content-range"), len(data)
+        return data if said == self._expected else None
 
 
 class SimilarGets:
@@ -96,6 +117,20 @@ class SimilarGets:
         if not more and not answer["ResponseMetadata"].get("RetryAttempts"):
             self._learn(Bucket, Key, answer["Body"])
         return answer
+
+    def ask(self, bucket: str, key: str, etag: str, size: int) -> AskedObject | None:
+        """Asks for an object of at most `ASKED_BYTES` without waiting for the answer; None if that
+        cannot be now. What is not as expected is for `get_object`, which says what it is."""
+        known = self._known.get(bucket)
+        if known is None or known.kept is None or not 0 < size <= ASKED_BYTES:
+            return None
+        try:
+            made = self._made(known, key, f"bytes=0-{size - 1}", etag)
+            asked = None if made is None else known.kept.ask(*made)
+        except Exception:  # noqa: BLE001 - no credentials, say
+            log.debug("the SDK asks for %s", key, exc_info=True)
+            return None
+        return None if asked is None else AskedObject(asked, etag, size)
 
     def _similar(self, bucket: str, key: str, byte_range: str, etag: str) -> Any:
         """The answer to a request like the one that is known; None if the SDK is to make it."""
@@ -157,10 +192,7 @@ class SimilarGets:
 
     def _get(self, known: _Known, key: str, byte_range: str, etag: str) -> Any:
         """The answer; None if the SDK is to ask."""
-        if self._credentials() != known.signed.credentials:
-            return None
-        time_text = strftime("%Y%m%dT%H%M%SZ", gmtime())
-        made = known.signed.made(_quoted(key), byte_range, etag, time_text, str(uuid4()))
+        made = self._made(known, key, byte_range, etag)
         if made is None:
             return None
         answer = self._send(known, *made, byte_range)
@@ -181,6 +213,15 @@ class SimilarGets:
             "Body": _body(answer.raw, length),
             **({} if length is None else {"ContentLength": int(length)}),
         }
+
+    def _made(
+        self, known: _Known, key: str, byte_range: str, etag: str
+    ) -> tuple[str, dict[str, str]] | None:
+        """URL and headers; None if the SDK is to make them."""
+        if self._credentials() != known.signed.credentials:
+            return None
+        time_text = strftime("%Y%m%dT%H%M%SZ", gmtime())
+        return known.signed.made(_quoted(key), byte_range, etag, time_text, str(uuid4()))
 
     def _send(self, known: _Known, url: str, headers: dict[str, str], byte_range: str) -> Any:
         """The answer; a short one by a connection that is open."""
@@ -252,7 +293,7 @@ def _body(raw: Any, length: str | None) -> Any:
         return raw
     from botocore.response import StreamingBody
 
-    return StreamingBody(raw, length)
+    return StreamingBody(raw, cast(int, length))
 
 
 def _encoded(headers: dict[str, str]) -> Any:

@@ -98,6 +98,8 @@ def kind_of(first: bytes) -> Kind:
 
 def _wide_text(first: bytes) -> Kind | None:
     """UTF-16 or UTF-32 without a mark: NULs in every other byte, or in three of four."""
+    if b"\0" not in first:
+        return None
     for width, kind in ((4, Kind.UTF_32), (2, Kind.UTF_16)):
         characters = len(first) // width
         if characters < 4:
