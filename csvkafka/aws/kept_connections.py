@@ -14,6 +14,7 @@ import logging
 import re
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -29,7 +30,7 @@ _RECEIVED_BYTES = 64 * 1024
 """How much is received at once; and the longest head of an answer."""
 
 _HEAD_END = b"\r\n\r\n"
-_STATUS = re.compile(r"HTTP/1\.1 ([2-5][0-9][0-9])( |$)")
+_STATUS = re.compile(r"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9])( |$)")  # these have no body
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 """An answer that is read here says in these ways what it is; `http.client` reads all others."""
@@ -73,12 +74,11 @@ class AskedFor:
     def take(self) -> KeptAnswer | None:
         """The answer; None if there is no whole one. Waits for it."""
         try:
-            return self._taken()
+            with closing(self):
+                return self._taken()
         except Exception as error:  # noqa: BLE001 - the SDK asks again
             self._kept.note(error)
             return None
-        finally:
-            self.close()
 
     def _taken(self) -> KeptAnswer | None:
         # Each of many that were lost in one outage would be waited for in its turn.
@@ -96,7 +96,8 @@ class AskedFor:
             self._pool._put_conn(connection)
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(Exception):
+            self.close()
 
 
 class KeptConnections:
@@ -182,6 +183,8 @@ def _answer_of(sock: Any) -> tuple[KeptAnswer | None, bool]:
     be used again. Raises OSError, HTTPException, ValueError."""
     received = bytearray(sock.recv(_RECEIVED_BYTES))
     while (end := received.find(_HEAD_END)) < 0:
+        if b"\n\n" in received:
+            return _unusual_answer_of(sock, bytes(received))
         more = sock.recv(_RECEIVED_BYTES)
         if not more or len(received) > _RECEIVED_BYTES:
             raise HTTPException("no whole head")

@@ -71,7 +71,10 @@ class AskedObject:
 
     def __init__(self, asked: AskedFor, etag: str, size: int) -> None:
         self._asked = asked
-        self._expected = (206, etag, f"bytes 0-{size - 1}/{size}", size)
+        self._expected = (
+            (206, etag, f"bytes 0-{size - 1}/{size}", size),
+            (200, etag, None, size),  # from a server that does not know ranges
+        )
 
     def take(self) -> bytes | None:
         """All of its bytes; None if they, or anything else of the answer, are not as expected."""
@@ -80,7 +83,7 @@ class AskedObject:
             return None
         data, headers = answer.raw.getvalue(), answer.headers
         said = answer.status_code, headers.get("etag"), headers.get("content-range"), len(data)
-        return data if said == self._expected else None
+        return data if said in self._expected else None
 
 
 class SimilarGets:
@@ -127,7 +130,7 @@ class SimilarGets:
         try:
             made = self._made(known, key, f"bytes=0-{size - 1}", etag)
             asked = None if made is None else known.kept.ask(*made)
-        except Exception:  # noqa: BLE001 - no credentials, say
+        except Exception:
             log.debug("the SDK asks for %s", key, exc_info=True)
             return None
         return None if asked is None else AskedObject(asked, etag, size)
@@ -261,10 +264,8 @@ class SimilarGets:
 
 def _is_for_it(client: S3Client) -> bool:
     """Whether the client has the parts that are used here, and sends each request only once."""
-    endpoint = getattr(client, "_endpoint", None)
-    has_all = callable(getattr(endpoint, "prepare_request", None)) and callable(
-        getattr(getattr(endpoint, "http_session", None), "send", None)
-    )
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    has_all = callable(getattr(session, "send", None)) and hasattr(client, "_request_signer")
     retries: Any = getattr(client.meta.config, "retries", None) or {}
     return has_all and is_own_client(client) and retries.get("total_max_attempts") == 1
 

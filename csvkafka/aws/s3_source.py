@@ -86,10 +86,11 @@ class S3Source:
         "requester" where the one who asks pays; `customer_key` has the 32 bytes of an SSE-C key.
         `pinned` is the identity that the object must still have; `is_known`: that identity is from
         a listing, so no HEAD is sent before a read, and the key alone tells how the object is
-        compressed; `gets` sends its GETs, as one of many, and `asked` is one that was sent. `points`
-        says where reading of a compressed object may begin, and is told of further such places. `give_up_seconds` bounds
-        the time without a new byte while S3 fails (`UNREACHED_SECONDS` until it has answered once).
-        Without `client`, one is made by `aws.s3_client`."""
+        compressed; `gets` sends its GETs, as one of many, and `asked` is one that was sent.
+        `points` says where reading of a compressed object may begin, and is told of further such
+        places. `give_up_seconds` bounds the time without a new byte while S3 fails
+        (`UNREACHED_SECONDS` until it has answered once). Without `client`, one is made by
+        `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client

@@ -20,12 +20,12 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[^/,]+/[0-9]{8}/([^/,]+)/([^/,]+)/aws4_request, "
     r"SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}"
 )
+_TOKEN = "X-Amz-Security-Token"
 _OF_EACH = {"Range", "If-Match", "X-Amz-Date", "amz-sdk-invocation-id", "Authorization"}
-_OF_ALL = {"User-Agent", "X-Amz-Content-SHA256", "X-Amz-Security-Token", "amz-sdk-request"}
-_ONLY_SOME = {"X-Amz-Security-Token"}
-"""The headers of a request: their values differ, or are the same; and those that not all have."""
+_OF_ALL = {"User-Agent", "X-Amz-Content-SHA256", _TOKEN, "amz-sdk-request"}
+"""The headers of a request: their values differ, or are the same."""
 
-_SIGNED = frozenset(name.lower() for name in _OF_EACH | _OF_ALL | {"host"}) - {"authorization"}
+_SIGNED = {name.lower() for name in _OF_EACH | _OF_ALL | {"host"}} - {"authorization"}
 
 Credentials = Sequence[str | None]
 """Access key, secret key, token, as botocore's `get_frozen_credentials` gives them."""
@@ -49,7 +49,8 @@ class SignedGets:
         if (
             signed is None
             or not _SIGNED.issuperset(signed[3].split(";"))
-            or plain.keys() | _ONLY_SOME != _OF_EACH | _OF_ALL
+            or plain.keys() | {_TOKEN} != _OF_EACH | _OF_ALL
+            or plain.get(_TOKEN) != (credentials[2] or None)
             or not url.endswith(f"/{path}")
             or parts.query
             or parts.fragment
