@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -326,7 +326,7 @@ def _moment(value: Any) -> datetime:
         return datetime.fromisoformat(value)
     from botocore.utils import parse_timestamp
 
-    return cast(datetime, parse_timestamp(value))
+    return parse_timestamp(value)
 
 
 def _new_session(region_name: str | None) -> Session:
