@@ -1,10 +1,12 @@
 """Fetches the next small pieces of a set while the one before them is read.
 
 A small object costs little more time than the way to S3 and back, and many requests can be on that
-way at once. Larger objects are read when their turn comes.
+way at once. Those that can be asked for without waiting are: then the thread that reads them does
+all the work, and none is handed over. The others are fetched by threads. Larger objects are read
+when their turn comes.
 
 Memory: `BYTES_AHEAD`, and a chunk more of each piece; of a compressed one its decoder too, so there
-are at most 16 of those.
+are at most 16 of those. What was asked for waits in the system's memory of its connection.
 """
 
 from __future__ import annotations

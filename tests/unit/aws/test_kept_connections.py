@@ -267,9 +267,7 @@ def test_a_refusal_in_chunks_is_the_sdks_error(server: RawServer, gets: SimilarG
     assert len(server.heads) == 2
 
 
-def test_an_answer_that_has_no_body_is_not_waited_for(
-    server: RawServer, gets: SimilarGets
-) -> None:
+def test_an_answer_that_has_no_body_is_not_waited_for(server: RawServer, gets: SimilarGets) -> None:
     server.answers = [b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"]
     with pytest.raises(ClientError, match="304"):
         get(gets)
