@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from csvkafka.aws import clients as aws
 from csvkafka.aws.s3_get import ASKED_BYTES, SimilarGets
 from csvkafka.aws.s3_set import Access, S3Set, SetPlace
-from csvkafka.errors import CsvKafkaError
+from csvkafka.errors import CsvKafkaError, SourceCorruptError
 from csvkafka.model import Piece
 from csvkafka.testing.faults.faulty_s3 import (
     CutBody,
@@ -83,6 +84,20 @@ def test_all_are_on_their_way_before_the_first_is_read(s3: FakeS3) -> None:
         assert b"".join(open_asked()) == BODY + b"%d\n" % number
     assert len(s3.requests) == 5
     assert not calls
+
+
+def test_a_compressed_piece_is_unpacked_in_its_turn(s3: FakeS3) -> None:
+    objects = known(s3)
+    packed = gzip.compress(BODY)
+    for body, expected in ((packed, BODY), (packed[:-9], None), (BODY, None)):
+        asked = objects.ask(piece(s3, "k.csv.gz", body))
+        assert asked is not None
+        if expected is not None:
+            assert b"".join(asked()) == expected
+        else:
+            with pytest.raises(SourceCorruptError, match=r"s3://bucket/k\.csv\.gz"):
+                list(asked())
+    assert len(s3.requests) == 3
 
 
 def test_a_connection_is_used_again_once_its_answer_was_read(s3: FakeS3) -> None:
