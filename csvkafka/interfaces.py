@@ -6,7 +6,7 @@ docstring says.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -94,6 +94,12 @@ class SetObjects(Protocol):
     ) -> Generator[bytes, None, None]:
         """As `Source.read` of the piece, which must still be what it was pinned to. Nothing is
         asked before the first chunk is. `points` are the piece's. Callable from any thread."""
+
+    def ask(
+        self, piece: Piece, points: RestartPoints | None = None
+    ) -> Callable[[], Generator[bytes, None, None]] | None:
+        """Asks for a small piece without waiting for it. What is returned is `open_piece` of it
+        from its first byte on, to be called once; None if the piece was not asked for."""
 
     def source(self, piece: Piece, points: RestartPoints) -> Source:
         """The piece as the source of a job of its own; as with `open_piece`."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -264,6 +266,8 @@ def _settings(
     )
 
 
+_ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
+
 _KNOWN_SERVICES = frozenset(("dynamodb", "s3", "sts", "oidc", "portal.sso", "signin"))
 """Endpoints that are called, by the loader or for its credentials."""
 
@@ -315,6 +319,16 @@ def read_service_descriptions() -> None:
         descriptions.load_data(name)
 
 
+def _moment(value: Any) -> datetime:
+    """A timestamp of an answer. The SDK's parser takes any form, and two thirds of the time of a
+    listing; this one takes S3's."""
+    if isinstance(value, str) and _ISO_8601.fullmatch(value):
+        return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    return parse_timestamp(value)
+
+
 def _new_session(region_name: str | None) -> Session:
     import boto3
     import botocore.session
@@ -323,6 +337,8 @@ def _new_session(region_name: str | None) -> Session:
     paths = list(descriptions.search_paths)
     core = botocore.session.get_session()
     core.register_component("data_loader", descriptions)
+    parsers = core.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_moment)
     if region_name is None and core.get_config_variable("region") is None:
         # ECS sets AWS_REGION, which boto3 does not read.
         region_name = os.environ.get("AWS_REGION")

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +25,15 @@ log = logging.getLogger(__name__)
 AT_MOST_BYTES = 256 * 1024
 """A longer answer is not for this way: it is held as a whole, and where it breaks off, all of it is
 asked for again."""
+
+_RECEIVED_BYTES = 64 * 1024
+"""How much is received at once; and the longest head of an answer."""
+
+_HEAD_END = b"\r\n\r\n"
+_STATUS = re.compile(r"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9])( |$)")  # these have no body
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+"""An answer that is read here says in these ways what it is; `http.client` reads all others."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OF_THE_CONNECTION = frozenset(
@@ -35,6 +47,57 @@ class KeptBody(io.BytesIO):
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A whole answer; the names of its headers in small letters."""
+
+    status_code: int
+    headers: dict[str, str]
+    raw: KeptBody
+
+
+class AskedFor:
+    """A GET that was sent, and whose answer nobody has waited for yet. It has its connection for
+    itself; if the answer is not taken, that is closed."""
+
+    def __init__(self, kept: KeptConnections, pool: Any, connection: Any, head: bytes) -> None:
+        self._kept = kept
+        self._pool = pool
+        self._connection = connection
+        self._outages = kept.outages
+        self._is_reusable = False
+        connection.sock.settimeout(pool.timeout.read_timeout)
+        connection.sock.sendall(head)
+
+    def take(self) -> KeptAnswer | None:
+        """The answer; None if there is no whole one. Waits for it."""
+        try:
+            with closing(self):
+                return self._taken()
+        except Exception as error:  # noqa: BLE001 - the SDK asks again
+            self._kept.note(error)
+            return None
+
+    def _taken(self) -> KeptAnswer | None:
+        # Each of many that were lost in one outage would be waited for in its turn.
+        if self._outages != self._kept.outages:
+            return None
+        answer, self._is_reusable = _answer_of(self._connection.sock)
+        return answer
+
+    def close(self) -> None:
+        """Gives the connection back, closed if it cannot be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if not self._is_reusable:
+                connection.close()
+            self._pool._put_conn(connection)
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
 
 
 class KeptConnections:
@@ -55,64 +118,136 @@ class KeptConnections:
         # Weakly: once the SDK has given the pool up, its connections are closed.
         self._pool = weakref.ref(pool)
         self._is_given_up = False
+        self.outages = 0
         self._origin = f"{parts.scheme}://{parts.netloc}"
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         is_default = parts.port in (None, _DEFAULT_PORTS.get(parts.scheme))
         self._host = host if is_default else f"{host}:{parts.port}"
 
-    def get(
-        self, url: str, headers: Mapping[str, str | bytes]
-    ) -> tuple[int, dict[str, str], KeptBody] | None:
-        """Status, headers and body of the answer to a GET that is signed; None if the SDK is to
-        send it: there is no open connection, or it did not bring a whole answer."""
+    def get(self, url: str, headers: Mapping[str, str]) -> KeptAnswer | None:
+        """The answer to a GET that is signed; None if the SDK is to send it: there is no open
+        connection, or it did not bring a whole answer."""
+        asked = self.ask(url, headers)
+        return None if asked is None else asked.take()
+
+    def ask(self, url: str, headers: Mapping[str, str]) -> AskedFor | None:
+        """Sends the GET, and does not wait for its answer; None if there is no open connection."""
         pool = None if self._is_given_up else self._pool()
         if pool is None:
             return None
         try:
             head = self._head(url, headers)
-            return None if head is None else _exchanged(pool, head)
-        except (OSError, HTTPException, ValueError) as error:
-            log.debug("the SDK asks again for %s: %s", url, error)
-        except Exception:
-            self._is_given_up = True
-            log.debug("from now on the SDK asks for what is like %s", url, exc_info=True)
-        return None
+            return None if head is None else self._sent(pool, head)
+        except Exception as error:  # noqa: BLE001 - the SDK asks
+            self.note(error)
+            return None
 
-    def _head(self, url: str, headers: Mapping[str, str | bytes]) -> bytes | None:
+    def note(self, error: Exception) -> None:
+        """Notes what failed; what no connection does is the last time that one is tried."""
+        if isinstance(error, TimeoutError):
+            self.outages += 1
+        if not isinstance(error, (OSError, HTTPException, ValueError)):
+            self._is_given_up = True
+        log.debug("the SDK asks in the place of a kept connection", exc_info=error)
+
+    def _sent(self, pool: Any, head: bytes) -> AskedFor | None:
+        connection = pool._get_conn()
+        if connection.sock is None:
+            pool._put_conn(connection)
+            return None
+        return AskedFor(self, pool, connection, head)
+
+    def _head(self, url: str, headers: Mapping[str, str]) -> bytes | None:
         """The request as it is sent; None if a header would make it another one."""
         target = url.removeprefix(self._origin)
-        lines = [f"GET {target} HTTP/1.1", f"Host: {self._host}", "Accept-Encoding: identity"]
-        for name, value in headers.items():
-            text = value if isinstance(value, str) else value.decode("latin-1")
-            if "\r" in text or "\n" in text or name.lower() in _OF_THE_CONNECTION:
-                return None
-            lines.append(f"{name}: {text}")
-        lines += ("", "")
+        lines = [
+            f"GET {target} HTTP/1.1",
+            f"Host: {self._host}",
+            "Accept-Encoding: identity",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "",
+            "",
+        ]
         text = "\r\n".join(lines)
-        return text.encode("ascii") if target.startswith("/") and text.isascii() else None
+        is_one_request = (
+            target.startswith("/")
+            and text.isascii()
+            and text.count("\n") == text.count("\r") == len(lines) - 1
+            and _OF_THE_CONNECTION.isdisjoint(map(str.lower, headers))
+        )
+        return text.encode("ascii") if is_one_request else None
 
 
-def _exchanged(pool: Any, head: bytes) -> tuple[int, dict[str, str], KeptBody] | None:
-    """The answer to the request, if there is an open connection; see `_answer_of`."""
-    connection = pool._get_conn()
-    is_reusable = connection.sock is None
-    try:
-        if connection.sock is None:
-            return None
-        connection.sock.settimeout(pool.timeout.read_timeout)
-        connection.sock.sendall(head)
-        answer, is_reusable = _answer_of(connection.sock)
-        return answer
-    finally:
-        if not is_reusable:
-            connection.close()
-        pool._put_conn(connection)
-
-
-def _answer_of(sock: Any) -> tuple[tuple[int, dict[str, str], KeptBody] | None, bool]:
+def _answer_of(sock: Any) -> tuple[KeptAnswer | None, bool]:
     """The answer that comes next, if it is whole and not too long; and whether the connection can
     be used again. Raises OSError, HTTPException, ValueError."""
-    response = HTTPResponse(sock, method="GET")
+    received = bytearray(sock.recv(_RECEIVED_BYTES))
+    while (end := received.find(_HEAD_END)) < 0:
+        if b"\n\n" in received:
+            return _unusual_answer_of(sock, bytes(received))
+        more = sock.recv(_RECEIVED_BYTES)
+        if not more or len(received) > _RECEIVED_BYTES:
+            raise HTTPException("no whole head")
+        received += more
+    usual = _usual_head(bytes(received[:end]))
+    if usual is None:
+        return _unusual_answer_of(sock, bytes(received))
+    status_code, headers, length = usual
+    if length > AT_MOST_BYTES:
+        return None, False
+    del received[: end + len(_HEAD_END)]
+    while len(received) < length:
+        more = sock.recv(min(_RECEIVED_BYTES, length - len(received)))
+        if not more:
+            return None, False
+        received += more
+    is_reusable = len(received) == length and headers.get("connection", "").lower() != "close"
+    return KeptAnswer(status_code, headers, KeptBody(received[:length])), is_reusable
+
+
+def _usual_head(head: bytes) -> tuple[int, dict[str, str], int] | None:
+    """Status, headers and length of an answer; None if it is one that is read in another way, or
+    could be understood in two."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = _STATUS.match(first)
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip(" \t")
+    length = headers.get("content-length", "")
+    if (
+        status is None
+        or len(headers) != len(lines)
+        or "transfer-encoding" in headers
+        or not _LENGTH.fullmatch(length)
+        or not all(map(_NAME.fullmatch, headers))
+    ):
+        return None
+    return int(status[1]), headers, int(length)
+
+
+class _Received(io.RawIOBase):
+    """What was received already, and then what comes."""
+
+    def __init__(self, received: bytes, sock: Any) -> None:
+        self._received = io.BytesIO(received)
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._received.readinto(buffer)
+        return count or int(self._sock.recv_into(buffer))
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """As a socket's."""
+        return io.BufferedReader(self)
+
+
+def _unusual_answer_of(sock: Any, received: bytes) -> tuple[KeptAnswer | None, bool]:
+    """As `_answer_of`, of which so much was received."""
+    response = HTTPResponse(_Received(received, sock), method="GET")  # type: ignore[arg-type]
     try:
         response.begin()
         body = response.read(AT_MOST_BYTES + 1)
@@ -120,7 +255,7 @@ def _answer_of(sock: Any) -> tuple[tuple[int, dict[str, str], KeptBody] | None, 
         is_whole = response.isclosed() and (response.chunked or response.length == 0)
         if len(body) > AT_MOST_BYTES or not is_whole or response.status < 200:
             return None, False
-        headers = dict(response.headers.items())
-        return (response.status, headers, KeptBody(body)), not response.will_close
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return KeptAnswer(response.status, headers, KeptBody(body)), not response.will_close
     finally:
         response.close()

@@ -7,14 +7,15 @@ manifest names is asked for by HEAD. A piece is read without one: each GET names
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from csvkafka.aws import clients as aws
-from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_get import AskedObject, SimilarGets
 from csvkafka.aws.s3_listing import S3Listing
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock, SystemClock
@@ -111,6 +112,19 @@ class S3Set:
         pinned = SourceIdentity(place.bucket, piece.key, piece.etag, piece.size, piece.version_id)
         return self._source(place.bucket, piece.key, pinned, points=points).read(byte_offset)
 
+    def ask(
+        self, piece: Piece, points: RestartPoints | None = None
+    ) -> Callable[[], Generator[bytes, None, None]] | None:
+        """See `interfaces.SetObjects`."""
+        if self._access.request_payer or self._access.customer_key or piece.version_id:
+            return None
+        bucket = self._place.bucket
+        asked = self._similar_gets().ask(bucket, piece.key, piece.etag, piece.size)
+        if asked is None:
+            return None
+        pinned = SourceIdentity(bucket, piece.key, piece.etag, piece.size, piece.version_id)
+        return partial(self._source(bucket, piece.key, pinned, points=points, asked=asked).read, 0)
+
     def is_compressed(self, piece: Piece) -> bool:
         """Whether the piece will be read as compressed."""
         return self._source(self.bucket, piece.key).stored_as_known(piece.size).is_compressed
@@ -128,6 +142,7 @@ class S3Set:
         pinned: SourceIdentity | None = None,
         version: str | None = None,
         points: RestartPoints | None = None,
+        asked: AskedObject | None = None,
     ) -> S3Source:
         return S3Source(
             bucket,
@@ -139,6 +154,7 @@ class S3Set:
             pinned=pinned,
             is_known=pinned is not None,
             gets=None if pinned is None else self._similar_gets(),
+            asked=asked,
             compression=self._access.compression,
             points=points,
             give_up_seconds=self._access.give_up_seconds,

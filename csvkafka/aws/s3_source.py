@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind
-from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_get import AskedObject, SimilarGets
 from csvkafka.aws.s3_refusals import ObjectRequest, in_own_words, refusal
 from csvkafka.aws.smart_open_s3 import smart_open_s3
 from csvkafka.clock import Clock, SystemClock
@@ -75,6 +75,7 @@ class S3Source:
         pinned: SourceIdentity | None = None,
         is_known: bool = False,
         gets: SimilarGets | None = None,
+        asked: AskedObject | None = None,
         compression: Compression = Compression.AUTO,
         points: RestartPoints | None = None,
         chunk_bytes: int = 262_144,
@@ -85,10 +86,11 @@ class S3Source:
         "requester" where the one who asks pays; `customer_key` has the 32 bytes of an SSE-C key.
         `pinned` is the identity that the object must still have; `is_known`: that identity is from
         a listing, so no HEAD is sent before a read, and the key alone tells how the object is
-        compressed; `gets` sends its GETs, as one of many. `points` says where reading of a
-        compressed object may begin, and is told of further such places. `give_up_seconds` bounds
-        the time without a new byte while S3 fails (`UNREACHED_SECONDS` until it has answered once).
-        Without `client`, one is made by `aws.s3_client`."""
+        compressed; `gets` sends its GETs, as one of many, and `asked` is one that was sent.
+        `points` says where reading of a compressed object may begin, and is told of further such
+        places. `give_up_seconds` bounds the time without a new byte while S3 fails
+        (`UNREACHED_SECONDS` until it has answered once). Without `client`, one is made by
+        `aws.s3_client`."""
         self._bucket = bucket
         self._key = key
         self._client = client
@@ -102,6 +104,7 @@ class S3Source:
         self._pinned = pinned
         self._is_known = is_known
         self._gets = gets
+        self._asked_ahead = asked
         self._compression = Compression(compression)
         self._points = points
         self._chunk_bytes = chunk_bytes
@@ -220,6 +223,11 @@ class S3Source:
     def _at_once(self, identity: SourceIdentity, byte_offset: int) -> Iterator[bytes]:
         """As one chunk, or as many as there are answers that end early. smart_open would do the
         same, for a third of the processor time that a small object costs."""
+        asked, self._asked_ahead = self._asked_ahead, None
+        data = None if asked is None or byte_offset else asked.take()
+        if data is not None:
+            yield data
+            return
         pinned = self._pinned_object(identity)
         while byte_offset < identity.size:
             body = pinned.get_object(Range=f"bytes={byte_offset}-")["Body"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -188,10 +189,16 @@ class CompiledRows:
 
 def _texts(plan: EncodePlan) -> tuple[bytes, ...]:
     """What stands before each field, before the row's number, and at the end of a record."""
-    names = [orjson.dumps(name) for name in plan.header]
+    source_file = b"," + orjson.dumps(SOURCE_FILE) + b":" + orjson.dumps(plan.source_uri) + b"}"
+    return *_texts_of_columns(plan.header), source_file
+
+
+@lru_cache(maxsize=8)
+def _texts_of_columns(header: tuple[str, ...]) -> tuple[bytes, ...]:
+    """All but the last of these texts; the files of a set have them in common."""
+    names = [orjson.dumps(name) for name in header]
     return (
         b"{" + names[0] + b':"',
         *(b'",' + name + b':"' for name in names[1:]),
         b'",' + orjson.dumps(SOURCE_LINE) + b":",
-        b"," + orjson.dumps(SOURCE_FILE) + b":" + orjson.dumps(plan.source_uri) + b"}",
     )

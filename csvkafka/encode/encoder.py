@@ -163,7 +163,7 @@ def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
     """As `encode_block`, the plain way; None if the block does not fit it. Only for a block in
     which nothing counts but the dialect's delimiter and quotes (`plainness`). Raises BadRow."""
     prepared = _prepared(plan)
-    rows = prepared.plain
+    rows = _plain_rows(plan)
     if rows is None or not block.plain or (any(skip) and lane_total(plan) > 1):
         return None
     first = skip[0] if skip else 0
@@ -240,12 +240,11 @@ def _has_one_lane(prepared: _Prepared) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What follows from a plan alone. `plain` is None if no block can go the plain way, `compiled`
-    if none can go the compiled one; `lane_of`, which is of a table without routes, if all data rows
+    """What follows from a plan alone. `compiled` is None if no block can go the compiled way;
+    `lane_of`, which is of a table without routes, if all data rows
     go to lane 0; `is_plain`, which tells what of a dialect is for either way, if all of it is."""
 
     rows: RowEncoder
-    plain: PlainRows | None
     compiled: CompiledRows | None
     attributes: int
     data_lanes: int
@@ -264,7 +263,6 @@ def _prepared(plan: EncodePlan) -> _Prepared:
     compiled, choose_lane = compiled_module(), lane_chooser(plan)
     return _Prepared(
         rows=rows,
-        plain=PlainRows(plan) if PlainRows.fits(plan) else None,
         compiled=CompiledRows.of(plan, compiled, rows, choose_lane) if compiled else None,
         attributes=codec_attributes(plan.compression),
         data_lanes=data_lanes(plan),
@@ -273,6 +271,12 @@ def _prepared(plan: EncodePlan) -> _Prepared:
         choose_lane=choose_lane,
         is_plain=plainness(plan.dialect),
     )
+
+
+@lru_cache(maxsize=8)
+def _plain_rows(plan: EncodePlan) -> PlainRows | None:
+    """None if no block can go the plain way. Not for each file where all go the compiled one."""
+    return PlainRows(plan) if PlainRows.fits(plan) else None
 
 
 @dataclass(frozen=True, slots=True)

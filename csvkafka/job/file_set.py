@@ -88,7 +88,8 @@ class FileSet:
         for start, piece in self.frozen.starts(number):
             points = None if self._points is None else self._points(start.number)
             opener = partial(self._objects.open_piece, piece, points=points)
-            yield OpenPiece(start, self.uri(piece), opener)
+            ask = partial(self._objects.ask, piece, points)
+            yield OpenPiece(start, self.uri(piece), opener, ask)
 
     def piece(self, number: int) -> Piece:
         """Piece `number` (0 is the first)."""

@@ -1,10 +1,12 @@
 """Fetches the next small pieces of a set while the one before them is read.
 
 A small object costs little more time than the way to S3 and back, and many requests can be on that
-way at once. Larger objects are read when their turn comes.
+way at once. Those that can be asked for without waiting are: then the thread that reads them does
+all the work, and none is handed over. The others are fetched by threads. Larger objects are read
+when their turn comes.
 
 Memory: `BYTES_AHEAD`, and a chunk more of each piece; of a compressed one its decoder too, so there
-are at most 16 of those.
+are at most 16 of those. What was asked for waits in the system's memory of its connection.
 """
 
 from __future__ import annotations
@@ -59,8 +61,8 @@ def fetched_ahead(
             least = piece_bytes if is_compressed else bytes_ahead // requests
             share = 0 if size > piece_bytes else max(size, least)
             if share:
-                future = threads.submit(_fetch, piece, share)
-                piece = replace(piece, open=_opener(piece.open, future))
+                asked = piece.ask() or _chunks_of(threads.submit(_fetch, piece, share))
+                piece = replace(piece, open=_opener(piece.open, asked))
             ahead.append((piece, share))
             held += share
             while len(ahead) > requests or held > bytes_ahead:
@@ -77,23 +79,26 @@ def fetched_ahead(
 
 
 def _opener(
-    open_piece: Callable[[int], Iterable[bytes]], future: Future[_Fetched]
+    open_piece: Callable[[int], Iterable[bytes]], asked: Callable[[], Iterable[bytes]]
 ) -> Callable[[int], Iterable[bytes]]:
-    waiting = [future]
+    waiting = [asked]
 
     def open_fetched(byte_offset: int) -> Iterable[bytes]:
         if byte_offset == 0 and waiting:
-            return _chunks(waiting.pop())
+            return waiting.pop()()
         return open_piece(byte_offset)
 
     return open_fetched
 
 
-def _chunks(future: Future[_Fetched]) -> Iterator[bytes]:
-    fetched = future.result()
-    while fetched.chunks:
-        yield fetched.chunks.pop(0)
-    yield from fetched.rest
+def _chunks_of(future: Future[_Fetched]) -> Callable[[], Iterator[bytes]]:
+    def chunks() -> Iterator[bytes]:
+        fetched = future.result()
+        while fetched.chunks:
+            yield fetched.chunks.pop(0)
+        yield from fetched.rest
+
+    return chunks
 
 
 def _fetch(piece: OpenPiece, enough: int) -> _Fetched:

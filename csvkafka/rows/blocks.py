@@ -201,6 +201,15 @@ def _never_ends(
     )
 
 
+def _plain_row_end(ahead: bytes, dialect: Dialect) -> int:
+    """Where the first line ends, if without a doubt a row (or a blank line) ends there too; else
+    0."""
+    end = ahead.find(b"\n") + 1
+    line, quote = ahead[:end].removesuffix(b"\n").removesuffix(b"\r"), dialect.quotechar.encode()
+    is_plain = not (dialect.escapechar or dialect.comment or b"\r" in line)
+    return end if is_plain and not (quote and quote in line) else 0
+
+
 def _first_row(
     window: Window,
     size: int,
@@ -217,6 +226,8 @@ def _first_row(
     while True:
         size = min(size, max_row_bytes)
         ahead = window.peek(size)
+        if row_end := _plain_row_end(ahead, dialect):
+            return ahead[:row_end]
         at_end = window.ends_within(size)
         for row_end, _ in row_ends(ahead if at_end else whole_lines(ahead), dialect):
             return ahead[:row_end]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from csvkafka.compiled import CompiledModule, compiled_module
@@ -60,7 +61,7 @@ class BatchLimit:
     @classmethod
     def of(cls, plan: EncodePlan) -> BatchLimit:
         factor = 1 if plan.compression == "none" else COMPRESSIBLE_FACTOR
-        names = sum(len(name.encode()) + len(',"":""') for name in plan.header)
+        names = _names_bytes(plan.header)
         # Names, punctuation, metadata, framing: about so much longer than its row is a record.
         others = len(plan.source_uri.encode()) + len('"_source_line":,"_source_file":""') + 24
         return cls(plan.max_batch_bytes * factor, names + others)
@@ -68,6 +69,12 @@ class BatchLimit:
     def allows(self, size: int, rows: int) -> bool:
         """Whether a block may hold so many rows of so many bytes in all."""
         return size + rows * self.row_overhead_bytes <= self.max_encoded_bytes
+
+
+@lru_cache(maxsize=8)
+def _names_bytes(header: tuple[str, ...]) -> int:
+    """How long the names are in a record, with their punctuation."""
+    return sum(len(name.encode()) + len(',"":""') for name in header)
 
 
 class DialectCutter:

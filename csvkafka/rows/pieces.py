@@ -85,11 +85,13 @@ def one_object(open_chunks: Callable[[int], Iterable[bytes]]) -> Cut:
 @dataclass(frozen=True, slots=True)
 class OpenPiece:
     """A piece to be read: `open` gives its bytes from a byte offset on. `start` does not yet tell
-    how many rows are before it."""
+    how many rows are before it. `ask` asks for it without waiting, and returns what gives its bytes
+    from byte 0 on, once; or None."""
 
     start: PieceStart
     uri: str
     open: Callable[[int], Iterable[bytes]]
+    ask: Callable[[], Callable[[], Iterable[bytes]] | None] = lambda: None
 
 
 def many_objects(

@@ -58,6 +58,7 @@ _MAGIC = (
     (b"\xff\xfe", Kind.UTF_16),
     (b"\xfe\xff", Kind.UTF_16),
 )
+_ANY_MAGIC = tuple(magic for magic, _ in _MAGIC)
 # Letters that a CSV may begin with too: then NULs, which text has none of, decide.
 _MAGIC_OF_LETTERS = ((b"PAR1", Kind.PARQUET), (b"ORC", Kind.ORC), (b"%PDF-", Kind.PDF))
 _BZIP2 = (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")
@@ -81,9 +82,8 @@ def kind_of(first: bytes) -> Kind:
     """What a source is whose first bytes are these (`FIRST_BYTES` of them, or all there are)."""
     if not first:
         return Kind.EMPTY
-    for magic, kind in _MAGIC:
-        if first.startswith(magic):
-            return kind
+    if first.startswith(_ANY_MAGIC):
+        return next(kind for magic, kind in _MAGIC if first.startswith(magic))
     if first[:3] == b"BZh" and first[4:10] in _BZIP2:
         return Kind.BZIP2
     if 0x50 <= first[0] <= 0x5F and first[1:4] == _ZSTD_SKIPPABLE:
@@ -98,6 +98,8 @@ def kind_of(first: bytes) -> Kind:
 
 def _wide_text(first: bytes) -> Kind | None:
     """UTF-16 or UTF-32 without a mark: NULs in every other byte, or in three of four."""
+    if b"\0" not in first:
+        return None
     for width, kind in ((4, Kind.UTF_32), (2, Kind.UTF_16)):
         characters = len(first) // width
         if characters < 4:

@@ -49,6 +49,9 @@ class FakeSet:
         with closing(self._source(piece.key, data).read(byte_offset)) as chunks:
             yield from chunks
 
+    def ask(self, piece: Piece, points: RestartPoints | None = None) -> None:
+        """Each is opened in its turn."""
+
     def source(
         self,
         piece: Piece,

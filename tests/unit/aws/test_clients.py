@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore import exceptions
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.utils import parse_timestamp
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws.clients import FailureKind, failure_kind
@@ -127,6 +128,41 @@ def test_the_services_are_described_as_botocore_reads_it(service: str, name: str
     assert files.load_file(path) == JSONFileLoader().load_file(path)
     assert not files.exists(path + "-nothing")
     assert files.load_file(path + "-nothing") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-28T17:30:05.000Z",
+        "2026-11-28T17:30:05.123Z",
+        "2026-02-28T00:00:00Z",
+        "2026-11-28T17:30:05+02:00",
+        "Sat, 28 Nov 2026 17:30:05 GMT",
+        "20261128T173005Z",
+        "1700000000.5",
+        1_700_000_000,
+    ],
+)
+def test_a_time_is_the_one_that_botocore_reads(text: str | int) -> None:
+    assert aws._moment(text) == parse_timestamp(text)
+    assert aws._moment(text).utcoffset() == parse_timestamp(text).utcoffset()
+
+
+@pytest.mark.parametrize("text", ["2026-13-01T00:00:00Z", "2026-11-28T17:30:05.000Z\n", "x", ""])
+def test_a_time_that_botocore_refuses_is_refused(text: str) -> None:
+    try:
+        expected = parse_timestamp(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            aws._moment(text)
+    else:
+        assert aws._moment(text) == expected
+
+
+def test_a_listing_has_the_times_that_are_read_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_aws_environment(monkeypatch)
+    parsers = aws._new_session("eu-west-1")._session.get_component("response_parser_factory")
+    assert parsers.create_parser("rest-xml")._timestamp_parser is aws._moment
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])

@@ -21,6 +21,7 @@ from csvkafka.aws import kept_connections, s3_get
 from csvkafka.aws.kept_connections import KeptConnections
 from csvkafka.aws.s3_get import SimilarGets
 from csvkafka.aws.s3_source import S3Source
+from csvkafka.aws.strangers import StrangerError
 from csvkafka.errors import SourceReadError
 from csvkafka.model import SourceIdentity
 from tests.certificates import certificate
@@ -154,13 +155,30 @@ def test_the_sdks_http_layers_are_not_asked(
         OK + b"Connection: close\r\nContent-Length: 5\r\n\r\nabcde" + RawServer.CLOSE,
         OK + b"\r\nabcde" + RawServer.CLOSE,
         b"HTTP/1.0 200 OK\r\n" + ETAG + b"Content-Length: 5\r\n\r\nabcde" + RawServer.CLOSE,
+        WHOLE.replace(b"\r\n", b"\n"),
+        OK.replace(b"ETag: ", b"eTAG:") + b"X-Folded: a\r\n b\r\nContent-Length:5 \r\n\r\nabcde",
+        OK + b"X: " + b"x" * 60_000 + b"\r\nContent-Length: 5\r\n\r\nabcde",
+        OK + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\nabcde",
     ],
-    ids=["usual", "chunked", "continue", "closes", "no length", "HTTP/1.0"],
+    ids=[
+        "usual",
+        "chunked",
+        "continue",
+        "closes",
+        "no length",
+        "HTTP/1.0",
+        "line feeds",
+        "folded",
+        "long",
+        "twice",
+    ],
 )
 def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, answer: bytes) -> None:
     server.answers = [answer]
     for _ in range(3):
         assert get(gets) == b"abcde"
+    says_where_it_ends = b"ength:" in answer or b"chunked" in answer
+    assert (len(server.heads) == 1 + 3) is says_where_it_ends
 
 
 def test_all_of_an_object_in_chunks_and_of_no_known_size_is_no_answer(
@@ -191,10 +209,13 @@ def test_all_of_an_object_in_chunks_and_of_no_known_size_is_no_answer(
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabc" + RawServer.CLOSE,
         OK + b"Content-Length: x\r\n\r\nabcde" + RawServer.CLOSE,
         OK + b"Content-Length: 5\r\n\r\n" + RawServer.CLOSE,
+        OK + b"Content-Length: 5\r\n" + RawServer.CLOSE,
+        OK + b"Content-Length: 5\r\nContent-Length: 3\r\n\r\nabc" + RawServer.CLOSE,
         b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + RawServer.CLOSE,
     ],
     ids=[
-        "nothing", "half a line", "no HTTP", "short", "short chunk", "no number", "empty", "hints",
+        "nothing", "half a line", "no HTTP", "short", "short chunk", "no number", "empty",
+        "half a head", "two lengths", "hints",
     ],
 )  # fmt: skip
 def test_an_answer_that_is_not_whole_is_asked_for_again_the_sdks_way(
@@ -244,6 +265,24 @@ def test_a_refusal_in_chunks_is_the_sdks_error(server: RawServer, gets: SimilarG
         + size + b"\r\n" + ERROR + b"\r\n0\r\n\r\n"
     ]  # fmt: skip
     with pytest.raises(ClientError, match="SlowDown"):
+        get(gets)
+    assert len(server.heads) == 2
+
+
+def test_an_answer_that_has_no_body_is_not_waited_for(server: RawServer, gets: SimilarGets) -> None:
+    server.answers = [b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"]
+    with pytest.raises(ClientError, match="304"):
+        get(gets)
+    assert len(server.heads) == 2
+
+
+def test_a_page_of_a_stranger_is_refused(server: RawServer, gets: SimilarGets) -> None:
+    page = b"<html><title>Log in</title></html>"
+    server.answers = [
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s"
+        % (len(page), page)
+    ]
+    with pytest.raises(StrangerError, match="'Log in'"):
         get(gets)
     assert len(server.heads) == 2
 

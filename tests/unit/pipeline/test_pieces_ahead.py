@@ -123,6 +123,49 @@ def test_content_beyond_its_share_is_read_in_the_pieces_turn() -> None:
     assert len(b"".join(chunks)) == 80
 
 
+def test_what_can_be_asked_for_without_waiting_is_and_no_thread_opens_it() -> None:
+    store = Store([5] * 6)
+    asked: list[int] = []
+
+    def pieces() -> Iterator[OpenPiece]:
+        for piece in store.pieces():
+            number = piece.start.number
+
+            def ask(number: int = number) -> Callable[[], Iterable[bytes]] | None:
+                asked.append(number)
+                return None if number == 2 else lambda: iter([b"asked"])
+
+            yield replace(piece, ask=ask)
+
+    found = []
+    for number, piece in enumerate(fetched_ahead(pieces(), requests=3, piece_bytes=100)):
+        assert asked == list(range(min(number + 4, 6)))
+        found.append(b"".join(piece.open(0)))
+    assert found == [b"asked", b"asked", b"\2" * 5, *[b"asked"] * 3]
+    assert store.opened == [(2, 0)]
+
+
+def test_of_an_asked_piece_another_byte_or_a_second_reading_goes_to_the_store() -> None:
+    store = Store([20])
+    (piece,) = store.pieces()
+    asking = replace(piece, ask=lambda: lambda: iter([b"asked"]))
+    (fetched,) = fetched_ahead([asking], requests=1, piece_bytes=100)
+    assert b"".join(fetched.open(12)) == b"\0" * 8
+    assert b"".join(fetched.open(0)) == b"asked"
+    assert b"".join(fetched.open(0)) == b"\0" * 20
+    assert store.opened == [(0, 12), (0, 0)]
+
+
+def test_large_pieces_are_not_asked_for() -> None:
+    (piece,) = Store([500]).pieces()
+
+    def ask() -> None:
+        raise AssertionError("asked")
+
+    (fetched,) = fetched_ahead([replace(piece, ask=ask)], requests=1, piece_bytes=100)
+    assert b"".join(fetched.open(0)) == b"\0" * 500
+
+
 def test_the_client_has_a_connection_for_each() -> None:
     assert clients.MAX_CONNECTIONS == pieces_ahead.REQUESTS + 1  # the one that is read
 

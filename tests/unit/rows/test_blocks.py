@@ -22,7 +22,7 @@ from csvkafka.errors import (
     SourceReadError,
 )
 from csvkafka.model import START, BadRows, Block, Dialect, EncodePlan, Position
-from csvkafka.rows.blocks import cut_blocks, read_header
+from csvkafka.rows.blocks import _plain_row_end, cut_blocks, read_header
 from csvkafka.rows.csv_rows import row_ends, source_codec
 from csvkafka.testing.inputs.strategies import (
     CsvFile,
@@ -138,6 +138,33 @@ def test_every_short_text_that_looks_fully_quoted_is_read_as_dictreader_does() -
         else:
             read = [json.loads(value) for b in blocks for value in values_of(encode_block(b, plan))]
             assert read == [json.loads(value) for value in csv_oracle.row_values(data, URI)]
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        Dialect(),
+        Dialect(quotechar=""),
+        Dialect(quotechar="'", delimiter=";"),
+        Dialect(escapechar="\\"),
+        Dialect(comment="#"),
+        Dialect(trailing_delimiter=True, doublequote=False),
+    ],
+    ids=str,
+)
+def test_a_line_that_is_called_a_row_at_once_is_one(dialect: Dialect) -> None:
+    """Whatever comes behind it; and lines that hold nothing special are."""
+    count = 0
+    for size in range(7):
+        for text in itertools.product(b"\"'\n\ra#\\", repeat=size):
+            data = bytes(text)
+            end = _plain_row_end(data, dialect)
+            if end:
+                count += 1
+                assert end == next(row_ends(data, dialect))[0], data
+    assert (count > 1_000) is not bool(dialect.escapechar or dialect.comment)
+    assert _plain_row_end(b"a,b\r\nc", Dialect()) == 5
+    assert _plain_row_end(b"a,b", Dialect()) == 0
 
 
 def test_every_short_text_of_two_columns_is_read_as_dictreader_does() -> None:
