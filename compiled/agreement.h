@@ -202,6 +202,9 @@ typedef struct {
     Text value;
 } Record;
 
+/* The sizes of record, key, value and headers, the attributes, and the two deltas. */
+enum { LEAST_RECORD_BYTES = 7 };
+
 /* Reads the next record and goes behind it; 0 if it has headers, or is no record. */
 static int take_record(Text *section, Record *record)
 {
