@@ -138,12 +138,32 @@ end:
 
 /* What the records of a partition are compared with. */
 typedef struct {
-    Text *names;
+    Name *names;
     Text *fields;
     Py_ssize_t width;
     Text file;
     Py_ssize_t key; /* which field must be the record's key; -1: any key */
 } Wanted;
+
+/* Takes the texts in `fields` for the names; 0 and an exception if there is no memory. */
+static int name_fields(Wanted *wanted)
+{
+    size_t size = 0;
+    for (Py_ssize_t i = 0; i < wanted->width; i++) {
+        size += usual_size(wanted->fields[i]);
+    }
+    wanted->names = malloc((size_t)wanted->width * sizeof *wanted->names + size + 1);
+    if (wanted->names == NULL) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    uint8_t *to = (uint8_t *)(wanted->names + wanted->width);
+    for (Py_ssize_t i = 0; i < wanted->width; i++) {
+        wanted->names[i] = name_of(wanted->fields[i], to);
+        to += usual_size(wanted->fields[i]);
+    }
+    return 1;
+}
 
 /* Whether the record is this row's; -1 and an exception if the row cannot be read. */
 static int is_record_of(const Wanted *wanted, const Record *record, PyObject *row, PyObject *line)
@@ -206,23 +226,25 @@ static PyObject *module_agreeing(PyObject *Py_UNUSED(module), PyObject *argument
     }
     Py_ssize_t count = -1;
     wanted.names = NULL;
+    wanted.fields = NULL;
     wanted.width = PyTuple_Size(names);
     if (wanted.key < -1 || wanted.key >= wanted.width || place < 0 || place > data.len) {
         PyErr_SetString(PyExc_IndexError, "no such key, or no such place");
         goto end;
     }
-    wanted.names = calloc((size_t)wanted.width + 1, 2 * sizeof *wanted.names);
-    if (wanted.names == NULL) {
+    wanted.fields = calloc((size_t)wanted.width + 1, sizeof *wanted.fields);
+    if (wanted.fields == NULL) {
         PyErr_NoMemory();
         goto end;
     }
-    wanted.fields = wanted.names + wanted.width;
-    if (read_text(file, &wanted.file) && read_texts(names, wanted.names, wanted.width)) {
+    if (read_text(file, &wanted.file) && read_texts(names, wanted.fields, wanted.width)
+        && name_fields(&wanted)) {
         const Text section = text_of((const uint8_t *)data.buf + place, (size_t)(data.len - place));
         count = count_agreeing(&wanted, section, rows, lines);
     }
 end:
     free(wanted.names);
+    free(wanted.fields);
     PyBuffer_Release(&data);
     return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
