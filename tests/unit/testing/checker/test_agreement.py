@@ -180,6 +180,15 @@ def test_what_is_no_json_does_not_agree(field: str, text: bytes) -> None:
     assert not agree(value, ("a", "b"), ["1", field], 7)
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\\", "a\nb", "a\x1f"])
+def test_a_name_that_stands_there_without_its_escapes_does_not_agree(name: str) -> None:
+    value = orjson.dumps(record_of((name,), ("1",), 7))
+    assert agree(value, (name,), ["1"], 7)
+    torn = value.replace(orjson.dumps(name), f'"{name}"'.encode())
+    assert torn != value
+    assert not agree(torn, (name,), ["1"], 7)
+
+
 @pytest.mark.parametrize("row", [[], ["1"], ["1", "2", "3"], ["1", "\ud800"]])
 def test_a_row_of_another_width_or_with_half_a_character_agrees_with_nothing(
     row: list[str],

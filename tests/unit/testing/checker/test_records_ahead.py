@@ -12,7 +12,7 @@ from csvkafka.compiled import compiled_module
 from csvkafka.testing.checker.batch_records import PlainBatch
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.records_ahead import RecordsAhead, Taken
-from tests.unit.testing.checker.agreement_case import framed
+from tests.unit.testing.checker.agreement_case import framed, varint
 
 compiled = compiled_module()
 if compiled is None:
@@ -62,7 +62,7 @@ def test_records_with_headers_and_those_without_a_batch_agree_with_nothing() -> 
     ahead = RecordsAhead([plain(0, 2), [odd], plain(3, 2)])
     assert agreeing(ahead, range(5)) == 2
     ahead.take(2)
-    assert agreeing(ahead, [2]) == 0
+    assert agreeing(ahead, [2]) == agreeing(ahead, [3]) == 0
     assert next(ahead) is odd
     assert agreeing(ahead, [3, 4]) == 2
     assert agreeing(RecordsAhead.of([odd]), [2]) == 0
@@ -113,6 +113,18 @@ def test_whatever_is_taken_how_all_come_once_and_in_order(
             due -= 1
             taken_alone = False
     assert [record.kafka_offset for record in ahead] == [*range(due, total)]
+
+
+def test_kafka_offsets_that_are_left_out_are_left_out() -> None:
+    assert compiled is not None
+    section = b"".join(
+        varint(len(body)) + body
+        for body in (b"\0\0" + varint(delta) + b"\1\2a\0" for delta in (0, 3, 200))
+    )
+    batch = PlainBatch.of(compiled, section, 3, 1 << 40)
+    assert batch is not None
+    offsets = [1 << 40, (1 << 40) + 3, (1 << 40) + 200]
+    assert [*batch.kafka_offsets] == [record.kafka_offset for record in batch] == offsets
 
 
 def test_a_batch_is_a_sequence_of_its_records() -> None:
