@@ -8,8 +8,4 @@ cluster (questions), sink (carries batches; decides nothing), codes (what answer
 probe_cases, probe (a server's rules), producer (the documented one).
 """
 
-from csvkafka.kafka.package import import_kafka
-
-import_kafka()
-
-from csvkafka.kafka import mended  # noqa: E402, F401 - of what was imported
+from csvkafka.kafka import mended  # noqa: F401

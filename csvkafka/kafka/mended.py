@@ -5,7 +5,11 @@ be connected, of which Python itself complains.
 import socket
 from typing import Any
 
-from kafka.net.inet import KafkaNetSocket
+from csvkafka.kafka.package import import_kafka
+
+import_kafka()
+
+from kafka.net.inet import KafkaNetSocket  # noqa: E402 - of the package that was imported
 
 _connect = KafkaNetSocket.sock_connect
 
