@@ -119,12 +119,10 @@ static size_t take_escaped(Text *json, uint8_t *to)
     }
 }
 
-/* Goes behind the JSON string; 0 unless it says just this text, which is UTF-8. */
-static int take_string(Text *json, Text text)
+/* Goes behind the rest of a JSON string, its first quote being behind; 0 unless it says just this
+ * text, which is UTF-8. */
+static int take_rest(Text *json, Text text)
 {
-    if (json->at == json->end || *json->at++ != '"') {
-        return 0;
-    }
     while (json->at < json->end) {
         const uint8_t c = *json->at++;
         if (c == '"') {
@@ -145,10 +143,63 @@ static int take_string(Text *json, Text text)
     return 0;
 }
 
-/* Goes behind `name` and the colon; 0 if another one stands there. */
-static int take_name(Text *json, Text name)
+/* Goes behind the JSON string; 0 unless it says just this text. */
+static int take_string(Text *json, Text text)
 {
-    return take_string(json, name) && take(json, ':');
+    if (json->at == json->end || *json->at++ != '"') {
+        return 0;
+    }
+    return take_rest(json, text);
+}
+
+/* A field's name, and how it is written mostly, with what stands around it: `"name":"`; empty if the
+ * name is not to be written so. */
+typedef struct {
+    Text text;
+    Text usual;
+} Name;
+
+/* The size of what may be written for the name. */
+static size_t usual_size(Text name)
+{
+    return (size_t)(name.end - name.at) + 4;
+}
+
+/* Writes what is usual to `to`, if it is JSON. */
+static Name name_of(Text text, uint8_t *to)
+{
+    Name name = {text, text_of(to, 0)};
+    const size_t size = (size_t)(text.end - text.at);
+    for (size_t i = 0; i < size; i++) {
+        if (text.at[i] < 0x20 || text.at[i] == '"' || text.at[i] == '\\') {
+            return name;
+        }
+    }
+    to[0] = '"';
+    memcpy(to + 1, text.at, size);
+    memcpy(to + 1 + size, "\":\"", 3);
+    name.usual.end += usual_size(text);
+    return name;
+}
+
+/* Goes behind these bytes; 0 if others stand there, or there are none to look for. */
+static int take_literal(Text *json, Text bytes)
+{
+    const size_t size = (size_t)(bytes.end - bytes.at);
+    if (size == 0 || (size_t)(json->end - json->at) < size || memcmp(json->at, bytes.at, size) != 0) {
+        return 0;
+    }
+    json->at += size;
+    return 1;
+}
+
+/* Goes behind the field; 0 unless it has this name and is this text. */
+static int take_field(Text *json, Name name, Text text)
+{
+    if (take_literal(json, name.usual)) {
+        return take_rest(json, text);
+    }
+    return take_string(json, name.text) && take(json, ':') && take_string(json, text);
 }
 
 static int take_number(Text *json, uint64_t number)
@@ -202,6 +253,9 @@ typedef struct {
     Text value;
 } Record;
 
+/* The sizes of record, key, value and headers, the attributes, and the two deltas. */
+enum { LEAST_RECORD_BYTES = 7 };
+
 /* Reads the next record and goes behind it; 0 if it has headers, or is no record. */
 static int take_record(Text *section, Record *record)
 {
@@ -222,19 +276,20 @@ static int take_record(Text *section, Record *record)
 
 /* Whether the JSON is one object of these fields, once each and in this order, and of the row's line
  * and file behind them. */
-static int says_the_same(Text json, const Text *names, const Text *fields, ptrdiff_t count,
+static int says_the_same(Text json, const Name *names, const Text *fields, ptrdiff_t count,
                          uint64_t line, Text file)
 {
     if (!take(&json, '{')) {
         return 0;
     }
     for (ptrdiff_t i = 0; i < count; i++) {
-        if (!take_name(&json, names[i]) || !take_string(&json, fields[i]) || !take(&json, ',')) {
+        if (!take_field(&json, names[i], fields[i]) || !take(&json, ',')) {
             return 0;
         }
     }
-    return take_name(&json, text_of("_source_line", 12)) && take_number(&json, line)
-           && take(&json, ',') && take_name(&json, text_of("_source_file", 12))
+    return take_string(&json, text_of("_source_line", 12)) && take(&json, ':')
+           && take_number(&json, line) && take(&json, ',')
+           && take_string(&json, text_of("_source_file", 12)) && take(&json, ':')
            && take_string(&json, file) && take(&json, '}') && json.at == json.end;
 }
 

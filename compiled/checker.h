@@ -1,5 +1,5 @@
-/* What Python sees of the checker's reading; csvkafka/compiled.py says it. Both hold the interpreter's
- * lock, as they make and read its objects. */
+/* What Python sees of the checker's reading; csvkafka/compiled.py says it. `records_of` and `agreeing`
+ * hold the interpreter's lock, as they make and read its objects. */
 #ifndef CSVKAFKA_CHECKER_H
 #define CSVKAFKA_CHECKER_H
 
@@ -85,54 +85,119 @@ static PyObject *module_records_of(PyObject *Py_UNUSED(module), PyObject *argume
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
+/* Walks the records of a section; how many there are, which is `count` or fewer: then one of them has
+ * headers, or is torn. `places` has room for one more than `count`. */
+static Py_ssize_t outline(Text section, Py_ssize_t count, long long base_offset, int64_t *places,
+                          int64_t *kafka_offsets)
+{
+    const uint8_t *const begin = section.at;
+    Record record;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        places[i] = section.at - begin;
+        if (!take_record(&section, &record)) {
+            return i;
+        }
+        kafka_offsets[i] = plus(base_offset, record.offset_delta);
+    }
+    places[count] = section.at - begin;
+    return section.at == section.end ? count : -1;
+}
+
+/* outline(section, count, base_offset) -> (places, Kafka offsets), or None */
+static PyObject *module_outline(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    Py_buffer data;
+    Py_ssize_t count;
+    long long base_offset;
+    if (!PyArg_ParseTuple(arguments, "y*nL", &data, &count, &base_offset)) {
+        return NULL;
+    }
+    PyObject *places = NULL, *kafka_offsets = NULL, *found = NULL;
+    if (count < 0 || count > data.len / LEAST_RECORD_BYTES) {
+        found = Py_NewRef(Py_None);
+        goto end;
+    }
+    places = PyBytes_FromStringAndSize(NULL, (count + 1) * (Py_ssize_t)sizeof(int64_t));
+    kafka_offsets = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(int64_t));
+    if (places == NULL || kafka_offsets == NULL) {
+        goto end;
+    }
+    int64_t *const to_places = (int64_t *)(void *)PyBytes_AsString(places);
+    int64_t *const to_offsets = (int64_t *)(void *)PyBytes_AsString(kafka_offsets);
+    Py_ssize_t walked;
+    Py_BEGIN_ALLOW_THREADS
+    walked = outline(text_of(data.buf, (size_t)data.len), count, base_offset, to_places, to_offsets);
+    Py_END_ALLOW_THREADS
+    found = walked == count ? PyTuple_Pack(2, places, kafka_offsets) : Py_NewRef(Py_None);
+end:
+    Py_XDECREF(places);
+    Py_XDECREF(kafka_offsets);
+    PyBuffer_Release(&data);
+    return found;
+}
+
 /* What the records of a partition are compared with. */
 typedef struct {
-    Text *names;
+    Name *names;
     Text *fields;
     Py_ssize_t width;
     Text file;
     Py_ssize_t key; /* which field must be the record's key; -1: any key */
 } Wanted;
 
-/* Whether the record is this row's; -1 and an exception if it cannot be read. */
-static int is_record_of(const Wanted *wanted, PyObject *record, PyObject *row, PyObject *line)
+/* Takes the texts in `fields` for the names; 0 and an exception if there is no memory. */
+static int name_fields(Wanted *wanted)
+{
+    size_t size = 0;
+    for (Py_ssize_t i = 0; i < wanted->width; i++) {
+        size += usual_size(wanted->fields[i]);
+    }
+    wanted->names = malloc((size_t)wanted->width * sizeof *wanted->names + size + 1);
+    if (wanted->names == NULL) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    uint8_t *to = (uint8_t *)(wanted->names + wanted->width);
+    for (Py_ssize_t i = 0; i < wanted->width; i++) {
+        wanted->names[i] = name_of(wanted->fields[i], to);
+        to += usual_size(wanted->fields[i]);
+    }
+    return 1;
+}
+
+/* Whether the record is this row's; -1 and an exception if the row cannot be read. */
+static int is_record_of(const Wanted *wanted, const Record *record, PyObject *row, PyObject *line)
 {
     const unsigned long long number = PyLong_AsUnsignedLongLong(line);
     if (PyErr_Occurred() || !read_texts(row, wanted->fields, wanted->width)) {
         return -1;
     }
-    char *bytes;
-    Py_ssize_t size;
-    PyObject *const value = PyTuple_GetItem(record, 2);
-    if (value == NULL || PyBytes_AsStringAndSize(value, &bytes, &size) < 0) {
-        return -1;
-    }
-    if (!says_the_same(text_of(bytes, (size_t)size), wanted->names, wanted->fields, wanted->width,
-                       number, wanted->file)) {
+    if (record->value.at == NULL
+        || !says_the_same(record->value, wanted->names, wanted->fields, wanted->width, number,
+                          wanted->file)) {
         return 0;
     }
     if (wanted->key < 0) {
         return 1;
     }
-    const Text key = wanted->fields[wanted->key];
-    if (PyBytes_AsStringAndSize(PyTuple_GetItem(record, 1), &bytes, &size) < 0) {
-        return -1;
-    }
-    return size == key.end - key.at && memcmp(bytes, key.at, (size_t)size) == 0;
+    const Text key = wanted->fields[wanted->key], found = record->key;
+    return found.at != NULL && found.end - found.at == key.end - key.at
+           && memcmp(found.at, key.at, (size_t)(key.end - key.at)) == 0;
 }
 
-/* How many of the first records are those of the rows, one by one; -1 and an exception. A record or
- * a row that is nothing to compare (a null value, another width, half a surrogate pair) agrees with
- * nothing. */
-static Py_ssize_t count_agreeing(const Wanted *wanted, PyObject *records, PyObject *rows,
-                                 PyObject *lines)
+/* How many of the section's first records are those of the rows, one by one; -1 and an exception. A
+ * row that is nothing to compare (another width, half a surrogate pair) agrees with nothing. */
+static Py_ssize_t count_agreeing(const Wanted *wanted, Text section, PyObject *rows, PyObject *lines)
 {
     Py_ssize_t count = PyList_Size(rows);
-    count = PyList_Size(records) < count ? PyList_Size(records) : count;
     count = PyList_Size(lines) < count ? PyList_Size(lines) : count;
     for (Py_ssize_t i = 0; i < count; i++) {
-        const int same = is_record_of(wanted, PyList_GetItem(records, i), PyList_GetItem(rows, i),
-                                      PyList_GetItem(lines, i));
+        Record record;
+        if (!take_record(&section, &record)) {
+            return i;
+        }
+        const int same =
+            is_record_of(wanted, &record, PyList_GetItem(rows, i), PyList_GetItem(lines, i));
         if (same < 0
             && (PyErr_ExceptionMatches(PyExc_ValueError)
                 || PyErr_ExceptionMatches(PyExc_TypeError))) {
@@ -147,30 +212,40 @@ static Py_ssize_t count_agreeing(const Wanted *wanted, PyObject *records, PyObje
     return count;
 }
 
-/* agreeing(records, rows, lines, names, file, key) -> how many of the first records agree */
+/* agreeing(section, place, rows, lines, names, file, key) -> how many of the records from there on
+ * agree */
 static PyObject *module_agreeing(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    PyObject *records, *rows, *lines, *names, *file;
+    Py_buffer data;
+    Py_ssize_t place;
+    PyObject *rows, *lines, *names, *file;
     Wanted wanted;
-    if (!PyArg_ParseTuple(arguments, "O!O!O!O!Un", &PyList_Type, &records, &PyList_Type, &rows,
-                          &PyList_Type, &lines, &PyTuple_Type, &names, &file, &wanted.key)) {
+    if (!PyArg_ParseTuple(arguments, "y*nO!O!O!Un", &data, &place, &PyList_Type, &rows, &PyList_Type,
+                          &lines, &PyTuple_Type, &names, &file, &wanted.key)) {
         return NULL;
     }
-    wanted.width = PyTuple_Size(names);
-    if (wanted.key < -1 || wanted.key >= wanted.width) {
-        PyErr_SetString(PyExc_IndexError, "no such key");
-        return NULL;
-    }
-    wanted.names = calloc((size_t)wanted.width + 1, 2 * sizeof *wanted.names);
-    if (wanted.names == NULL) {
-        return PyErr_NoMemory();
-    }
-    wanted.fields = wanted.names + wanted.width;
     Py_ssize_t count = -1;
-    if (read_text(file, &wanted.file) && read_texts(names, wanted.names, wanted.width)) {
-        count = count_agreeing(&wanted, records, rows, lines);
+    wanted.names = NULL;
+    wanted.fields = NULL;
+    wanted.width = PyTuple_Size(names);
+    if (wanted.key < -1 || wanted.key >= wanted.width || place < 0 || place > data.len) {
+        PyErr_SetString(PyExc_IndexError, "no such key, or no such place");
+        goto end;
     }
+    wanted.fields = calloc((size_t)wanted.width + 1, sizeof *wanted.fields);
+    if (wanted.fields == NULL) {
+        PyErr_NoMemory();
+        goto end;
+    }
+    if (read_text(file, &wanted.file) && read_texts(names, wanted.fields, wanted.width)
+        && name_fields(&wanted)) {
+        const Text section = text_of((const uint8_t *)data.buf + place, (size_t)(data.len - place));
+        count = count_agreeing(&wanted, section, rows, lines);
+    }
+end:
     free(wanted.names);
+    free(wanted.fields);
+    PyBuffer_Release(&data);
     return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 

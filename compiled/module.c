@@ -5,7 +5,8 @@
  * does not take is left to the caller, who goes the reference way with it; a block that cannot be read
  * is refused by ValueError.
  *
- * `agreeing` and `records_of` are no part of that: they are the checker's (compiled/checker.h).
+ * `agreeing`, `outline` and `records_of` are no part of that: they are the checker's
+ * (compiled/checker.h).
  *
  * Memory: the output, and 32 bytes for each column (by a declared table: one record too); nothing is
  * allocated for a row or a field.
@@ -157,6 +158,7 @@ static PyObject *module_moved(PyObject *Py_UNUSED(module), PyObject *arguments)
 static PyMethodDef module_methods[] = {
     {"agreeing", module_agreeing, METH_VARARGS, NULL},
     {"moved", module_moved, METH_VARARGS, NULL},
+    {"outline", module_outline, METH_VARARGS, NULL},
     {"records_of", module_records_of, METH_VARARGS, NULL},
     {"whole_rows", module_whole_rows, METH_VARARGS, NULL},
     {"is_utf8", module_is_utf8, METH_O, NULL},

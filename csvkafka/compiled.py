@@ -88,7 +88,7 @@ class CompiledEncoder(Protocol):
 
 class CompiledModule(Protocol):
     """What `compiled/module.c` gives. Calls run without the interpreter's lock,
-    but for those of the checker."""
+    but for those that say that they hold it."""
 
     def Encoder(  # noqa: N802 - a class
         self,
@@ -132,17 +132,24 @@ class CompiledModule(Protocol):
 
     def agreeing(
         self,
-        records: Sequence[tuple[int, bytes | None, bytes | None, object]],
+        section: bytes,
+        place: int,
         rows: Sequence[Sequence[str]],
         lines: Sequence[int],
         names: tuple[str, ...],
         file: str,
         key: int,
     ) -> int:
-        """For the checker: how many of the first `records` are the documented records of the
-        `rows`. All three arguments are lists; a record is its Kafka offset, key, value and headers;
-        `lines` has the `_source_line` of each row. `key` is the field that must be the record's
-        key; -1: any key will do. Holds the interpreter's lock."""
+        """For the checker: how many of the records of a batch's `section`, from byte `place` on,
+        are the documented records of the `rows`, one by one. `lines` has the `_source_line` of each
+        row; both are lists. `key` is the field that must be the record's key; -1: any key will do.
+        Holds the interpreter's lock."""
+        ...
+
+    def outline(self, section: bytes, count: int, base_offset: int) -> tuple[bytes, bytes] | None:
+        """For the checker, of the records of a batch: the byte of the section where each begins
+        and where the last one ends, and their Kafka offsets, as int64 of this machine; None if one
+        has headers, or is torn."""
         ...
 
     def records_of(

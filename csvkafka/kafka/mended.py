@@ -1,18 +1,15 @@
-"""Mends two faults of kafka-python of which Python itself complains, before anything of it is used.
-
-First: when kafka-python is imported, it reads its protocol from schemas, with functions of
-`importlib.resources` that Python 3.11 and 3.12 call deprecated. A user of csvkafka cannot change
-that, and with `-W error` it ends the program. Second: it leaves a socket open that cannot be
-connected.
+"""Mends a fault of kafka-python before anything of it is used: it leaves a socket open that cannot
+be connected, of which Python itself complains.
 """
 
 import socket
-import warnings
 from typing import Any
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
-    from kafka.net.inet import KafkaNetSocket
+from csvkafka.kafka.package import import_kafka
+
+import_kafka()
+
+from kafka.net.inet import KafkaNetSocket  # noqa: E402 - of the package that was imported
 
 _connect = KafkaNetSocket.sock_connect
 

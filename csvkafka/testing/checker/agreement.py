@@ -1,9 +1,9 @@
 """Runs of records that are just what the rows say: found by a compiled reading, many at a time.
 
 It answers one question: are the next records of each partition those of the next rows, in their
-order, with their keys, in the partitions where they belong? Rows are read by the `csv` module and
-batches by kafka-python as ever; what is compiled (`compiled/agreement.h`, which shares nothing with
-the encoder) compares a record's JSON with a row's fields, however the JSON is spaced and escaped.
+order, with their keys, in the partitions where they belong? Rows are read by the `csv` module. What
+is compiled (`compiled/agreement.h`, which shares nothing with the encoder) compares a record's
+JSON, where it stands in its batch, with a row's fields, however the JSON is spaced and escaped.
 It can only say yes. From the first record on that is not plainly its row's, the slow reading goes
 on, by other libraries, and it alone names anomalies.
 """
@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from csvkafka.compiled import CompiledModule, compiled_module
-from csvkafka.testing.checker.ahead import Ahead
 from csvkafka.testing.checker.documented import (
     ColumnKey,
     DocumentedRecord,
     SourceRows,
-    TopicRecord,
     documented_row,
     documented_row_that_is_good,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.row_ledger import SourceRow
 
 MOST_ROWS = 512
@@ -37,17 +36,19 @@ MOST_BYTES = 1 << 20
 _FIRST_ROWS = 16
 _KNOWN_KEYS = 1 << 16
 
-Lookaheads = Mapping[int, Ahead[TopicRecord]]
+Lookaheads = Mapping[int, RecordsAhead]
 """The records of each partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Records of one partition that are those of the rows `lines`, one by one."""
+    """Records of one partition that are those of the rows `lines`, one by one: where they stand,
+    and how many bytes they have."""
 
     partition: int
-    records: list[TopicRecord]
+    kafka_offsets: list[int]
     lines: list[int]
+    byte_count: int
 
 
 class Agreement:
@@ -109,26 +110,28 @@ class Agreement:
         rows = self._rows.peek(self._most)
         after = line + len(rows)
         first_odd = after
-        compared: list[tuple[int, list[TopicRecord], list[int]]] = []
+        compared: list[tuple[int, list[int]]] = []
         for partition, lines in self._routed(rows, line).items():
             if partition not in self._partitions:
                 first_odd = min(first_odd, lines[0])
                 continue
-            records = self._partitions[partition].peek(len(lines))
             of_lane = rows if len(lines) == len(rows) else [rows[n - line] for n in lines]
-            count = self._agreeing(records, of_lane, lines, self._names, self._file, self._key)
+            count = self._partitions[partition].count_agreeing(self._compare, of_lane, lines)
             if count < len(lines):
                 first_odd = min(first_odd, lines[count])
-            compared.append((partition, records, lines))
+            compared.append((partition, lines))
         runs = []
-        for partition, records, lines in compared:
+        for partition, lines in compared:
             count = bisect_left(lines, first_odd)
             if count:
-                self._partitions[partition].skip(count)
-                runs.append(Run(partition, records[:count], lines[:count]))
+                taken = self._partitions[partition].take(count)
+                runs.append(Run(partition, taken.kafka_offsets, lines[:count], taken.byte_count))
         self._rows.skip(first_odd - line)
         self._suit(runs)
         return runs, after - 1 if rows else sys.maxsize
+
+    def _compare(self, section: bytes, place: int, rows: list[list[str]], lines: list[int]) -> int:
+        return self._agreeing(section, place, rows, lines, self._names, self._file, self._key)
 
     def _routed(self, rows: list[list[str]], line: int) -> dict[int, list[int]]:
         """The lines of the rows that belong in each partition."""
@@ -148,11 +151,10 @@ class Agreement:
 
     def _suit(self, runs: list[Run]) -> None:
         """Compares as many rows at once next time as their size allows."""
-        records = [run.records for run in runs]
-        count = sum(map(len, records))
+        count = sum(len(run.lines) for run in runs)
         if count:
-            size = sum(len(record.value or b"") for part in records for record in part)
-            self._most = max(1, min(MOST_ROWS, MOST_BYTES * count // max(1, size)))
+            size = sum(run.byte_count for run in runs)
+            self._most = max(1, min(MOST_ROWS, MOST_BYTES * count // size))
 
 
 def _remembering(

@@ -1,4 +1,4 @@
-"""An iterator that shows what comes next: rows and records are compared before they are taken."""
+"""An iterator that shows what comes next: rows are compared before they are taken."""
 
 from __future__ import annotations
 
@@ -27,11 +27,6 @@ class Ahead(Generic[T]):
     def skip(self, count: int) -> None:
         """Takes so many of what was looked at."""
         self._taken += count
-
-    def give_back(self, item: T) -> None:
-        """The one that was taken last comes next again."""
-        self._forget()
-        self._held.insert(0, item)
 
     def __iter__(self) -> Iterator[T]:
         return self

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from csvkafka.testing.checker.agreement import Agreement, Lookaheads, Run
-from csvkafka.testing.checker.ahead import Ahead
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.expectation import (
     PER_TOPIC,
@@ -26,6 +25,7 @@ from csvkafka.testing.checker.expectation import (
     any_of,
     partition_text,
 )
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
     ExpectedRow,
@@ -61,7 +61,8 @@ def check(
     expectation = expectation or Expectation()
     judge = _Judge(source_rows, topic_records, expectation, checkpoints)
     if expectation.identify_by is IdentifyBy.LINE:
-        judge.walk({p: Ahead(records) for p, records in topic_records.items()}, source_rows)
+        ahead = {p: RecordsAhead.of(records) for p, records in topic_records.items()}
+        judge.walk(ahead, source_rows)
     else:
         for partition, records in topic_records.items():
             for record in records:
@@ -159,8 +160,8 @@ class _Judge:
             line, partition, record, fields = heapq.heappop(heads)
             self.examine(partition, record, line, fields)
             advancing = [partition]
-        for _, partition, record, _ in heads:
-            partitions[partition].give_back(record)
+        for _, partition, _, _ in heads:
+            partitions[partition].give_back()
         return True
 
     def examine(
@@ -375,15 +376,15 @@ class _UncoveredRows:
     def note_run(self, run: Run) -> None:
         """First occurrences, lines and Kafka offsets of which rise."""
         place = 0
-        while self._ends and place < len(run.records):
-            kafka_offset = run.records[place].kafka_offset
+        while self._ends and place < len(run.kafka_offsets):
+            kafka_offset = run.kafka_offsets[place]
             self.note(kafka_offset, run.lines[place])
             passed = bisect_right(self._sorted_ends, kafka_offset)
             if passed == len(self._sorted_ends):
                 return
             # All that stand before the next end have as many ends at or before them.
             end = self._sorted_ends[passed]
-            place = bisect_left(run.records, end, key=lambda record: record.kafka_offset)
+            place = bisect_left(run.kafka_offsets, end)
 
     def lowest(self, index: int) -> int | None:
         """The lowest row that observation `index` could not have seen in the topic."""

@@ -16,11 +16,10 @@ import threading
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import Any, Self
 from uuid import UUID
 
@@ -38,6 +37,7 @@ from csvkafka.model import Lane
 from csvkafka.pipeline.daemon_threads import DaemonThreads
 from csvkafka.testing.checker.batch_records import records_of, whole_batches
 from csvkafka.testing.checker.documented import TopicRecord
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 
 log = logging.getLogger(__name__)
 
@@ -144,15 +144,15 @@ class TopicReader:
         del others[:index]
         return is_of_another
 
-    def records(self) -> dict[int, Iterator[TopicRecord]]:
+    def records(self) -> dict[int, RecordsAhead]:
         """The records of each partition in the log's order; the iterators may be taken in turns."""
         return {partition: self.read(partition) for partition in self.bounds}
 
-    def read(self, partition: int) -> Iterator[TopicRecord]:
+    def read(self, partition: int) -> RecordsAhead:
         """The records of one partition in the log's order."""
-        return chain.from_iterable(self.read_batches(partition))
+        return RecordsAhead(self.read_batches(partition))
 
-    def read_batches(self, partition: int) -> Iterator[list[TopicRecord]]:
+    def read_batches(self, partition: int) -> Iterator[Sequence[TopicRecord]]:
         """As `read`, but all records of a batch at once."""
         batches = self._read_batches(partition)
         following = self._thread.submit(next, batches, None)
@@ -160,7 +160,7 @@ class TopicReader:
             following = self._thread.submit(next, batches, None)
             yield batch
 
-    def _read_batches(self, partition: int) -> Iterator[list[TopicRecord]]:
+    def _read_batches(self, partition: int) -> Iterator[Sequence[TopicRecord]]:
         bounds = self.bounds[partition]
         position = bounds.start
         patience_ends = self._patience_ends()
@@ -193,7 +193,9 @@ class TopicReader:
             else:
                 self._client.pause(RETRY_SECONDS)
 
-    def _fetched(self, lane: Lane, kafka_offset: int) -> Iterator[tuple[int, list[TopicRecord]]]:
+    def _fetched(
+        self, lane: Lane, kafka_offset: int
+    ) -> Iterator[tuple[int, Sequence[TopicRecord]]]:
         """Of each batch in one fetch: the Kafka offset after it, and its records if they count.
 
         A batch is parsed whole before any of it is given, so that a damaged one gives nothing."""

@@ -14,6 +14,7 @@ from csvkafka.errors import ConfigError
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.expectation import PER_TOPIC, number_of
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.topic_reader import Bounds, Isolation, TopicReader
 
 
@@ -66,12 +67,12 @@ class TopicsReader:
         topic, partition = divmod(number, PER_TOPIC)
         return self._readers[topic].is_of_another(partition, kafka_offset)
 
-    def read_batches(self, number: int) -> Iterator[list[TopicRecord]]:
+    def read_batches(self, number: int) -> Iterator[Sequence[TopicRecord]]:
         """As `TopicReader.read_batches`."""
         topic, partition = divmod(number, PER_TOPIC)
         return self._readers[topic].read_batches(partition)
 
-    def records(self) -> dict[int, Iterator[TopicRecord]]:
+    def records(self) -> dict[int, RecordsAhead]:
         """As `TopicReader.records`, by number."""
         return {
             number_of(topic, partition): records

@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
-from itertools import chain
 from typing import BinaryIO
 
 from csvkafka.config.load_config import LoadConfig
@@ -44,6 +43,7 @@ from csvkafka.testing.checker.documented import (
 from csvkafka.testing.checker.expectation import IdentifyBy, partition_text
 from csvkafka.testing.checker.files_so_far import FilesSoFar, files_so_far, skipped_files
 from csvkafka.testing.checker.job_expectation import expectation_of
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.set_files import OpenFile, SetFiles
 from csvkafka.testing.checker.source_rows import files_of, replayed_rows, source_rows
@@ -113,11 +113,11 @@ def judge_load(
     ours = scope.producer_id
     topics = config.spec.data_topics
     with TopicsReader(config.kafka, topics, scope.isolation, ours) as reader:
-        records: dict[int, Iterator[TopicRecord]] = reader.records()
+        records = reader.records()
         if progress is not None:
             counted = _Counted(progress, reader.record_count)
             records = {
-                partition: chain.from_iterable(counted.over(reader.read_batches(partition)))
+                partition: RecordsAhead(counted.over(reader.read_batches(partition)))
                 for partition in records
             }
         partition_count = scope.partition_count or reader.partition_count(0)
@@ -264,7 +264,7 @@ class _Counted:
         self._record_count = record_count
         self._seen = self._told = 0
 
-    def over(self, batches: Iterator[list[TopicRecord]]) -> Iterator[list[TopicRecord]]:
+    def over(self, batches: Iterator[Sequence[TopicRecord]]) -> Iterator[Sequence[TopicRecord]]:
         for batch in batches:
             self._seen += len(batch)
             if self._seen - self._told >= PROGRESS_RECORDS:

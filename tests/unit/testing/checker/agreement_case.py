@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json import decoder, scanner
 
 from csvkafka.compiled import compiled_module
-from csvkafka.testing.checker.batch_records import _parsed
+from csvkafka.testing.checker.batch_records import PlainBatch, _parsed
 
 Pairs = list[tuple[str, object]]
 
@@ -62,12 +63,32 @@ class Said:
         """Whether the compiled reading finds all this in the value, and the field in the key."""
         compiled = compiled_module()
         assert compiled is not None
+        section = framed([(key, value)])
         return (
-            compiled.agreeing(
-                [(0, key, value, ())], [self.row], [self.line], self.names, self.file, index
-            )
+            compiled.agreeing(section, 0, [self.row], [self.line], self.names, self.file, index)
             == 1
         )
+
+
+def framed(records: Sequence[tuple[bytes | None, bytes | None]]) -> bytes:
+    """The section of records with these keys and values."""
+    section = b""
+    for delta, (key, value) in enumerate(records):
+        body = b"\0\0" + varint(delta) + _sized(key) + _sized(value) + b"\0"
+        section += varint(len(body)) + body
+    return section
+
+
+def _sized(data: bytes | None) -> bytes:
+    return varint(-1) if data is None else varint(len(data)) + data
+
+
+def varint(number: int) -> bytes:
+    """Kafka's, by zigzag."""
+    rest, encoded = number << 1 ^ number >> 63, b""
+    while rest >= 0x80:
+        rest, encoded = rest >> 7, encoded + bytes([rest & 0x7F | 0x80])
+    return encoded + bytes([rest])
 
 
 ANOTHER = Said(("a",), ["1"], 7, "f")
@@ -132,8 +153,12 @@ def check_section(section: bytes, count: int, base_offset: int) -> None:
     compiled = compiled_module()
     assert compiled is not None
     found = compiled.records_of(section, count, base_offset)
-    if found is not None:
+    plain = PlainBatch.of(compiled, section, count, base_offset)
+    assert (plain is None) == (found is None), (section, count)
+    if found is not None and plain is not None:
         assert found == _parsed(section, count, base_offset), (section, count)
+        assert found == list(plain) == [plain[place] for place in range(count)], (section, count)
+        assert [record[0] for record in found] == [*plain.kafka_offsets], (section, count)
 
 
 def check_bytes(data: bytes) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from csvkafka.compiled import compiled_module
 from csvkafka.testing.checker import agreement
 from csvkafka.testing.checker.agreement import Agreement
-from csvkafka.testing.checker.ahead import Ahead
+from csvkafka.testing.checker.batch_records import PlainBatch
 from csvkafka.testing.checker.checker import check
 from csvkafka.testing.checker.documented import (
     ColumnKey,
@@ -28,8 +28,9 @@ from csvkafka.testing.checker.documented import (
     read_rows,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
-from tests.unit.testing.checker.agreement_case import check_bytes, check_value, said_by
+from tests.unit.testing.checker.agreement_case import check_bytes, check_value, framed, said_by
 
 compiled = compiled_module()
 if compiled is None:
@@ -60,10 +61,10 @@ def agree(
 ) -> bool:
     assert compiled is not None
     key = more.get("key")
-    record = TopicRecord(0, key, value)  # type: ignore[arg-type]
+    section = framed([(key, value)])  # type: ignore[list-item]
     index = more.get("index", -1)
     assert isinstance(index, int)
-    return bool(compiled.agreeing([record], [row], [line], tuple(names), URI, index))
+    return bool(compiled.agreeing(section, 0, [row], [line], tuple(names), URI, index))
 
 
 # -- one record ----------------------------------------------------------------------------------
@@ -179,6 +180,15 @@ def test_what_is_no_json_does_not_agree(field: str, text: bytes) -> None:
     assert not agree(value, ("a", "b"), ["1", field], 7)
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\\", "a\nb", "a\x1f"])
+def test_a_name_that_stands_there_without_its_escapes_does_not_agree(name: str) -> None:
+    value = orjson.dumps(record_of((name,), ("1",), 7))
+    assert agree(value, (name,), ["1"], 7)
+    torn = value.replace(orjson.dumps(name), f'"{name}"'.encode())
+    assert torn != value
+    assert not agree(torn, (name,), ["1"], 7)
+
+
 @pytest.mark.parametrize("row", [[], ["1"], ["1", "2", "3"], ["1", "\ud800"]])
 def test_a_row_of_another_width_or_with_half_a_character_agrees_with_nothing(
     row: list[str],
@@ -222,19 +232,33 @@ def topic_of(rows: Rows, style: str, partitions: int) -> Topic:
     return topic
 
 
+def in_batches(log: Sequence[TopicRecord], size: int) -> RecordsAhead:
+    """The records as a topic has them, `size` to a batch, and an empty batch now and then."""
+    assert compiled is not None
+    batches: list[Sequence[TopicRecord]] = []
+    for place in range(0, len(log), size):
+        records = log[place : place + size]
+        section = framed([(record.key, record.value) for record in records])
+        batch = PlainBatch.of(compiled, section, len(records), records[0].kafka_offset)
+        assert batch is not None
+        batches += [batch, []] if place % 3 else [batch]
+    return RecordsAhead(batches)
+
+
 def verdicts(
     rows: Rows,
     topic: Topic,
     expectation: Expectation,
     checkpoints: Sequence[CheckpointObservation] = (),
+    batch_size: int = 400,
 ) -> tuple[Verdict, Verdict]:
     """With the compiled reading, and without it."""
     source = read_rows(io.BytesIO(csv_of(rows)))
-    ahead = {partition: Ahead(log) for partition, log in topic.items()}
-    assert Agreement.of(source, ahead, expectation) is not None
+    batches = {partition: in_batches(log, batch_size) for partition, log in topic.items()}
+    assert Agreement.of(source, batches, expectation) is not None
     slow_rows = list(read_rows(io.BytesIO(csv_of(rows))))
     return (
-        check(source, topic, expectation, checkpoints),
+        check(source, batches, expectation, checkpoints),
         check(slow_rows, topic, expectation, checkpoints),
     )
 
@@ -273,14 +297,15 @@ def damage(topic: Topic, step: str, data: st.DataObject) -> None:
         log.insert(place, TopicRecord(0, None, made))
 
 
-@example(row_count=1100, partitions=1, style="orjson", steps=[], first=16, data=None)
-@example(row_count=1100, partitions=2, style="orjson", steps=[], first=16, data=None)
+@example(row_count=1100, partitions=1, style="orjson", steps=[], first=16, size=400, data=None)
+@example(row_count=1100, partitions=2, style="orjson", steps=[], first=16, size=400, data=None)
 @given(
     row_count=st.integers(0, 40),
     partitions=st.sampled_from([1, 2]),
     style=st.sampled_from(sorted(STYLES)),
     steps=st.lists(STEPS, max_size=4),
     first=st.sampled_from([1, 3, 16]),
+    size=st.sampled_from([1, 2, 7, 40]),
     data=st.data(),
 )
 def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
@@ -289,6 +314,7 @@ def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
     style: str,
     steps: list[str],
     first: int,
+    size: int,
     data: st.DataObject | None,
 ) -> None:
     groups = ("x", "yy", "zzz", "ü")
@@ -315,7 +341,7 @@ def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agreement, "_FIRST_ROWS", first)
-        fast, slow = verdicts(rows, topic, expectation, checkpoints)
+        fast, slow = verdicts(rows, topic, expectation, checkpoints, size)
     assert fast.is_clean or steps or checkpoints
     if partitions == 1:
         assert fast.to_json() == slow.to_json()
@@ -342,7 +368,9 @@ def test_the_slow_reading_is_left_for_what_disagrees(monkeypatch: pytest.MonkeyP
         "__call__",
         lambda self, record: read.append(record) or decode(self, record),  # type: ignore[func-returns-value]
     )
-    verdict = check(read_rows(io.BytesIO(csv_of(rows))), topic, Expectation(documented_record(URI)))
+    batches = {0: in_batches(topic[0], 1_000)}
+    source = read_rows(io.BytesIO(csv_of(rows)))
+    verdict = check(source, batches, Expectation(documented_record(URI)))
     assert verdict.count(AnomalyKind.LOST_ROW) == 1
     assert 0 < len(read) < agreement.MOST_ROWS + 2
 
@@ -359,7 +387,8 @@ def test_rows_for_the_dead_letter_topic_are_left_out(bad: bytes) -> None:
         partition_of=lambda _: 0,
     )
     keys = (b"1", b"3")
-    topic = {0: [TopicRecord(n, key, values[n]) for n, key in enumerate(keys)]}
+    log = [TopicRecord(n, key, values[n]) for n, key in enumerate(keys)]
+    topic = {0: in_batches(log, 2)}
     verdict = check(read_rows(io.BytesIO(data), errors="surrogateescape"), topic, expectation)
     assert (verdict.is_clean, verdict.row_count) == (True, 2)
 
@@ -379,6 +408,6 @@ def test_where_records_are_others_the_slow_reading_reads_all(
     header: bytes, expectation: Expectation
 ) -> None:
     rows = read_rows(io.BytesIO(header + b"\n1,2\n"))
-    assert Agreement.of(rows, {0: Ahead([])}, expectation) is None
+    assert Agreement.of(rows, {0: RecordsAhead([])}, expectation) is None
     by_key = replace(expectation, partition_of=None)
-    assert Agreement.of(rows, {0: Ahead([]), 1: Ahead([])}, by_key) is None
+    assert Agreement.of(rows, {0: RecordsAhead([]), 1: RecordsAhead([])}, by_key) is None
