@@ -27,7 +27,9 @@ class JudgePlan:
     record, and after `errors` of them in all. `run_again`: a loader that is done is started once
     more, and should then send nothing. `files`: the CSV is a set of this many objects under a
     prefix (S3_PREFIX), loaded by their keys; None: one object (S3_KEY). `expectation(source_uri)`
-    is for records other than the documented ones; the URI of a set is that of its prefix."""
+    is for records other than the documented ones; the URI of a set is that of its prefix. `forks`:
+    what this very Python runs (`PYTHON -P PROGRAM`) is forked from the nursery, without variables
+    of Python's own, so that a start costs little; else each is started as users start it."""
 
     command: LoaderCommand
     csv: CsvSpec = DEFAULT_FILE
@@ -43,6 +45,7 @@ class JudgePlan:
     isolations: tuple[Isolation, ...] = tuple(Isolation)
     identify_by: IdentifyBy = IdentifyBy.LINE
     expectation: Callable[[str], Expectation] | None = None
+    forks: bool = False
 
     def __post_init__(self) -> None:
         if self.files is not None and self.files < 1:
