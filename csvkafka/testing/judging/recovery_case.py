@@ -132,8 +132,8 @@ class RecoveryCase:
         item = self._checkpoint_item(checkpoint)
         self.settings |= settings or {}
         self.view = JobView(stack, item, self.topic, partitions, self.routed)
-        stored = StepCount(self.supervisor.folder, (Step.CHECKPOINT_STORED, Step.COMPLETED))
-        self._watch = JobWatch(self.view, self.history, stored=stored.so_far)
+        writes = StepCount(self.supervisor.folder, (Step.CHECKPOINT_STORED, Step.COMPLETED))
+        self._watch = JobWatch(self.view, self.history, stored=writes.so_far)
 
     def _checkpoint_item(self, checkpoint: str) -> StoredItem:
         if checkpoint == "dynamodb":
