@@ -35,7 +35,6 @@ from csvkafka.model import (
     SequencedBatch,
     TopicFacts,
 )
-from csvkafka.pipeline.pipeline import LONGEST_POLL_SECONDS
 from csvkafka.testing.simulator.partition_log import (
     INVALID_PRODUCER_EPOCH,
     NO_ERROR,
@@ -50,11 +49,6 @@ from csvkafka.testing.simulator.virtual_clock import Task, VirtualTime
 
 SLOW_SECONDS = 20.0
 ANSWER_SECONDS = 15.0
-
-IDLE_SECONDS = 1.0
-"""How long a client's longest poll lasts while nothing of its own is on the way and nobody wakes
-it: so a load that rests is simulated in a fifth of the turns. (To a real client that happens too,
-where the machine is busy.)"""
 
 _KINDS = {
     OUT_OF_ORDER_SEQUENCE_NUMBER: OutcomeKind.OUT_OF_ORDER,
@@ -232,8 +226,6 @@ class FakeSink:
             self._time.after(link.arrives_at - self._time.now, partial(self._arrive, link, flight))
 
     def poll(self, timeout_seconds: float) -> Sequence[ProduceOutcome]:
-        if timeout_seconds == LONGEST_POLL_SECONDS and not any(it.flights for it in self._links):
-            timeout_seconds = IDLE_SECONDS
         until = self._time.at(timeout_seconds)
         self._poller = self._time.task
         self._time.block(0.0)
