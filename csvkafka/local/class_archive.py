@@ -1,10 +1,10 @@
 """Kafka's classes as a JVM keeps them in memory, made once, so that brokers start sooner.
 
-A broker reads, checks and links ten thousand classes when it starts. With an archive of them, linked
-(Java's class data sharing), it does so with less than half of the processor time. The archive lies
-beside the jars, one for each Java runtime. Who starts many brokers makes it first (`make_class_archive`, as
-the pytest plugin does); every broker and tool takes it where it is there. It changes nothing else:
-a JVM that finds it damaged, or made of other jars, goes on without it.
+A broker reads, checks and links ten thousand classes when it starts. With an archive of them
+(Java's class data sharing), linked, it does so with less than half of the processor time. The
+archive lies beside the jars, one for each Java runtime. Who starts many brokers makes it first
+(`make_class_archive`, as the pytest plugin does); every broker and tool takes it where it is there.
+It changes nothing else: a JVM that finds it damaged, or made of other jars, goes on without it.
 """
 
 from __future__ import annotations
