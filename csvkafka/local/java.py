@@ -31,7 +31,7 @@ def class_archive(class_path: str) -> Path:
     """Where the archive of the classes of these jars is, if there is one: beside the jars, for this
     Java runtime (`class_archive.py`)."""
     runtime = hashlib.sha256((java_home() / "release").read_bytes()).hexdigest()[:16]
-    return Path(class_path).with_name(f"classes-{runtime}.jsa")
+    return Path(class_path).with_name(f"linked-classes-{runtime}.jsa")
 
 
 def java_command(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
+from csvkafka.testing.processes.nursery import forks_are_the_same, nursery, without_python
 
 CSVKAFKA = str(Path(sys.executable).with_name("csvkafka"))
 TIMEOUT_SECONDS = 240.0
@@ -20,12 +20,7 @@ TIMEOUT_SECONDS = 240.0
 
 def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment, with Python's usual ways of buffers, and `settings`."""
-    inherited = {
-        name: text
-        for name, text in os.environ.items()
-        if not name.startswith("PYTHON") or name == "PYTHONPATH"
-    }
-    return {**inherited, **settings}
+    return {**without_python(os.environ), **settings}
 
 
 def run_csvkafka(

@@ -15,7 +15,12 @@ import pytest
 
 from csvkafka import CheckpointManager, CSVToKafkaProcessor
 from csvkafka.local.base import Stack
-from tests.integration.command_line import CSVKAFKA, run_csvkafka, run_python
+from tests.integration.command_line import (
+    CSVKAFKA,
+    environment_with,
+    run_csvkafka,
+    run_python,
+)
 from tests.integration.kafka_rows import create_topic, values_in
 from tests.integration.loads import LoadPlace
 
@@ -171,7 +176,7 @@ def test_an_object_may_be_named_by_its_uri(place: LoadPlace) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert (place.item() or {})["status"] == "COMPLETED"
     assert place.lines() == [1, 2, 3]
-    again = run_python("-m", "csvkafka", environment={**os.environ, **settings, "SOURCE": uri})
+    again = run_python("-m", "csvkafka", environment=environment_with({**settings, "SOURCE": uri}))
     assert "Nothing to do" in again.stdout
 
 

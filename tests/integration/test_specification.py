@@ -28,7 +28,8 @@ from csvkafka.errors import (
 )
 from csvkafka.model import Step
 from csvkafka.processor import CSVToKafkaProcessor
-from tests.integration.command_line import run_csvkafka
+from tests.integration import command_line
+from tests.integration.command_line import environment_with, run_csvkafka
 from tests.integration.loads import LoadPlace
 from tests.refusals import refusal, refusal_in
 
@@ -45,6 +46,12 @@ def run_python(place: LoadPlace, *arguments: str, **more: str) -> subprocess.Com
         timeout=240,
         check=False,
     )
+
+
+def run_main(place: LoadPlace, **more: str) -> subprocess.CompletedProcess[str]:
+    """`python -m csvkafka`, forked where that can be."""
+    environment = environment_with(place.settings(**more))
+    return command_line.run_python("-m", "csvkafka", environment=environment)
 
 
 # -- "modify the _send_to_kafka method" --------------------------------------------------------
@@ -259,7 +266,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest(place: LoadPlace) -> Non
 
 def test_a_misspelt_variable_is_warned_about(place: LoadPlace) -> None:
     place.put(ROWS)
-    done = run_python(place, "-P", "-m", "csvkafka", CSV_DELIMTER=";", KAFKA_HEAP_OPTS="-Xmx1g")
+    done = run_main(place, CSV_DELIMTER=";", KAFKA_HEAP_OPTS="-Xmx1g")
     assert done.returncode == 0
     warnings = [line for line in done.stdout.splitlines() if "does not read" in line]
     (line,) = warnings
@@ -272,7 +279,7 @@ def test_a_remedy_is_spelled_as_the_caller_gives_settings(place: LoadPlace) -> N
     """Another program's item says that rows were processed, and the topic has none of them."""
     place.put(ROWS)
     CheckpointManager(place.table, place.job_id).update_checkpoint(2, 2)
-    by_variable = run_python(place, "-P", "-m", "csvkafka")
+    by_variable = run_main(place)
     assert "run again with ACCEPT_DELETED_TAIL=true." in by_variable.stdout
     by_option = run_csvkafka("load", settings=place.settings())
     assert "run again with --accept-deleted-tail." in by_option.stderr
@@ -288,7 +295,7 @@ def test_a_remedy_is_spelled_as_the_caller_gives_settings(place: LoadPlace) -> N
 
 def test_debug_logs_each_record_without_its_contents(place: LoadPlace) -> None:
     place.put(ROWS)
-    done = run_python(place, "-P", "-m", "csvkafka", LOG_LEVEL="DEBUG")
+    done = run_main(place, LOG_LEVEL="DEBUG")
     assert done.returncode == 0
     sent = re.findall(
         rf"DEBUG - Sent record (\d+) of partition 0 of topic {place.topic}: (\d+) bytes",
@@ -441,7 +448,7 @@ def ends_with(place: LoadPlace, **more: str) -> tuple[int, int, int]:
     settings = place.settings(**more)
     plain = run_csvkafka("load", settings=settings).returncode
     option = run_csvkafka("load", "--exit-codes", "detailed", settings=settings).returncode
-    variable = run_python(place, "-m", "csvkafka", **more, EXIT_CODES="detailed").returncode
+    variable = run_main(place, **more, EXIT_CODES="detailed").returncode
     return plain, option, variable
 
 

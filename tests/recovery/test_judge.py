@@ -35,6 +35,7 @@ def judged(stack: Stack, command: str, rows: int, **options: object) -> Judgemen
     plan = JudgePlan(
         LoaderCommand.parse(command, variables),  # type: ignore[arg-type]
         replace(DEFAULT_FILE, row_count=rows),
+        forks=True,
         **options,  # type: ignore[arg-type]
     )
     return judge(plan, stack)
@@ -86,6 +87,7 @@ def test_csvkafka_is_clean_under_kills_and_a_zombie(stack: Stack) -> None:
     plan = JudgePlan(
         LoaderCommand.parse(f"{PYTHON} -m {SLOW_CSVKAFKA}", ("LEASE_SECONDS=2",)),
         replace(DEFAULT_FILE, row_count=20_000),
+        forks=True,
         kills=3,
         pauses=1,
         run_again=True,

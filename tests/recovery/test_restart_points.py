@@ -27,11 +27,16 @@ from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
 
 ROWS = b"".join(
     write_csv(
-        CsvSpec(row_count=60_000, quoted_fraction=0.05, newline_fraction=0.02, unicode_fraction=0.1)
+        CsvSpec(row_count=30_000, quoted_fraction=0.05, newline_fraction=0.02, unicode_fraction=0.1)
     )
 )
 PACKED = gzip.compress(ROWS, 6, mtime=0)
-SETTINGS = {"SOURCE_COMPRESSION": "gzip", "LOG_LEVEL": "INFO", "CHECKPOINT_INTERVAL": "500"}
+SETTINGS = {"SOURCE_COMPRESSION": "gzip", "LOG_LEVEL": "INFO", "CHECKPOINT_INTERVAL": "250"}
+
+BLOCK_BYTES = 16_384
+POINT_BYTES = 200_000
+PART_BYTES = 150_000
+"""Some 120 blocks, 10 restart points, 14 members, frames or streams."""
 
 KILLS_IN_A_LOAD = 8
 PACE_SECONDS = 0.1
@@ -82,8 +87,8 @@ def new(recovery_case: NewCase) -> Iterator[Callable[..., GzipCase]]:
                 ROWS,
                 stored=stored,
                 settings=settings,
-                point_bytes=400_000,
-                block_bytes=32_768,
+                point_bytes=POINT_BYTES,
+                block_bytes=BLOCK_BYTES,
                 **options,
             )
             return GzipCase(made, s3, stored)
@@ -134,8 +139,8 @@ def test_f113_a_file_of_this_host_with_a_checkpoint_file(
         ROWS,
         settings=SETTINGS | here,
         checkpoint="sqlite",
-        point_bytes=400_000,
-        block_bytes=32_768,
+        point_bytes=POINT_BYTES,
+        block_bytes=BLOCK_BYTES,
     )
     case.kill_at(Step.BLOCK_ACKNOWLEDGED, from_rows=case.row_count // 2)
     case.assert_midway()
@@ -147,7 +152,7 @@ def test_f113_a_file_of_this_host_with_a_checkpoint_file(
 
 
 def test_f113_members_are_restart_points_too(new: Callable[..., GzipCase]) -> None:
-    members = [ROWS[place : place + 300_000] for place in range(0, len(ROWS), 300_000)]
+    members = [ROWS[place : place + PART_BYTES] for place in range(0, len(ROWS), PART_BYTES)]
     # Written by a compressor that makes one long block: nothing but its members can be entered.
     packed = [fixed(member) for member in members]
     load = new(b"".join(packed))
@@ -162,7 +167,7 @@ def test_f113_members_are_restart_points_too(new: Callable[..., GzipCase]) -> No
 def test_f113_zstd_frames_and_bzip2_streams_are_restart_points(
     new: Callable[..., GzipCase], compression: str, end: str
 ) -> None:
-    size = 300_000
+    size = PART_BYTES
     parts = [packed(end, ROWS[place : place + size]) for place in range(0, len(ROWS), size)]
     load = new(b"".join(parts), settings={"SOURCE_COMPRESSION": compression})
     load.kill_with_a_point(load.case.row_count // 2)
@@ -190,7 +195,7 @@ def test_f113_one_zstd_frame_or_bzip2_stream_is_read_again_from_its_start(
 def test_f115_a_cut_zstd_or_bzip2_file_stops_at_its_place(
     new: Callable[..., GzipCase], compression: str, end: str
 ) -> None:
-    stored = packed(end, ROWS, 300_000)
+    stored = packed(end, ROWS, PART_BYTES)
     load = new(stored[: len(stored) * 3 // 4], settings={"SOURCE_COMPRESSION": compression})
     worker = load.case.run(exit_code=1)
     assert f"is not a sound {compression} file" in worker.output()

@@ -30,6 +30,7 @@ from csvkafka.testing.judging.judged_source import JudgedSource
 from csvkafka.testing.judging.judgement import Judgement, Life, compare, repeated_rows
 from csvkafka.testing.judging.plan import JudgePlan, JudgeView, Unwatched
 from csvkafka.testing.processes.loader_command import placeholder_values
+from csvkafka.testing.processes.nursery import without_python
 from csvkafka.testing.processes.supervisor import Incarnation, Supervisor
 
 LOOK_SECONDS = 0.01
@@ -179,14 +180,7 @@ class _Trial:
     def _live(self) -> _Running:
         """One incarnation, to its end, its kill, or its pause."""
         self._settle()
-        life = _Running(
-            self._supervisor.start(
-                self._plan.command.argv(self._values),
-                self._plan.command.environment(self._documented, self._values),
-            ),
-            self._job.end_offsets(),
-            time.monotonic(),
-        )
+        life = _Running(self._started(), self._job.end_offsets(), time.monotonic())
         self._lives.append(life)
         self._seen.moved_at = time.monotonic()
         watch = StrikeWatch(self._strikes[0]) if self._strikes else None
@@ -209,6 +203,14 @@ class _Trial:
             self._wake_paused(life)
             time.sleep(self._rest.seconds)
         return life
+
+    def _started(self) -> Incarnation:
+        command, values = self._plan.command, self._values
+        environment = command.environment(self._documented, values)
+        program = command.python_program(values) if self._plan.forks else None
+        if program is None:
+            return self._supervisor.start(command.argv(values), environment)
+        return self._supervisor.start_python(program, without_python(environment))
 
     def _is_due(self, watch: StrikeWatch, life: _Running, now: float) -> bool:
         seen = self._seen

@@ -35,6 +35,9 @@ class JudgePlan:
     `schema_registry_url` is a registry that runs, for records that name a schema.
     `expectation(source_uri)` is for yet other records; the URI of a set is that of its prefix.
 
+    `forks`: what this very Python runs (`PYTHON -P PROGRAM`) is forked from the nursery, without
+    variables of Python's own, so that a start costs little; else each is started as users start it.
+
     Raises ConfigError for what does not go together, and for a table that does not fit."""
 
     command: LoaderCommand
@@ -53,6 +56,7 @@ class JudgePlan:
     csv_columns: Path | None = None
     schema_registry_url: str | None = None
     expectation: Callable[[str], Expectation] | None = None
+    forks: bool = False
     table: JudgedTable | None = field(init=False, default=None, compare=False)
     """What `csv_columns` declares."""
 

@@ -37,6 +37,7 @@ from csvkafka.testing.history import History
 from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.case_source import CaseSource
 from csvkafka.testing.judging.job_view import JobView, JobWatch, patient, progress_in, table_item
+from csvkafka.testing.processes.step_log import StepCount
 from csvkafka.testing.processes.supervisor import (
     EXIT_TIMEOUT_SECONDS,
     WORKER,
@@ -131,7 +132,8 @@ class RecoveryCase:
         item = self._checkpoint_item(checkpoint)
         self.settings |= settings or {}
         self.view = JobView(stack, item, self.topic, partitions, self.routed)
-        self._watch = JobWatch(self.view, self.history)
+        writes = StepCount(self.supervisor.folder, (Step.CHECKPOINT_STORED, Step.COMPLETED))
+        self._watch = JobWatch(self.view, self.history, stored=writes.so_far)
 
     def _checkpoint_item(self, checkpoint: str) -> StoredItem:
         if checkpoint == "dynamodb":

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,12 @@ class LoaderCommand:
             str(self.working_folder),
             *(_filled(a, values) for a in self.arguments),
         ]
+
+    def python_program(self, values: Mapping[str, str]) -> list[str] | None:
+        """What this very Python runs, of a command `PYTHON -P PROGRAM...`: a script, or -m and a
+        module, and arguments. None: another program."""
+        filled = [_filled(argument, values) for argument in self.arguments]
+        return filled[2:] if filled[:2] == [sys.executable, "-P"] else None
 
     def environment(
         self, documented: Mapping[str, str], values: Mapping[str, str]

@@ -81,9 +81,26 @@ def forks_are_the_same(environment: Mapping[str, str]) -> bool:
     return sys.platform.startswith("linux") and same_locale and not _taken_at_start(environment)
 
 
+def without_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that Python reads when it starts, but for $PYTHONPATH, and
+    without LC_CTYPE if Python has set it, as it does where there is no locale: what a test's runner
+    was started with (PYTHONHASHSEED by tox) is nothing to the programs that it starts."""
+    no_locale = (environment.get("LC_ALL") or environment.get("LANG") or "C") == "C"
+    of_python = no_locale and environment.get("LC_CTYPE") == "C.UTF-8"
+    return {
+        name: text
+        for name, text in environment.items()
+        if not _is_pythons(name) and not (of_python and name == "LC_CTYPE")
+    }
+
+
 def _taken_at_start(environment: Mapping[str, str]) -> list[str]:
     """The variables whose work would be done before the fork: where the SDK looks for services, and
     those that Python reads when it starts, but for $PYTHONPATH, which a fork takes anew."""
-    python = [name for name in environment if name.startswith("PYTHON") and name != "PYTHONPATH"]
+    python = [name for name in environment if _is_pythons(name)]
     # Python sets LC_CTYPE by itself where there is no locale, and its children would inherit that.
     return [*python, *({"AWS_DATA_PATH", "LC_CTYPE"} & environment.keys())]
+
+
+def _is_pythons(name: str) -> bool:
+    return name.startswith("PYTHON") and name != "PYTHONPATH"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,28 @@ class StepLogReader:
                 self._read_bytes += len(whole) + 1
                 self._lines += map(_parsed, whole.split(b"\n"))
         return list(self._lines)
+
+
+class StepCount:
+    """Counts the reports of some steps in all logs of a folder, `steps-1` and so on, as they
+    grow."""
+
+    def __init__(self, folder: Path, steps: Collection[Step]) -> None:
+        self._folder = folder
+        self._marks = [f'"step": "{step.value}"'.encode() for step in steps]
+        self._read_bytes: dict[Path, int] = {}
+        self._count = 0
+
+    def so_far(self) -> int:
+        """How many there are by now, in whole lines."""
+        for path in self._folder.glob("steps-*"):
+            read_bytes = self._read_bytes.get(path, 0)
+            with path.open("rb") as file:
+                file.seek(read_bytes)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._read_bytes[path] = read_bytes + len(whole) + len(newline)
+            self._count += sum(whole.count(mark) for mark in self._marks)
+        return self._count
 
 
 def _parsed(text: bytes) -> StepLine:

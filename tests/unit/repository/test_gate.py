@@ -26,5 +26,6 @@ def test_the_halves_of_the_gate_leave_nothing_out() -> None:
 
 
 def test_each_file_that_is_to_come_first_is_there() -> None:
-    there = {path.name for path in (ROOT / "tests" / "recovery").glob("test_*.py")}
+    folders = (ROOT / "tests" / "integration", ROOT / "tests" / "recovery")
+    there = {path.name for folder in folders for path in folder.glob("test_*.py")}
     assert set(LONGEST_FIRST) - there == set()

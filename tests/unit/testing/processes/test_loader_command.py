@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_placeholders_are_filled_in_arguments_and_variables() -> None:
         ["/tmp", "cat", "s3://b/k.csv", "h:9092", "t", "d", "j", "http://h:5000"]
     )
     assert command.environment(DOCUMENTED, values)["STATE"] == "/kept/state"
+
+
+def test_what_this_python_runs_is_told_from_other_programs() -> None:
+    values = {"topic": "rows"}
+    mine = LoaderCommand.parse(f"{sys.executable} -P -m my.loader {{topic}}")
+    assert mine.python_program(values) == ["-m", "my.loader", "rows"]
+    for other in ("sh -P loader", f"{sys.executable} loader.py", f"{sys.executable} -c -P"):
+        assert LoaderCommand.parse(other).python_program(values) is None
 
 
 def test_braces_that_are_no_placeholder_stay() -> None:

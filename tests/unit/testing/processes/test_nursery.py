@@ -16,7 +16,7 @@ import pytest
 from csvkafka.compiled import compiled_module
 from csvkafka.errors import StackError
 from csvkafka.local.processes import wait_until
-from csvkafka.testing.processes.nursery import forks_are_the_same, nursery
+from csvkafka.testing.processes.nursery import forks_are_the_same, nursery, without_python
 from csvkafka.testing.processes.supervisor import Incarnation, Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
@@ -170,6 +170,26 @@ def test_what_python_takes_when_it_starts_makes_a_new_start(
     workers = [supervisor.start_python([program], {"PYTHONHASHSEED": "0"}) for _ in range(2)]
     assert [worker.wait() for worker in workers] == [0, 0]
     assert workers[0].output() == workers[1].output() != ""
+
+
+def test_without_a_locale_as_in_a_bare_environment_programs_are_forked_too() -> None:
+    asked = "import os; from csvkafka.testing.processes.nursery import *; kept = "
+    asked += "without_python(os.environ); print(*kept, forks_are_the_same(kept))"
+    variables = {"PYTHONHASHSEED": "0", "PYTHONPATH": "/lib"}
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", asked],
+        env=variables,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.stdout == "PYTHONPATH True\n"
+
+
+@pytest.mark.parametrize("locale", [{"LANG": "xx_XX"}, {"LC_ALL": "xx_XX"}, {"LC_CTYPE": "xx_XX"}])
+def test_a_locale_of_the_users_own_is_kept(locale: dict[str, str]) -> None:
+    variables = {"LC_CTYPE": "C.UTF-8", **locale}
+    assert without_python({**variables, "PYTHONUTF8": "1"}) == variables
 
 
 def test_the_nursery_has_one_thread_and_no_connection(supervisor: Supervisor) -> None:
