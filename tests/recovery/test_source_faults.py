@@ -22,7 +22,7 @@ from csvkafka.testing.judging.recovery_case import BUCKET, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 
 of_the_stacks_s3 = pytest.mark.stack_dependent
-"""Of tests whose object is in the stack's own S3, and matters; FakeS3 is the same beside each stack."""
+"""Of tests of the stack's own S3: FakeS3 is the same beside each stack."""
 
 NewCase = Callable[..., RecoveryCase]
 
