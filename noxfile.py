@@ -21,6 +21,15 @@ OF_ENCODERS = (
     "tests/unit/pipeline",
 )
 """What a Python or a compiled encoder may matter to."""
+OF_NO_ENCODER = (
+    "tests/unit/rows/test_deflate_blocks.py",
+    "tests/unit/rows/test_gzip_stream.py",
+    "tests/unit/rows/test_packed_streams.py",
+    "tests/unit/pipeline/test_pipeline.py",
+    "tests/unit/pipeline/test_progress.py",
+    "tests/unit/pipeline/test_sequencer.py",
+)
+"""Files among these that take long, and reach neither: tests/unit/repository/test_encoders.py."""
 
 AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 """These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process. The
@@ -58,7 +67,8 @@ def fast(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Tests of single modules: seconds, no network; what encodes, by the Python encoder too."""
     run_tests(session, "tests/unit")
-    session.run("pytest", *OF_ENCODERS, *session.posargs, env={"CSVKAFKA_ENCODER": "python"})
+    which = (*OF_ENCODERS, *(f"--ignore={path}" for path in OF_NO_ENCODER))
+    session.run("pytest", *which, *session.posargs, env={"CSVKAFKA_ENCODER": "python"})
 
 
 FUZZED = ("encoder", "declared", "agreement")

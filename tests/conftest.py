@@ -1,10 +1,10 @@
 """Options and markers of all suites.
 
 `--fault-results FOLDER` notes what came of each injected fault. `-m stack_dependent` selects the
-tests to which it matters whether servers are embedded or containers: those that start, harm or
-front servers of their own, those of modules that hold S3 and DynamoDB to their word, as these
-are other programs on each stack, and what only containers show. The others ask the same Kafka the
-same questions on both.
+tests to which it matters whether servers are embedded or containers: those that harm or front a
+broker or start several (tests/own_servers.py), those that hold the stack's own S3 and DynamoDB to
+their word, as these are other programs on each stack, and what only containers show. The others ask
+the same Kafka the same questions on both, or servers that are the same beside each stack.
 """
 
 from __future__ import annotations

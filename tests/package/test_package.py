@@ -20,18 +20,27 @@ ROOT = Path(__file__).resolve().parents[2]
 A_MOMENT = "1735689600"  # 2025-01-01T00:00:00Z
 COMPILED = "csvkafka/_compiled.abi3.so"
 HAS_COMPILER = bool(shutil.which("cc")) and Path(sysconfig.get_path("include"), "Python.h").exists()
+INSTALL = ("install", "--quiet", "--no-compile")
+"""Few of the modules that are installed are imported: to compile them all costs more."""
 WHICH_ENCODER = "import csvkafka.compiled as c; print(c.compiled_module())"
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
-    """The command that builds, in an environment that holds what pyproject.toml requires for it
-    and nothing else. Made once: `build` itself would make one for each wheel and each sdist."""
-    folder = tmp_path_factory.mktemp("builder") / "venv"
+def building(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an environment that holds pip, `build`, what pyproject.toml requires to build,
+    and nothing else. Made once: pip and `build` would make one for each time that they build."""
+    folder = tmp_path_factory.mktemp("building") / "venv"
     venv.create(folder, with_pip=True)
     requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    subprocess.run([folder / "bin" / "pip", "install", "--quiet", "build", *requires], check=True)
-    return [folder / "bin" / "python", "-m", "build", "--no-isolation"]
+    # For an editable wheel, hatchling asks for `editables` too.
+    subprocess.run([folder / "bin/pip", *INSTALL, "build", "editables", *requires], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def builder(building: Path) -> list[str | Path]:
+    """The command that builds."""
+    return [building / "bin" / "python", "-m", "build", "--no-isolation"]
 
 
 def build(builder: Sequence[str | Path], source: Path, destination: Path) -> dict[str, str]:
@@ -54,13 +63,20 @@ def distributions(builder: Sequence[str | Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(
+    building: Path, distributions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of programs of a clean environment that holds the wheel, without extras."""
     folder = tmp_path_factory.mktemp("clean") / "venv"
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     (wheel,) = distributions.glob("*.whl")
-    subprocess.run([folder / "bin" / "pip", "install", "--quiet", wheel], check=True)
+    subprocess.run([*pip_for(folder, building), *INSTALL, wheel], check=True)
     return folder / "bin"
+
+
+def pip_for(folder: Path, building: Path) -> list[str | Path]:
+    """The command of a pip that stands in the one environment and works on the other."""
+    return [building / "bin" / "pip", "--python", folder / "bin" / "python"]
 
 
 def output(*command: str | Path, folder: Path) -> str:
@@ -83,13 +99,16 @@ def test_the_sdist_builds_the_same_bytes_in_another_folder(
     assert len(first) == 2
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_holds_the_package_and_nothing_else(
+    installed: Path, building: Path, tmp_path: Path
+) -> None:
     tracked = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "csvkafka").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     }
-    listed = output(installed / "pip", "show", "--files", "csvkafka", folder=tmp_path)
+    pip = pip_for(installed.parent, building)
+    listed = output(*pip, "show", "--files", "csvkafka", folder=tmp_path)
     files = {line.strip() for line in listed.split("Files:\n")[1].splitlines()}
     of_package = {name for name in files if not name.startswith(("csvkafka-", "../"))}
     held = {name for name in of_package if "__pycache__" not in name}
@@ -146,11 +165,17 @@ def test_without_a_compiler_the_wheel_is_pure(
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
 
 
-def test_an_editable_install_compiles_beside_the_sources(sources: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
+def test_an_editable_install_compiles_beside_the_sources(
+    building: Path, sources: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "venv")
     programs = tmp_path / "venv" / "bin"
-    install: list[str | Path] = [programs / "pip", "install", "--quiet", "--no-deps"]
-    install += ["--editable", sources]
+    packages, to_build = (
+        next(folder.glob("lib/python*/site-packages")) for folder in (tmp_path / "venv", building)
+    )
+    (packages / "to_build.pth").write_text(f"{to_build}\n")
+    options = ("--no-deps", "--no-build-isolation", "--editable")
+    install: list[str | Path] = [programs / "python", "-m", "pip", *INSTALL, *options, sources]
     subprocess.run(install, check=True)
     assert (sources / COMPILED).exists() is HAS_COMPILER
     encoder = output(programs / "python", "-c", WHICH_ENCODER, folder=tmp_path)

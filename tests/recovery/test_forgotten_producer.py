@@ -106,6 +106,7 @@ def zombie_midway(case: RecoveryCase, step: Step = Step.BATCH_ACKNOWLEDGED) -> I
 # -- resumed after the broker has forgotten --------------------------------------------------------
 
 
+@pytest.mark.stack_dependent
 def test_f61_f95_down_for_longer_than_the_broker_remembers(
     recovery_case: NewCase, forgetful_stack: Stack
 ) -> None:

@@ -21,7 +21,8 @@ from csvkafka.testing.inputs.csv_files import CsvSpec
 from csvkafka.testing.judging.recovery_case import BUCKET, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
 
-pytestmark = pytest.mark.stack_dependent
+of_the_stacks_s3 = pytest.mark.stack_dependent
+"""Of tests of the stack's own S3: FakeS3 is the same beside each stack."""
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -47,6 +48,7 @@ def killed_midway(recovery_case: NewCase) -> RecoveryCase:
     return case
 
 
+@of_the_stacks_s3
 def test_f81_the_stream_is_reset_three_times(recovery_case: NewCase, s3_proxy: Proxy) -> None:
     case = recovery_case(settings={"AWS_ENDPOINT_URL_S3": s3_proxy.url}, proxies=[s3_proxy])
     resets = s3_proxy.inject(ResetAfter(Direction.TO_CLIENT, 100_000, count=3))
@@ -77,6 +79,7 @@ def test_f82_s3_is_slow_or_fails_for_a_while(case: RecoveryCase, fake_s3: FakeS3
     case.assert_once()
 
 
+@of_the_stacks_s3
 def test_f83_object_overwritten_between_runs(recovery_case: NewCase) -> None:
     case = killed_midway(recovery_case)
     versions = case.stack.client("s3").list_object_versions(Bucket=BUCKET, Prefix=case.key)
@@ -88,6 +91,7 @@ def test_f83_object_overwritten_between_runs(recovery_case: NewCase) -> None:
     case.assert_once()
 
 
+@of_the_stacks_s3
 def test_f83_object_of_a_complete_job_overwritten(recovery_case: NewCase) -> None:
     case = recovery_case()
     case.run()
@@ -140,6 +144,7 @@ def test_f85_object_deleted_while_running(
     case.assert_once()
 
 
+@of_the_stacks_s3
 @pytest.mark.parametrize("what", ["object", "version"])
 def test_f85_object_deleted_between_runs(recovery_case: NewCase, what: str) -> None:
     case = killed_midway(recovery_case)
@@ -228,6 +233,7 @@ def test_f6_killed_while_eight_partitions_get_rows_by_key(recovery_case: NewCase
     case.assert_once()
 
 
+@of_the_stacks_s3
 def test_f83_a_job_that_sent_nothing_takes_the_corrected_file_and_settings(
     recovery_case: NewCase,
 ) -> None:
@@ -244,6 +250,7 @@ def test_f83_a_job_that_sent_nothing_takes_the_corrected_file_and_settings(
     case.refused("ConfigChanged")
 
 
+@of_the_stacks_s3
 def test_f83_a_file_whose_first_row_cannot_be_sent_binds_nothing(recovery_case: NewCase) -> None:
     case = recovery_case()
     header, _, rows = case.source.partition(b"\n")

@@ -25,8 +25,6 @@ from tests.integration.source_places import (
     web_place,
 )
 
-pytestmark = pytest.mark.stack_dependent
-
 NewCase = Callable[..., RecoveryCase]
 
 PLACES: dict[str, Callable[[], AbstractContextManager[SourcePlace]]] = {

@@ -8,6 +8,7 @@ itself counts as a room of its own here, except for the ground: the modules that
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +73,13 @@ def place_of(dotted: str) -> str:
     return "the ground" if place in GROUND else place
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+@functools.cache
+def imports_of(path: Path) -> tuple[tuple[str, str], ...]:
     """Module and name (or "") of each import from csvkafka and from tests in the file."""
+    return tuple(_imports_in(path))
+
+
+def _imports_in(path: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found = [(node.module, alias.name) for alias in node.names]
@@ -84,6 +90,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, str]]:
         yield from (each for each in found if each[0].split(".")[0] in ("csvkafka", "tests"))
 
 
+@functools.cache
 def imports_between_rooms() -> set[tuple[str, str]]:
     """(importer, imported), both rooms or modules in none."""
     found = set()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,16 +24,25 @@ PACKAGE = ROOT / "csvkafka"
 NAMES = {kind.__name__ for kind in error_classes()}
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def sources() -> dict[str, ast.Module]:
+    """The modules in which an error class is named: no other calls one, or is derived from one."""
+    texts = {
+        str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8")
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+    named = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
+    return {name: ast.parse(text) for name, text in texts.items() if named.search(text)}
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Where error classes are called, by their names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES:
-            yield node.func.id, node
+@functools.cache
+def calls(name: str) -> list[tuple[str, ast.Call]]:
+    """Where error classes are called in the module, by their names."""
+    return [
+        (node.func.id, node)
+        for node in ast.walk(sources()[name])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES
+    ]
 
 
 def template(node: ast.expr) -> str | None:
@@ -77,7 +86,7 @@ def test_the_page_is_made_of_the_classes() -> None:
 def test_error_classes_stand_in_one_module() -> None:
     elsewhere = [
         f"{name}: {node.name}"
-        for name, tree in sources()
+        for name, tree in sources().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
         and name != "errors.py"
@@ -91,7 +100,7 @@ def test_error_classes_stand_in_one_module() -> None:
 
 def test_groups_are_not_raised_themselves() -> None:
     groups = {kind.__name__ for kind in error_classes() if is_group(kind)}
-    raised = [(name, kind) for name, tree in sources() for kind, _ in calls(tree) if kind in groups]
+    raised = [(name, kind) for name in sources() for kind, _ in calls(name) if kind in groups]
     assert raised == []
 
 
@@ -101,9 +110,10 @@ UNCHECKED = ("testing/", "local/", "aws/", "kafka/", "rows/", "records/", "encod
 
 MESSAGES = [
     pytest.param(name, kind, text, id=f"{name}:{call.lineno}")
-    for name, tree in sources()
-    for kind, call in calls(tree)
-    if not name.startswith(UNCHECKED) and call.args and (text := template(call.args[0])) is not None
+    for name in sources()
+    if not name.startswith(UNCHECKED)
+    for kind, call in calls(name)
+    if call.args and (text := template(call.args[0])) is not None
 ]
 
 

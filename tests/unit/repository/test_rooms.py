@@ -26,8 +26,6 @@ from tests.unit.repository.rooms import (
     rooms,
 )
 
-BETWEEN = imports_between_rooms()
-
 
 def listed(names: Iterable[str], if_none: str = "nothing") -> str:
     """As a room's docstring has them: the ground first."""
@@ -45,9 +43,10 @@ def test_a_room_says_in_its_init_what_it_holds(room: str) -> None:
 
 @pytest.mark.parametrize("room", outer_rooms())
 def test_a_room_says_whom_it_imports_and_who_imports_it(room: str) -> None:
+    between = imports_between_rooms()
     for label, names in (
-        ("Imports", {imported for importer, imported in BETWEEN if importer == room}),
-        ("Imported by", {importer for importer, imported in BETWEEN if imported == room}),
+        ("Imports", {imported for importer, imported in between if importer == room}),
+        ("Imported by", {importer for importer, imported in between if imported == room}),
     ):
         line = f"{label}: {listed(names, 'nothing' if label == 'Imports' else 'nobody')}."
         assert names_in(room, label) == names, (
