@@ -146,10 +146,9 @@ class JobView:
     @property
     def set_aside(self) -> int:
         """Rows that are dead letters."""
-        stored = self.stored
-        topic = "" if stored is None else stored.configuration.get("DEAD_LETTER_TOPIC", "")
-        lanes = {} if stored is None else stored.lanes
-        return sum(lane.next_sequence for name, lane in lanes.items() if _topic(name) == topic)
+        if self.of_files is not None:
+            return self.of_files.in_topic.set_aside
+        return 0 if self.stored is None else self.stored.set_aside
 
     @property
     def dropped(self) -> int:

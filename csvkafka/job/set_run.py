@@ -187,7 +187,7 @@ class SetRun:
             return
         self._failed_in_a_row = 0
         self._sent_now += result.sent_now
-        loaded = Loaded(result.row_count, result.total_sent, piece.size)
+        loaded = Loaded(result.row_count, result.total_sent, piece.size, result.set_aside)
         self._free.note(self._parts.ask_table(lambda: self._marks.mark_done(number, loaded)))
         count = self._free.totals.file_count
         self._parts.observer.report(Step.FILE_MARKED, loaded=count, files=self._marks.count)
@@ -241,8 +241,17 @@ class SetRun:
         if in_topic.records < in_topic.rows:
             dropped = counted(in_topic.rows - in_topic.records, "row")
             log.info("%s of the set dropped, as CSV_COLUMNS says", dropped)
+        if in_topic.set_aside:
+            set_aside, topic = counted(in_topic.set_aside, "row"), self._spec.dead_letter_topic
+            log.warning("%s of the set set aside in topic %s", set_aside, topic)
         skipped = self._say_skipped()
-        return JobResult(in_topic.rows, in_topic.records, self._sent_now, files_skipped=skipped)
+        return JobResult(
+            in_topic.rows,
+            in_topic.records,
+            self._sent_now,
+            files_skipped=skipped,
+            set_aside=in_topic.set_aside,
+        )
 
     def _complete_already(self, rows: int, records: int) -> JobResult:
         log.info(

@@ -108,7 +108,7 @@ class SkipFiles:
             # What stands there says whether it was refused, and a reply that was lost.
             item = self._ask(place.get)
         stored = decode(item)
-        left = Loaded(stored.position.row_count, stored.total_sent, 0)
+        left = Loaded(stored.position.row_count, stored.total_sent, 0, stored.set_aside)
         self._report(Step.FILE_SKIPPED)
         self._ask(lambda: self._marks.mark_skipped(number, left))
         self._report(Step.FILE_MARKED)

@@ -82,6 +82,16 @@ class StoredJob:
     lanes: Mapping[str, LaneProgress]
     routed_partitions: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def set_aside(self) -> int:
+        """Rows that are dead letters."""
+        topic = self.configuration.get("DEAD_LETTER_TOPIC", "")
+        return sum(
+            lane.next_sequence
+            for name, lane in self.lanes.items()
+            if name.rpartition("/")[0] == topic
+        )
+
     def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
         """The stored progress in the order of `lanes`. Raises ItemUnusableError if one is
         missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -217,6 +218,28 @@ def test_a_set_without_a_file_that_is_skipped_and_what_is_said_of_it(place: Load
     status = json.loads(run_csvkafka("status", "--json", settings=of_set(place)).stdout)
     first = [{"file": keys[2], "rows": 2}]
     assert status["files_skipped"] == {"count": 1, "rows": 2, "first": first}
+
+
+def test_rows_that_are_set_aside_are_said_of_the_whole_set(place: LoadPlace) -> None:
+    """By the last lines of the load and by status, those of a file that is skipped too."""
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[1], b"id,n\n1,a,x\n2,b\n3,c,y\n")
+    cut_off = gzip.compress(b"id,n\n7,a,z\n8,b\n")[:-4]
+    place.stack.put_object(place.bucket, "x/part-99.csv.gz", cut_off)
+    letters = f"{place.topic}-dead"
+    place.stack.create_topic(letters)
+    more = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": letters}
+    with pytest.raises(FilesFailedError):
+        load(place, **more)
+    given = of_set(place, **more)
+    status = json.loads(run_csvkafka("status", "--json", settings=given).stdout)
+    assert status["set_aside"] == 2, "of the files that are loaded"
+    assert run_csvkafka("skip-file", "x/part-99.csv.gz", settings=given).returncode == 0
+    loaded = run_csvkafka("load", settings=given)
+    assert loaded.returncode == 0, loaded.stderr
+    assert f"3 rows of the set set aside in topic {letters}" in loaded.stdout
+    shown = run_csvkafka("status", settings=given).stdout
+    assert "set aside   3 rows, as dead letters" in shown
 
 
 @pytest.mark.parametrize("rows", [1, 3])
