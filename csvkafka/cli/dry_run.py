@@ -20,7 +20,6 @@ from csvkafka.job.file_set import FileSet
 from csvkafka.job.preflight import check_partition, check_topic, missing_topic
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
-from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import (
     EncodePlan,
     Lane,
@@ -36,7 +35,7 @@ from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.rows.preview import Preview, preview
 from csvkafka.rows.samples import RANGES, Sampler
 from csvkafka.schema.subjects import WireSchemas
-from csvkafka.sources import open_source, set_objects
+from csvkafka.sources import job_set, open_source
 from csvkafka.stores import open_store
 
 SET_FILES = 10
@@ -150,8 +149,7 @@ class _Opened:
         self._set: FileSet | None = None
         if config.is_set:
             # Only reads: the list is stored when a job begins.
-            chunks = ListChunks(config.spec.job_id, open_store(config.checkpoint).item)
-            self._set = FileSet(set_objects(config), chunks)
+            self._set, _ = job_set(config, open_store(config.checkpoint))
             self.identity = self._set.identify()
             pieces = self._set.frozen.pieces()
             self._first = _File(config, next(pieces), self._most_ranges)

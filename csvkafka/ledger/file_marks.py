@@ -364,8 +364,7 @@ def _decoded(item: Mapping[str, AttributeValue], place: Marks) -> Marks:
     numbers = [each for each in values if isinstance(each, int)]
     if max(done, failed, skipped) >> place.count or len(numbers) < len(values):
         raise _damaged(item)
-    loaded = Loaded(*numbers[:3], set_aside=numbers[3])
-    left = Loaded(numbers[4], numbers[5], 0, set_aside=numbers[6])
+    loaded, left = Loaded(*numbers[:4]), Loaded(numbers[4], numbers[5], 0, numbers[6])
     return Marks(place.first, place.count, done, failed, loaded, skipped, left)
 
 

@@ -17,6 +17,7 @@ from csvkafka.errors import (
     ConfigChangedError,
     FilesFailedError,
     SourceChangedError,
+    SourceNotFoundError,
     StoppedError,
     WorkersEndedError,
 )
@@ -276,6 +277,25 @@ def test_the_object_of_a_skipped_file_may_go_if_none_of_its_rows_is_in_the_topic
     verified = verify_job(LoadConfig.from_settings(of_set(place)), Scope(exclusive=True))
     assert verified.verdict.is_clean, str(verified.verdict)
     assert verified.skipped == {f"s3://{place.bucket}/{keys[2]}": 0}
+    looked = run_csvkafka("doctor", settings=of_set(place))
+    assert "job       " in looked.stdout, looked.stdout
+    assert "is the same job: COMPLETED, 120 rows" in looked.stdout
+
+
+def test_a_manifest_may_name_the_object_of_a_skipped_file_that_is_gone(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    place.stack.put_object(place.bucket, "m.txt", "\n".join(keys).encode())
+    given = {"S3_PREFIX": "", "S3_MANIFEST": "m.txt"}
+    with pytest.raises(FilesFailedError):
+        load(place, **given)
+    s3 = place.stack.client("s3")
+    s3.delete_object(Bucket=place.bucket, Key=keys[2])
+    with refusal(SourceNotFoundError, f"which line 3 of the manifest s3://{place.bucket}/m.txt"):
+        load(place, **given)
+    assert run_csvkafka("skip-file", keys[2], settings=of_set(place, **given)).returncode == 0
+    result = load(place, **given)
+    assert (result.row_count, result.files_skipped) == (120, 1)
 
 
 def test_a_file_that_is_not_to_be_skipped_is_refused_in_one_line(place: LoadPlace) -> None:
