@@ -35,6 +35,7 @@ from csvkafka.job.parts import JobParts, JobResult, RowSender
 from csvkafka.job.replayed import own_item, replayed_job
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
+from csvkafka.job.set_in_order import SetInOrder
 from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
@@ -135,7 +136,9 @@ def run_load(
                 cut = _cut(config, source, file_set)
                 job_item = item or kept_in.item(spec.job_id)
                 with run.parts(job_item, spec.job_id, source, cut, points) as parts:
-                    return Job(spec, replace(parts, file_set=file_set)).run()
+                    if file_set is not None:
+                        return SetInOrder(spec, parts, file_set, kept_in).run()
+                    return Job(spec, parts).run()
         except BrokenProcessPool as error:
             raise EncodeWorkerError(
                 f"an encode worker ended ({error}), most likely killed for its memory (or your "

@@ -10,6 +10,7 @@ from csvkafka.job.same_job import has_promised_nothing
 from csvkafka.ledger.file_marks import skipped_numbers
 from csvkafka.ledger.item import StoredJob, decode, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
+from csvkafka.ledger.skipped_item import skipped_in_order
 from csvkafka.sets.frozen import FrozenList
 
 
@@ -24,6 +25,10 @@ class BegunSet:
 
     def skipped(self, digest: str, count: int) -> Iterable[int]:
         """The numbers of the files that are skipped, of the list of that digest and length."""
+        item = self._open_item(self._job_id).get()
+        in_order = () if item is None else skipped_in_order(item)
+        if in_order:
+            return [each.number for each in in_order]
         return skipped_numbers(self._job_id, self._open_item, digest, count)
 
     def is_without(self, key: str) -> bool:

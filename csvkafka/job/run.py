@@ -317,4 +317,5 @@ def _files(position: Position, source: SourceIdentity) -> dict[str, int]:
     """Which file of how many, for the observer; nothing for a source that is one object."""
     if position.piece is None or source.files is None:
         return {}
-    return {"file": position.piece.number + 1, "files": source.files}
+    # It may stand behind the last file, if that is skipped.
+    return {"file": min(position.piece.number + 1, source.files), "files": source.files}

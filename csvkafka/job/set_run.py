@@ -35,6 +35,7 @@ from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import (
+    SKIPPED_KEYS,
     Failure,
     FileMarks,
     Loaded,
@@ -64,7 +65,7 @@ FAILURES_IN_A_ROW = 3
 S3 fails, and not a file."""
 
 FILES_NAMED = 20
-"""So many files that failed the error names, and of those that are skipped the set's item."""
+"""So many files that failed the error names."""
 
 
 class RunFile(Protocol):
@@ -234,7 +235,7 @@ class SetRun:
         self._parts.observer.report(Step.FILES_COMPLETED, rows=in_topic.rows)
         place = self._store.item(self._spec.job_id)
         now = int(self._parts.clock.wall())
-        keys = [self._file_set.piece(number).key for number in totals.skipped[:FILES_NAMED]]
+        keys = [self._file_set.piece(number).key for number in totals.skipped[:SKIPPED_KEYS]]
         if not self._parts.ask_table(lambda: complete_set(place, totals, keys, self._owner, now)):
             return self._complete_already(in_topic.rows, in_topic.records)
         self._parts.observer.report(Step.COMPLETED, rows=in_topic.rows, sent=in_topic.records)

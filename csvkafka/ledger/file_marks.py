@@ -25,6 +25,9 @@ charges one write."""
 MARK = "#file/"
 """Stands in the key of each item of a set's files, after the set's id, and in no job's id."""
 
+SKIPPED_KEYS = 20
+"""Of the files that are skipped so many are named in the set's item."""
+
 MESSAGE_CHARACTERS = 2_000
 """Of a failure's message so much is kept."""
 
@@ -184,6 +187,11 @@ class FileMarks:
 
     def mark_failed(self, number: int, failure: Failure) -> Marks:
         """The file failed, unless it is loaded or skipped."""
+        self.note_failure(number, failure)
+        return self._change(number, lambda marks: marks.with_failed(number))
+
+    def note_failure(self, number: int, failure: Failure) -> None:
+        """Stores why the file failed, without a mark."""
         item: Item = {
             "schema_version": SETS_SCHEMA_VERSION,
             "fencing_token": 0,
@@ -197,7 +205,6 @@ class FileMarks:
         place = self._open_item(f"{self._prefix}{number}-failure")
         if place.put_new(item) is not None:
             place.update(ItemChange(set=item))
-        return self._change(number, lambda marks: marks.with_failed(number))
 
     def mark_skipped(self, number: int, left: Loaded) -> Marks:
         """The file is skipped: its item says SKIPPED, and what of it is in the topic."""

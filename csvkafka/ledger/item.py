@@ -152,7 +152,7 @@ def definition_attributes(definition: JobDefinition) -> Item:
         stored_source["files"] = source.files
     return {
         "schema_version": SCHEMA_VERSION if source.files is None else SETS_SCHEMA_VERSION,
-        **({} if source.files is None else {"piece": _piece_attribute(PieceStart())}),
+        **({} if source.files is None else {"piece": piece_attribute(PieceStart())}),
         "source": stored_source,
         "configuration": dict(definition.configuration),
         "cluster_id": definition.cluster_id,
@@ -172,7 +172,7 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
     piece = checkpoint.position.piece
     more: Item = {}
     if piece is not None:
-        more["piece"] = _piece_attribute(piece)
+        more["piece"] = piece_attribute(piece)
     elif later:
         more["schema_version"] = EPOCHS_SCHEMA_VERSION
     return {
@@ -189,7 +189,7 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
     }
 
 
-def _piece_attribute(piece: PieceStart) -> dict[str, AttributeValue]:
+def piece_attribute(piece: PieceStart) -> dict[str, AttributeValue]:
     """Where a set's `byte_offset` counts from."""
     return {
         "number": piece.number,
