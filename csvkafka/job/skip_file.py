@@ -66,10 +66,7 @@ class SkipFiles:
         self._is_known_dead = is_known_dead
         item = self._ask(store.item(job_id).get)
         if item is None:
-            raise CheckpointError(
-                f"{store.where} has no item of job {job_id}: it was never begun, or under another "
-                "JOB_ID; check both"
-            )
+            raise self._no_item()
         self._set = self._checked(item)
         source = self._set.source
         self._marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
@@ -80,6 +77,12 @@ class SkipFiles:
         if stored is None or stored.source.files is None:
             raise ConfigError(f"job {self._job_id} is no set of files; check JOB_ID")
         return stored
+
+    def _no_item(self) -> CheckpointError:
+        return CheckpointError(
+            f"{self._store.where} has no item of job {self._job_id}: it was never begun, or under "
+            "another JOB_ID; check both"
+        )
 
     def skip(self, key: str) -> Skipped:
         """Skips the file of that key. May be done again.
@@ -123,7 +126,7 @@ class SkipFiles:
         while True:
             item = self._ask(place.get)
             if item is None:
-                raise CheckpointError(f"{self._store.where} has no item of job {self._job_id} now")
+                raise self._no_item()
             found = skipped_before(item, number)
             if found is not None:
                 left = Loaded(found.rows, found.rows, 0)
