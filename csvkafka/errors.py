@@ -120,13 +120,15 @@ class CsvKafkaError(Exception):
 
     `retriable` says whether the same command may succeed when it is just run again. `exit_code` is
     the process's exit code: 1 for each (documented), 143 or 130 for a stop by a signal.
-    `detailed_exit_code` takes its place with EXIT_CODES=detailed."""
+    `detailed_exit_code` takes its place with EXIT_CODES=detailed. `file_number` is that of the file
+    of a set (0 is the first) that could not be read or made into records."""
 
     cause: ClassVar[str]
     remedy: ClassVar[str]
     retriable: ClassVar[bool] = False
     exit_code: int = 1
     detailed_exit_code: int = ExitCode.DEFECT
+    file_number: int | None = None
 
 
 class ConfigError(CsvKafkaError):

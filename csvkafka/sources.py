@@ -16,6 +16,8 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, SourceChangedError
 from csvkafka.files.local_source import LocalSource
 from csvkafka.interfaces import ItemStore, RestartPoints
+from csvkafka.job.begun_set import BegunSet
+from csvkafka.job.file_set import FileSet
 from csvkafka.job.letters import HeaderOf
 from csvkafka.job.replayed import ReplayedJob
 from csvkafka.ledger.list_chunks import ListChunks
@@ -24,6 +26,7 @@ from csvkafka.retry import ANSWERING_SECONDS
 from csvkafka.rows.blocks import Header, read_header
 from csvkafka.rows.pieces import check_columns
 from csvkafka.sets.frozen import FrozenList
+from csvkafka.sets.selection import never_without
 from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
@@ -83,6 +86,7 @@ def set_objects(
     clock: Clock | None = None,
     keys_shown: int | None = KEYS_SHOWN,
     give_up_seconds: float = ANSWERING_SECONDS,
+    is_without: Callable[[str], bool] = never_without,
 ) -> S3Set:
     """The objects of the set that the settings name; see `S3Set`."""
     place = SetPlace(config.s3_bucket, config.s3_prefix, config.s3_manifest, config.s3_globs)
@@ -92,7 +96,33 @@ def set_objects(
         compression=Compression(config.spec.source_compression),
         give_up_seconds=give_up_seconds,
     )
-    return S3Set(place, access, client=s3_client, clock=clock, keys_shown=keys_shown)
+    return S3Set(
+        place, access, client=s3_client, clock=clock, keys_shown=keys_shown, is_without=is_without
+    )
+
+
+def job_set(
+    config: LoadConfig,
+    kept_in: ItemStore,
+    *,
+    points: Callable[[int], RestartPoints] | None = None,
+    s3_client: S3Client | None = None,
+    clock: Clock | None = None,
+    give_up_seconds: float = ANSWERING_SECONDS,
+    ask: Callable[[Callable[[], bool]], bool] = lambda question: question(),
+) -> tuple[FileSet, S3Set]:
+    """The set of the settings' job, and its objects; touches nothing yet. `points` as for
+    `FileSet`; what must be known of the job while objects are listed is asked by `ask`."""
+    begun = BegunSet(config.spec.job_id, kept_in.item)
+    objects = set_objects(
+        config,
+        s3_client=s3_client,
+        clock=clock,
+        give_up_seconds=give_up_seconds,
+        is_without=lambda key: ask(lambda: begun.is_without(key)),
+    )
+    chunks = ListChunks(config.spec.job_id, kept_in.item)
+    return FileSet(objects, chunks, points, skipped=begun.skipped), objects
 
 
 def replayed_header(

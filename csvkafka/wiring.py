@@ -36,14 +36,13 @@ from csvkafka.job.replayed import own_item, replayed_job
 from csvkafka.job.replays import begin_replay
 from csvkafka.job.row_by_row import never_stop, stoppable
 from csvkafka.job.run import Job
+from csvkafka.job.set_in_order import SetInOrder
 from csvkafka.job.set_run import SetRun
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
-from csvkafka.ledger.file_marks import skipped_numbers
 from csvkafka.ledger.item import LeaseState, StoredJob
 from csvkafka.ledger.ledger import JobLedger
-from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.owner import this_incarnation
 from csvkafka.ledger.point_item import point_item_id
 from csvkafka.ledger.restart_points import RestartPointKeeper
@@ -59,7 +58,7 @@ from csvkafka.process.record_log import with_record_log
 from csvkafka.process.set_log import SetLog
 from csvkafka.retry import until_table_answers
 from csvkafka.rows.pieces import Cut, many_objects, one_object
-from csvkafka.sources import open_source, replayed_header, set_objects
+from csvkafka.sources import job_set, open_source, replayed_header
 from csvkafka.stores import open_store
 
 if TYPE_CHECKING:
@@ -113,27 +112,34 @@ def run_load(
         _registry(config) as registry,
     ):
         run = _Run(config, kept_in, client, encoders, stop_signal, stoppable_send_row, registry)
-        chunks = ListChunks(spec.job_id, kept_in.item)
         try:
             if config.replays is not None:
                 return _replay(run, config.replays, spec, LoadLog(observer), s3_client, asking)
             if config.is_set and spec.order is FileOrder.OBJECT:
-                objects = set_objects(config, s3_client=s3_client, clock=asking)
-                skipped = partial(skipped_numbers, spec.job_id, kept_in.item)
-                the_set = FileSet(objects, chunks, skipped=skipped)
+                the_set, _ = job_set(
+                    config, kept_in, s3_client=s3_client, clock=asking, ask=run.ask_table
+                )
                 return _run_set(run, spec, the_set, SetLog(observer))
             with run.restart_points(spec.job_id, LoadLog(observer)) as points:
                 file_set: FileSet | None = None
                 if config.is_set:
-                    objects = set_objects(config, s3_client=s3_client, clock=asking)
-                    file_set = FileSet(objects, chunks, points.of_piece)
+                    file_set, _ = job_set(
+                        config,
+                        kept_in,
+                        points=points.of_piece,
+                        s3_client=s3_client,
+                        clock=asking,
+                        ask=run.ask_table,
+                    )
                 source: Source = file_set or open_source(
                     config, s3_client=s3_client, points=points.of_piece(), clock=asking
                 )
                 cut = _cut(config, source, file_set)
                 job_item = item or kept_in.item(spec.job_id)
                 with run.parts(job_item, spec.job_id, source, cut, points) as parts:
-                    return Job(spec, replace(parts, file_set=file_set)).run()
+                    if file_set is not None:
+                        return SetInOrder(spec, parts, file_set, kept_in).run()
+                    return Job(spec, parts).run()
         except BrokenProcessPool as error:
             raise EncodeWorkerError(
                 f"an encode worker ended ({error}), most likely killed for its memory (or your "

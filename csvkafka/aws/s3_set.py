@@ -24,7 +24,7 @@ from csvkafka.interfaces import RestartPoints
 from csvkafka.model import Piece, SourceIdentity
 from csvkafka.retry import ANSWERING_SECONDS
 from csvkafka.sets.manifest import SCHEME, Entry, read_manifest
-from csvkafka.sets.selection import Globs, LeftOut, ListedObject, select
+from csvkafka.sets.selection import Globs, LeftOut, ListedObject, never_without, select
 from csvkafka.sets.some_keys import KEYS_SHOWN
 
 if TYPE_CHECKING:
@@ -67,9 +67,12 @@ class S3Set:
         client: S3Client | None = None,
         clock: Clock | None = None,
         keys_shown: int | None = KEYS_SHOWN,
+        is_without: Callable[[str], bool] = never_without,
     ) -> None:
         """Without `client`, one is made by `aws.s3_client`. `keys_shown`: how many keys `left_out`
-        names for each reason (None: all)."""
+        names for each reason (None: all). `is_without` is asked of an object that is archived, or
+        that a manifest names and that is gone: whether the set was begun, and goes on without
+        it."""
         self._place = place
         self._access = access or Access()
         self._client = client
@@ -77,6 +80,7 @@ class S3Set:
         self._making = threading.Lock()  # pieces are opened in many threads at once
         self._clock = clock or SystemClock()
         self._keys_shown = keys_shown
+        self._is_without = is_without
         self.left_out = LeftOut()
 
     @property
@@ -98,7 +102,7 @@ class S3Set:
             listed = self._listing().under(place.prefix)
         else:
             listed = self._named(self._entries())
-        pieces = select(listed, place.globs, self.left_out, place.bucket)
+        pieces = select(listed, place.globs, self.left_out, place.bucket, self._is_without)
         first = next(pieces, None)
         if first is None:
             raise ConfigError(self._nothing())
@@ -217,24 +221,32 @@ class S3Set:
 
     def _named(self, entries: list[Entry]) -> Iterator[ListedObject]:
         """The objects that the entries name, by rising key. Raises SourceNotFoundError for the
-        first that is not there."""
+        first that is not there and that the set is not without."""
         listed = self._listing().named([each.key for each in entries if each.version_id is None])
+        found = next(listed, None)
         for entry in entries:
             if entry.version_id is not None:
-                yield self._version(entry)
-                continue
-            found = next(listed, None)
-            if found is None or found.key != entry.key:
+                version = self._version(entry)
+                yield from () if version is None else (version,)
+            elif found is not None and found.key == entry.key:
+                yield found
+                found = next(listed, None)
+            elif not self._is_without(entry.key):
                 bucket, key = self._manifest()
                 raise SourceNotFoundError(
                     f"there is no {SCHEME}{self.bucket}/{entry.key}, which {entry.place} of the "
                     f"manifest {SCHEME}{bucket}/{key} (S3_MANIFEST) names; put it there, or leave "
                     "it out of the manifest"
                 )
-            yield found
 
-    def _version(self, entry: Entry) -> ListedObject:
-        identity = self._source(self.bucket, entry.key, version=entry.version_id).identify()
+    def _version(self, entry: Entry) -> ListedObject | None:
+        source = self._source(self.bucket, entry.key, version=entry.version_id)
+        try:
+            identity = source.identify()
+        except SourceNotFoundError:
+            if self._is_without(entry.key):
+                return None
+            raise
         return ListedObject(entry.key, identity.etag, identity.size, version_id=identity.version_id)
 
     def _nothing(self) -> str:

@@ -13,13 +13,12 @@ from itertools import islice
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.job.estimate import Estimator
 from csvkafka.job.file_set import FileSet
-from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import EncodePlan, FileOrder, Piece, RestartPoint, SourceIdentity
 from csvkafka.rows.blocks import Header
 from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.rows.preview import Preview, preview
 from csvkafka.rows.samples import RANGES, Sampler
-from csvkafka.sources import open_source, set_objects
+from csvkafka.sources import job_set, open_source
 from csvkafka.stores import open_store
 
 SET_FILES = 10
@@ -37,8 +36,7 @@ class LookedAt:
         self._set: FileSet | None = None
         if config.is_set:
             # Only reads: the list is stored when a job begins.
-            chunks = ListChunks(config.spec.job_id, open_store(config.checkpoint).item)
-            self._set = FileSet(set_objects(config), chunks)
+            self._set, _ = job_set(config, open_store(config.checkpoint))
             self.identity = self._set.identify()
             pieces = self._set.frozen.pieces()
             self._first = LookedAtFile(config, next(pieces), self._most_ranges)

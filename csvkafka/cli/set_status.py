@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from csvkafka.cli.output import count_text
@@ -10,6 +10,7 @@ from csvkafka.errors import counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger.file_marks import Failure, FileMarks, Loaded, Totals, child_id
 from csvkafka.ledger.item import StoredJob, decode, is_documented_only
+from csvkafka.ledger.skipped_item import SkippedInOrder
 
 FILES_SHOWN = 20
 """So many files that failed are named, and so many that are skipped."""
@@ -79,6 +80,22 @@ class SetFiles:
         }
 
 
+def skipped_lines(skipped: Sequence[SkippedInOrder]) -> Iterator[tuple[str, str]]:
+    """Those that a set with ORDER=set is without."""
+    for each in skipped[:FILES_SHOWN]:
+        yield "skipped", f"{each.key}  {count_text(each.rows)} rows of it are in the topic"
+    yield from _more("skipped", len(skipped) - FILES_SHOWN)
+
+
+def skipped_json(skipped: Sequence[SkippedInOrder]) -> dict[str, object]:
+    """The same for `--json`; nothing where there are none."""
+    if not skipped:
+        return {}
+    first = [{"file": each.key, "rows": each.rows} for each in skipped[:FILES_SHOWN]]
+    rows = sum(each.rows for each in skipped)
+    return {"files_skipped": {"count": len(skipped), "rows": rows, "first": first}}
+
+
 def _more(name: str, count: int) -> Iterator[tuple[str, str]]:
-    if count:
+    if count > 0:
         yield name, f"and {counted(count, 'file')} more"

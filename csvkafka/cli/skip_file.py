@@ -26,12 +26,13 @@ Examples:
   csvkafka skip-file exports/2026-11-27/part-00117.csv.gz
   csvkafka load                              loads what is left, and completes the set
 
-It is for sets with ORDER=object, and asks the checkpoint store alone. It cannot be taken back: load
-a repaired copy of the file under another key and JOB_ID. Rows of the file that are in the topic
+It asks the checkpoint store alone. It cannot be taken back: load a repaired copy of the file under
+another key and JOB_ID. Rows of the file that are in the topic
 stay there, as many as the command says. csvkafka verify expects these, and no others.
 
-A file that has failed can be skipped, and one of which nothing was sent; while a worker has it,
-not. Given twice, the command does no harm.
+With ORDER=object a file that has failed can be skipped, and one of which nothing was sent; while a
+worker has it, not. With ORDER=set the one can be skipped at which the load has stopped, for a row,
+the header or damaged compression. Given twice, the command does no harm.
 
 Exit codes: 0 skipped, now or before; 1 a file was not (the error line says which and why; those
 before it are skipped), or there is no such job; 2 no such option or argument.

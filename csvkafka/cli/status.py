@@ -12,13 +12,14 @@ import click
 
 from csvkafka.cli.options import STORE_SETTINGS, setting_options, store_of, values_given
 from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
-from csvkafka.cli.set_status import SetFiles, files_of
+from csvkafka.cli.set_status import SetFiles, files_of, skipped_json, skipped_lines
 from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
 from csvkafka.interfaces import Item, ItemStore
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.ledger.point_item import point_item_id, point_of
+from csvkafka.ledger.skipped_item import SkippedInOrder, skipped_in_order
 from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
 
 EPILOG = """
@@ -146,10 +147,14 @@ class JobView:
     @property
     def set_aside(self) -> int:
         """Rows that are dead letters."""
-        stored = self.stored
-        topic = "" if stored is None else stored.configuration.get("DEAD_LETTER_TOPIC", "")
-        lanes = {} if stored is None else stored.lanes
-        return sum(lane.next_sequence for name, lane in lanes.items() if _topic(name) == topic)
+        if self.of_files is not None:
+            return self.of_files.in_topic.set_aside
+        return 0 if self.stored is None else self.stored.set_aside
+
+    @property
+    def skipped(self) -> tuple[SkippedInOrder, ...]:
+        """The files that a set with ORDER=set is without."""
+        return () if self.stored is None else skipped_in_order(self.item)
 
     @property
     def dropped(self) -> int:
@@ -185,7 +190,8 @@ class JobView:
         if self.of_files is not None:
             return self.of_files.totals.file_count, count
         is_done = stored.status is JobStatus.COMPLETED
-        return (count if is_done else stored.position.piece.number), count
+        done = count if is_done else stored.position.piece.number
+        return done - len(self.skipped), count
 
     @property
     def rows_per_second(self) -> float | None:
@@ -230,6 +236,7 @@ class JobView:
                 done, of = self.files
                 yield "files", f"{count_text(done)} of {count_text(of)}"
                 yield from () if self.of_files is None else self.of_files.lines()
+                yield from skipped_lines(self.skipped)
             if stored.source.scheme != LETTERS_SCHEME:
                 yield "bytes", self._bytes(stored)
         rate = self.rows_per_second
@@ -268,6 +275,7 @@ class JobView:
             "rows_per_second": self.rows_per_second,
             **({} if self.files is None else {"files_done": self.files[0], "files": self.files[1]}),
             **({} if self.of_files is None else self.of_files.to_json()),
+            **skipped_json(self.skipped),
             "owner": None if owner is None else owners.describe(owner),
             "owner_is_known_dead": None if owner is None else owners.is_known_dead(owner),
             "item": self.item,
@@ -288,6 +296,8 @@ class JobView:
         percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
         if self.status is JobStatus.COMPLETED and self.of_files and self.of_files.totals.skipped:
             percent = ", the rest in skipped files"
+        if self.skipped:
+            percent = f"{percent}, those of skipped files among them"
         return f"{done} of {bytes_text(stored.source.size)}{percent}"
 
     def _partitions(self, stored: StoredJob, topic: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from csvkafka.compiled import compiled_module
 from csvkafka.encode.encoder import encode_block
 from csvkafka.encode.in_sequence import in_sequence, skip_after
+from csvkafka.errors import CsvKafkaError
 from csvkafka.model import EncodedBatch, EncodedBlock, EncodePlan
 from csvkafka.records.record_batch import (
     BATCH_OVERHEAD_BYTES,
@@ -66,6 +67,8 @@ def _without_codec(blocks: Iterable[PlacedBlock], skip: Sequence[int]) -> Iterat
 def _encoded(cut: PlacedBlock, plan: EncodePlan, skip: Sequence[int]) -> EncodedBlock:
     """The block, with its end as a position in the source."""
     encoded = placed(encode_block(cut.block, plan, skip), cut.place)
+    if cut.piece is not None and isinstance(encoded.failure, CsvKafkaError):
+        encoded.failure.file_number = cut.piece.number
     if cut.place is None or not encoded.set_aside:
         return encoded
     # The source has several files, so a row's number does not tell which row it is.

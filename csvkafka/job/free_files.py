@@ -163,7 +163,7 @@ class FreeFiles:
             return bool(marks.done >> (number - marks.first) & 1)
         if item.get("status") == JobStatus.SKIPPED:
             stored = decode(item)
-            left = Loaded(stored.position.row_count, stored.total_sent, 0)
+            left = Loaded(stored.position.row_count, stored.total_sent, 0, stored.set_aside)
             self.note(self._parts.ask_table(lambda: self._marks.mark_skipped(number, left)))
             return True
         try:

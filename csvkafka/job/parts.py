@@ -73,10 +73,12 @@ class JobResult:
     """`row_count` rows of the source are loaded, as `total_sent` records (fewer, if the table drops
     rows), of which this run
     sent `sent_now`. `already_complete`: there was nothing left to do. Of a set, `files_skipped` are
-    left out: `row_count` has what was sent of them before."""
+    left out: `row_count` has what was sent of them before. `set_aside` of the rows are dead
+    letters."""
 
     row_count: int
     total_sent: int
     sent_now: int
     already_complete: bool = False
     files_skipped: int = 0
+    set_aside: int = 0

@@ -121,7 +121,13 @@ class Job:
             stored.total_sent,
             f", {counted(dropped, 'row')} dropped" if dropped else "",
         )
-        return JobResult(stored.position.row_count, stored.total_sent, 0, already_complete=True)
+        return JobResult(
+            stored.position.row_count,
+            stored.total_sent,
+            0,
+            already_complete=True,
+            set_aside=stored.set_aside,
+        )
 
     def _item_that_stands(self) -> Item:
         item = self._parts.ask_table(self._ledger.read)
@@ -160,9 +166,10 @@ class Job:
             try:
                 final = self._pass(begun, found, identity, tails)
                 row_count, total_sent = final.position.row_count, final.total_sent
-                self._say_set_aside(final)
+                set_aside = self._set_aside(final)
                 self._say_dropped(final)
-                return JobResult(row_count, total_sent, sent_now=total_sent - sent_before)
+                sent_now = total_sent - sent_before
+                return JobResult(row_count, total_sent, sent_now, set_aside=set_aside)
             except SmallerBatchesNeeded as refusal:
                 begun = begun.with_smaller_batches(refusal.refused_bytes)
                 forgotten, scans_without_progress = None, 0
@@ -258,12 +265,13 @@ class Job:
                 ).run()
         return progress.checkpoint
 
-    def _say_set_aside(self, final: Checkpoint) -> None:
-        """Says how many rows of the complete job are dead letters, as nobody may look there."""
+    def _set_aside(self, final: Checkpoint) -> int:
+        """How many rows of the complete job are dead letters; says so, as nobody may look there."""
         topic = self._spec.dead_letter_topic
         set_aside = 0 if topic is None else final.lanes[-1].next_sequence
         if set_aside:
             log.warning("%s set aside in topic %s", counted(set_aside, "row"), topic)
+        return set_aside
 
     def _say_dropped(self, final: Checkpoint) -> None:
         """Says how many rows of the complete job made no record, as the table says."""
@@ -309,4 +317,5 @@ def _files(position: Position, source: SourceIdentity) -> dict[str, int]:
     """Which file of how many, for the observer; nothing for a source that is one object."""
     if position.piece is None or source.files is None:
         return {}
-    return {"file": position.piece.number + 1, "files": source.files}
+    # It may stand behind the last file, if that is skipped.
+    return {"file": min(position.piece.number + 1, source.files), "files": source.files}

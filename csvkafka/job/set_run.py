@@ -35,6 +35,7 @@ from csvkafka.job.free_files import FreeFiles
 from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import (
+    SKIPPED_KEYS,
     Failure,
     FileMarks,
     Loaded,
@@ -64,7 +65,7 @@ FAILURES_IN_A_ROW = 3
 S3 fails, and not a file."""
 
 FILES_NAMED = 20
-"""So many files that failed the error names, and of those that are skipped the set's item."""
+"""So many files that failed the error names."""
 
 
 class RunFile(Protocol):
@@ -187,7 +188,7 @@ class SetRun:
             return
         self._failed_in_a_row = 0
         self._sent_now += result.sent_now
-        loaded = Loaded(result.row_count, result.total_sent, piece.size)
+        loaded = Loaded(result.row_count, result.total_sent, piece.size, result.set_aside)
         self._free.note(self._parts.ask_table(lambda: self._marks.mark_done(number, loaded)))
         count = self._free.totals.file_count
         self._parts.observer.report(Step.FILE_MARKED, loaded=count, files=self._marks.count)
@@ -234,15 +235,24 @@ class SetRun:
         self._parts.observer.report(Step.FILES_COMPLETED, rows=in_topic.rows)
         place = self._store.item(self._spec.job_id)
         now = int(self._parts.clock.wall())
-        keys = [self._file_set.piece(number).key for number in totals.skipped[:FILES_NAMED]]
+        keys = [self._file_set.piece(number).key for number in totals.skipped[:SKIPPED_KEYS]]
         if not self._parts.ask_table(lambda: complete_set(place, totals, keys, self._owner, now)):
             return self._complete_already(in_topic.rows, in_topic.records)
         self._parts.observer.report(Step.COMPLETED, rows=in_topic.rows, sent=in_topic.records)
         if in_topic.records < in_topic.rows:
             dropped = counted(in_topic.rows - in_topic.records, "row")
             log.info("%s of the set dropped, as CSV_COLUMNS says", dropped)
+        if in_topic.set_aside:
+            set_aside, topic = counted(in_topic.set_aside, "row"), self._spec.dead_letter_topic
+            log.warning("%s of the set set aside in topic %s", set_aside, topic)
         skipped = self._say_skipped()
-        return JobResult(in_topic.rows, in_topic.records, self._sent_now, files_skipped=skipped)
+        return JobResult(
+            in_topic.rows,
+            in_topic.records,
+            self._sent_now,
+            files_skipped=skipped,
+            set_aside=in_topic.set_aside,
+        )
 
     def _complete_already(self, rows: int, records: int) -> JobResult:
         log.info(

@@ -1,4 +1,5 @@
-"""Leaves a file out of a set with ORDER=object for good, by the word of whoever runs the load.
+"""Leaves a file out of a set for good, by the word of whoever runs the load. Of a set with
+ORDER=set, `skip_in_order` has what is its own.
 
 The file's item is the truth, as always: it is written first (`ledger.skipped_item`), the mark
 follows. Rows of the file that are in the topic stay, and are counted: so a file of which something
@@ -16,11 +17,18 @@ from typing import TypeVar
 from csvkafka.clock import Clock
 from csvkafka.errors import CheckpointError, ConfigError, FileNotSkippedError
 from csvkafka.interfaces import Item, ItemStore, Observer
+from csvkafka.job.skip_in_order import may_be_skipped, place_behind, skipped_before
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import FileMarks, Loaded, child_id
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.ledger.skipped_item import put_skipped, set_skipped
+from csvkafka.ledger.skipped_item import (
+    SkippedInOrder,
+    move_past,
+    put_skipped,
+    set_skipped,
+    skipped_in_order,
+)
 from csvkafka.model import FileOrder, JobStatus, Piece, SourceIdentity, Step
 from csvkafka.retry import until_table_answers
 
@@ -40,8 +48,7 @@ class SkipFiles:
     """Skips files of the set that is job `job_id` in `store`. `observer` learns of the two writes,
     after each.
 
-    Raises CheckpointError if there is no such job, ConfigError if its files are no jobs of their
-    own."""
+    Raises CheckpointError if there is no such job, ConfigError if it is no set."""
 
     def __init__(
         self,
@@ -59,10 +66,7 @@ class SkipFiles:
         self._is_known_dead = is_known_dead
         item = self._ask(store.item(job_id).get)
         if item is None:
-            raise CheckpointError(
-                f"{store.where} has no item of job {job_id}: it was never begun, or under another "
-                "JOB_ID; check both"
-            )
+            raise self._no_item()
         self._set = self._checked(item)
         source = self._set.source
         self._marks = FileMarks(job_id, source.etag, source.files or 0, store.item)
@@ -72,13 +76,13 @@ class SkipFiles:
         stored = None if is_documented_only(item) else decode(item)
         if stored is None or stored.source.files is None:
             raise ConfigError(f"job {self._job_id} is no set of files; check JOB_ID")
-        if stored.configuration.get("ORDER") != FileOrder.OBJECT:
-            raise ConfigError(
-                f"job {self._job_id} has ORDER=set, in which the files behind one that cannot be "
-                "loaded wait for it: no file of it can be skipped. Load those behind it under "
-                "another JOB_ID, as a set without it (S3_MANIFEST, or S3_EXCLUDE)"
-            )
         return stored
+
+    def _no_item(self) -> CheckpointError:
+        return CheckpointError(
+            f"{self._store.where} has no item of job {self._job_id}: it was never begun, or under "
+            "another JOB_ID; check both"
+        )
 
     def skip(self, key: str) -> Skipped:
         """Skips the file of that key. May be done again.
@@ -93,6 +97,8 @@ class SkipFiles:
                 "file's whole key, as csvkafka status shows it where it has failed"
             )
         number, piece = found
+        if self._set.configuration.get("ORDER") != FileOrder.OBJECT:
+            return self._skip_in_order(number, piece)
         place = self._store.item(child_id(self._job_id, self._set.source.etag, number))
         item = self._ask(place.get)
         before = item is not None and item.get("status") == JobStatus.SKIPPED
@@ -108,11 +114,37 @@ class SkipFiles:
             # What stands there says whether it was refused, and a reply that was lost.
             item = self._ask(place.get)
         stored = decode(item)
-        left = Loaded(stored.position.row_count, stored.total_sent, 0)
+        left = Loaded(stored.position.row_count, stored.total_sent, 0, stored.set_aside)
         self._report(Step.FILE_SKIPPED)
         self._ask(lambda: self._marks.mark_skipped(number, left))
         self._report(Step.FILE_MARKED)
         return Skipped(self._uri(piece), left, before)
+
+    def _skip_in_order(self, number: int, piece: Piece) -> Skipped:
+        place, uri = self._store.item(self._job_id), self._uri(piece)
+        tried = False
+        while True:
+            item = self._ask(place.get)
+            if item is None:
+                raise self._no_item()
+            found = skipped_before(item, number)
+            if found is not None:
+                left = Loaded(found.rows, found.rows, 0)
+                return Skipped(uri, left, before=not tried)
+            stored, rows = may_be_skipped(
+                item,
+                number,
+                uri,
+                lambda: self._ask(lambda: self._marks.failure(number)),
+                self._is_known_dead,
+            )
+            skipped = (*skipped_in_order(item), SkippedInOrder(number, piece.key, rows))
+            after = place_behind(self._list, number, stored.position.row_count)
+            now = int(self._clock.wall())
+            tried = True
+            # What stands there then says whether it was refused, and a reply that was lost.
+            self._ask(partial(move_past, place, stored, skipped, after, now))
+            self._report(Step.FILE_SKIPPED)
 
     def _may_be_skipped(self, item: Item, number: int, piece: Piece) -> StoredJob:
         """The file's item, if it may be skipped as it stands. Raises FileNotSkippedError."""

@@ -25,6 +25,9 @@ charges one write."""
 MARK = "#file/"
 """Stands in the key of each item of a set's files, after the set's id, and in no job's id."""
 
+SKIPPED_KEYS = 20
+"""Of the files that are skipped so many are named in the set's item."""
+
 MESSAGE_CHARACTERS = 2_000
 """Of a failure's message so much is kept."""
 
@@ -36,23 +39,27 @@ def child_id(job_id: str, digest: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a loaded file has: rows, the records that were sent for them, and stored bytes."""
+    """What a loaded file has: rows, the records that were sent for them, and stored bytes.
+    `set_aside` of the records are dead letters."""
 
     rows: int
     records: int
     stored_bytes: int
+    set_aside: int = 0
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
             self.rows + other.rows,
             self.records + other.records,
             self.stored_bytes + other.stored_bytes,
+            self.set_aside + other.set_aside,
         )
 
 
 NOTHING = Loaded(0, 0, 0)
 
 _KINDS = ("done", "failed", "skipped")
+_MAY_BE_ABSENT = ("set_aside", "skipped_rows", "skipped_records", "skipped_set_aside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,11 @@ class FileMarks:
 
     def mark_failed(self, number: int, failure: Failure) -> Marks:
         """The file failed, unless it is loaded or skipped."""
+        self.note_failure(number, failure)
+        return self._change(number, lambda marks: marks.with_failed(number))
+
+    def note_failure(self, number: int, failure: Failure) -> None:
+        """Stores why the file failed, without a mark."""
         item: Item = {
             "schema_version": SETS_SCHEMA_VERSION,
             "fencing_token": 0,
@@ -193,7 +205,6 @@ class FileMarks:
         place = self._open_item(f"{self._prefix}{number}-failure")
         if place.put_new(item) is not None:
             place.update(ItemChange(set=item))
-        return self._change(number, lambda marks: marks.with_failed(number))
 
     def mark_skipped(self, number: int, left: Loaded) -> Marks:
         """The file is skipped: its item says SKIPPED, and what of it is in the topic."""
@@ -319,6 +330,8 @@ def _encoded(marks: Marks) -> Item:
         "rows": marks.loaded.rows,
         "records": marks.loaded.records,
         "stored_bytes": marks.loaded.stored_bytes,
+        **({"set_aside": marks.loaded.set_aside} if marks.loaded.set_aside else {}),
+        **({"skipped_set_aside": marks.left.set_aside} if marks.left.set_aside else {}),
         **(
             {"skipped_rows": marks.left.rows, "skipped_records": marks.left.records}
             if marks.skipped
@@ -346,20 +359,19 @@ def _text(bits: int, count: int) -> str:
 def _decoded(item: Mapping[str, AttributeValue], place: Marks) -> Marks:
     """The marks that the item holds, of the files of `place`. Raises ItemUnusableError."""
     try:
-        whole = {"skipped": "", "skipped_rows": 0, "skipped_records": 0, **item}
+        whole = {"skipped": "", **dict.fromkeys(_MAY_BE_ABSENT, 0), **item}
         done, failed = (
             int.from_bytes(base64.b64decode(str(item[name]), validate=True), "little")
             for name in ("done", "failed")
         )
         skipped = sum(1 << int(each) for each in str(whole["skipped"]).split(",") if each)
-        names = ("rows", "records", "stored_bytes", "skipped_rows", "skipped_records")
-        values = [whole[name] for name in names]
+        values = [whole[name] for name in ("rows", "records", "stored_bytes", *_MAY_BE_ABSENT)]
     except (KeyError, ValueError) as error:
         raise _damaged(item) from error
     numbers = [each for each in values if isinstance(each, int)]
     if max(done, failed, skipped) >> place.count or len(numbers) < len(values):
         raise _damaged(item)
-    loaded, left = Loaded(*numbers[:3]), Loaded(numbers[3], numbers[4], 0)
+    loaded, left = Loaded(*numbers[:4]), Loaded(numbers[4], numbers[5], 0, numbers[6])
     return Marks(place.first, place.count, done, failed, loaded, skipped, left)
 
 

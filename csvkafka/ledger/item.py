@@ -86,6 +86,16 @@ class StoredJob:
     routed_partitions: Mapping[str, int] = field(default_factory=dict)
     replays: tuple[str, ...] = ()
 
+    @property
+    def set_aside(self) -> int:
+        """Rows that are dead letters."""
+        topic = self.configuration.get("DEAD_LETTER_TOPIC", "")
+        return sum(
+            lane.next_sequence
+            for name, lane in self.lanes.items()
+            if name.rpartition("/")[0] == topic
+        )
+
     def checkpoint_for(self, lanes: tuple[Lane, ...]) -> Checkpoint:
         """The stored progress in the order of `lanes`. Raises ItemUnusableError if one is
         missing."""
@@ -146,7 +156,7 @@ def definition_attributes(definition: JobDefinition) -> Item:
         stored_source["files"] = source.files
     return {
         "schema_version": SCHEMA_VERSION if source.files is None else SETS_SCHEMA_VERSION,
-        **({} if source.files is None else {"piece": _piece_attribute(PieceStart())}),
+        **({} if source.files is None else {"piece": piece_attribute(PieceStart())}),
         "source": stored_source,
         "configuration": dict(definition.configuration),
         "cluster_id": definition.cluster_id,
@@ -166,7 +176,7 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
     piece = checkpoint.position.piece
     more: Item = {}
     if piece is not None:
-        more["piece"] = _piece_attribute(piece)
+        more["piece"] = piece_attribute(piece)
     elif later:
         more["schema_version"] = EPOCHS_SCHEMA_VERSION
     return {
@@ -183,7 +193,7 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
     }
 
 
-def _piece_attribute(piece: PieceStart) -> dict[str, AttributeValue]:
+def piece_attribute(piece: PieceStart) -> dict[str, AttributeValue]:
     """Where a set's `byte_offset` counts from."""
     return {
         "number": piece.number,

@@ -116,9 +116,13 @@ def many_objects(
                     within = Position(start.byte_offset, row_count - piece.row_count)
                 else:
                     piece, within = replace(opened.start, row_count=row_count), START
-                for block in _blocks(opened, within, plan, columns, max_row_bytes):
-                    row_count = piece.row_count + block.block.end.row_count
-                    yield replace(block, piece=piece)
+                try:
+                    for block in _blocks(opened, within, plan, columns, max_row_bytes):
+                        row_count = piece.row_count + block.block.end.row_count
+                        yield replace(block, piece=piece)
+                except CsvKafkaError as error:
+                    error.file_number = piece.number
+                    raise
         finally:
             pieces.close()
 

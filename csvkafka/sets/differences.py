@@ -27,11 +27,13 @@ class Differences:
             gone.append(f"{counted(self.changed.count, 'object')} changed: {self.changed}")
         if self.missing.count:
             gone.append(f"{counted(self.missing.count, 'object')} missing: {self.missing}")
+        # An object that is not in the listing may be there, and left out by another glob.
+        what_else = " (or set S3_INCLUDE and S3_EXCLUDE as they were)" if self.missing.count else ""
         if gone:
             raise SourceChangedError(
                 f"the files of {uri} are not those that job {job_id} was begun with; "
-                f"{'; '.join(gone)}; put the old objects back, or load the new ones under another "
-                "JOB_ID"
+                f"{'; '.join(gone)}; put the old objects back{what_else}, or load the new ones "
+                "under another JOB_ID"
             )
         if not self.new.count:
             return []

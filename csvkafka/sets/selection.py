@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -93,10 +93,20 @@ class LeftOut:
         return [f"{reason}: {keys}" for reason, keys in self._reasons.items()]
 
 
+def never_without(_key: str) -> bool:
+    """For a set that was not begun: each object of it matters."""
+    return False
+
+
 def select(
-    listed: Iterable[ListedObject], globs: Globs, left_out: LeftOut, bucket: str
+    listed: Iterable[ListedObject],
+    globs: Globs,
+    left_out: LeftOut,
+    bucket: str,
+    is_without: Callable[[str], bool] = never_without,
 ) -> Iterator[Piece]:
-    """The files of a set among the objects listed; notes the others.
+    """The files of a set among the objects listed; notes the others. `is_without` tells of a key
+    whether the set was begun, and goes on without that object.
 
     Raises SourceReadError for one that is archived, ConfigError for a list that does not rise."""
     last = ""
@@ -112,6 +122,9 @@ def select(
             left_out.add(found.key, reason)
             continue
         if found.storage_class in ARCHIVED and not found.is_restored:
+            if is_without(found.key):
+                left_out.add(found.key, "archived, and not needed by the job")
+                continue
             raise SourceReadError(
                 f"s3://{bucket}/{found.key} is archived ({found.storage_class}): restore it "
                 "(s3:RestoreObject), wait until it is there, and run the same command again, or "

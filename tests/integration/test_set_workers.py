@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -16,6 +17,7 @@ from csvkafka.errors import (
     ConfigChangedError,
     FilesFailedError,
     SourceChangedError,
+    SourceNotFoundError,
     StoppedError,
     WorkersEndedError,
 )
@@ -219,6 +221,28 @@ def test_a_set_without_a_file_that_is_skipped_and_what_is_said_of_it(place: Load
     assert status["files_skipped"] == {"count": 1, "rows": 2, "first": first}
 
 
+def test_rows_that_are_set_aside_are_said_of_the_whole_set(place: LoadPlace) -> None:
+    """By the last lines of the load and by status, those of a file that is skipped too."""
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[1], b"id,n\n1,a,x\n2,b\n3,c,y\n")
+    cut_off = gzip.compress(b"id,n\n7,a,z\n8,b\n")[:-4]
+    place.stack.put_object(place.bucket, "x/part-99.csv.gz", cut_off)
+    letters = f"{place.topic}-dead"
+    place.stack.create_topic(letters)
+    more = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": letters}
+    with pytest.raises(FilesFailedError):
+        load(place, **more)
+    given = of_set(place, **more)
+    status = json.loads(run_csvkafka("status", "--json", settings=given).stdout)
+    assert status["set_aside"] == 2, "of the files that are loaded"
+    assert run_csvkafka("skip-file", "x/part-99.csv.gz", settings=given).returncode == 0
+    loaded = run_csvkafka("load", settings=given)
+    assert loaded.returncode == 0, loaded.stderr
+    assert f"3 rows of the set set aside in topic {letters}" in loaded.stdout
+    shown = run_csvkafka("status", settings=given).stdout
+    assert "set aside   3 rows, as dead letters" in shown
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_verify_expects_of_a_skipped_file_exactly_what_its_item_says(
     place: LoadPlace, rows: int
@@ -253,6 +277,25 @@ def test_the_object_of_a_skipped_file_may_go_if_none_of_its_rows_is_in_the_topic
     verified = verify_job(LoadConfig.from_settings(of_set(place)), Scope(exclusive=True))
     assert verified.verdict.is_clean, str(verified.verdict)
     assert verified.skipped == {f"s3://{place.bucket}/{keys[2]}": 0}
+    looked = run_csvkafka("doctor", settings=of_set(place))
+    assert "job       " in looked.stdout, looked.stdout
+    assert "is the same job: COMPLETED, 120 rows" in looked.stdout
+
+
+def test_a_manifest_may_name_the_object_of_a_skipped_file_that_is_gone(place: LoadPlace) -> None:
+    keys = put(place)
+    place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
+    place.stack.put_object(place.bucket, "m.txt", "\n".join(keys).encode())
+    given = {"S3_PREFIX": "", "S3_MANIFEST": "m.txt"}
+    with pytest.raises(FilesFailedError):
+        load(place, **given)
+    s3 = place.stack.client("s3")
+    s3.delete_object(Bucket=place.bucket, Key=keys[2])
+    with refusal(SourceNotFoundError, f"which line 3 of the manifest s3://{place.bucket}/m.txt"):
+        load(place, **given)
+    assert run_csvkafka("skip-file", keys[2], settings=of_set(place, **given)).returncode == 0
+    result = load(place, **given)
+    assert (result.row_count, result.files_skipped) == (120, 1)
 
 
 def test_a_file_that_is_not_to_be_skipped_is_refused_in_one_line(place: LoadPlace) -> None:

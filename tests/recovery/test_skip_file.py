@@ -39,8 +39,10 @@ SkipFiles(store, os.environ["JOB_ID"], SystemClock(), DiesAt()).skip(sys.argv[1]
 class BrokenCase:
     """A set whose third file, a gzip object, is cut off in its middle."""
 
-    def __init__(self, recovery_case: NewCase, checkpoint: str, **options: object) -> None:
-        settings = {"ORDER": "object", "LEASE_SECONDS": "2"}
+    def __init__(
+        self, recovery_case: NewCase, checkpoint: str, order: str = "object", **options: object
+    ) -> None:
+        settings = {"ORDER": order, "LEASE_SECONDS": "2"}
         self.case = recovery_case(
             files(*SIZES), settings=settings, checkpoint=checkpoint, **options
         )
@@ -80,10 +82,11 @@ class BrokenCase:
 
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS)
 @pytest.mark.parametrize("key", [None, "id"])
+@pytest.mark.parametrize("order", ["object", "set"])
 def test_f127_the_set_is_complete_without_the_file_and_each_command_says_so(
-    recovery_case: NewCase, checkpoint: str, key: str | None
+    recovery_case: NewCase, checkpoint: str, order: str, key: str | None
 ) -> None:
-    of = BrokenCase(recovery_case, checkpoint, partitions=1 if key is None else 3)
+    of = BrokenCase(recovery_case, checkpoint, order, partitions=1 if key is None else 3)
     if key is not None:
         of.environment["KEY_COLUMN"] = of.case.settings["KEY_COLUMN"] = key
     of.case.run(exit_code=1)
@@ -137,6 +140,32 @@ def test_f127_asked_again_and_again_while_workers_load_and_are_killed(
         worker.wait(120.0)
     of.case.run()
     assert refused, "it was never asked at a bad moment"
+    of.assert_complete_without_it()
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_f127_in_one_order_asked_again_and_again_while_workers_are_killed(
+    recovery_case: NewCase, checkpoint: str, kills: int
+) -> None:
+    """It is refused until the load has stopped at the file. Then the load goes on behind it,
+    through more kills."""
+    of = BrokenCase(recovery_case, checkpoint, "set")
+    worker = of.case.start(pace_seconds=0.05)
+    refused = skipped = killed = 0
+    for _ in range(200):
+        skip = of.csvkafka("skip-file", of.key, exit_code=None)
+        done = skip.wait(60.0) == 0
+        refused, skipped = refused + (not done), skipped + done
+        if killed < min(kills, 6):
+            worker.kill()
+            killed += 1
+            worker = of.case.start(pace_seconds=0.05)
+        elif worker.wait(120.0) == 0:
+            break
+        else:
+            worker = of.case.start(pace_seconds=0.05)
+    assert refused, "it was never asked at a bad moment"
+    assert skipped
     of.assert_complete_without_it()
 
 

@@ -11,13 +11,11 @@ from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text
 from csvkafka.errors import SourceCorruptError, counted
 from csvkafka.job.definition import JobSpec
-from csvkafka.job.file_set import FileSet
-from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import Dialect, FileOrder, RestartPoint, SourceIdentity
 from csvkafka.rows import doubts
 from csvkafka.rows.dialects import settings_beyond_default
 from csvkafka.rows.preview import Preview, preview, shown_names
-from csvkafka.sources import open_source, set_objects
+from csvkafka.sources import job_set, open_source
 from csvkafka.stores import open_store
 
 PROBED_BYTES = 16 << 20
@@ -107,9 +105,8 @@ def _restart_finding(
 def _check_set(examination: Examination) -> Iterator[Finding]:
     """The objects of a set can be listed, and the first of them read."""
     config = examination.config
-    objects = set_objects(config, give_up_seconds=GIVE_UP_SECONDS)
     store = open_store(config.checkpoint)
-    file_set = FileSet(objects, ListChunks(config.spec.job_id, store.item))
+    file_set, objects = job_set(config, store, give_up_seconds=GIVE_UP_SECONDS)
     identity = file_set.identify()
     first = next(file_set.frozen.pieces())
     (last,) = deque(file_set.frozen.pieces(), maxlen=1)

@@ -27,6 +27,7 @@ from csvkafka.job.definition import JobSpec
 from csvkafka.job.same_job import differing_settings
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
+from csvkafka.ledger.skipped_item import skipped_in_order
 from csvkafka.model import (
     LETTERS_SCHEME,
     BadRows,
@@ -213,6 +214,9 @@ def verify_job(
             so_far = files_so_far(store, job_id, job.source)
         if spec.order is FileOrder.OBJECT:
             skipped = skipped_files(store, job_id, job.source)
+        else:
+            begin = f"s3://{job.source.bucket}/"
+            skipped = {begin + each.key: each.rows for each in skipped_in_order(item or {})}
     elif not config.is_set:
         source = open_source(config, pinned=job.source)
         uri = source.identify().uri

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from csvkafka.errors import CsvKafkaError
 from csvkafka.interfaces import Item, Observer, Source
+from csvkafka.job.begun_set import BegunSet
 from csvkafka.job.definition import JobSpec
 from csvkafka.job.file_set import FileSet
 from csvkafka.job.parts import JobParts, JobResult
 from csvkafka.job.run import Job
+from csvkafka.job.set_in_order import SetInOrder
 from csvkafka.job.set_run import SetRun
-from csvkafka.ledger.file_marks import skipped_numbers
 from csvkafka.ledger.item import LeaseState
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
@@ -210,12 +210,12 @@ class Life:
         file_set = FileSet(
             objects,
             ListChunks(JOB_ID, store.item),
-            skipped=partial(skipped_numbers, JOB_ID, store.item),
+            skipped=BegunSet(JOB_ID, store.item).skipped,
             chunk_bytes=LIST_CHUNK_BYTES,
         )
         if spec.order is FileOrder.SET:
             cut = many_objects(file_set.open_pieces, spec.columns)
-            return Job(spec, replace(self._parts(file_set, cut), file_set=file_set)).run()
+            return SetInOrder(spec, self._parts(file_set, cut), file_set, store).run()
         parts = self._parts(file_set, one_object(file_set.read))
         return SetRun(
             spec,

@@ -14,6 +14,7 @@ from csvkafka.aws.s3_listing import S3Listing
 from csvkafka.aws.s3_set import Access, S3Set, SetPlace
 from csvkafka.errors import ConfigError, SourceNotFoundError, SourceReadError
 from csvkafka.model import Piece
+from csvkafka.sets.manifest import Entry
 from csvkafka.sets.selection import Globs
 from tests.refusals import refusal
 from tests.unit.stepped_clock import SteppedClock
@@ -123,6 +124,20 @@ def test_named_keys_that_are_not_there_are_left_out() -> None:
     wanted = ["k/", KEYS[0], KEYS[0] + "x", KEYS[2_000], "k/99999.csv"]
     assert [each.key for each in listing(s3).named(wanted)] == [KEYS[0], KEYS[2_000]]
     assert list(listing(s3).named([])) == []
+
+
+def test_a_manifest_may_name_what_is_gone_where_the_set_goes_on_without_it() -> None:
+    s3 = ScriptedS3(["k/a", "k/c", "k/e", "m"])
+    objects = S3Set(
+        SetPlace("b", manifest="m"),
+        client=s3,  # type: ignore[arg-type]
+        clock=SteppedClock(),
+        is_without=["k/b", "k/d"].__contains__,
+    )
+    entries = [Entry(f"k/{name}", "line") for name in "abcde"]
+    assert [each.key for each in objects._named(entries)] == ["k/a", "k/c", "k/e"]
+    with refusal(SourceNotFoundError, "there is no s3://b/k/f, which line 9 of the manifest"):
+        list(objects._named([*entries, Entry("k/f", "line 9")]))
 
 
 def test_a_restored_object_is_told_from_an_archived_one() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from csvkafka.errors import CheckpointError, ConfigError, FileNotSkippedError
+from csvkafka.errors import CheckpointError, ConfigError, FileNotSkippedError, ItemUnusableError
 from csvkafka.interfaces import Item, ItemChange, Refused
 from csvkafka.job.skip_file import SkipFiles
 from csvkafka.ledger.file_marks import child_id
@@ -52,12 +52,22 @@ def test_a_job_of_one_object(load: BrokenSet) -> None:
         SkipFiles(store, child, VirtualClock(load.world.time))
 
 
-def test_a_set_in_one_order_names_what_to_do_instead() -> None:
+def test_a_set_in_one_order_that_a_worker_has() -> None:
     load = BrokenSet(replace(ONE, order=FileOrder.SET))
     load.world.begin_life()
     load.world.time.join()
-    with refusal(ConfigError, r"has ORDER=set.*under another JOB_ID.*S3_MANIFEST, or S3_EXCLUDE"):
-        load.files()
+    load.world.table.items[JOB_ID]["lease_owner"] = "host-a/boot/ns/17/99/abcd"
+    with refusal(FileNotSkippedError, "the set is in the hands of process 17 on host host-a: wait"):
+        load.skip()
+
+
+def test_a_set_in_one_order_whose_item_is_damaged() -> None:
+    load = BrokenSet(replace(ONE, order=FileOrder.SET))
+    load.world.begin_life()
+    load.world.time.join()
+    load.world.table.items[JOB_ID]["skipped_each"] = [["3", "a"]]
+    with refusal(ItemUnusableError, "does not tell which of its files are skipped: it was damaged"):
+        load.skip()
 
 
 def test_a_key_that_is_not_in_the_set(load: BrokenSet) -> None:
@@ -169,6 +179,46 @@ def test_a_worker_that_takes_the_file_just_before_it_is_skipped_keeps_it(load: B
     with refusal(FileNotSkippedError, "in the hands of process 1"):
         skip_with(load, lambda: child.update(taken))
     assert child["status"] == "IN_PROGRESS"
+
+
+def test_a_worker_that_takes_the_set_in_one_order_just_before_keeps_it() -> None:
+    load = BrokenSet(replace(ONE, order=FileOrder.SET))
+    load.world.begin_life()
+    load.world.time.join()
+    item = load.world.table.items[JOB_ID]
+    place, number = item["piece"], item["checkpoint_number"]
+    taken = {"lease_owner": "h/b/n/1/2/c", "fencing_token": 2, "lease_counter": 50}
+    with refusal(FileNotSkippedError, "the set is in the hands of process 1"):
+        skip_with(load, lambda: item.update(taken))
+    assert (item["piece"], item["checkpoint_number"]) == (place, number)
+
+
+def test_a_load_in_one_order_whose_last_checkpoint_was_not_stored_is_not_noted() -> None:
+    def lose(_: object) -> None:
+        load.world.table.items[JOB_ID].update(last_line=1)
+
+    load = BrokenSet(replace(ONE, order=FileOrder.SET), {"1/released#1": lose})
+    load.world.begin_life()
+    load.world.time.join()
+    with refusal(FileNotSkippedError, "the load has not stopped at"):
+        load.skip()
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("action", ["throttle", "timeout", "timeout-applied", "reply-lost"])
+def test_a_set_in_one_order_is_moved_once_whatever_becomes_of_the_write(
+    action: str, nth: int
+) -> None:
+    load = BrokenSet(replace(ONE, order=FileOrder.SET))
+    load.world.begin_life()
+    load.world.time.join()
+    script = Script({f"table-write#{nth}": action})
+    table = FakeTable(load.world.table, JOB_ID, load.world.time, script, give_up_seconds=1.0)
+    files = SkipFiles(FakeStore(table), JOB_ID, VirtualClock(load.world.time))
+    token = int(str(load.world.table.items[JOB_ID]["fencing_token"]))
+    assert files.skip(BROKEN).left.rows == load.good_rows
+    item = load.world.table.items[JOB_ID]
+    assert (item["fencing_token"], item["files_skipped"]) == (token + 1, 1)
 
 
 def test_a_worker_that_completes_the_file_just_before_it_is_skipped(load: BrokenSet) -> None:

@@ -100,6 +100,7 @@ def test_marks_of_a_full_group_stay_below_1_kb() -> None:
     of.mark_failed(0, Failure("k", "E", "m", 0))
     (item,) = (item for key, item in server.items.items() if key.endswith("marks-1"))
     item |= {"failed": item["done"], "skipped": "2047,3", "skipped_rows": 10**9}
+    item |= {"set_aside": 10**9, "skipped_set_aside": 10**9}
     assert sum(len(str(part)) for pair in item.items() for part in pair) < 1_024
 
 
@@ -113,6 +114,7 @@ def test_marks_of_a_full_group_stay_below_1_kb() -> None:
         {"skipped": "-1"},
         {"skipped": "a"},
         {"skipped_rows": "b"},
+        {"set_aside": "b"},
     ],
 )
 def test_damaged_marks_are_refused(change: dict[str, str]) -> None:
@@ -141,6 +143,15 @@ def test_a_file_that_is_skipped_failed_no_more_and_what_it_left_counts_apart() -
     totals = of.totals()
     assert (totals.skipped, totals.left, totals.failed) == ((4,), LEFT, ())
     assert (totals.file_count, totals.loaded, totals.over) == (1, ONE, 2)
+
+
+def test_rows_that_are_set_aside_are_counted_of_loaded_and_of_skipped_files() -> None:
+    of = marks(TableServer())
+    of.mark_done(3, Loaded(10, 10, 100, set_aside=2))
+    of.mark_done(4, Loaded(10, 10, 100, set_aside=1))
+    of.mark_skipped(5, Loaded(3, 2, 0, set_aside=1))
+    totals = of.totals()
+    assert (totals.loaded, totals.left) == (Loaded(20, 20, 200, 3), Loaded(3, 2, 0, 1))
 
 
 def test_a_try_that_came_to_nothing_leaves_the_count_of_the_one_before() -> None:

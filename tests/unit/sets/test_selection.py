@@ -67,6 +67,15 @@ def test_an_archived_object_is_refused_by_key_unless_it_was_restored(storage_cla
     assert keys([archived], Globs(exclude=("a.*",))) == []
 
 
+def test_an_archived_object_that_a_set_goes_on_without_is_left_out_and_said() -> None:
+    archived = ListedObject("b.csv", '"e"', 9, "GLACIER")
+    left_out = LeftOut()
+    objects = [*listed("a.csv"), archived, *listed("c.csv")]
+    taken = select(objects, Globs(), left_out, "b", lambda key: key == "b.csv")
+    assert [piece.key for piece in taken] == ["a.csv", "c.csv"]
+    assert left_out.lines() == ["archived, and not needed by the job: b.csv"]
+
+
 def test_a_listing_that_does_not_rise_is_refused() -> None:
     with refusal(ConfigError, "bucket b lists a after c"):
         keys(listed("c", "a"))
