@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -22,7 +23,7 @@ from fastavro import parse_schema, schemaless_writer
 from kafka import KafkaProducer
 
 ENV, IN_AVRO, LIES = os.environ, sys.argv[2] == "avro", sys.argv[3:]
-TYPES = {
+TYPES: dict[str, Callable[[str], object]] = {
     "id": int,
     "key": str,
     "quantity": int,

@@ -44,7 +44,7 @@ def avro_reader(registry: SmallRegistry | None) -> Callable[[bytes], dict[str, A
         content = io.BytesIO(value[5:])
         found = fastavro.schemaless_reader(content, schema, None)
         assert not content.read()
-        return found  # type: ignore[return-value]
+        return found
 
     return read
 

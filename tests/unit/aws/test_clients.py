@@ -143,7 +143,7 @@ def test_the_services_are_described_as_botocore_reads_it(service: str, name: str
         1_700_000_000,
     ],
 )
-def test_a_time_is_the_one_that_botocore_reads(text: str | int) -> None:
+def test_a_time_is_the_one_that_botocore_reads(text: Any) -> None:
     assert aws._moment(text) == parse_timestamp(text)
     assert aws._moment(text).utcoffset() == parse_timestamp(text).utcoffset()
 

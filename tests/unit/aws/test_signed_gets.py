@@ -61,7 +61,9 @@ def credentials_of(amazon: Amazon) -> Any:
 
 def pattern(amazon: Amazon, key: str = "plain.csv") -> SignedGets:
     request = sent(amazon, key)
-    found = SignedGets.like(request.url, request.headers, path_of(key), credentials_of(amazon))
+    found = SignedGets.like(
+        request.url, dict(request.headers.items()), path_of(key), credentials_of(amazon)
+    )
     assert found is not None
     return found
 

@@ -68,7 +68,8 @@ def plan(
     header: tuple[str, ...] = (),
     **settings: Any,
 ) -> EncodePlan:
-    table = read_table(declared(record, columns), "columns.toml", SECRET, folder)
+    beside = None if folder is None else lambda name: (folder / name).read_text()
+    table = read_table(declared(record, columns), "columns.toml", SECRET, beside)
     header = header or tuple(columns)
     schemas = schemas_of(table, header, "orders")
     schemas = WireSchemas(

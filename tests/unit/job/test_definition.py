@@ -293,7 +293,7 @@ def test_a_resume_does_not_ask_again_whether_the_given_schema_fits(tmp_path: Pat
     given = '{"type":"object","properties":{"id":{"type":"string","minLength":1}}}'
     (tmp_path / "row.json").write_text(given)
     record = '[record]\nformat = "json-schema"\nundeclared = "string"\nschema = "row.json"\n'
-    table = read_table(record, "columns.toml", folder=tmp_path)
+    table = read_table(record, "columns.toml", beside=lambda name: (tmp_path / name).read_text())
     spec = replace(SPEC, table=table)
     with refusal(ConfigError, match="minLength is 1 there"):
         spec.schemas(HEADER)

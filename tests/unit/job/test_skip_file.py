@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -187,7 +188,11 @@ def test_a_worker_that_takes_the_set_in_one_order_just_before_keeps_it() -> None
     load.world.time.join()
     item = load.world.table.items[JOB_ID]
     place, number = item["piece"], item["checkpoint_number"]
-    taken = {"lease_owner": "h/b/n/1/2/c", "fencing_token": 2, "lease_counter": 50}
+    taken: dict[str, Any] = {
+        "lease_owner": "h/b/n/1/2/c",
+        "fencing_token": 2,
+        "lease_counter": 50,
+    }
     with refusal(FileNotSkippedError, "the set is in the hands of process 1"):
         skip_with(load, lambda: item.update(taken))
     assert (item["piece"], item["checkpoint_number"]) == (place, number)
@@ -195,13 +200,13 @@ def test_a_worker_that_takes_the_set_in_one_order_just_before_keeps_it() -> None
 
 def test_a_load_in_one_order_whose_last_checkpoint_was_not_stored_is_not_noted() -> None:
     def lose(_: object) -> None:
-        load.world.table.items[JOB_ID].update(last_line=1)
+        broken.world.table.items[JOB_ID].update(last_line=1)
 
-    load = BrokenSet(replace(ONE, order=FileOrder.SET), {"1/released#1": lose})
-    load.world.begin_life()
-    load.world.time.join()
+    broken = BrokenSet(replace(ONE, order=FileOrder.SET), {"1/released#1": lose})
+    broken.world.begin_life()
+    broken.world.time.join()
     with refusal(FileNotSkippedError, "the load has not stopped at"):
-        load.skip()
+        broken.skip()
 
 
 @pytest.mark.parametrize("nth", [1, 2])

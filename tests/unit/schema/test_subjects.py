@@ -29,7 +29,8 @@ seen = { type = "timestamp(iso, UTC)", rename = "seen_at" }
 
 
 def table(text: str, folder: Path | None = None) -> RecordTable:
-    return read_table(text, "columns.toml", SECRET, folder)
+    beside = None if folder is None else lambda name: (folder / name).read_text()
+    return read_table(text, "columns.toml", SECRET, beside)
 
 
 def value_of(text: str, names: tuple[str, ...] = NAMES, folder: Path | None = None) -> Any:
