@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csvkafka.errors import CheckpointError, ItemUnusableError
-from csvkafka.interfaces import Item
+from csvkafka.interfaces import Item, ItemChange
 from csvkafka.ledger.item import (
     REPLAYS,
     DocumentedJob,
@@ -25,6 +25,7 @@ from csvkafka.ledger.item import (
     new_item,
     progress_attributes,
 )
+from csvkafka.ledger.skipped_item import SkippedInOrder, move_past
 from csvkafka.model import (
     Checkpoint,
     JobStatus,
@@ -61,6 +62,29 @@ def set_item(lanes: tuple[LaneProgress, ...] = CHECKPOINT.lanes) -> Item:
         | new_item("job", SET, 2.5, 1_700_000_000)
         | progress_attributes(checkpoint, LANES, 1)
     )
+
+
+def skipping_item() -> Item:
+    """What is written to the item of a set when a file of it is skipped."""
+    place = ChangedItem()
+    move_past(place, decode(set_item()), (SkippedInOrder(3, "k", 1),), PieceStart(4, 39, 960), 1)
+    return place.item
+
+
+class ChangedItem:
+    """Takes changes, and nothing else; as `interfaces.ItemTable`."""
+
+    def __init__(self) -> None:
+        self.item: Item = {}
+
+    def get(self) -> Item | None:
+        return self.item
+
+    def put_new(self, item: Item) -> None:
+        self.item = item
+
+    def update(self, change: ItemChange) -> None:
+        self.item = {**self.item, **change.set}
 
 
 def item() -> Item:
@@ -119,7 +143,7 @@ def test_every_attribute_is_in_the_architectures_table() -> None:
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+)`", " ".join(rows)))
     of_routes = set(new_item("job", ROUTED, 2.5, 1))
-    assert named == set(item()) | set(set_item()) | of_routes | {REPLAYS}
+    assert named == set(item()) | set(set_item()) | of_routes | {REPLAYS} | set(skipping_item())
 
 
 def test_only_a_job_with_routes_tells_of_their_partitions() -> None:
