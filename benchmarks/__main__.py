@@ -28,7 +28,7 @@ from benchmarks.sections import SECTIONS, Line, Options
 REPOSITORY = Path(__file__).parent.parent
 REPORTS = REPOSITORY / "reports"
 
-ONCE = ("codecs", "checkpoints", "workers", "resume", "growth", "small")
+ONCE = ("codecs", "checkpoints", "workers", "resume", "growth")
 """Sections that the page has of one round; it has the others of two."""
 
 
@@ -92,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--millions", type=int, nargs="+", help="rows of the section growth (1 10 50)"
     )
-    parser.add_argument("--objects", type=int, help="small objects of the section small (2,000)")
+    parser.add_argument("--objects", type=int, help="small objects of the section small (10,000)")
     parser.add_argument("--quick", action="store_true", help="one round of a third of the rows")
     parser.add_argument("--json", type=Path, help="file for the figures; sections are added to it")
     parser.add_argument("--plot", type=Path, help="SVG file for the section growth of --json")
@@ -105,7 +105,7 @@ def _arguments() -> argparse.Namespace:
     arguments.rounds = arguments.rounds or (1 if is_quick else several)
     arguments.scale = arguments.scale or (3 if is_quick else 1)
     arguments.millions = arguments.millions or ([1, 2] if is_quick else [1, 10, 50])
-    arguments.objects = arguments.objects or 2_000 // arguments.scale
+    arguments.objects = arguments.objects or 10_000 // arguments.scale
     return arguments
 
 

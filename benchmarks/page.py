@@ -145,7 +145,7 @@ TARGETS = (
         _ratio("partitions", "records/s", "8 partitions, key", "1 partition, key"),
     ),
     Target(
-        "a set of 2,000 small objects, rows/s of one object",
+        "a set of 10,000 small objects, rows/s of one object",
         0.4,
         _ratio("small", "records/s", "objects of 200 rows", "one object"),
     ),

@@ -40,7 +40,7 @@ class Options:
     rounds: int = 3
     scale: int = 1
     millions: Sequence[int] = (1, 10, 50)
-    objects: int = 2_000
+    objects: int = 10_000
 
     @property
     def flights(self) -> Input:
@@ -280,7 +280,7 @@ def encoders(options: Options) -> list[Line]:
 
 
 def small(options: Options) -> list[Line]:
-    """A set of 2,000 objects of 200 rows, beside one object with the same rows; 30 ms a request."""
+    """A set of 10,000 objects of 200 rows, beside one object with the same rows; 30 ms a request."""
     with small_contenders(options.ground, options.folder, options.objects) as both:
         return in_turns(both, options.rounds)
 
