@@ -151,8 +151,11 @@ class WireRecords:
 
 
 def as_float(number: float) -> float:
-    """The nearest number of 32 bits."""
-    rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    """The nearest number of 32 bits; the number itself where it is larger than all of them."""
+    try:
+        rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    except OverflowError:
+        return number
     return rounded
 
 
@@ -251,11 +254,20 @@ class JudgedSchemas(JobSchemas):
     schemas they name: any that the registry has will do, and one that it lacks is a fault of the
     record's."""
 
+    def __init__(self, config: LoadConfig) -> None:
+        """Raises ConfigError."""
+        super().__init__(config)
+        self._lacking: set[int] = set()
+        """Each record may name one of these: they are not asked for again."""
+
     def text_of(self, schema_id: int) -> str:
         """As `JobSchemas.text_of`; ValueError where the registry has no such schema."""
+        if schema_id in self._lacking:
+            raise ValueError(f"the registry has no schema {schema_id}")
         try:
             return super().text_of(schema_id)
         except SchemaDeletedError as error:
+            self._lacking.add(schema_id)
             raise ValueError(str(error)) from error
 
     def check_reachable(self) -> None:

@@ -4,6 +4,8 @@ makes none."""
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -86,6 +88,28 @@ def test_a_record_by_a_schema_that_nobody_has_cannot_be_read(registry: SmallRegi
     assert fields(registry, JSON_SCHEMA, value) is None
 
 
+def test_a_schema_that_nobody_has_is_asked_for_once(registry: SmallRegistry) -> None:
+    wire = WireRecords(JSON_SCHEMA, schemas(registry).text_of, canonical)
+    decode = declared_record(JSON_SCHEMA, "s3://b/k", wire=wire)
+    before = len(registry.asked)
+    for kafka_offset in range(3):
+        decode(TopicRecord(kafka_offset, None, b'\0\0\0\0\x09{"id":7,"note":null}'))
+    assert len(registry.asked) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("double", math.nan), ("int", math.nan), ("double", math.inf), ("float", 1e300)],
+)
+def test_a_number_that_no_row_can_hold_is_not_the_rows(
+    registry: SmallRegistry, kind: str, number: float
+) -> None:
+    of = table('format = "avro"', f'\n[columns]\nid = "{kind}"\n')
+    schema = {"type": "record", "name": "Row", "fields": [{"name": "id", "type": "double"}]}
+    value = in_avro(registry.register("rows-value", json.dumps(schema)), schema, {"id": number})
+    assert fields(registry, of, value) != DeclaredRows(of).fields_of({"id": "1"}, 1)
+
+
 def test_keys_name_the_latest_schema_of_their_subject(registry: SmallRegistry) -> None:
     keyed = table('key = "id"\nkey_format = "avro"')
     assert schemas(registry).key_id(keyed) == NO_SCHEMA
@@ -115,6 +139,8 @@ def test_why_a_row_makes_no_record(row: dict[str | None, object], why: str) -> N
         ("boolean", "true", "true", "1"),
         ("boolean", "false", "false", "0"),
         ("json", '[{"a":[1]}]', '[{"a":[1.0]}]', '[{"a":[true]}]'),
+        ("json", '["number","5"]', '["number", "5"]', "5"),
+        ("json", '["number","x"]', '["number", "x"]', '["number"]'),
         ("double", "5", "5", '"5"'),
         ("decimal(9,2)", "5", "5", "5.01"),
         (
@@ -136,3 +162,10 @@ def test_numbers_are_compared_by_their_value_and_are_no_truth_values(
 
     assert found(due) == wanted
     assert found(other) != wanted
+
+
+def test_a_text_of_many_quotes_is_refused_at_once() -> None:
+    began = time.process_time()
+    text = '\\"' * 30_000
+    assert DeclaredRows(table("", '\n[columns]\nid = "json"\n')).fields_of({"id": text}, 1) is None
+    assert time.process_time() - began < 5
