@@ -161,7 +161,6 @@ _MARKS = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"?', re.DOTALL)
 in it would be looked behind anew."""
 
 
-
 def _nested(_: Column, text: str) -> object:
     deepest = depth = 0
     for mark in _MARKS.findall(text):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import pytest
 from fastavro import parse_schema, schemaless_writer
@@ -34,10 +35,21 @@ def table(record: str, columns: str = COLUMNS) -> RecordTable:
 
 
 AVRO, JSON_SCHEMA = table('format = "avro"'), table('format = "json-schema"')
-RECORD = {
+RECORD: dict[str, Any] = {
     "type": "record",
     "name": "Row",
     "fields": [{"name": "id", "type": "long"}, {"name": "note", "type": ["string", "null"]}],
+}
+
+
+COLOR = {"type": "enum", "symbols": ["red", "blue"]}
+PAIR = {
+    "type": "record",
+    "name": "Pair",
+    "fields": [
+        {"name": "one", "type": {**COLOR, "name": "Paint"}},
+        {"name": "two", "type": "Paint"},
+    ],
 }
 
 
@@ -77,6 +89,23 @@ def test_a_record_by_a_schema_of_no_record_cannot_be_read(
     schema_id = registry.register("rows-value", schema)
     by_map = in_avro(schema_id, {"type": "map", "values": "int"}, {"id": 7})
     assert fields(registry, AVRO, by_map) is None
+
+
+def test_what_the_table_drops_is_in_no_record_though_its_schema_has_a_default(
+    registry: SmallRegistry,
+) -> None:
+    of = table('format = "avro"\nundeclared = "drop"')
+    more = {"name": "secret", "type": ["null", "string"], "default": None}
+    day = {"name": "day", "type": {"type": "int", "logicalType": "date"}, "default": 1}
+    shade = {"name": "shade", "type": "Color", "default": "red"}
+    color = {**shade, "name": "color", "type": {**COLOR, "name": "Color"}}
+    pair = {**shade, "name": "pair", "type": PAIR, "default": {"one": "red", "two": "red"}}
+    schema = {**RECORD, "fields": [*RECORD["fields"], more, day, color, shade, pair]}
+    schema_id = registry.register("of-its-own", json.dumps(schema))
+    row = {"id": 7, "note": None}
+    assert fields(registry, of, in_avro(schema_id, schema, row)) == DUE
+    found = fields(registry, of, in_avro(schema_id, schema, {**row, "secret": "x"}))
+    assert found == {**DUE, "secret": "x"}
 
 
 def test_a_record_by_a_schema_that_nobody_has_cannot_be_read(registry: SmallRegistry) -> None:
