@@ -65,7 +65,7 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tests of single modules: seconds, no network; what encodes, by the Python encoder too."""
+    """Tests of single modules, no network; what encodes, by the Python encoder too."""
     run_tests(session, "tests/unit")
     which = (*OF_ENCODERS, *(f"--ignore={path}" for path in OF_NO_ENCODER))
     session.run("pytest", *which, *session.posargs, env={"CSVKAFKA_ENCODER": "python"})

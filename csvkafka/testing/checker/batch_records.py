@@ -87,6 +87,8 @@ class PlainBatch(Sequence[TopicRecord]):
             place = range(len(self))[index]
             return self[place : place + 1][0]
         first, end, step = index.indices(len(self))
+        if step < 0:
+            return [*self][index]
         count = max(0, end - first)
         section = self.section[self.places[first] : self.places[first + count]]
         records = self.compiled.records_of(section, count, self.base_offset)

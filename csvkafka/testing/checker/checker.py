@@ -170,7 +170,9 @@ class _Judge:
         """Judges the next record of a partition."""
         self._record_count += 1
         if self._by_content is not None and fields is not None:
-            found, line = self._by_content.take(fields, record.key, self._last_line[partition])
+            places = (partition, any_of(partition // PER_TOPIC))
+            after = self._last_line[partition]
+            found, line = self._by_content.take(fields, record.key, after, places)
         elif self._by_line is not None and line is not None and fields is not None:
             found = self._by_line.take(line, fields, record.key)
         elif self._expectation.ignore_foreign and line is None:

@@ -156,7 +156,9 @@ def _in_zone(moment: datetime, zone: ZoneInfo, ambiguous: Ambiguous) -> datetime
     return max(found) if ambiguous is Ambiguous.SECOND else min(found)
 
 
-_MARKS = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MARKS = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"?', re.DOTALL)
+"""What opens or closes, and strings. One without an end goes to that of the text: else each quote
+in it would be looked behind anew."""
 
 
 def _nested(_: Column, text: str) -> object:
@@ -190,8 +192,8 @@ _LARGEST_DOUBLE = Decimal(sys.float_info.max)
 def number_of_text(text: str) -> object:
     """A number with a point or an exponent, by its value."""
     number = Decimal(text)
-    if number.copy_abs() > _LARGEST_DOUBLE:
-        raise ValueError("parsers make infinity of it")
+    if not number.is_finite() or number.copy_abs() > _LARGEST_DOUBLE:
+        raise ValueError("no number, or parsers make infinity of it")
     return ("number", str(number.normalize(EXACTLY)))
 
 
@@ -216,7 +218,7 @@ def comparable(value: object) -> object:
     match value:
         case bool():
             return ("boolean", value)
-        case ("number", str(text)):
+        case tuple(("number", str(text))):  # a list is JSON's own
             # Of normalized numbers these are the ones that are whole.
             is_whole = "E+" in text or not ("." in text or "E" in text)
             return int(Decimal(text)) if is_whole else value

@@ -11,7 +11,7 @@ import json
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import blake2b
@@ -156,15 +156,19 @@ class LineLedger:
 class ContentLedger:
     """Rows found by their content, for records without a line number. Reads the whole source first.
 
-    How many rows are lost or surplus is exact. Equal rows are told apart only by their order, so
-    where some are lost or surplus, which of them is a guess, and so is their order.
+    How many rows are lost or surplus is exact. Equal rows are told apart only by where they belong
+    and by their order, so where some are lost or surplus, which of them is a guess, and so is their
+    order.
 
     Memory: about 150 bytes for each row, 150 MB for a million."""
 
     def __init__(self, rows: Iterable[SourceRow], expecting: Expecting, judges_keys: bool) -> None:
         self._judges_keys = judges_keys
         self._unseen: dict[int, int | deque[int]] = {}
-        """Digest -> the line that has it; -line once it was found; a deque where several have."""
+        """Digest and place -> the line that has it; -line once it was found; a deque where several
+        have."""
+        self._places = {-1: 0}
+        """Where rows belong, each as what is added to a digest. -1: they may stand anywhere."""
         self._partitions = array("i")
         self.due = -1
         """The partition where the row that was found last belongs; -1: not known."""
@@ -175,7 +179,8 @@ class ContentLedger:
             if expected is None:
                 continue
             self.row_count += 1
-            content = digest(expected.fields, expected.key if judges_keys else None)
+            place = self._places.setdefault(expected.partition, len(self._places) << 64)
+            content = digest(expected.fields, expected.key if judges_keys else None) + place
             known = self._unseen.setdefault(content, line)
             if known != line:
                 if isinstance(known, deque):
@@ -183,15 +188,23 @@ class ContentLedger:
                 else:
                     self._unseen[content] = deque((known, line))
 
-    def take(self, fields: Fields, key: bytes | None, after_line: int) -> tuple[Found, int | None]:
-        """Notes a record; of several equal rows it is the first unseen one after `after_line`,
-        else the first unseen one. Gives its line, if there is exactly one or it is new."""
-        found, line = self._take(fields, key, after_line)
+    def take(
+        self, fields: Fields, key: bytes | None, after_line: int, places: Sequence[int]
+    ) -> tuple[Found, int | None]:
+        """Notes a record; of several equal rows it is one that belongs in one of the `places`, if
+        there is one: the first unseen one after `after_line`, else the first unseen one. Gives its
+        line, if there is exactly one or it is new."""
+        content = digest(fields, key if self._judges_keys else None)
+        found, line = Found.NO_SUCH_ROW, None
+        for place in (*places, *self._places):
+            if place in self._places:
+                found, line = self._take(content + self._places[place], after_line)
+            if found is not Found.NO_SUCH_ROW:
+                break
         self.due = -1 if line is None else self._partitions[line - 1]
         return found, line
 
-    def _take(self, fields: Fields, key: bytes | None, after_line: int) -> tuple[Found, int | None]:
-        content = digest(fields, key if self._judges_keys else None)
+    def _take(self, content: int, after_line: int) -> tuple[Found, int | None]:
         lines = self._unseen.get(content)
         if lines is None:
             return Found.NO_SUCH_ROW, None

@@ -39,8 +39,8 @@ NO_SCHEMA = (1 << 32) - 1
 
 
 class WireRecords:
-    """Reads the values of one job. What no table declares is left out where the schema has a
-    default for it; but not where columns that the table does not declare are texts."""
+    """Reads the values of one job. What no table declares is left out where it is the schema's
+    default; but not where columns that the table does not declare are texts."""
 
     def __init__(
         self,
@@ -75,19 +75,18 @@ class WireRecords:
             raise ValueError(f"it names schema {schema_id}")
         return schema_id, value[PREFIX_BYTES:]
 
-    def _read_schema(self, schema_id: int) -> tuple[Any, frozenset[str]]:
-        """A schema as fastavro reads it, and which of its fields have a default."""
+    def _read_schema(self, schema_id: int) -> tuple[Any, dict[str, object]]:
+        """A schema as fastavro reads it, and the defaults of fields that may be left out."""
         from fastavro import parse_schema
 
         schema = json.loads(self._text_of(schema_id))
         if not isinstance(schema, dict) or "fields" not in schema:
             raise ValueError(f"schema {schema_id} is no record's")
+        has_texts = self._table.undeclared is Undeclared.STRING
         try:
-            parsed = parse_schema(schema)
+            return parse_schema(schema), {} if has_texts else _defaults(schema, self._declared)
         except Exception as error:
             raise ValueError(f"schema {schema_id} is not Avro: {error}") from error
-        defaults = frozenset(field["name"] for field in schema["fields"] if "default" in field)
-        return parsed, defaults
 
     def fields(self, value: bytes) -> Fields:
         """The fields of a value in Avro. Raises ValueError."""
@@ -102,38 +101,22 @@ class WireRecords:
             raise ValueError(f"it is not of its schema: {error}") from error
         if content.read(1) or not isinstance(record, dict):
             raise ValueError("more stands behind it")
-        if self._table.undeclared is Undeclared.STRING:
-            defaults = frozenset()
         return {
             name: self._comparable(name, found)
             for name, found in record.items()
-            if name not in defaults or name in self._declared
+            if name not in defaults or found != defaults[name]
         }
 
     def given_defaults(self) -> Fields:
         """What a schema that is given has in fields that the table does not declare, and that the
         columns of a file need not have; only where such columns are texts, as records are read
         without these fields elsewhere."""
-        from fastavro import parse_schema, schemaless_reader, schemaless_writer
-
         table = self._table
         is_given = table.given_schema and table.format is RecordFormat.AVRO
         if table.undeclared is not Undeclared.STRING or not is_given:
             return {}
-        given = json.loads(table.given_schema)
-        fields = [
-            field
-            for field in given["fields"]
-            if "default" in field and field["name"] not in {*self._declared, *OWN_FIELDS}
-        ]
-        found = {}
-        for field in fields:
-            alone, written = parse_schema({**given, "fields": [field]}), BytesIO()
-            with suppress(Exception):  # then a column makes it, or the load was refused
-                schemaless_writer(written, alone, {})
-                (value,) = schemaless_reader(BytesIO(written.getvalue()), alone, None).values()
-                found[field["name"]] = self._comparable(field["name"], value)
-        return found
+        found = _defaults(json.loads(table.given_schema), {*self._declared, *OWN_FIELDS})
+        return {name: self._comparable(name, value) for name, value in found.items()}
 
     def _comparable(self, name: str, found: object) -> object:
         if isinstance(found, datetime):
@@ -150,9 +133,32 @@ class WireRecords:
         return found
 
 
+def _defaults(schema: dict[str, Any], others: set[str]) -> dict[str, object]:
+    """The defaults of a record's fields, but for those of these names, as fastavro reads them."""
+    from fastavro import parse_schema, schemaless_reader, schemaless_writer
+    from fastavro.schema import expand_schema
+
+    found: dict[str, object] = {}
+    # A field alone lacks the types of others, unless they are written out; twice in it they are not
+    # to be. One that nobody can write is in no record: a column makes it, or the load was refused.
+    for field in (*expand_schema(schema)["fields"], *schema["fields"]):
+        if "default" not in field or {field["name"]} & {*found, *others}:
+            continue
+        with suppress(Exception):
+            alone, written = parse_schema({**schema, "fields": [field]}), BytesIO()
+            schemaless_writer(written, alone, {})
+            (found[field["name"]],) = schemaless_reader(
+                BytesIO(written.getvalue()), alone, None
+            ).values()
+    return found
+
+
 def as_float(number: float) -> float:
-    """The nearest number of 32 bits."""
-    rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    """The nearest number of 32 bits; the number itself where it is larger than all of them."""
+    try:
+        rounded: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    except OverflowError:
+        return number
     return rounded
 
 
@@ -251,11 +257,20 @@ class JudgedSchemas(JobSchemas):
     schemas they name: any that the registry has will do, and one that it lacks is a fault of the
     record's."""
 
+    def __init__(self, config: LoadConfig) -> None:
+        """Raises ConfigError."""
+        super().__init__(config)
+        self._lacking: set[int] = set()
+        """Each record may name one of these: they are not asked for again."""
+
     def text_of(self, schema_id: int) -> str:
         """As `JobSchemas.text_of`; ValueError where the registry has no such schema."""
+        if schema_id in self._lacking:
+            raise ValueError(f"the registry has no schema {schema_id}")
         try:
             return super().text_of(schema_id)
         except SchemaDeletedError as error:
+            self._lacking.add(schema_id)
             raise ValueError(str(error)) from error
 
     def check_reachable(self) -> None:

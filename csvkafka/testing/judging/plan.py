@@ -35,8 +35,9 @@ class JudgePlan:
     `schema_registry_url` is a registry that runs, for records that name a schema.
     `expectation(source_uri)` is for yet other records; the URI of a set is that of its prefix.
 
-    `forks`: what this very Python runs (`PYTHON -P PROGRAM`) is forked from the nursery, without
-    variables of Python's own, so that a start costs little; else each is started as users start it.
+    `forks`: what this very Python runs (`PYTHON -P PROGRAM`) is forked from the nursery, so that a
+    start costs little: in a folder of its own, not in the command's, and without variables of
+    Python's own. Else each is started as users start it.
 
     Raises ConfigError for what does not go together, and for a table that does not fit."""
 

@@ -132,7 +132,8 @@ class RecoveryCase:
         item = self._checkpoint_item(checkpoint)
         self.settings |= settings or {}
         self.view = JobView(stack, item, self.topic, partitions, self.routed)
-        writes = StepCount(self.supervisor.folder, (Step.CHECKPOINT_STORED, Step.COMPLETED))
+        write_steps = (Step.CHECKPOINT_STORED, Step.RELEASED, Step.COMPLETED)
+        writes = StepCount(self.supervisor.folder, write_steps)
         self._watch = JobWatch(self.view, self.history, stored=writes.so_far)
 
     def _checkpoint_item(self, checkpoint: str) -> StoredItem:

@@ -91,9 +91,12 @@ class LoaderCommand:
 
     def python_program(self, values: Mapping[str, str]) -> list[str] | None:
         """What this very Python runs, of a command `PYTHON -P PROGRAM...`: a script, or -m and a
-        module, and arguments. None: another program."""
+        module, and arguments. None: another program, or another way to give it (-c)."""
         filled = [_filled(argument, values) for argument in self.arguments]
-        return filled[2:] if filled[:2] == [sys.executable, "-P"] else None
+        if filled[:2] != [sys.executable, "-P"] or len(filled) == 2:
+            return None
+        is_option = filled[2].startswith("-") and filled[2] != "-m"
+        return None if is_option else filled[2:]
 
     def environment(
         self, documented: Mapping[str, str], values: Mapping[str, str]

@@ -135,6 +135,7 @@ def test_a_batch_is_a_sequence_of_its_records() -> None:
     assert [record.kafka_offset for record in batch[1:4]] == offsets[1:4]
     assert [record.kafka_offset for record in batch[-2:]] == offsets[-2:]
     assert [record.kafka_offset for record in batch[::2]] == offsets[::2]
+    assert [record.kafka_offset for record in batch[3:0:-2]] == offsets[3:0:-2]
     assert batch[3:1] == batch[9:] == []
     with pytest.raises(IndexError):
         batch[5]

@@ -249,3 +249,33 @@ def test_equal_keys_belong_in_one_partition_of_each_topic() -> None:
         for topic, lines in enumerate(topics)
     }
     assert check(source(), together, expectation).is_clean
+
+
+def of_no_line(topics: list[int], *, knows_partitions: bool) -> Verdict:
+    """Rows 1 to 4 of those countries are equal without their country; so many records of each
+    topic."""
+    countries = ("IT", "XX", "DE", "XX")
+    table = TABLE.replace("[record]", '[record]\nmetadata = "none"', 1)
+    expectation = expectation_of(config(table), partition_count=1)
+    if not knows_partitions:
+        expectation = replace(expectation, partition_of=None, number_for=None)
+    records = {
+        number_of(topic, 0): [TopicRecord(n, None, b'{"id":"7"}') for n in range(count)]
+        for topic, count in enumerate(topics)
+    }
+    rows: list[SourceRow] = [{"id": "7", "country": country} for country in countries]
+    return check(rows, records, expectation)
+
+
+@pytest.mark.parametrize("knows_partitions", [True, False])
+def test_equal_records_of_rows_of_several_topics_are_told_apart_by_their_topics(
+    *, knows_partitions: bool
+) -> None:
+    assert of_no_line([2, 1, 1], knows_partitions=knows_partitions).is_clean
+    twice = of_no_line([3, 1, 1], knows_partitions=knows_partitions)
+    assert [(a.kind, a.count) for a in twice.anomalies] == [(DUPLICATE, 1)]
+    lost = of_no_line([1, 1, 1], knows_partitions=knows_partitions)
+    assert [(a.kind, a.count) for a in lost.anomalies] == [(LOST, 1)]
+    # It may as well be the row of its own topic, sent twice.
+    misled = of_no_line([2, 0, 2], knows_partitions=knows_partitions)
+    assert [(a.kind, a.count) for a in misled.anomalies] == [(LOST, 1), (DUPLICATE, 1)]

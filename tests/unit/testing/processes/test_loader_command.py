@@ -42,7 +42,11 @@ def test_what_this_python_runs_is_told_from_other_programs() -> None:
     values = {"topic": "rows"}
     mine = LoaderCommand.parse(f"{sys.executable} -P -m my.loader {{topic}}")
     assert mine.python_program(values) == ["-m", "my.loader", "rows"]
-    for other in ("sh -P loader", f"{sys.executable} loader.py", f"{sys.executable} -c -P"):
+    script = LoaderCommand.parse(f"{sys.executable} -P loader.py --once")
+    assert script.python_program(values) == ["loader.py", "--once"]
+    others = ["sh -P loader", *(f"{sys.executable} {rest}" for rest in ("loader.py", "-c -P"))]
+    others += [f"{sys.executable} -P{rest}" for rest in ("", " -c pass", " -u loader.py", " -")]
+    for other in others:
         assert LoaderCommand.parse(other).python_program(values) is None
 
 
