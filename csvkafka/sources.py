@@ -13,7 +13,7 @@ from csvkafka.aws.s3_set import Access, S3Set, SetPlace
 from csvkafka.aws.s3_source import Compression, S3Source
 from csvkafka.clock import Clock
 from csvkafka.config.load_config import LoadConfig
-from csvkafka.errors import ConfigError, SourceChangedError
+from csvkafka.errors import CheckpointError, ConfigError, SourceChangedError
 from csvkafka.files.local_source import LocalSource
 from csvkafka.interfaces import ItemStore, RestartPoints
 from csvkafka.job.begun_set import BegunSet
@@ -101,6 +101,13 @@ def set_objects(
     )
 
 
+def _unless_unknown(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except CheckpointError:
+        return False
+
+
 def job_set(
     config: LoadConfig,
     kept_in: ItemStore,
@@ -109,10 +116,11 @@ def job_set(
     s3_client: S3Client | None = None,
     clock: Clock | None = None,
     give_up_seconds: float = ANSWERING_SECONDS,
-    ask: Callable[[Callable[[], bool]], bool] = lambda question: question(),
+    ask: Callable[[Callable[[], bool]], bool] = _unless_unknown,
 ) -> tuple[FileSet, S3Set]:
     """The set of the settings' job, and its objects; touches nothing yet. `points` as for
-    `FileSet`; what must be known of the job while objects are listed is asked by `ask`."""
+    `FileSet`; what must be known of the job while objects are listed is asked by `ask`. (Without
+    it, a job whose store cannot be asked is taken for one that was not begun.)"""
     begun = BegunSet(config.spec.job_id, kept_in.item)
     objects = set_objects(
         config,

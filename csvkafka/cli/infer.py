@@ -51,7 +51,7 @@ def command(output: Path | None, show_values: bool, **options: Any) -> int:
     if output is not None and output.exists():
         raise ConfigError(f"{output} is there already: name another file by --output, or remove it")
     config = LoadConfig.of_source(values_given(options))
-    source = LookedAt(config)
+    source = LookedAt(config, of_job=False)
     check_beginning(source, config)
     files = Files(source)
     proposals = propose(files.names, files.rows())

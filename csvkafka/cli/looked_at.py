@@ -13,12 +13,13 @@ from itertools import islice
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.job.estimate import Estimator
 from csvkafka.job.file_set import FileSet
+from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.model import EncodePlan, FileOrder, Piece, RestartPoint, SourceIdentity
 from csvkafka.rows.blocks import Header
 from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.rows.preview import Preview, preview
 from csvkafka.rows.samples import RANGES, Sampler
-from csvkafka.sources import job_set, open_source
+from csvkafka.sources import job_set, open_source, set_objects
 from csvkafka.stores import open_store
 
 SET_FILES = 10
@@ -29,14 +30,20 @@ POINT_SPACING_BYTES = 1 << 20
 
 
 class LookedAt:
-    """The source of the settings: one object or file, or a set."""
+    """The source of the settings: one object or file, or a set. `of_job` False: the settings name
+    no checkpoint store, and no job that may have begun the set."""
 
-    def __init__(self, config: LoadConfig) -> None:
+    def __init__(self, config: LoadConfig, *, of_job: bool = True) -> None:
         self._config = config
         self._set: FileSet | None = None
         if config.is_set:
             # Only reads: the list is stored when a job begins.
-            self._set, _ = job_set(config, open_store(config.checkpoint))
+            store = open_store(config.checkpoint)
+            if of_job:
+                self._set, _ = job_set(config, store)
+            else:
+                chunks = ListChunks(config.spec.job_id, store.item)
+                self._set = FileSet(set_objects(config), chunks)
             self.identity = self._set.identify()
             pieces = self._set.frozen.pieces()
             self._first = LookedAtFile(config, next(pieces), self._most_ranges)

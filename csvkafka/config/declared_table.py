@@ -51,8 +51,12 @@ def declared_table(
 
 
 def _beside(table: str, name: str) -> str:
-    """The path or URI of a file that a table names, from the place of the table."""
+    """The path or URI of a file that a table names, from the place of the table. Raises ValueError
+    for a file of this host, if the table is none: whoever wrote it may not have it read."""
+    is_elsewhere = "://" in table and not table.startswith(FILE)
     if "://" in name or Path(name).is_absolute():
+        if is_elsewhere and ("://" not in name or name.startswith(FILE)):
+            raise ValueError("the table is of another host, and this a file of this one")
         return name
     if "://" in table:
         return f"{_shown(table).rpartition('/')[0]}/{name}"

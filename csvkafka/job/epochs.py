@@ -10,7 +10,8 @@ Why that neither loses nor repeats a row:
   we had found its end. So nothing of ours was taken in between, and the epoch's base row is the
   number of rows in the lane.
 - A leader that still knows the former epoch would take a late batch of it that goes on where the
-  lane ends, even between our look and our write. So such a lane never begins a new epoch.
+  lane ends, even between our look and our write. So such a lane begins no new epoch, but where
+  that batch must not count: behind a file that is skipped (`skip_in_order`).
 - Epoch and base row are in the item before the first batch leaves; the write is refused if the
   lane's epoch, its owner or its checkpoint is no longer the one that was read. So each row has one
   number in an epoch, whoever sends it: a worker that finds the epoch begun and unused goes on in

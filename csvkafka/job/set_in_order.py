@@ -23,8 +23,8 @@ from csvkafka.model import Step
 log = logging.getLogger(__name__)
 
 OF_THE_BYTES = (MalformedRowError, SourceCorruptError)
-"""What follows from the bytes of the file and the settings of the job, which both are frozen: each
-worker comes as far in the file, and none can have sent more of it."""
+"""What follows from the bytes of the file and the settings of the job, which both are frozen: no
+worker comes to the file's end."""
 
 
 class SetInOrder:

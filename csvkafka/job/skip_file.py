@@ -17,7 +17,12 @@ from typing import TypeVar
 from csvkafka.clock import Clock
 from csvkafka.errors import CheckpointError, ConfigError, FileNotSkippedError
 from csvkafka.interfaces import Item, ItemStore, Observer
-from csvkafka.job.skip_in_order import may_be_skipped, place_behind, skipped_before
+from csvkafka.job.skip_in_order import (
+    in_new_epochs,
+    may_be_skipped,
+    place_behind,
+    skipped_before,
+)
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import FileMarks, Loaded, child_id
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, is_documented_only
@@ -140,10 +145,10 @@ class SkipFiles:
             )
             skipped = (*skipped_in_order(item), SkippedInOrder(number, piece.key, rows))
             after = place_behind(self._list, number, stored.position.row_count)
-            now = int(self._clock.wall())
+            lanes, now = in_new_epochs(stored), int(self._clock.wall())
             tried = True
             # What stands there then says whether it was refused, and a reply that was lost.
-            self._ask(partial(move_past, place, stored, skipped, after, now))
+            self._ask(partial(move_past, place, stored, skipped, after, lanes, now))
             self._report(Step.FILE_SKIPPED)
 
     def _may_be_skipped(self, item: Item, number: int, piece: Piece) -> StoredJob:

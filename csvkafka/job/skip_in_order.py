@@ -1,9 +1,15 @@
 """Leaves a file out of a set with ORDER=set for good: the job goes on with the file behind it.
 
 Rows of the file that are in the topic stay there, and keep their numbers. So the file can be
-skipped only where the load has stopped at it, and where nothing more of it can have been sent, by
-whomever: all workers stop at the same row of the same bytes (`set_in_order.OF_THE_BYTES`), and all
-rows before it are acknowledged and counted. The next file's first row then has the next number.
+skipped only where the load has stopped at it, for what is in its bytes
+(`set_in_order.OF_THE_BYTES`), and where all rows before are acknowledged and counted. The next
+file's first row then has the next number.
+
+A killed worker may have come further in damaged compression than the last one: how much is read of
+it before the fault depends on the pieces in which it was read. A batch of such rows may still be on
+its way, and would stand where the next file's rows are due. So each lane begins a new epoch, even
+if its leader knows the job. From the epoch's first batch on, the leader refuses the late one. If it
+was taken before, `recovery` names it (RepeatedRowsError), and no row of the next file is lost.
 """
 
 from __future__ import annotations
@@ -13,11 +19,12 @@ from dataclasses import replace
 
 from csvkafka.errors import FileNotSkippedError
 from csvkafka.interfaces import Item
+from csvkafka.job.epochs import with_new_epochs
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import Failure
 from csvkafka.ledger.item import StoredJob, decode
 from csvkafka.ledger.skipped_item import SkippedInOrder, skipped_in_order
-from csvkafka.model import JobStatus, PieceStart
+from csvkafka.model import JobStatus, Lane, LaneProgress, PieceStart
 from csvkafka.sets.frozen import FrozenList
 
 
@@ -57,6 +64,16 @@ def may_be_skipped(
         )
     begun_here = number == piece.number
     return stored, stored.position.row_count - piece.row_count if begun_here else 0
+
+
+def in_new_epochs(stored: StoredJob) -> dict[str, LaneProgress]:
+    """The lanes of the set's item, by their names, each in a new epoch from the end of its rows on.
+    Raises EpochsUsedUpError."""
+    places = [name.rpartition("/") for name in stored.lanes]
+    lanes = [Lane(topic, int(partition)) for topic, _, partition in places]
+    ends = list(stored.lanes.values())
+    begun = with_new_epochs(lanes, ends, ends, range(len(ends)))
+    return dict(zip(stored.lanes, begun, strict=True))
 
 
 def place_behind(frozen: FrozenList, number: int, row_count: int) -> PieceStart:

@@ -30,11 +30,13 @@ def _tell_nobody(_: Step, **_facts: int) -> None:
 
 def _unread(found: Found, known: Sequence[bool | None]) -> dict[int, int]:
     """Where something of ours may be taken before we send: where the leader did not say that it
-    knows us, and so refuses what is not next. Of a lane without rows there is nothing to take."""
+    knows us, and so refuses what is not next. Of a lane without rows there is nothing to take, but
+    in a later epoch of it what was sent in a former one."""
     return {
         lane: kafka_offset
         for lane, kafka_offset in found.unread.items()
-        if known[lane] is not True and found.ends[lane].next_sequence > 0
+        if known[lane] is not True
+        and (found.ends[lane].next_sequence > 0 or len(found.ends[lane].epochs) > 1)
     }
 
 

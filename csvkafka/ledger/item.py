@@ -186,7 +186,7 @@ def progress_attributes(checkpoint: Checkpoint, lanes: tuple[Lane, ...], now: in
         "timestamp": now,
         "byte_offset": checkpoint.position.byte_offset,
         "partitions": {
-            lane_name(lane): _lane_attribute(progress)
+            lane_name(lane): lane_attribute(progress)
             for lane, progress in zip(lanes, checkpoint.lanes, strict=True)
         },
         "checkpoint_number": checkpoint.number,
@@ -212,7 +212,7 @@ def _decode_piece(written: Mapping[str, AttributeValue]) -> PieceStart:
     )
 
 
-def _lane_attribute(progress: LaneProgress) -> list[AttributeValue]:
+def lane_attribute(progress: LaneProgress) -> list[AttributeValue]:
     """[next sequence, next Kafka offset], and for a lane in a later epoch [epoch, base row] of each
     that still counts: the present one, last; the one before, which tells a late batch's rows; and
     those that may be in the tail, from the one of the last stored record on."""

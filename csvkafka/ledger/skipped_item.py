@@ -7,13 +7,14 @@ since. The fencing token grows, so a worker that had it is refused whatever it w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from csvkafka.errors import ItemUnusableError
 from csvkafka.interfaces import AttributeValue, Item, ItemChange, ItemTable, Refused
 from csvkafka.ledger.file_marks import SKIPPED_KEYS
-from csvkafka.ledger.item import JobDefinition, StoredJob, new_item, piece_attribute
-from csvkafka.model import JobStatus, PieceStart
+from csvkafka.ledger.item import JobDefinition, StoredJob, lane_attribute, new_item, piece_attribute
+from csvkafka.model import JobStatus, LaneProgress, PieceStart
 
 
 def put_skipped(
@@ -69,12 +70,13 @@ def move_past(
     seen: StoredJob,
     skipped: tuple[SkippedInOrder, ...],
     after: PieceStart,
+    lanes: Mapping[str, LaneProgress],
     now: int,
 ) -> Refused | None:
     """The set, whose item was read as `seen`, goes on with the file `after`, if the item still
-    stands so; `skipped` are all files that it is without then. Rows and lanes stay: the first row
-    of that file gets the number that the next row of the skipped one would have. Raises
-    CheckpointError."""
+    stands so; `skipped` are all files that it is without then. Rows stay: the first row of that
+    file gets the number that the next row of the skipped one would have. `lanes` are those of
+    `seen`, each in a new epoch. Raises CheckpointError."""
     expect: dict[str, AttributeValue | None] = {
         "status": JobStatus.IN_PROGRESS.value,
         "lease_owner": None,
@@ -85,6 +87,7 @@ def move_past(
     change: Item = {
         "piece": piece_attribute(after),
         "byte_offset": 0,
+        "partitions": {name: lane_attribute(progress) for name, progress in lanes.items()},
         "timestamp": now,
         "fencing_token": seen.lease.token + 1,
         "checkpoint_number": seen.checkpoint_number + 1,

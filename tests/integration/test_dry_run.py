@@ -143,6 +143,14 @@ def test_a_damaged_file_of_a_set_is_named_after_the_records(place: LoadPlace) ->
     assert not report["estimate"]["is_exact"]
 
 
+def test_an_object_that_is_missing_is_named_where_there_is_no_table_yet(place: LoadPlace) -> None:
+    place.stack.put_object(place.bucket, "list.txt", b"x/gone.csv\n")
+    settings = place.settings(S3_KEY="", S3_MANIFEST="list.txt", DYNAMODB_TABLE="not-yet-made")
+    found = run_csvkafka("load", "--dry-run", settings=settings)
+    assert found.returncode == 1
+    assert f"there is no s3://{place.bucket}/x/gone.csv, which line 1" in found.stderr
+
+
 def test_a_topic_that_is_missing_is_said(place: LoadPlace) -> None:
     place.put(BODY)
     report = dry_run(place.settings(KAFKA_TOPIC="not-there-yet", KEY_COLUMN="k"))

@@ -46,3 +46,12 @@ def test_files_of_other_columns_have_no_table_together(place: LoadPlace) -> None
     assert (code, text) == (1, "")
     assert f"the columns of s3://{place.bucket}/x/b.csv are id, month, and those of" in said
     assert "--s3-exclude" in said
+
+
+def test_an_object_that_is_not_there_is_asked_of_no_job(place: LoadPlace) -> None:
+    put(place, "a.csv", "id\n1\n")
+    place.stack.put_object(place.bucket, "list.txt", b"x/a.csv\nx/gone.csv\n")
+    settings = {"S3_BUCKET": place.bucket, "S3_MANIFEST": "list.txt"}
+    found = run_csvkafka("infer", settings={**settings, **place.stack.environment()})
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f"there is no s3://{place.bucket}/x/gone.csv, which line 2" in found.stderr

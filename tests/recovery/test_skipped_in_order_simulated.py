@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from csvkafka.errors import FileNotSkippedError, MalformedRowError
+from csvkafka.errors import FileNotSkippedError, MalformedRowError, RepeatedRowsError
 from csvkafka.ledger.file_marks import SkippedFiles
-from csvkafka.model import Step
+from csvkafka.model import EncodedBatch, ProducerIdentity, Step
+from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.life import JOB_ID, Life
+from csvkafka.testing.simulator.partition_log import Append
 from csvkafka.testing.simulator.schedule import CRASHES, Fault, Schedule
+from csvkafka.testing.simulator.simulation import Hooks
 from tests.recovery.set_schedules import IN_ORDER, drawn
 from tests.recovery.skipped_sets import BROKEN, BrokenSet, Dies, DiesAt, with_rows
 from tests.refusals import refusal
@@ -194,6 +197,68 @@ def test_killed_after_its_one_write() -> None:
     assert (skipped.left.rows, skipped.before) == (load.good_rows, True)
     load.complete()
     load.assert_exact()
+
+
+def late_batch(load: BrokenInOrder, lane: int = 0) -> Append:
+    """Of a killed worker that had come further in the broken file than the last one, as a reader of
+    damaged compression may: its next two rows in the lane come only now."""
+    log = load.world.kafka.log(load.world.lanes[lane])
+    of_job = [header for header in log.headers() if header.producer_id >= 0]
+    first = of_job[-1].base_sequence + of_job[-1].record_count if of_job else 0
+    producer_id = int(str(load.world.table.items[JOB_ID]["producer_id"]))
+    sent = EncodedBatch(0, 2, 0, frame_records([b"of the broken file"] * 2))
+    return log.append(seal(sent, ProducerIdentity(producer_id, 0), first, 0))
+
+
+@pytest.mark.parametrize("at", ["2/run-begins#1", "2/tail-scanned#1", "2/source-opened#1"])
+@pytest.mark.parametrize("base", [ONE, THREE_LANES], ids=["one lane", "three lanes"])
+def test_a_late_batch_of_the_skipped_file_is_not_taken_for_rows_of_the_next(
+    base: Schedule, at: str
+) -> None:
+    load = BrokenInOrder(base, {at: lambda _: late_batch(load)})
+    load.run()
+    load.skip()
+    life = load.world.begin_life()
+    load.world.time.join()
+    with refusal(RepeatedRowsError, "sent late under epoch 0 of this job's producer id"):
+        raise life.error or AssertionError(life.result)
+
+
+def with_a_fresh_key(hooks: Hooks | None = None) -> BrokenInOrder:
+    """The last row of the file behind the broken one is alone in its lane."""
+    load = BrokenInOrder(replace(ONE, lane_count=40), hooks)
+    load.world.files["exports/part-04.csv"] += b"99,fresh,x\n"
+    return load
+
+
+def test_a_late_batch_in_a_lane_that_had_no_row_is_named() -> None:
+    def come_late(_: object) -> None:
+        assert not load.world.kafka.log(load.world.lanes[lane]).headers()
+        late_batch(load, lane)
+
+    load = with_a_fresh_key()
+    load.complete()
+    logs = [list(load.world.kafka.log(each).records()) for each in load.world.lanes]
+    (lane,) = [n for n, log in enumerate(logs) if [each.key for each in log] == [b"fresh"]]
+    load = with_a_fresh_key({"2/source-opened#1": come_late})
+    load.run()
+    load.skip()
+    life = load.world.begin_life()
+    load.world.time.join()
+    with refusal(RepeatedRowsError, "sent late under epoch 0 of this job's producer id"):
+        raise life.error or AssertionError(life.result)
+
+
+def test_after_the_first_row_of_the_next_file_a_late_batch_is_refused() -> None:
+    answers: list[Append] = []
+    load = BrokenInOrder(
+        ONE, {"2/batch-acknowledged#1": lambda _: answers.append(late_batch(load))}
+    )
+    load.run()
+    load.skip()
+    load.complete()
+    load.assert_exact()
+    assert [answer.appended for answer in answers] == [False]
 
 
 FORGETFUL = ("expire", "forget", "restart")

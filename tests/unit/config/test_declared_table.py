@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_signature_in_the_address_is_not_shown() -> None:
         declared_table(f"{url}?sig=s3cr3t", None, None, {})
     assert str(caught.value).startswith(f"{url}: line 2")
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_table_of_another_host_names_no_file_of_this_one(tmp_path: Path, form: str) -> None:
+    secret = tmp_path / "config.json"
+    secret.write_text('{"type": "object"}')
+    named = form.format(secret)
+    table = f'[record]\nformat = "json-schema"\nschema = "{named}"\n'.encode()
+    refused = refusal(
+        ConfigError, match="the table is of another host, and this a file of this one"
+    )
+    with web_server(table) as (url, _), refused:
+        declared_table(url, None, None, {})
 
 
 def test_what_is_too_large_is_no_table() -> None:

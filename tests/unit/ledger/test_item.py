@@ -67,7 +67,8 @@ def set_item(lanes: tuple[LaneProgress, ...] = CHECKPOINT.lanes) -> Item:
 def skipping_item() -> Item:
     """What is written to the item of a set when a file of it is skipped."""
     place = ChangedItem()
-    move_past(place, decode(set_item()), (SkippedInOrder(3, "k", 1),), PieceStart(4, 39, 960), 1)
+    seen, skipped = decode(set_item()), (SkippedInOrder(3, "k", 1),)
+    move_past(place, seen, skipped, PieceStart(4, 39, 960), seen.lanes, 1)
     return place.item
 
 
