@@ -280,7 +280,7 @@ def encoders(options: Options) -> list[Line]:
 
 
 def small(options: Options) -> list[Line]:
-    """A set of 10,000 objects of 200 rows, beside one object with the same rows; 30 ms a request."""
+    """A set of 10,000 objects of 200 rows, beside one object with the same rows; 30 ms a GET."""
     with small_contenders(options.ground, options.folder, options.objects) as both:
         return in_turns(both, options.rounds)
 
