@@ -96,8 +96,9 @@ class AskedFor:
             self._pool._put_conn(connection)
 
     def __del__(self) -> None:
+        # Without its pool, which makes another: this may run anywhere, within the pool's lock too.
         with suppress(Exception):
-            self.close()
+            self._connection.close()
 
 
 class KeptConnections:
