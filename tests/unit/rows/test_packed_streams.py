@@ -3,6 +3,7 @@ may be told apart by is in a test of its own beside it."""
 
 from __future__ import annotations
 
+import bz2
 import io
 import random
 import re
@@ -294,6 +295,16 @@ def test_how_far_a_damaged_file_is_read_follows_from_its_bytes_alone(
     if bit < 0 and str(format) == "gzip":
         whole = zlib.decompressobj(31).decompress(bytes(stored))
         assert contents[0] == whole
+
+
+def test_of_several_blocks_of_bzip2_in_one_piece_all_before_the_damaged_one_are_given() -> None:
+    packed = bz2.compress(b"1,2,3,abc\n" * 35_000, 1)
+    assert len(packed) < 1_000
+    for place in range(20, len(packed), 29):
+        stored = bytearray(packed)
+        stored[place] ^= 4
+        contents = [content_of(FORMATS[2], bytes(stored), size) for size in (65_536, 101, 7)]
+        assert {len(content) for content in contents} == {len(contents[0])}
 
 
 @pytest.mark.parametrize("has_begun", [False, True], ids=["from the start", "from a point"])
