@@ -96,8 +96,9 @@ class AskedFor:
             self._pool._put_conn(connection)
 
     def __del__(self) -> None:
+        # Without its pool, which makes another: this may run anywhere, within the pool's lock too.
         with suppress(Exception):
-            self.close()
+            self._connection.close()
 
 
 class KeptConnections:
@@ -217,7 +218,7 @@ def _usual_head(head: bytes) -> tuple[int, dict[str, str], int] | None:
     length = headers.get("content-length", "")
     if (
         status is None
-        or len(headers) != len(lines)
+        or not len(headers) == len(lines) == head.count(b"\n") == head.count(b"\r")
         or "transfer-encoding" in headers
         or not _LENGTH.fullmatch(length)
         or not all(map(_NAME.fullmatch, headers))

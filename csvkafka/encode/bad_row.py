@@ -7,6 +7,7 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from csvkafka.errors import CsvKafkaError, RecordTooLargeError
 from csvkafka.model import BadRows, Block, Dialect, EncodePlan, Position
@@ -76,6 +77,8 @@ def _row_text(row: bytes, begin: int, row_index: int, block: Block, plan: Encode
 
     A dead letter says what follows from its row alone, as a resume may cut other blocks. Who stops
     at the row learns more from those around it."""
+    with suppress(UnicodeDecodeError):
+        return row.decode(source_codec(plan.dialect.encoding))
     try:
         return decode_row(
             row,

@@ -9,7 +9,7 @@ then, so this hardly slows the reading.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from isal import isal_zlib
@@ -79,6 +79,12 @@ class GzipStream(PackedStream):
             self._part_begins()
             self._skip_header()
             yield from self._member(_Member())
+
+    def left_before_fault(self, chunks: Iterable[bytes]) -> bytes:
+        """See `PackedStream.left_before_fault`."""
+        from csvkafka.rows.deflate_rest import content_left
+
+        return content_left(chunks, self.content_bytes)
 
     def _next_member(self) -> bool:
         """Leaves out the zeros that may stand after a member; False if nothing else does."""

@@ -36,7 +36,8 @@ def packed_content(
     point = None if points is None else points.begin(identity, byte_offset)
     if point is not None:
         stream = _stream_from(point, identity, open_stored, points)
-        chunks = _without(_read(stream, points), byte_offset - point.content_bytes)
+        read = _read(stream, points, open_stored, point.content_bytes)
+        chunks = _without(read, byte_offset - point.content_bytes)
         try:
             first = next(chunks, b"")
         except SourceCorruptError as error:
@@ -50,7 +51,7 @@ def packed_content(
             check_reached(identity, byte_offset, stream.content_bytes)
             return
     stream = _stream_class(identity)(open_stored(0), identity.uri, points=points)
-    first, chunks = begun(_read(stream, points), FIRST_BYTES)
+    first, chunks = begun(_read(stream, points, open_stored), FIRST_BYTES)
     stored_as.check_content(first, identity.uri)
     yield from _without(chain([first], chunks), byte_offset)
     check_reached(identity, byte_offset, stream.content_bytes)
@@ -99,12 +100,26 @@ def _stream_from(
     )
 
 
-def _read(stream: PackedStream, points: RestartPoints | None) -> Iterator[bytes]:
-    """The stream's chunks; `points` learn how far it has come."""
-    for chunk in stream.read():
-        if points is not None:
-            points.read_to(stream.content_bytes, stream.stored_bytes)
-        yield chunk
+def _read(
+    stream: PackedStream,
+    points: RestartPoints | None,
+    open_stored: OpenStored,
+    point_bytes: int | None = None,
+) -> Iterator[bytes]:
+    """The stream's chunks, all before its damage; `points` learn how far it has come. A stream
+    that begins at a restart point, after `point_bytes` of content, and fails there may be sound."""
+    try:
+        for chunk in stream.read():
+            if points is not None:
+                points.read_to(stream.content_bytes, stream.stored_bytes)
+            yield chunk
+    except SourceCorruptError as error:
+        if stream.is_damaged and stream.content_bytes != point_bytes:
+            log.info("Reading again from the start, up to the damage: %s", error)
+            left = stream.left_before_fault(open_stored(0))
+            if left:
+                yield left
+        raise
 
 
 def _without(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -26,7 +26,8 @@ class PackedStream(ABC):
     """The content of the file whose bytes `chunks` are. With `start`: its content from there on,
     and `chunks` are its bytes from the one on in which `start` is.
 
-    `stored_bytes` and `content_bytes` say how far it has come. `points` are told of restart points,
+    `stored_bytes` and `content_bytes` say how far it has come; `is_damaged`, that it comes no
+    further for what the file holds. `points` are told of restart points,
     where they can be had."""
 
     FORMAT: ClassVar[str]
@@ -47,6 +48,7 @@ class PackedStream(ABC):
         self._points = points
         self.stored_bytes = 0 if start is None else start.stored_bits // 8
         self.content_bytes = 0 if start is None else start.content_bytes
+        self.is_damaged = False
         self._point_due_at = self._one_spacing_after(self.content_bytes)
 
     @abstractmethod
@@ -54,6 +56,12 @@ class PackedStream(ABC):
         """The content, in chunks of at most `OUT_BYTES`; none is empty.
 
         Raises SourceCorruptError where the file is cut off or damaged, after all before it."""
+
+    def left_before_fault(self, chunks: Iterable[bytes]) -> bytes:  # noqa: ARG002
+        """Once it is damaged: what else the file, whose bytes from its start `chunks` are, holds
+        before that. With it the content follows from the file alone, not from the chunks that it
+        came in."""
+        return b""
 
     # -- restart points ------------------------------------------------------------------------
 
@@ -94,6 +102,7 @@ class PackedStream(ABC):
         self.stored_bytes += size
 
     def _damaged(self, what: str) -> SourceCorruptError:
+        self.is_damaged = True
         return SourceCorruptError(
             f"{self._source_uri} is not a sound {self.FORMAT} file, after byte {self.stored_bytes} "
             f"as stored, byte {self.content_bytes} of its content: {what}; store it again, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -97,7 +98,7 @@ def test_a_compressed_piece_is_unpacked_in_its_turn(s3: FakeS3) -> None:
         else:
             with pytest.raises(SourceCorruptError, match=r"s3://bucket/k\.csv\.gz"):
                 list(asked())
-    assert len(s3.requests) == 3
+    assert len(s3.requests) == 3 + 1, "what is damaged is read again"
 
 
 def test_a_connection_is_used_again_once_its_answer_was_read(s3: FakeS3) -> None:
@@ -234,6 +235,27 @@ def test_a_connection_whose_answer_nobody_took_is_closed() -> None:
         server.answers = [WHOLE.replace(b"abcde", b"after")]
         answer = gets.get_object(Bucket="bucket", Key="k", Range="bytes=0-4", IfMatch='"1"')
         assert answer["Body"].read() == b"after"
+    finally:
+        server.close()
+
+
+def test_an_answer_that_nobody_took_may_be_given_up_anywhere() -> None:
+    """The collector of garbage may run while the pool's lock is held."""
+    server = RawServer()
+    try:
+        gets = SimilarGets(aws.s3_client(endpoint_url=server.url, max_attempts=1))
+        gets.get_object(Bucket="bucket", Key="k", Range="bytes=0-4", IfMatch='"1"')["Body"].read()
+        asked = [gets.ask("bucket", "k", '"1"', 5)]
+        assert asked[0] is not None
+        pool = asked[0]._asked._pool
+        with pool.pool.mutex:
+            dropping = threading.Thread(target=asked.clear, daemon=True)
+            dropping.start()
+            dropping.join(5)
+            assert not dropping.is_alive()
+        again = gets.get_object(Bucket="bucket", Key="k", Range="bytes=0-4", IfMatch='"1"')
+        assert again["Body"].read() == b"abcde"
+        assert gets.ask("bucket", "k", '"1"', 5) is not None
     finally:
         server.close()
 

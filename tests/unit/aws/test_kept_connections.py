@@ -159,6 +159,7 @@ def test_the_sdks_http_layers_are_not_asked(
         OK.replace(b"ETag: ", b"eTAG:") + b"X-Folded: a\r\n b\r\nContent-Length:5 \r\n\r\nabcde",
         OK + b"X: " + b"x" * 60_000 + b"\r\nContent-Length: 5\r\n\r\nabcde",
         OK + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 5\r\n\r\nabcde",
+        OK + b"X: a\nContent-Length: 5\r\nContent-Length: 3\r\n\r\nabcde",
     ],
     ids=[
         "usual",
@@ -171,6 +172,7 @@ def test_the_sdks_http_layers_are_not_asked(
         "folded",
         "long",
         "twice",
+        "one line feed",
     ],
 )
 def test_an_answer_in_any_form_is_read(server: RawServer, gets: SimilarGets, answer: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from csvkafka.encode.bad_row import BadRow, text_of
 from csvkafka.encode.encoder import encode_block
 from csvkafka.errors import RecordTooLargeError, SourceCorruptError
 from csvkafka.model import BadRows, Block, Dialect, EncodedBlock, EncodePlan, Position
@@ -164,6 +165,27 @@ def test_what_is_said_of_a_row_that_is_no_text_follows_from_the_row_alone() -> N
     cafe, smoerrebroed = said[0]
     assert "; it would be text in cp1252 ('é')" in cafe
     assert "; the rest of it is utf-8, so repair the file" in smoerrebroed
+
+
+class Counted(bytes):
+    """Counts the bytes of which it made copies."""
+
+    copied = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.copied += len(found) if isinstance(found, bytes) else 0
+        return found
+
+
+def test_a_row_that_is_no_text_is_found_in_one_pass_over_its_block() -> None:
+    """Whatever stands before it: a block has a hundred thousand short rows."""
+    data = Counted(ZOE * 1_000 + CAFE)
+    end = Position(len(HEADER) + len(data), 1_001)
+    with pytest.raises(BadRow) as caught:
+        text_of(Block(data, Position(len(HEADER), 0), end, plain=False), plan())
+    assert caught.value.row_index == 1_000
+    assert data.copied <= 3 * len(data)
 
 
 def one_by_one(*rows: bytes) -> Iterator[Block]:

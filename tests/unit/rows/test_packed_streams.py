@@ -3,16 +3,21 @@ may be told apart by is in a test of its own beside it."""
 
 from __future__ import annotations
 
+import bz2
 import io
 import random
 import re
 import sys
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import accumulate
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from csvkafka.errors import ConfigError, SourceChangedError, SourceCorruptError
 from csvkafka.model import RestartPoint, SourceIdentity
@@ -249,3 +254,65 @@ def test_zstd_without_its_library_names_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(ConfigError, match=re.escape("pip install 'csvkafka[zstd]'")):
         next(ZstdStream([zstd(TEXT)], URI).read())
+
+
+ROWS = b"".join(b"%d,%d\n" % (n, n * n * 7919 % 100_003) for n in range(4_000))
+
+
+def content_of(
+    format: Format, stored: bytes, size: int = 65_536, start: RestartPoint | None = None
+) -> bytes:
+    """All that is given before a fault, from `start` on, if the file comes in pieces of a size."""
+    identity = SourceIdentity("bucket", "k", '"1"', len(stored), compression=str(format))
+    stored_as = StoredAs(str(format), "its name says so")
+    begin = 0 if start is None else start.content_bytes
+    content = b""
+    with suppress(SourceCorruptError):
+        for chunk in packed_content(
+            identity, begin, lambda at: cut(stored[at:], size), stored_as, Points(1, start)
+        ):
+            content += chunk
+    return content
+
+
+@each_format
+@settings(max_examples=30)
+@given(at=st.floats(0, 1), bit=st.integers(-1, 7))
+def test_how_far_a_damaged_file_is_read_follows_from_its_bytes_alone(
+    format: Format, at: float, bit: int
+) -> None:
+    """Else a worker may have sent more of a skipped file than the one whose rows were counted, and
+    the next file's rows would have the numbers of its rows."""
+    stored = bytearray(format.pack(ROWS))
+    place = 20 + int(at * (len(stored) - 40))
+    if bit < 0:
+        del stored[place:]
+    else:
+        stored[place] ^= 1 << bit
+    sizes = (1 << 18, 1000, 777, 7)
+    contents = [content_of(format, bytes(stored), size) for size in sizes]
+    assert {len(content) for content in contents} == {len(contents[0])}
+    if bit < 0 and str(format) == "gzip":
+        whole = zlib.decompressobj(31).decompress(bytes(stored))
+        assert contents[0] == whole
+
+
+def test_of_several_blocks_of_bzip2_in_one_piece_all_before_the_damaged_one_are_given() -> None:
+    packed = bz2.compress(b"1,2,3,abc\n" * 35_000, 1)
+    assert len(packed) < 1_000
+    for place in range(20, len(packed), 29):
+        stored = bytearray(packed)
+        stored[place] ^= 4
+        contents = [content_of(FORMATS[2], bytes(stored), size) for size in (65_536, 101, 7)]
+        assert {len(content) for content in contents} == {len(contents[0])}
+
+
+@pytest.mark.parametrize("has_begun", [False, True], ids=["from the start", "from a point"])
+def test_of_a_cut_member_all_is_given_to_the_last_symbol(has_begun: bool) -> None:
+    gzip = FORMATS[0]
+    first, second = gzip.pack(ROWS) + bytes(99), gzip.pack(ROWS)
+    start = RestartPoint(8 * len(first), len(ROWS)) if has_begun else None
+    for size in range(1_000, len(second), 97):
+        expected = zlib.decompressobj(31).decompress(second[:size])
+        content = content_of(gzip, first + second[:size], start=start)
+        assert content == (expected if has_begun else ROWS + expected)
