@@ -28,7 +28,7 @@ from benchmarks.sections import SECTIONS, Line, Options
 REPOSITORY = Path(__file__).parent.parent
 REPORTS = REPOSITORY / "reports"
 
-ONCE = ("codecs", "checkpoints", "workers", "resume", "growth")
+ONCE = ("sources", "codecs", "checkpoints", "workers", "resume", "growth")
 """Sections that the page has of one round; it has the others of two."""
 
 

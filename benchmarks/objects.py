@@ -85,7 +85,7 @@ class StoredFile:
 
 @lru_cache(maxsize=8)
 def _load(folder: Path, key: str) -> RepeatedRows | StoredFile | None:
-    if key.endswith(".gz"):
+    if key.endswith((".gz", ".zst", ".bz2")):
         return StoredFile(folder / key) if (folder / key).is_file() else None
     match = _KEY.fullmatch(key)
     file = folder / f"{match['stem']}.csv" if match else None

@@ -17,6 +17,7 @@ from benchmarks.contenders import RECORD_BYTES, Result
 from benchmarks.ground import Ground
 from benchmarks.inputs import Input
 from benchmarks.small import small_contenders
+from csvkafka.testing.inputs.packed import packed
 
 Line = dict[str, float | str]
 Contender = Callable[[], Result]
@@ -237,6 +238,22 @@ def shapes(options: Options) -> list[Line]:
     return in_turns([of(stem) for stem in stems], options.rounds)
 
 
+def sources(options: Options) -> list[Line]:
+    """flights.csv as it is, and as one object that is compressed, at the library's usual level."""
+    header, _, body = (options.folder / "flights.csv").read_bytes().partition(b"\n")
+    content = header + b"\n" + (body.rstrip(b"\n") + b"\n") * options.times
+
+    def of(name: str, end: str) -> Contender:
+        if not end:
+            return _load(options, name)
+        key = f"packed.csv{end}"
+        (options.folder / key).write_bytes(packed(key, content))
+        return _load(options, name, S3_KEY=key)
+
+    kinds = {"plain": "", "gzip": ".gz", "zstd": ".zst", "bzip2": ".bz2"}
+    return in_turns([of(name, end) for name, end in kinds.items()], options.rounds)
+
+
 def partitions(options: Options) -> list[Line]:
     """A key column over eight partitions, beside one partition with and without keys."""
     return in_turns(
@@ -390,6 +407,7 @@ SECTIONS: dict[str, Callable[[Options], list[Line]]] = {
     "verify": verify,
     "codecs": codecs,
     "shapes": shapes,
+    "sources": sources,
     "partitions": partitions,
     "checkpoints": checkpoints,
     "encoders": encoders,
