@@ -5,11 +5,12 @@ skipped only where the load has stopped at it, for what is in its bytes
 (`set_in_order.OF_THE_BYTES`), and where all rows before are acknowledged and counted. The next
 file's first row then has the next number.
 
-A killed worker may have come further in damaged compression than the last one: how much is read of
-it before the fault depends on the pieces in which it was read. A batch of such rows may still be on
-its way, and would stand where the next file's rows are due. So each lane begins a new epoch, even
-if its leader knows the job. From the epoch's first batch on, the leader refuses the late one. If it
-was taken before, `recovery` names it (RepeatedRowsError), and no row of the next file is lost.
+All workers come equally far in a damaged file (`PackedStream.left_before_fault`), if their
+libraries give out the same of it; those of another release may not. A batch of more rows may still
+be on its way, and would stand where the next file's rows are due. So each lane begins a new epoch,
+even if its leader knows the job. From the epoch's first batch on, the leader refuses the late one.
+If it was taken before, `recovery` names it (RepeatedRowsError), and no row of the next file is
+lost.
 """
 
 from __future__ import annotations
