@@ -57,7 +57,7 @@ def begin_replay(
                 f"{_CONSENT} to load all of them again"
             )
         change = ItemChange(
-            {REPLAYS: [*noted, replay_id]}, expect={REPLAYS: list(noted) if noted else None}
+            {REPLAYS: [*noted, replay_id]}, expect={REPLAYS: item.get(REPLAYS)}
         )
         refused = ask_table(lambda change=change: table.update(change))  # type: ignore[misc]
         if refused is None:
