@@ -104,6 +104,16 @@ def test_of_two_that_begin_at_once_one_is_refused(store: Store) -> None:
     assert store.noted == ["first"]
 
 
+def test_a_look_refuses_as_a_note_does_and_writes_none(store: Store) -> None:
+    assert tuple(begin_replay("orders", "first", store, at_once, writes=False)) == ()
+    assert store.noted is None
+    begin(store, "first")
+    with refusal(ConfigError, "replay first"):
+        begin_replay("orders", "second", store, at_once, writes=False)
+    assert begin_replay("orders", "second", store, at_once, again=True, writes=False) == ("first",)
+    assert store.noted == ["first"]
+
+
 def test_a_note_whose_answer_was_lost_is_its_own(store: Store) -> None:
     store.meanwhile = lambda: begin(store, "first")
     assert begin(store, "first") == ()
