@@ -292,7 +292,8 @@ class Beginning:
         log.log(level, "%s", look.summary(show_names=show_names, of_letters=of_letters))
         if membership is not None:
             own = self._spec.columns(look.header.names)
-            check_columns(source.uri, own, membership.columns, NOTHING_SENT)
+            first_uri = membership.first_uri
+            check_columns(source.uri, own, lambda: first_uri, membership.columns, NOTHING_SENT)
         return look
 
     def _uri_looked_at(self, source: SourceIdentity) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from csvkafka.clock import Clock
-from csvkafka.errors import StoppedError
+from csvkafka.errors import StoppedError, counted
 from csvkafka.interfaces import BlockFeed, Cluster, Observer, SchemaRegistry, Sink, Source
 from csvkafka.job.file_set import FileSet
 from csvkafka.job.letters import Letters
@@ -87,3 +87,16 @@ class JobResult:
     already_complete: bool = False
     files_skipped: int = 0
     set_aside: int = 0
+
+
+def not_in_topic(dropped: int, set_aside: int, dead_letter_topic: str | None) -> str:
+    """What the line of a complete job says of rows that KAFKA_TOPIC does not have; begins with a
+    comma, if there are any."""
+    return "".join(
+        (
+            f", {counted(dropped, 'row')} dropped" if dropped else "",
+            f", {counted(set_aside, 'row')} set aside in topic {dead_letter_topic}"
+            if set_aside
+            else "",
+        )
+    )

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from traceback import walk_stack
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
@@ -289,6 +290,8 @@ def test_a_job_without_letters(load: Load) -> None:
 def test_the_command_says_when_all_is_done_already(load: Load) -> None:
     load.place.put(csv_file())
     load.load()
+    reloaded = run_csvkafka("load", settings=load.settings())
+    assert f"10 records sent, 5 rows set aside in topic {load.dead}. Nothing" in reloaded.stdout
     load.columns.write_text(REPAIRED)
     first = run_csvkafka("replay", settings=load.settings())
     assert first.returncode == 0, first.stderr
@@ -517,7 +520,7 @@ def test_letters_are_not_loaded_twice_unless_that_is_wanted(load: Load) -> None:
     ids=["topic", "header", "first letter"],
 )
 def test_a_replay_that_was_refused_before_its_first_row_has_no_letters(
-    load: Load, settings: dict[str, str], error: type[Exception]
+    load: Load, settings: Any, error: type[Exception]
 ) -> None:
     load.place.put(csv_file())
     load.load()
