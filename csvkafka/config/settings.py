@@ -301,9 +301,7 @@ JOB = (
         "file on this host, or sqlite for one in your own folder (the default for a SOURCE that is "
         "a file).",
     ),
-    Setting(
-        "JOB_ID", "Name of the job: one for each file, or set.", default=DEFAULT_JOB_ID
-    ),
+    Setting("JOB_ID", "Name of the job: one for each file, or set.", default=DEFAULT_JOB_ID),
     Setting(
         "CREATE_TABLE",
         "Create the checkpoint table, or file, if it is missing.",
