@@ -78,7 +78,7 @@ def declared_record(
             headers = dict(reversed(record.headers))  # of those that stand twice, the first
             names = [name for name, _ in record.headers]
             if any(names.count(each) > 1 for each in _OF_A_ROW):
-                fields["_source_line"] = Twice(record.headers)
+                fields["_source_line"] = Twice(tuple(record.headers))
             line_text = headers.get("_source_line") or b""
             is_number = line_text.isdigit() and len(line_text) < _MOST_DIGITS
             line: object = int(line_text) if is_number else None
