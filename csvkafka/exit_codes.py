@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     DEFECT = 70, "a defect of csvkafka; please report it"
     CONTRADICTION = 74, "topic or checkpoint item contradict what was acknowledged: look at them"
     TRY_AGAIN = 75, "it may succeed when it is just run again"
-    REFUSED = 77, "Kafka refused us: authentication, authorization or TLS"
+    REFUSED = 77, "Kafka, or the registry, refused us: authentication, authorization or TLS"
     SETTINGS = 78, "a setting must be repaired"
     SOURCE_CHANGED = 80, "the object is not the one that the job was begun with"
     FENCED = 81, "another worker owns the job: let it go on"

@@ -198,14 +198,18 @@ def _of_set(
             )
         return _first(config, uri, partial(objects.open_piece, piece, 0))
 
+    def first_uri() -> str:
+        return begin + next(frozen().pieces()).key
+
     @cache
     def first() -> tuple[Header, bytes]:
-        header, first_bytes = header_in(begin + next(frozen().pieces()).key)
+        header, first_bytes = header_in(first_uri())
         return _checked(config, job, header), first_bytes
 
     def columns(uri: str) -> tuple[str, ...]:
         own = config.spec.columns(header_in(uri)[0].names)
-        check_columns(uri, own, config.spec.columns(first()[0].names), "its letters are not sent")
+        of_first = config.spec.columns(first()[0].names)
+        check_columns(uri, own, first_uri, of_first, "its letters are not sent")
         return own
 
     return HeaderOf(lambda: first()[1], columns)

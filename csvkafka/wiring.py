@@ -277,14 +277,15 @@ def _replay(
         return JobResult(0, 0, 0, already_complete=True)
     header = replayed_header(config, job, run.kept_in, s3_client, clock)
     again = config.replays_again
-    others = begin_replay(replayed, spec.job_id, run.kept_in, run.ask_table, again=again)
+    note = partial(begin_replay, replayed, spec.job_id, run.kept_in, run.ask_table, again=again)
+    others = note(writes=known() is not None)
     if others:
         log.warning("Job %s was replayed by %s too", replayed, ", ".join(others))
     item = run.kept_in.item(spec.job_id)
     log_here = KafkaCluster(run.client)  # asked by this thread alone, and as a signal may end it
     letters = Letters(job, log_here, partial(_letter_log, config), header, known)
     with run.parts(item, spec.job_id, letters, letters.cut, observer) as parts:
-        return Job(spec, parts).run()
+        return Job(spec, replace(parts, letters=letters, before_item=note)).run()
 
 
 @contextmanager

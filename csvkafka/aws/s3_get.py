@@ -5,8 +5,8 @@ signs the request, and parses the answer by the description of the service. For 
 bucket the result differs only in key, range and ETag. So the first request to a bucket is made by
 the SDK, and those after it are made of that one (`signed_gets`). They go on a connection that the
 SDK has opened (`kept_connections`), or the SDK sends them. So proxies, TLS and time-outs are the
-SDK's, and so are the credentials: it is asked for them each time, and makes the next request itself
-when they are others than before.
+SDK's, and so are the credentials: it is asked for them each time (but where it answers slowly), and
+makes the next request itself when they are others than before.
 
 Only requests without further arguments are made so, of a client that `aws.s3_client` made, and only
 if nobody but the SDK listened to the events of the first. If anything is not as expected, the SDK
@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from time import gmtime, strftime
+from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -42,6 +42,12 @@ _EVENTS = ("request-created", "choose-signer", "before-sign", "before-send")
 ASKED_BYTES = 48 * 1024
 """The largest object that is asked for without waiting. What is answered waits in the memory of the
 connection, which takes so much from the first byte on without a word from here."""
+
+SLOW_SECONDS = 0.05
+LONGEST_REUSE_SECONDS = 60.0
+"""Credentials that took longer than `SLOW_SECONDS` to get are not asked for again for twenty times
+that, at most for so long, and only if they live for twice as long: the SDK tries to renew them at
+each request in the last fifteen minutes before their end, and may fail to."""
 
 _REDIRECTS = (301, 302, 307)
 """After these the SDK may ask in another region."""
@@ -93,6 +99,8 @@ class SimilarGets:
         self._client = client
         self._known: dict[str, _Known] = {}
         self._seen = threading.local()
+        self._slow: Credentials = ()
+        self._slow_until = 0.0
         self._is_for_it = _is_for_it(client)
         if self._is_for_it:
             client.meta.events.register("before-call.s3.GetObject", self._see)
@@ -190,8 +198,18 @@ class SimilarGets:
 
     def _credentials(self) -> Credentials:
         """Those to sign by now; the SDK renews them where that is due."""
-        signer = self._client._request_signer  # type: ignore[attr-defined]
-        return cast(Credentials, signer._credentials.get_frozen_credentials())
+        began_at = monotonic()
+        if began_at < self._slow_until:
+            return self._slow
+        held = self._client._request_signer._credentials  # type: ignore[attr-defined]
+        credentials = cast(Credentials, held.get_frozen_credentials())
+        now = monotonic()
+        # Credentials that do not end have no such method, however long the machine stood still.
+        is_due = getattr(held, "refresh_needed", lambda _: True)
+        if now - began_at > SLOW_SECONDS and not is_due(2 * LONGEST_REUSE_SECONDS):
+            self._slow = credentials
+            self._slow_until = now + min(20 * (now - began_at), LONGEST_REUSE_SECONDS)
+        return credentials
 
     def _get(self, known: _Known, key: str, byte_range: str, etag: str) -> Any:
         """The answer; None if the SDK is to ask."""

@@ -26,7 +26,8 @@ Examples:
 
 \b
 Presets: plain; narrow (4 columns); wide (100); quoted; text (long fields, newlines in them);
-nasty (byte order mark, CRLF, blank lines, odd header, quotes, newlines, Unicode, no final newline).
+nasty (byte order mark, CRLF, blank lines, odd header, quotes, newlines, Unicode, no final newline);
+typed (numbers, dates, times and truth values, such as CSV_COLUMNS declares).
 """
 
 _LINE_ENDS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}

@@ -57,7 +57,8 @@ Examples:
   csvkafka load data.csv --kafka-bootstrap-servers localhost:9092 --kafka-topic orders --dry-run
       the first records as they would be sent, and what all would take; writes nothing
 
-AWS region, credentials and endpoints are those of boto3: AWS_REGION, AWS_PROFILE,
+Whatever is asked by https goes through HTTPS_PROXY, unless NO_PROXY leaves out its host; brokers
+have no proxy. AWS region, credentials and endpoints are those of boto3: AWS_REGION, AWS_PROFILE,
 AWS_ENDPOINT_URL, roles.
 
 Exit codes: 0 done (or nothing left to do), 1 failed (a setting is missing or malformed, too), 2 no

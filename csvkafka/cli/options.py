@@ -29,6 +29,7 @@ _TITLES = {
     )
     for setting in settings
 }
+_ARGUMENTS = {"source_argument": "The CSV by a path or URI; as --source."}
 _METAVARS = {Kind.COUNT: "NUMBER", Kind.SECONDS: "SECONDS", Kind.SHARE: "SHARE"}
 
 
@@ -44,9 +45,12 @@ class SettingsCommand(click.Command):
     """A command whose help shows the settings' options by what they are about."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records: dict[str, list[tuple[str, str]]] = {}
+        records: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Argument):  # some releases of click show it bare
+                about = _ARGUMENTS.get(parameter.name or "")
+                record = None if about is None else (parameter.metavar or "", about)
             if record is not None:
                 title = _TITLES.get(parameter.name or "", "Options")
                 records.setdefault(title, []).append(record)

@@ -115,8 +115,8 @@ def _show_version(context: click.Context, _: click.Parameter, is_asked_for: bool
 )
 @click.pass_context
 def csvkafka(context: click.Context) -> int | None:
-    """Loads CSV, from S3, a file or a web server, into a Kafka topic: every row exactly once and in
-    order, whatever is killed on the way.
+    """Loads CSV, from S3, Google, Azure, a web server or a disk, into a Kafka topic: every row
+    exactly once and in order, whatever is killed on the way.
 
     All settings can be given as options or as environment variables; `csvkafka load --help` lists
     them. Exit codes: 0 done, 1 failed (a setting is missing or malformed, too), 2 the command

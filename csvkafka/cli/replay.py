@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @click.command("replay", cls=SettingsCommand, epilog=EPILOG)
 @source_argument
-@setting_options(SETTINGS)
+@setting_options(setting for setting in SETTINGS if setting.variable != "FAIL_FAST")
 @click.option(
     "--replay-id",
     metavar="TEXT",

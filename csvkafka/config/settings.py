@@ -201,7 +201,8 @@ SINK = (
     Setting(
         "CSV_COLUMNS",
         "File that declares the record, by a path or a URI as SOURCE has: types, names, nulls and "
-        "keys of columns; which rows are dropped or go to other topics (TOML; docs/records.md).",
+        "keys of columns; JSON or Avro; which rows are dropped or go to other topics (TOML; "
+        "docs/records.md).",
     ),
     Setting(
         "CSV_HASH_KEY",
@@ -300,7 +301,7 @@ JOB = (
         "file on this host, or sqlite for one in your own folder (the default for a SOURCE that is "
         "a file).",
     ),
-    Setting("JOB_ID", "Name of the job: one for each file.", default=DEFAULT_JOB_ID),
+    Setting("JOB_ID", "Name of the job: one for each file, or set.", default=DEFAULT_JOB_ID),
     Setting(
         "CREATE_TABLE",
         "Create the checkpoint table, or file, if it is missing.",

@@ -141,7 +141,7 @@ class Beginning:
                 self.warnings |= dict.fromkeys(doubts.warnings(look, self._spec.duplicate_columns))
                 plan = self._plan(definition, header, facts)
                 self._check_first_row(look, plan)
-                self._store_list()
+                self._store_before()
                 return Begun(definition, plan, stored, longest_rest_seconds(facts.values()))
             elif not self._create(source, look, facts) and self._parts.file_set is not None:
                 return self._begin()  # it may have been begun with another list, a moment ago
@@ -166,10 +166,12 @@ class Beginning:
         self.warnings |= dict.fromkeys(warnings)
         return recalled
 
-    def _store_list(self) -> None:
-        """Before an item says which list it is, the list stands in the table."""
+    def _store_before(self) -> None:
+        """Before an item says which list it is, the list stands in the table; and before there is
+        an item of a replay, the note that names it."""
         if self._parts.file_set is not None:
             self._parts.file_set.store(self._parts.ask_table, self._parts.observer)
+        self._parts.before_item()
 
     def _compared(
         self,
@@ -211,7 +213,7 @@ class Beginning:
                     lane.topic,
                     end,
                 )
-        self._store_list()
+        self._store_before()
         is_new = self._parts.ask_table(lambda: self._ledger.create(definition)) is None
         if is_new:
             self._parts.observer.report(Step.ITEM_CREATED)
@@ -290,7 +292,8 @@ class Beginning:
         log.log(level, "%s", look.summary(show_names=show_names, of_letters=of_letters))
         if membership is not None:
             own = self._spec.columns(look.header.names)
-            check_columns(source.uri, own, membership.columns, NOTHING_SENT)
+            first_uri = membership.first_uri
+            check_columns(source.uri, own, lambda: first_uri, membership.columns, NOTHING_SENT)
         return look
 
     def _uri_looked_at(self, source: SourceIdentity) -> str:
@@ -306,12 +309,17 @@ class Beginning:
         the job promises anything. Raises what is wrong with it.
 
         Not done where the first row may be longer than what was looked at."""
-        if len(look.rows) > 1 or (look.is_whole and look.rows):
+        if self._parts.letters is not None:
+            letter = self._parts.letters.first(plan)
+            block, plan = letter.block, letter.plan
+        elif len(look.rows) > 1 or (look.is_whole and look.rows):
             plan = replace(plan, source_uri=look.source_uri)
-            one_row = cut_blocks(self._first_chunks, START, replace(plan, block_bytes=1))
-            failure = encode_block(next(one_row), plan).failure
-            if failure is not None:
-                raise failure
+            block = next(cut_blocks(self._first_chunks, START, replace(plan, block_bytes=1)))
+        else:
+            return
+        failure = encode_block(block, plan).failure
+        if failure is not None:
+            raise failure
 
     def _describe_topics(self) -> dict[str, TopicFacts]:
         described = {}

@@ -48,8 +48,10 @@ SENT_IN_BATCHES = "batches"
 @dataclass(frozen=True, slots=True)
 class Membership:
     """What a set says of the job of one of its files: the columns that it must have, in whatever
-    order, and the numbers of partitions that route its rows."""
+    order, which are those of the file `first_uri`, and the numbers of partitions that route its
+    rows."""
 
+    first_uri: str
     columns: tuple[str, ...]
     partition_count: int
     routed_partitions: Mapping[str, int] = field(default_factory=dict)

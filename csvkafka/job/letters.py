@@ -68,8 +68,8 @@ class Letters:
     """The letters of `job`. It implements `interfaces.Source`; the bytes that it reads as such are
     the header's alone.
 
-    `identify` asks `log`. Each `cut` opens its own log by `open_log`, because it reads in another
-    thread, and one that hangs in the network may still be there when the next begins.
+    `identify` and `first` ask `log`. Each `cut` opens its own log by `open_log`, because it reads
+    in another thread, and one that hangs in the network may still be there when the next begins.
 
     `known` returns the replay's own item, if there is one. It is called each time anew: another
     worker may have loaded letters while this one waited for the lease."""
@@ -130,11 +130,18 @@ class Letters:
                     for row_count, letter in enumerate(run, before.row_count + 1)
                 )
                 if own is None or own.source_uri != run[0].uri:
-                    columns = self._header.columns(run[0].uri)
-                    own = replace(plan, source_uri=run[0].uri, header=columns)
+                    own = self._plan_of(run[0].uri, plan)
                 block = block_of(run, plan.dialect)
                 yield PlacedBlock(block, own, span=Span(before, ends, block.start.row_count))
                 before = ends[-1]
+
+    def first(self, plan: EncodePlan) -> PlacedBlock:
+        """The first letter alone. Raises as `cut`; after `identify`."""
+        letter = next(self._letters(self._log, self._first, 0))
+        return PlacedBlock(block_of([letter], plan.dialect), self._plan_of(letter.uri, plan))
+
+    def _plan_of(self, uri: str, plan: EncodePlan) -> EncodePlan:
+        return replace(plan, source_uri=uri, header=self._header.columns(uri))
 
     def _identity(self, size: int) -> SourceIdentity:
         job = self._job

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from csvkafka.clock import Clock
-from csvkafka.errors import StoppedError
+from csvkafka.errors import StoppedError, counted
 from csvkafka.interfaces import BlockFeed, Cluster, Observer, SchemaRegistry, Sink, Source
 from csvkafka.job.file_set import FileSet
+from csvkafka.job.letters import Letters
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.model import EncodePlan, Lane, Position
 from csvkafka.pipeline.bad_row_limit import BadRowLimit
@@ -34,9 +35,11 @@ RowSender = Callable[[dict[str | None, object], int], bool]
 class JobParts:
     """What a run works with. `open_feed(position, plan, skip, wake)` encodes from there on;
     `store` carries the writes to the item; `send_row` replaces batches where a subclass sends.
-    `file_set` is the source once more, if that is a set; `registry` has the schemas that records
-    name, if they name any. Where the run does not `wait`, it raises OwnedByAnother if another
-    worker has the lease. `said` holds the warnings that need not be said again."""
+    `file_set` is the source once more, if that is a set, and `letters` if it is dead letters;
+    `before_item` is called before the job's item is created, and may be called again. `registry`
+    has the schemas that records name, if they name any. Where the run does not `wait`, it raises
+    OwnedByAnother if another worker has the lease. `said` holds the warnings that need not be said
+    again."""
 
     source: Source
     cluster: Cluster
@@ -50,6 +53,8 @@ class JobParts:
     seal: Seal = record_batch.seal
     send_row: RowSender | None = None
     file_set: FileSet | None = None
+    letters: Letters | None = None
+    before_item: Callable[[], object] = lambda: None
     registry: SchemaRegistry | None = None
     settings: PipelineSettings = field(default_factory=PipelineSettings)
     bad_row_limit: BadRowLimit = BadRowLimit()  # noqa: RUF009 - frozen
@@ -82,3 +87,16 @@ class JobResult:
     already_complete: bool = False
     files_skipped: int = 0
     set_aside: int = 0
+
+
+def not_in_topic(dropped: int, set_aside: int, dead_letter_topic: str | None) -> str:
+    """What the line of a complete job says of rows that KAFKA_TOPIC does not have; begins with a
+    comma, if there are any."""
+    return "".join(
+        (
+            f", {counted(dropped, 'row')} dropped" if dropped else "",
+            f", {counted(set_aside, 'row')} set aside in topic {dead_letter_topic}"
+            if set_aside
+            else "",
+        )
+    )

@@ -1,8 +1,10 @@
 """Which replays of a job's letters were begun: the item of that job names them.
 
 Each replay is a job of its own, so nothing in its own item tells of another that sends the same
-rows. The note is written before the replay's own item, on the condition that no other was written
-meanwhile: of two that begin at once, one is refused. A note stays, as what a replay has sent does.
+rows. The note is the last thing before the replay's own item, and is written on the condition that
+no other was written meanwhile: of two that begin at once, one is refused. So a replay that is
+refused before it has an item leaves none. A note stays, as what a replay has sent does. A replay
+that was killed between its note and its item goes on under its name, by whatever settings.
 """
 
 from __future__ import annotations
@@ -35,10 +37,16 @@ def usual_replay_id(job_id: str) -> str:
 
 
 def begin_replay(
-    job_id: str, replay_id: str, store: ItemStore, ask_table: AskTable, *, again: bool = False
+    job_id: str,
+    replay_id: str,
+    store: ItemStore,
+    ask_table: AskTable,
+    *,
+    again: bool = False,
+    writes: bool = True,
 ) -> Sequence[str]:
-    """Notes in the item of job `job_id` that `replay_id` replays its letters; returns the other
-    replays that are known. Reads no more than two items.
+    """Notes in the item of job `job_id` that `replay_id` replays its letters, if it `writes`;
+    returns the other replays that are known. Reads no more than two items.
 
     Raises ConfigError if another replay was begun before this one, unless `again` consents to it;
     ItemLostError if the job's item is gone."""
@@ -56,9 +64,9 @@ def begin_replay(
                 f"({_NAME} {others[-1]}), replay what it set aside (JOB_ID={others[-1]}), or add "
                 f"{_CONSENT} to load all of them again"
             )
-        change = ItemChange(
-            {REPLAYS: [*noted, replay_id]}, expect={REPLAYS: list(noted) if noted else None}
-        )
+        if not writes:
+            return others
+        change = ItemChange({REPLAYS: [*noted, replay_id]}, expect={REPLAYS: item.get(REPLAYS)})
         refused = ask_table(lambda change=change: table.update(change))  # type: ignore[misc]
         if refused is None:
             return others

@@ -15,7 +15,7 @@ from csvkafka.errors import CsvKafkaError, FencedError, ItemLostError, SequenceE
 from csvkafka.interfaces import Item
 from csvkafka.job.beginning import Beginning, Begun
 from csvkafka.job.definition import JobSpec
-from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
+from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother, not_in_topic
 from csvkafka.job.row_by_row import load_row_by_row
 from csvkafka.job.same_job import changes, has_promised_nothing
 from csvkafka.job.schemas import check_schemas
@@ -119,7 +119,7 @@ class Job:
             self._spec.job_id,
             stored.position.row_count,
             stored.total_sent,
-            f", {counted(dropped, 'row')} dropped" if dropped else "",
+            not_in_topic(dropped, stored.set_aside, self._spec.dead_letter_topic),
         )
         return JobResult(
             stored.position.row_count,

@@ -32,7 +32,7 @@ from csvkafka.job.definition import JobSpec, Membership
 from csvkafka.job.file_set import FileSet
 from csvkafka.job.file_steps import FileSteps
 from csvkafka.job.free_files import FreeFiles
-from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother
+from csvkafka.job.parts import JobParts, JobResult, OwnedByAnother, not_in_topic
 from csvkafka.ledger import owner as owners
 from csvkafka.ledger.file_marks import (
     SKIPPED_KEYS,
@@ -44,7 +44,7 @@ from csvkafka.ledger.file_marks import (
     complete_set,
 )
 from csvkafka.ledger.item import LeaseState, decode_lease
-from csvkafka.model import JobStatus, Piece, Step
+from csvkafka.model import JobStatus, Piece, SourceIdentity, Step
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,10 @@ class SetRun:
         beginning.say_warnings()
         stored = begun.stored
         if stored.status is JobStatus.COMPLETED:
-            return self._complete_already(stored.position.row_count, stored.total_sent)
+            rows, records = stored.position.row_count, stored.total_sent
+            return self._complete_already(
+                rows, records, self._set_aside_in(begun.definition.source)
+            )
         self._begin(begun)
         is_waiting = False
         while not self._is_over():
@@ -142,6 +145,7 @@ class SetRun:
         self._marks = FileMarks(self._spec.job_id, self._digest, frozen.count, self._store.item)
         self._steps = FileSteps(self._parts.observer, frozen.count, source.size)
         self._membership = Membership(
+            self._file_set.first_uri,
             begun.plan.header,
             begun.definition.partition_count,
             begun.definition.routed_partitions,
@@ -237,7 +241,7 @@ class SetRun:
         now = int(self._parts.clock.wall())
         keys = [self._file_set.piece(number).key for number in totals.skipped[:SKIPPED_KEYS]]
         if not self._parts.ask_table(lambda: complete_set(place, totals, keys, self._owner, now)):
-            return self._complete_already(in_topic.rows, in_topic.records)
+            return self._complete_already(in_topic.rows, in_topic.records, in_topic.set_aside)
         self._parts.observer.report(Step.COMPLETED, rows=in_topic.rows, sent=in_topic.records)
         if in_topic.records < in_topic.rows:
             dropped = counted(in_topic.rows - in_topic.records, "row")
@@ -254,18 +258,32 @@ class SetRun:
             set_aside=in_topic.set_aside,
         )
 
-    def _complete_already(self, rows: int, records: int) -> JobResult:
+    def _set_aside_in(self, source: SourceIdentity) -> int:
+        """How many rows of the complete set `source` are dead letters, by the marks of its files:
+        its own item does not tell."""
+        if self._spec.dead_letter_topic is None:
+            return 0
+        assert source.files is not None
+        marks = FileMarks(self._spec.job_id, source.etag, source.files, self._store.item)
+        totals = self._parts.ask_table(marks.totals)
+        return (totals.loaded + totals.left).set_aside
+
+    def _complete_already(self, rows: int, records: int, set_aside: int) -> JobResult:
         log.info(
             "Job %s is complete already: %d rows, %d records sent%s; this worker sent %d",
             self._spec.job_id,
             rows,
             records,
-            f", {counted(rows - records, 'row')} dropped" if records < rows else "",
+            not_in_topic(rows - records, set_aside, self._spec.dead_letter_topic),
             self._sent_now,
         )
-        skipped = self._say_skipped()
         return JobResult(
-            rows, records, self._sent_now, already_complete=True, files_skipped=skipped
+            rows,
+            records,
+            self._sent_now,
+            already_complete=True,
+            files_skipped=self._say_skipped(),
+            set_aside=set_aside,
         )
 
     def _say_skipped(self) -> int:

@@ -320,8 +320,12 @@ def _decode(item: Item) -> StoredJob:
 
 
 def replays_in(item: Item) -> tuple[str, ...]:
-    """The replays of the job's letters that the item names."""
-    return tuple(str(name) for name in cast(list[AttributeValue], item.get(REPLAYS, [])))
+    """The replays of the job's letters that the item names. Raises ItemUnusableError."""
+    noted = item.get(REPLAYS, [])
+    names = [name for name in noted if isinstance(name, str)] if isinstance(noted, list) else None
+    if names != noted:
+        raise _unusable(f"cannot be read: {REPLAYS} is no list of names: {noted!r}")
+    return tuple(names)
 
 
 def _status(value: AttributeValue) -> JobStatus:

@@ -5,11 +5,14 @@ A broker reads, checks and links ten thousand classes when it starts. With an ar
 archive lies beside the jars, one for each Java runtime. Who starts many brokers makes it first
 (`make_class_archive`, as the pytest plugin does); every broker and tool takes it where it is there.
 It changes nothing else: a JVM that finds it damaged, or made of other jars, goes on without it.
+Who makes one removes those that nobody has read for a month: another release of Kafka or of Java
+leaves them behind, 60 MB each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 from kafka import KafkaProducer
@@ -20,6 +23,8 @@ from csvkafka.local.java import BASE_JVM_OPTIONS, class_archive, java_home
 from csvkafka.local.made_once import made_once
 from csvkafka.local.processes import Guardian, log_tail
 from csvkafka.local.stack import BROKER_JVM_OPTIONS, EmbeddedStack
+
+UNUSED_SECONDS = 30 * 86_400.0
 
 _DUMP_SECONDS = 300.0
 
@@ -36,9 +41,26 @@ def make_class_archive() -> Path | None:
     as in a cache that cannot be written: it is only there to save time."""
     class_path = kafka_class_path()
     archive = class_archive(class_path)
+
+    def make(target: Path) -> None:
+        _dump(class_path, target)
+        remove_unused(archive.parent.parent)
+
     with contextlib.suppress(OSError, StackError):
-        made_once(archive, lambda target: _dump(class_path, target))
+        made_once(archive, make)
     return archive if archive.exists() else None
+
+
+def remove_unused(cache: Path) -> None:
+    """Removes the archives beside all jars in the folder `cache` that nobody has read for
+    `UNUSED_SECONDS`. A JVM that has one open keeps it; one that looks for it goes on without."""
+    long_ago = time.time() - UNUSED_SECONDS
+    for archive in cache.glob("jars-*/*classes-*.jsa"):
+        with contextlib.suppress(OSError):  # another process removes it, or may alone
+            times = archive.stat()
+            if max(times.st_atime, times.st_mtime) < long_ago:
+                archive.unlink()
+                archive.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _dump(class_path: str, target: Path) -> None:

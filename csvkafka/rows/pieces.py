@@ -9,6 +9,7 @@ has; their order may be another.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -104,6 +105,10 @@ def many_objects(
     The blocks, while they are read, raise MalformedRowError too: for a header with other columns
     than the plan's."""
 
+    def first_uri() -> str:
+        with closing(open_pieces(0)) as pieces:
+            return next(pieces).uri
+
     def cut(
         start: Position, plan: EncodePlan, max_row_bytes: int
     ) -> Generator[PlacedBlock, None, None]:
@@ -117,7 +122,7 @@ def many_objects(
                 else:
                     piece, within = replace(opened.start, row_count=row_count), START
                 try:
-                    for block in _blocks(opened, within, plan, columns, max_row_bytes):
+                    for block in _blocks(opened, within, plan, columns, max_row_bytes, first_uri):
                         row_count = piece.row_count + block.block.end.row_count
                         yield replace(block, piece=piece)
                 except CsvKafkaError as error:
@@ -135,6 +140,7 @@ def _blocks(
     plan: EncodePlan,
     columns: Callable[[Sequence[str]], tuple[str, ...]],
     max_row_bytes: int,
+    first_uri: Callable[[], str],
 ) -> Iterator[PlacedBlock]:
     chunks = opened.open(0)
     try:
@@ -148,6 +154,7 @@ def _blocks(
         check_columns(
             opened.uri,
             own.header,
+            first_uri,
             plan.header,
             f"the files before it are in the topic, and nothing of this one{later}",
         )
@@ -186,9 +193,11 @@ def _begun(chunks: Iterable[bytes], plan: EncodePlan, uri: str) -> tuple[Header,
     return read_header(first(), plan.dialect, uri), again()
 
 
-def check_columns(uri: str, own: Sequence[str], job: Sequence[str], state: str) -> None:
-    """Raises MalformedRowError unless both have the same columns, in whatever order; `state` says
-    what is in the topic."""
+def check_columns(
+    uri: str, own: Sequence[str], first_uri: Callable[[], str], job: Sequence[str], state: str
+) -> None:
+    """Raises MalformedRowError unless both have the same columns, in whatever order: the file `uri`
+    its `own`, and the job those of its first file. `state` says what is in the topic."""
     if own == job or sorted(own) == sorted(job):
         return
     missing = [name for name in job if name not in own]
@@ -200,8 +209,8 @@ def check_columns(uri: str, own: Sequence[str], job: Sequence[str], state: str) 
     ]
     how = "; ".join(differences) or "one of them stands there more than once"
     raise MalformedRowError(
-        f"the header of {uri} has other columns than those that the job was begun with: "
-        f"{how}; {state}: {OR_LEFT_OUT}, {ANOTHER_JOB}"
+        f"the header of {uri} has other columns than that of {first_uri()}, with which the job was "
+        f"begun: {how}; {state}: {OR_LEFT_OUT}, {ANOTHER_JOB}"
     )
 
 

@@ -90,7 +90,7 @@ configured_key="$(output s3_key)"
 S3_KEY="${given_key:-${S3_KEY:-$configured_key}}"
 JOB_ID="${given_id:-$JOB_ID}"
 # As run.sh: the job of terraform.tfvars is that of its s3_key, and another key has a job of its own.
-[[ -z "$configured_key" || "$S3_KEY" == "$configured_key" ]] || JOB_ID="${JOB_ID:-$S3_KEY}"
+[[ "$S3_KEY" == "$configured_key" ]] || JOB_ID="${JOB_ID:-$S3_KEY}"
 JOB_ID="${JOB_ID:-$(sed -n 's/^JOB_ID=//p' <<<"$job_env")}"
 WORKERS="${given_workers:-$WORKERS}"
 INSTANCE_TYPE="${given_type:-$INSTANCE_TYPE}"

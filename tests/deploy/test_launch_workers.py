@@ -7,6 +7,7 @@ import base64
 import json
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,18 @@ esac
 """
 
 
-def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+NO_KEY = {"s3_key": "", "job_env": "S3_BUCKET=data\nORDER=set\nKAFKA_TOPIC=rows"}
+"""What differs where terraform.tfvars names no key: then it names no job either."""
+
+
+def launch(
+    folder: Path, *arguments: str, outputs: Mapping[str, str] = OUTPUTS
+) -> subprocess.CompletedProcess[str]:
     environment = script_environment(folder)
     stand_ins = folder / "bin"
     stand_ins.mkdir()
-    outputs = json.dumps({name: {"value": said} for name, said in OUTPUTS.items()}, indent=2)
-    asked = f'[[ "$1" == state ]] && echo module.shared || printf %s {shlex.quote(outputs)}\n'
+    put_out = json.dumps({name: {"value": said} for name, said in outputs.items()}, indent=2)
+    asked = f'[[ "$1" == state ]] && echo module.shared || printf %s {shlex.quote(put_out)}\n'
     for name, text in (("terraform", f"#!/usr/bin/env bash\n{asked}"), ("aws", AWS)):
         (stand_ins / name).write_text(text)
         (stand_ins / name).chmod(0o755)
@@ -121,6 +128,16 @@ def test_another_key_than_the_configured_one_has_a_job_of_its_own(
     done = launch(tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
     assert f"JOB_ID={job}" in job_env(tmp_path)
+
+
+@pytest.mark.parametrize(("more", "job"), [([], "exports/data.csv"), (["--job-id", "day"], "day")])
+def test_where_no_key_is_configured_each_has_a_job_of_its_own(
+    tmp_path: Path, more: list[str], job: str
+) -> None:
+    key = ("--s3-key", "exports/data.csv")
+    done = launch(tmp_path, *key, *more, outputs={**OUTPUTS, **NO_KEY})
+    assert done.returncode == 0, done.stderr
+    assert {f"JOB_ID={job}", "S3_KEY=exports/data.csv"} < set(job_env(tmp_path))
 
 
 def test_without_workers_a_set_is_loaded_as_the_settings_say(tmp_path: Path) -> None:

@@ -6,21 +6,25 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from traceback import walk_stack
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from csvkafka.aws.dynamodb_item import DynamoDbStore
 from csvkafka.config.load_config import LoadConfig, kafka_settings
 from csvkafka.errors import (
     CheckpointError,
     ConfigChangedError,
     ConfigError,
+    MalformedRowError,
     SourceChangedError,
     StoppedError,
     TopicChangedError,
 )
 from csvkafka.job.parts import JobResult
+from csvkafka.job.replays import begin_replay
 from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
@@ -286,6 +290,8 @@ def test_a_job_without_letters(load: Load) -> None:
 def test_the_command_says_when_all_is_done_already(load: Load) -> None:
     load.place.put(csv_file())
     load.load()
+    reloaded = run_csvkafka("load", settings=load.settings())
+    assert f"10 records sent, 5 rows set aside in topic {load.dead}. Nothing" in reloaded.stdout
     load.columns.write_text(REPAIRED)
     first = run_csvkafka("replay", settings=load.settings())
     assert first.returncode == 0, first.stderr
@@ -502,6 +508,40 @@ def test_letters_are_not_loaded_twice_unless_that_is_wanted(load: Load) -> None:
     assert load.place.lines() == [*sent, *sent[5:]]
     # It goes on without: it was consented to once.
     assert load.replay(f"{job}-late").already_complete
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"KAFKA_TOPIC": "no-such-topic"}, ConfigError),
+        ({"CSV_HEADER": "id,price,name"}, SourceChangedError),
+        ({"ON_BAD_ROW": "stop", "DEAD_LETTER_TOPIC": ""}, MalformedRowError),
+    ],
+    ids=["topic", "header", "first letter"],
+)
+def test_a_replay_that_was_refused_before_its_first_row_has_no_letters(
+    load: Load, settings: Any, error: type[Exception]
+) -> None:
+    load.place.put(csv_file())
+    load.load()
+    with pytest.raises(error):
+        load.replay("refused", **settings)
+    load.columns.write_text(REPAIRED)
+    assert load.replay("another").row_count == 5
+    assert load.replay("another").already_complete
+    with refusal(ConfigError, "given to replay another already"):
+        load.replay("refused")
+
+
+def test_a_replay_that_was_killed_after_its_note_goes_on_by_other_settings(load: Load) -> None:
+    load.place.put(csv_file())
+    load.load()
+    store = DynamoDbStore(load.place.table, client=load.place.stack.client("dynamodb"))
+    begin_replay(load.place.job_id, "killed", store, lambda ask: ask())
+    with refusal(ConfigError, "given to replay killed already.*--replay-id killed"):
+        load.replay("another")
+    load.columns.write_text(REPAIRED)
+    assert load.replay("killed").row_count == 5
 
 
 def test_a_header_that_a_set_was_not_loaded_with(place: LoadPlace) -> None:

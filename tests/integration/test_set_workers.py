@@ -241,6 +241,10 @@ def test_rows_that_are_set_aside_are_said_of_the_whole_set(place: LoadPlace) -> 
     assert f"3 rows of the set set aside in topic {letters}" in loaded.stdout
     shown = run_csvkafka("status", settings=given).stdout
     assert "set aside   3 rows, as dead letters" in shown
+    again = load(place, **more)
+    assert (again.already_complete, again.set_aside) == (True, 3)
+    again = run_csvkafka("load", settings=given)
+    assert f"3 rows set aside in topic {letters}; this worker sent 0" in again.stdout
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -266,7 +270,8 @@ def test_the_object_of_a_skipped_file_may_go_if_none_of_its_rows_is_in_the_topic
 ) -> None:
     keys = put(place)
     place.stack.put_object(place.bucket, keys[2], b"id,other\n1,2\n")
-    with pytest.raises(FilesFailedError):
+    both = f"{keys[2]} has other columns than that of s3://{place.bucket}/{keys[0]}"
+    with pytest.raises(FilesFailedError, match=both):
         load(place)
     place.stack.client("s3").delete_object(Bucket=place.bucket, Key=keys[2])
     with refusal(SourceChangedError, "1 object missing: x/part-02.csv"):

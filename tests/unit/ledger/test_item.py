@@ -282,6 +282,11 @@ WRONG: list[tuple[str, Any]] = [
     ("partitions", [1, 2]),
     ("producer_epoch", "0"),
     ("fencing_token", "two"),
+    (REPLAYS, "a"),
+    (REPLAYS, 7),
+    (REPLAYS, {"a": "b"}),
+    (REPLAYS, ["a", 7]),
+    (REPLAYS, [["a"]]),
 ]
 
 
