@@ -139,7 +139,7 @@ static int make_record(Made *made, const Plan *plan, const Field *fields, uint64
 static size_t most_made_size(const Plan *plan, const Made *made)
 {
     const FixedTexts *const headers = &plan->table->headers;
-    const size_t headers_size = headers->count ? headers->size + MOST_DIGITS : 0;
+    const size_t headers_size = headers->count ? headers->size + NUMBER_DIGITS : 0;
     return made->value.size + (made->has_key ? made->key.size : 0) + headers_size;
 }
 

@@ -96,10 +96,10 @@ static inline byte *put_text(byte *to, const FixedTexts *texts, ptrdiff_t index)
     return put(to, texts->bytes + begin, texts->ends[index] - begin, limit);
 }
 
-enum { MOST_DIGITS = 20 };
+enum { NUMBER_DIGITS = 20 };
 
 typedef struct {
-    byte bytes[MOST_DIGITS];
+    byte bytes[NUMBER_DIGITS];
     size_t size;
 } Digits;
 

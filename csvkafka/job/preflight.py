@@ -181,8 +181,8 @@ def _fitting_batch_bytes(topic: str, config: dict[str, str]) -> int:
     fitting = _batch_bytes(config)
     if fitting < SMALLEST_BATCH_BYTES:
         raise ConfigError(
-            f"topic {topic} has max.message.bytes={fitting + BATCH_HEADER_SLACK_BYTES}; csvkafka needs at least "
-            f"{SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
+            f"topic {topic} has max.message.bytes={fitting + BATCH_HEADER_SLACK_BYTES}; csvkafka "
+            f"needs at least {SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
             f"{DEFAULT_MAX_MESSAGE_BYTES}): raise it"
         )
     return fitting
