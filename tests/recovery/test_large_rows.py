@@ -118,8 +118,10 @@ def test_killed_in_sets_with_rows_that_are_set_aside_for_their_size(
     large = {150: noise(LIMIT, 1), 151: noise(200_000, 2), 290: noise(LIMIT + 20_000, 3)}
     files = {f"part-{number}.csv": csv_of(large, 300) for number in range(4)}
     case, dead = setting_aside(recovery_case, files, ORDER=order)
-    for limit in LIMITS:
-        case.kill_at(chance.choice(STEPS[:3]), nth=chance.randrange(3, 9))
+    for number, limit in enumerate(LIMITS):
+        from_rows = 300 * number + chance.randrange(100, 170) if order == "set" else 0
+        nth = 1 if order == "set" else chance.randrange(2, 6)
+        case.kill_at(chance.choice(STEPS[:3]), nth, from_rows)
         set_limit(admin, case.topic, limit)
     case.run()
     good = [n for n in range(1, 301) if n not in large]
@@ -154,10 +156,10 @@ def test_f64_a_record_within_the_limit_stops_the_load_while_the_topic_takes_less
 def test_f65_a_letter_larger_than_its_topic_takes(
     recovery_case: NewCase, admin: KafkaAdminClient
 ) -> None:
-    large = {1_000: noise(100_000, 1), 3_500: noise(100_000, 2)}
+    large = {1_000: noise(45_000, 1), 3_500: noise(100_000, 2)}
     case, dead = setting_aside(recovery_case, csv_of(large), KAFKA_COMPRESSION_TYPE="none")
-    case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=1_100)
     set_limit(admin, dead, "50000")
+    case.kill_at(Step.BATCH_ACKNOWLEDGED, from_rows=1_100)
     worker = case.run(exit_code=1)
     case.assert_error(worker, "RecordTooLarge")
     assert f"raise max.message.bytes of topic {dead}" in worker.output()
