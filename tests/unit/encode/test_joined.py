@@ -72,6 +72,7 @@ class Case:
     lanes: int = 1
     bad_rows: BadRows = BadRows.STOP
     max_batch_bytes: int = 1_000_000
+    above: int | None = None
     block_bytes: int = 1 << 20
     has_transform: bool = False
     has_keys: bool = False
@@ -93,6 +94,8 @@ class Case:
             bad_rows=self.bad_rows,
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
+            max_letter_bytes=self.max_batch_bytes,
+            set_aside_above=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
             block_bytes=self.block_bytes,
             transform=upper if self.has_transform and table is None else None,
             table=table,
@@ -121,6 +124,7 @@ def cases() -> st.SearchStrategy[Case]:
         st.integers(1, 3),
         st.sampled_from(BadRows),
         st.sampled_from((400, 1_500, 1_000_000)),
+        st.sampled_from((None, None, 60, 75)),
         st.sampled_from((30, 1 << 20)),
         st.booleans(),
         st.booleans(),
@@ -249,6 +253,29 @@ def test_a_row_that_is_too_large_alone_ends_it_in_its_own_file() -> None:
         16,
         1,
     )
+
+
+def test_a_letter_is_too_large_by_what_it_is_with_its_codec_and_for_its_own_topic() -> None:
+    """The letters' topic takes less here than that of rows."""
+    large = "k,1," + "b" * 3_000
+    case = Case(
+        [["1,a,k"], [large], ["2,a,k"]],
+        max_batch_bytes=900,
+        above=200,
+        bad_rows=BadRows.DEAD_LETTER,
+    )
+    together = check(case)
+    assert (together.failure, together.rows_by_lane) == (None, (2, 1))
+    surplus = Case([["1,a,k,x"] * 3] * 4, bad_rows=BadRows.DEAD_LETTER, compression="none")
+    blocks = surplus.blocks()
+    (whole,) = encode_joined(blocks).batches
+    size = BATCH_OVERHEAD_BYTES + len(whole.records)
+    limited = [
+        replace(cut, plan=replace(cut.plan, max_letter_bytes=size - 1)) for cut in surplus.blocks()
+    ]
+    sizes = [BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encode_joined(limited).batches]
+    assert len(sizes) == 2
+    assert max(sizes) < size
 
 
 def test_a_record_is_too_large_by_what_it_is_with_its_codec() -> None:
