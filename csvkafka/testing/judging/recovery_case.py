@@ -120,7 +120,8 @@ class RecoveryCase:
         for name, count in self.routed.items():
             stack.create_topic(name, count)
         self._case_source.put(stack)
-        if TABLE not in stack.client("dynamodb").list_tables()["TableNames"]:
+        tables = stack.client("dynamodb").get_paginator("list_tables").paginate()
+        if TABLE not in tables.search("TableNames[]"):
             stack.create_table(TABLE)
         self.settings = {
             **self._case_source.settings,

@@ -290,7 +290,7 @@ def test_the_files_of_a_set_have_its_limit(of_set: JobSpec) -> None:
     """Also those of a set that was begun before there was one."""
     configuration = definition_of(replace(of_set, order=FileOrder.OBJECT)).configuration
     of_files = replace(SETS_ASIDE, own_size_limit=of_set.own_size_limit).going_on(configuration)
-    of_file = of_files.of_file("job#file/1", Membership(HEADER, 4))
+    of_file = of_files.of_file("job#file/1", Membership("s3://b/first.csv", HEADER, 4))
     assert with_size_limit(of_file, 30_000).size_limit == of_set.size_limit
 
 
