@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import sys
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
@@ -25,6 +24,7 @@ from csvkafka.testing.checker.expectation import (
     any_of,
     partition_text,
 )
+from csvkafka.testing.checker.observed_rows import DroppedRows, UncoveredRows
 from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
@@ -83,7 +83,7 @@ class _Judge:
         self._expectation = expectation
         self._decode = expectation.decode
         judges_keys = expectation.key_of is not None
-        self._dropped = _DroppedRows(checkpoints)
+        self._dropped = DroppedRows(checkpoints)
         self._by_line: LineLedger | None = None
         self._by_content: ContentLedger | None = None
         if expectation.identify_by is IdentifyBy.LINE:
@@ -95,7 +95,7 @@ class _Judge:
         """By partition and stream, where order holds within streams."""
         self._partition_of_key: dict[int, int] = {}
         self._checkpoints = checkpoints
-        self._uncovered = {p: _UncoveredRows(p, checkpoints) for p in self._last_line}
+        self._uncovered = {p: UncoveredRows(p, checkpoints) for p in self._last_line}
         self._counts: dict[AnomalyKind, int] = {}
         self._places: dict[AnomalyKind, list[Place]] = {}
         self._record_count = self._foreign_count = self._rows_found = 0
@@ -333,63 +333,3 @@ class _Judge:
             if line <= covered:
                 detail = f"covered {covered} rows before this one was in the topic"
                 self._note(AnomalyKind.CHECKPOINT_AHEAD, partition, None, line, detail)
-
-
-class _DroppedRows:
-    """Counts the rows that are to have no record anywhere: all, and those that each observation
-    covered."""
-
-    def __init__(self, checkpoints: Sequence[CheckpointObservation]) -> None:
-        self._lines = sorted({observation.last_line for observation in checkpoints})
-        # those after the line before, up to each line, and after the last one
-        self._counts = [0] * (len(self._lines) + 1)
-
-    def note(self, line: int) -> None:
-        """Such a row."""
-        self._counts[bisect_left(self._lines, line)] += 1
-
-    @property
-    def count(self) -> int:
-        return sum(self._counts)
-
-    def count_to(self, last_line: int) -> int:
-        """Of the rows that an observation covered."""
-        return sum(self._counts[: bisect_right(self._lines, last_line)])
-
-
-class _UncoveredRows:
-    """For one partition: the lowest row that stands at or after each observation's end offset."""
-
-    def __init__(self, partition: int, checkpoints: Sequence[CheckpointObservation]) -> None:
-        self._ends = [
-            observation.end_offsets.get(partition, sys.maxsize) for observation in checkpoints
-        ]
-        self._sorted_ends = sorted(self._ends)
-        # lowest line among records with that many ends at or before them
-        self._lowest = [sys.maxsize] * (len(self._ends) + 1)
-
-    def note(self, kafka_offset: int, line: int) -> None:
-        """A first occurrence."""
-        if self._ends:
-            passed = bisect_right(self._sorted_ends, kafka_offset)
-            if line < self._lowest[passed]:
-                self._lowest[passed] = line
-
-    def note_run(self, run: Run) -> None:
-        """First occurrences, lines and Kafka offsets of which rise."""
-        place = 0
-        while self._ends and place < len(run.kafka_offsets):
-            kafka_offset = run.kafka_offsets[place]
-            self.note(kafka_offset, run.lines[place])
-            passed = bisect_right(self._sorted_ends, kafka_offset)
-            if passed == len(self._sorted_ends):
-                return
-            # All that stand before the next end have as many ends at or before them.
-            end = self._sorted_ends[passed]
-            place = bisect_left(run.kafka_offsets, end)
-
-    def lowest(self, index: int) -> int | None:
-        """The lowest row that observation `index` could not have seen in the topic."""
-        passed = bisect_right(self._sorted_ends, self._ends[index])
-        line = min(self._lowest[passed:], default=sys.maxsize)
-        return None if line == sys.maxsize else line
