@@ -67,7 +67,8 @@ class Scope:
     CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's),
     `routed_partitions` those of rows that the table sends to other topics (None: these topics').
     With the job's `producer_id`, a record of another one may stand for a row that is to have none:
-    a row that was set aside, and replayed."""
+    a row that was set aside, and replayed. Where bad rows are set aside, so are those whose record
+    is larger than `most_bytes` (None: none)."""
 
     isolation: Isolation = Isolation.READ_UNCOMMITTED
     exclusive: bool = True
@@ -76,6 +77,7 @@ class Scope:
     partition_count: int | None = None
     routed_partitions: Mapping[str, int] | None = None
     producer_id: int | None = None
+    most_bytes: int | None = None
 
 
 def judge_load(
@@ -129,7 +131,14 @@ def judge_load(
             numbered.rows() if numbered else source_rows(config.spec, source or BytesIO()),
             records,
             replace(
-                expectation_of(config, partition_count, numbered, scope.identify_by, routed),
+                expectation_of(
+                    config,
+                    partition_count,
+                    numbered,
+                    scope.identify_by,
+                    routed,
+                    most_bytes=scope.most_bytes,
+                ),
                 ignore_foreign=not scope.exclusive,
                 is_of_another=reader.is_of_another,
                 complete=scope.complete,

@@ -205,10 +205,9 @@ def key_bytes(schema_id: int, fields: Iterable[tuple[Column, bool, object]]) -> 
 def avro_size(column: Column, value: object, *, may_be_null: bool, given: object = None) -> int:
     """How many bytes a (comparable) value takes in a record. `given` is the type of its field in a
     schema that is given; None: the one that is made of the column, with null if it may be that."""
-    is_union, kind = may_be_null, given
-    if given is not None:
-        is_union = isinstance(given, list)
-        kind = next((part for part in given if part != "null"), None) if is_union else given
+    is_union = may_be_null if given is None else isinstance(given, list)
+    branches = given if isinstance(given, list) else [given]
+    kind = next((branch for branch in branches if branch != "null"), None)
     if isinstance(kind, dict):
         kind = kind.get("logicalType", kind["type"])
     if value is None:

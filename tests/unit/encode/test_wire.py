@@ -30,8 +30,9 @@ from csvkafka.schema.table import Metadata
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.declared_values import canonical
 from csvkafka.testing.checker.documented import TopicRecord
-from csvkafka.testing.checker.record_size import DeclaredSizes, record_size
+from csvkafka.testing.checker.record_sizes import DeclaredSizes
 from csvkafka.testing.checker.row_ledger import SourceRow
+from csvkafka.testing.checker.size_limit import record_size
 from csvkafka.testing.checker.wire import WireRecords
 from tests.refusals import refusal
 from tests.unit.encode.encoded import records_of, whole

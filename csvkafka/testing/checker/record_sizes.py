@@ -1,24 +1,23 @@
-"""How large a row's record has to be, and so which rows are set aside for their size.
+"""How large the record of a row has to be, in each form of records.
 
-A record's size is the bytes of its key, of its value, and of the names and values of its headers,
-not compressed. It follows from the row and the job's settings alone, and is told exactly here, with
-nothing of the loader's: JSON is written compactly, as the documents show it, and Avro by its
-specification. (Python's `json` writes texts as long as orjson does; numbers with a point or an
-exponent are written by orjson, as they are in keys.)
+It follows from the row and the job's settings alone, and is told exactly, with nothing of the
+loader's: JSON is written compactly, as the documents show it, and Avro by its specification. (For a
+text Python's `json` takes as many bytes as orjson; a number with a point or an exponent is written
+by orjson, as in a key.)
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
+from csvkafka.model import SOURCE_FILE, SOURCE_LINE
 from csvkafka.schema.table import OWN_FIELDS, Column, Kind, Metadata, RecordFormat
 from csvkafka.testing.checker.declared import DeclaredRows
 from csvkafka.testing.checker.declared_values import READINGS, as_json, masked
-from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.wire import PREFIX_BYTES, GivenAvro, avro_size
 
@@ -35,32 +34,6 @@ _HASH_BYTES = 32
 _MOST_DIGITS = 20  # of a line
 
 
-def record_size(record: TopicRecord) -> int:
-    """The size of a record as it stands in the topic."""
-    size = len(record.key or b"") + len(record.value or b"")
-    return size + sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
-
-
-@dataclass(frozen=True, slots=True)
-class SizeLimit:
-    """Rows whose record would be larger than `most_bytes` are to be set aside.
-
-    `size_of(row, source_line, key)` is the size that the record of a good row must have.
-    `bound_of(row)` is never less, and cheap: most rows are far from any limit. None: there is no
-    such bound."""
-
-    most_bytes: int
-    size_of: Callable[[SourceRow, int, bytes | None], int]
-    bound_of: Callable[[SourceRow], int] | None = None
-
-    def excess(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
-        """The size of the row's record where that is too large; else 0."""
-        if self.bound_of is not None and self.bound_of(row) <= self.most_bytes:
-            return 0
-        size = self.size_of(row, source_line, key)
-        return size if size > self.most_bytes else 0
-
-
 class DocumentedSizes:
     """The sizes of the documented records of good rows. `uris` are those of all files."""
 
@@ -72,7 +45,7 @@ class DocumentedSizes:
     def size_of(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
         """As `SizeLimit` wants it."""
         uri, line = self._place_of(source_line)
-        value = {**row, **dict(zip(OWN_FIELDS, (line, uri), strict=True))}
+        value = {**row, SOURCE_LINE: line, SOURCE_FILE: uri}
         return len(_compact(value)) + len(key or b"")
 
     def bound_of(self, row: SourceRow) -> int:
@@ -100,7 +73,7 @@ class DeclaredSizes:
     def size_of(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
         """As `SizeLimit` wants it."""
         uri, line = self._place_of(source_line)
-        own = dict(zip(OWN_FIELDS, (line, uri), strict=True))
+        own: dict[str, int | str] = {SOURCE_LINE: line, SOURCE_FILE: uri}
         size = len(key or b"")
         if self._table.metadata is Metadata.HEADERS:
             size += sum(len(name) + len(str(value).encode()) for name, value in own.items())

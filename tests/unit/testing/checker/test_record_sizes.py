@@ -18,13 +18,9 @@ from csvkafka.schema.declaration import read_table
 from csvkafka.schema.table import RecordTable
 from csvkafka.testing.checker.declared import DeclaredRows
 from csvkafka.testing.checker.documented import ColumnKey, TopicRecord
-from csvkafka.testing.checker.record_size import (
-    DeclaredSizes,
-    DocumentedSizes,
-    SizeLimit,
-    record_size,
-)
+from csvkafka.testing.checker.record_sizes import DeclaredSizes, DocumentedSizes
 from csvkafka.testing.checker.row_ledger import SourceRow
+from csvkafka.testing.checker.size_limit import SizeLimit, record_size
 from tests.unit.encode.encoded import records_of, whole
 
 URI = 's3://bucket/key "ü".csv'
