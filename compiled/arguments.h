@@ -216,6 +216,14 @@ static int is_possible_table(const Plan *plan)
            && (plan->routing == ONE_PARTITION || keys > 0);
 }
 
+/* In JSON a byte of a field takes up to six, and once more it may be one of the key. */
+static void set_most_bytes(Plan *plan, Py_ssize_t most_bytes)
+{
+    const size_t besides = plan->names.size + NUMBER_DIGITS;
+    plan->most_bytes = most_bytes < 0 ? SIZE_MAX : (size_t)most_bytes;
+    plan->short_row = plan->most_bytes > besides ? (plan->most_bytes - besides) / 7 : 0;
+}
+
 static int is_possible(const Plan *plan)
 {
     const int is_possible_record =

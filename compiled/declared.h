@@ -135,6 +135,14 @@ static int make_record(Made *made, const Plan *plan, const Field *fields, uint64
     return make_key(made, plan, fields, limit);
 }
 
+/* The most bytes that the record has: value, key and headers, some of them framed. */
+static size_t most_made_size(const Plan *plan, const Made *made)
+{
+    const FixedTexts *const headers = &plan->table->headers;
+    const size_t headers_size = headers->count ? headers->size + NUMBER_DIGITS : 0;
+    return made->value.size + (made->has_key ? made->key.size : 0) + headers_size;
+}
+
 static size_t headers_size(const FixedTexts *headers, const Digits *digits)
 {
     return headers->count ? headers->size + varint_size(digits->size) + digits->size : 1;

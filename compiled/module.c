@@ -26,15 +26,15 @@
 
 /* -- the encoder --------------------------------------------------------------------------------- */
 
-/* Encoder(texts, delimiter, quote, key, lane_count, routing, table) */
+/* Encoder(texts, delimiter, quote, key, lane_count, routing, table, most_bytes) */
 static PyObject *Encoder_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(keywords))
 {
     PyObject *texts, *table;
     int delimiter, quote, routing;
-    Py_ssize_t key;
+    Py_ssize_t key, most_bytes;
     unsigned int lane_count;
-    if (!PyArg_ParseTuple(arguments, "O!iinIiO", &PyTuple_Type, &texts, &delimiter, &quote, &key,
-                          &lane_count, &routing, &table)) {
+    if (!PyArg_ParseTuple(arguments, "O!iinIiOn", &PyTuple_Type, &texts, &delimiter, &quote, &key,
+                          &lane_count, &routing, &table, &most_bytes)) {
         return NULL;
     }
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -50,6 +50,7 @@ static PyObject *Encoder_new(PyTypeObject *type, PyObject *arguments, PyObject *
     plan->width = PyTuple_Size(texts) - 2;
     if (set_texts(&plan->names, texts) && (table == Py_None || set_table(plan, table))
         && is_possible(plan)) {
+        set_most_bytes(plan, most_bytes);
         return (PyObject *)encoder;
     }
     Py_DECREF((PyObject *)encoder);

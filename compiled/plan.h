@@ -60,6 +60,8 @@ typedef struct {
     uint32_t lane_count;
     int routing;
     Table *table; /* NULL: nothing is declared */
+    size_t most_bytes; /* a row whose record may have more is left; SIZE_MAX: none is */
+    size_t short_row;  /* without a table: no row of at most so many bytes makes such a record */
 } Plan;
 
 /* Framed records, one after the other. */
@@ -94,8 +96,10 @@ static inline byte *put_text(byte *to, const FixedTexts *texts, ptrdiff_t index)
     return put(to, texts->bytes + begin, texts->ends[index] - begin, limit);
 }
 
+enum { NUMBER_DIGITS = 20 };
+
 typedef struct {
-    byte bytes[20];
+    byte bytes[NUMBER_DIGITS];
     size_t size;
 } Digits;
 

@@ -59,6 +59,17 @@ static int add_record(Section *section, const Plan *plan, const Field *fields, u
     return 1;
 }
 
+/* The bytes of a row's value and key, not framed. */
+static size_t record_size(const Plan *plan, const Field *fields, uint64_t number)
+{
+    const int quote = plan->dialect.quote;
+    size_t size = plan->names.size + digits_of(number).size;
+    for (ptrdiff_t i = 0; i < plan->width; i++) {
+        size += json_size(&fields[i], quote);
+    }
+    return plan->key < 0 ? size : size + raw_size(&fields[plan->key], quote);
+}
+
 /* The row's lane; -1 if there is no memory. `made`: its record, where the plan has a table. */
 static int64_t lane_of(const Plan *plan, const Field *fields, const Made *made)
 {
@@ -130,7 +141,7 @@ static int leave(Reader *reader, const byte *begin)
 }
 
 /* Reads the next row, which is number `number`, and makes its record if the plan has a table. LEFT:
- * it is of another width, or a field may not be of its type. */
+ * it is of another width, a field may not be of its type, or its record may be too large. */
 static inline int next_row(Reader *reader, uint64_t number)
 {
     const Plan *const plan = reader->plan;
@@ -147,14 +158,16 @@ static inline int next_row(Reader *reader, uint64_t number)
         break;
     }
     if (plan->table == NULL) {
-        return DONE;
+        const int is_large = (size_t)(reader->place - begin) > plan->short_row
+                             && record_size(plan, reader->fields, number) > plan->most_bytes;
+        return is_large ? leave(reader, begin) : DONE;
     }
     if (is_said_to_be || is_dropped(plan->table, reader->fields, plan->dialect.quote)) {
         return DROPPED;
     }
     switch (make_record(&reader->made, plan, reader->fields, number, reader->end)) {
     case MADE:
-        return DONE;
+        return most_made_size(plan, &reader->made) > plan->most_bytes ? leave(reader, begin) : DONE;
     case NO_ROOM:
         return NO_MEMORY;
     default:

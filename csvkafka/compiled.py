@@ -44,7 +44,7 @@ make no record, as `compiled/plan.h` has them."""
 
 class CompiledEncoder(Protocol):
     """Frames the rows of one plan, up to one that is left to the caller: it has another width than
-    the header, or a field that is not plainly of its declared type.
+    the header, a field that is not plainly of its declared type, or perhaps too large a record.
 
     Its methods raise ValueError where a quote is open at the end of the data."""
 
@@ -99,10 +99,12 @@ class CompiledModule(Protocol):
         lane_count: int,
         routing: int,
         table: CompiledTable | None,
+        most_bytes: int,
     ) -> CompiledEncoder:
         """`texts`: what stands before each field, before the row's number, and behind it. `quote`
         -1: nothing is quoted. `key`: the field that is the key, -1: null keys. `routing`: 0 all to
-        lane 0, 1 crc32, 2 murmur2."""
+        lane 0, 1 crc32, 2 murmur2. `most_bytes`: rows are left whose record (key, value, headers)
+        may have more, -1: none is for its size."""
         ...
 
     def whole_rows(

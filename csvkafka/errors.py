@@ -247,10 +247,13 @@ class WorkersEndedError(CsvKafkaError):
 
 
 class RecordTooLargeError(CsvKafkaError):
-    """One row makes a record that is larger than the topic takes."""
+    """One row makes a record, or a dead letter, that is larger than its topic takes."""
 
     cause = "A very large field; a quote that is closed only many lines later."
-    remedy = "Raise the topic's max.message.bytes, or make the row smaller."
+    remedy = (
+        "Raise that topic's max.message.bytes, or make the row smaller. A job that is begun with "
+        "ON_BAD_ROW=dead-letter sets too large rows aside."
+    )
     detailed_exit_code = ExitCode.DATA
 
 

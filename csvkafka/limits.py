@@ -11,6 +11,7 @@ MAX_RECORD_BYTES = 8_000_000
 """The largest batch of one row that is longer than that, if the topic takes so much."""
 
 RECORD_LIMIT_SETTING = "MAX_RECORD_BYTES"
+SIZE_LIMIT_SETTING = "DEAD_LETTER_ABOVE_BYTES"
 
 BLOCK_BYTES = 256 * 1024
 """Source bytes of a block, by measurement (docs/performance.md). With more, the Python encoder's

@@ -274,7 +274,9 @@ class EncodePlan:
     the table's routes, and one more (the last index) for dead letters if `bad_rows` says so.
     `key_column` is the column whose value is the record key; None: null keys, lane 0.
     `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` a batch of one
-    row (`record_limit` names the setting that says so), `block_bytes` the source bytes of a block.
+    row (`record_limit` names the setting that says so), `max_letter_bytes` any batch of dead
+    letters (`letter_limit`), `block_bytes` the source bytes of a block. A row whose record has more
+    bytes than `set_aside_above` (`record_size`) is a dead letter; None: none is for its size.
     `table` is the declared table, which then names the key columns too, and `schemas` are those
     that its records name."""
 
@@ -290,6 +292,9 @@ class EncodePlan:
     max_batch_bytes: int = MAX_BATCH_BYTES
     max_record_bytes: int = MAX_RECORD_BYTES
     record_limit: str = RECORD_LIMIT_SETTING
+    max_letter_bytes: int = MAX_RECORD_BYTES
+    letter_limit: str = RECORD_LIMIT_SETTING
+    set_aside_above: int | None = None
     block_bytes: int = BLOCK_BYTES
     transform: Transform | None = None
     table: RecordTable | None = None

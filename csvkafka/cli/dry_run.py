@@ -15,7 +15,14 @@ from csvkafka.config.load_config import LoadConfig
 from csvkafka.errors import ConfigError, CsvKafkaError, SinkUnavailableError, SourceCorruptError
 from csvkafka.job.dry_run import PlannedRecord, first_records
 from csvkafka.job.estimate import Estimate, Estimator
-from csvkafka.job.preflight import check_partition, check_topic, missing_topic
+from csvkafka.job.preflight import (
+    batch_bytes,
+    check_partition,
+    check_topic,
+    letter_warnings,
+    missing_topic,
+)
+from csvkafka.job.size_limit import with_size_limit
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.model import (
@@ -57,8 +64,12 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
     are_known = facts.keys() >= set(spec.data_topics)
     counts = {topic: described.partition_count for topic, described in facts.items()}
     lanes = spec.lanes(counts.get(spec.topic, 1), counts)
-    topic_bytes = _checked(facts, lanes, notes)
-    plan = spec.plan(look.header.names, source.identity.uri, lanes, topic_bytes)
+    _check(facts, lanes, notes)
+    taken = batch_bytes(spec, facts)
+    notes += letter_warnings(spec, taken)
+    spec = with_size_limit(spec, taken.rows)
+    names, uri = look.header.names, source.identity.uri
+    plan = spec.plan(names, uri, lanes, taken.rows, taken.letters)
     records, failure = _first_records(source.cut(), plan, lanes, limit)
     estimator = Estimator(config.checkpoint_interval, time.thread_time)
     for file in source.files_to_look_at():
@@ -110,13 +121,10 @@ def _facts(config: LoadConfig, notes: list[str]) -> Mapping[str, TopicFacts]:
     return facts
 
 
-def _checked(facts: Mapping[str, TopicFacts], lanes: Sequence[Lane], notes: list[str]) -> int:
-    """How large a batch the topics take. Raises ConfigError, SinkRefusedError, as a load would."""
+def _check(facts: Mapping[str, TopicFacts], lanes: Sequence[Lane], notes: list[str]) -> None:
+    """Raises ConfigError, SinkRefusedError, as a load would."""
     for lane in lanes:
         if lane.topic in facts:
             check_partition(lane.topic, facts[lane.topic], lane.partition)
-    findings = [check_topic(topic, described) for topic, described in facts.items()]
-    for found in findings:
-        notes += found.warnings
-    unknown = TopicFacts("", "", 1, 0, {})
-    return min([check_topic("", unknown).topic_bytes, *(found.topic_bytes for found in findings)])
+    for topic, described in facts.items():
+        notes += check_topic(topic, described).warnings

@@ -23,7 +23,7 @@ from csvkafka.errors import ConfigError
 from csvkafka.job.definition import JobSpec
 from csvkafka.job.replays import usual_replay_id
 from csvkafka.kafka.settings import KafkaSettings
-from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES
+from csvkafka.limits import ENCODE_THREADS, POINT_SPACING_BYTES, SIZE_LIMIT_SETTING
 from csvkafka.model import (
     BadRows,
     Dialect,
@@ -160,6 +160,9 @@ class LoadConfig:
             given=frozenset({"CSV_DELIMITER", "CSV_SKIP_LINES"} & values.keys()),
             compression=given.text("KAFKA_COMPRESSION_TYPE"),
             max_record_bytes=given.count("MAX_RECORD_BYTES"),
+            own_size_limit=(
+                given.count(SIZE_LIMIT_SETTING) if given.has(SIZE_LIMIT_SETTING) else None
+            ),
             bad_rows=BadRows(given.text("ON_BAD_ROW")),
             dead_letter_topic=given.optional("DEAD_LETTER_TOPIC"),
             source_compression=given.text("SOURCE_COMPRESSION"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from csvkafka.limits import ENCODE_THREADS, MAX_RECORD_BYTES
+from csvkafka.limits import ENCODE_THREADS, MAX_RECORD_BYTES, SIZE_LIMIT_SETTING
 from csvkafka.model import BadRows, DuplicateColumns, FileOrder
 
 
@@ -176,8 +176,8 @@ SOURCE = (
         "ON_BAD_ROW",
         "What to do with a row wider or narrower than the header: stop the load, keep it as "
         "csv.DictReader would, or send it to DEAD_LETTER_TOPIC. dead-letter also sends there each "
-        "row that is no text, does not fit its declared types, or makes TRANSFORM raise; otherwise "
-        "these stop the load.",
+        "row that is no text, does not fit its declared types, makes TRANSFORM raise, or makes too "
+        "large a record; otherwise these stop the load.",
         default=BadRows.STOP.value,
         choices=tuple(choice.value for choice in BadRows),
     ),
@@ -238,6 +238,14 @@ SINK = (
         choices=("murmur2", "crc32"),
     ),
     Setting("DEAD_LETTER_TOPIC", "Topic for bad rows; they go to its partition 0."),
+    Setting(
+        SIZE_LIMIT_SETTING,
+        "With ON_BAD_ROW=dead-letter, a row whose record (key, value, headers, not compressed) has "
+        "more bytes is set aside (default: what surely fits into KAFKA_TOPIC and MAX_RECORD_BYTES "
+        "when the job begins).",
+        kind=Kind.COUNT,
+        minimum=1_000,
+    ),
     Setting(
         "MAX_BAD_ROWS",
         "Stop when more rows of the job than this were sent to DEAD_LETTER_TOPIC.",

@@ -93,12 +93,19 @@ def _row_text(row: bytes, begin: int, row_index: int, block: Block, plan: Encode
         raise BadRow(row_index, not_text) from not_text
 
 
-def too_large(block: Block, plan: EncodePlan, row_index: int, size: int) -> RecordTooLargeError:
-    """What is wrong with a row that makes a batch of `size` bytes alone."""
+def too_large(
+    block: Block, plan: EncodePlan, row_index: int, size: int, *, is_letter: bool
+) -> RecordTooLargeError:
+    """What is wrong with a row that makes a batch of `size` bytes alone, as a record or, if
+    `is_letter`, as a dead letter."""
     number = block.source_line(row_index)
     before = block.data[: row_starts(block, plan.dialect)[row_index]]
     byte_offset = byte_offset_of(block, row_index, before, plan.dialect)
+    what, limit, setting = "makes", plan.max_record_bytes, plan.record_limit
+    if is_letter:
+        what = "is to be set aside, and its dead letter makes"
+        limit, setting = plan.max_letter_bytes, plan.letter_limit
     return RecordTooLargeError(
-        f"row {number} at byte {byte_offset} of {plan.source_uri} makes a batch of {size} bytes, "
-        f"the limit is {plan.max_record_bytes}: raise {plan.record_limit}, and run again"
+        f"row {number} at byte {byte_offset} of {plan.source_uri} {what} a batch of {size} bytes, "
+        f"the limit is {limit}: raise {setting}, and run again"
     )

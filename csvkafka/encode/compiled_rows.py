@@ -3,11 +3,13 @@
 A plan goes into a compiled encoder once, then blocks. It takes all rows that are as wide as the
 header, quoted line ends and escapes too, to the same bytes as the reference way. By a declared
 table it takes those whose fields are plainly of their types (`compiled_table`). The reference way
-makes the others where they stand among these (`left_rows`).
+makes the others where they stand among these (`left_rows`), and those whose record may be so large
+that they are set aside.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,6 +95,7 @@ class CompiledRows:
             plan.lane_count,
             _ROUTINGS[plan.routing],
             table,
+            -1 if plan.set_aside_above is None else min(plan.set_aside_above, sys.maxsize),
         )
 
     def utf8(self, block: Block) -> bytes:

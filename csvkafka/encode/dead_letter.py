@@ -13,10 +13,12 @@ from itertools import accumulate
 
 from csvkafka.errors import (
     MalformedRowError,
+    RecordTooLargeError,
     SourceCorruptError,
     UserFunctionError,
     as_a_reason,
 )
+from csvkafka.limits import SIZE_LIMIT_SETTING
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, Block, Dialect
 from csvkafka.records.record_batch import RecordHeaders
 from csvkafka.rows.csv_rows import row_ends
@@ -35,14 +37,18 @@ class FaultCode(StrEnum):
     """What is wrong with a row.
 
     Only what follows from the row and the job's configuration, as a resume must set aside the same
-    rows. So not a record's size, which depends on the codec, and whose limit may be raised."""
+    rows. So a record's size is that before its codec, and its limit stands in the job's item."""
 
     WIDTH = "width"  # another number of fields than the header has
     TYPE = "type"  # a field that its declared type does not hold
     SCHEMA = "schema"  # a field of its declared type, which the given schema cannot hold
     ENCODING = "encoding"  # bytes that are no text
     TRANSFORM = "transform"  # the user's function raised, or returned no object
+    SIZE = "size"  # it makes a record of more bytes than the job sends to the topic of rows
 
+
+_STAGES = {FaultCode.TRANSFORM: "TRANSFORMATION", FaultCode.SIZE: "KAFKA_PRODUCE"}
+"""Kafka Connect's names of where each fault would be found, if not in its converter of values."""
 
 _OF_ERRORS: dict[type[Exception], FaultCode] = {
     SourceCorruptError: FaultCode.ENCODING,
@@ -59,6 +65,12 @@ class Fault:
     reason: str
     column: str = ""
     error: type[Exception] = MalformedRowError
+
+
+def size_fault(size: int, limit: int) -> Fault:
+    """The fault of a row whose record has `size` bytes, more than the `limit`."""
+    reason = f"row makes a record of {size} bytes, the limit is {limit} ({SIZE_LIMIT_SETTING})"
+    return Fault(FaultCode.SIZE, reason, error=RecordTooLargeError)
 
 
 class RowFault(Exception):
@@ -127,7 +139,7 @@ def row_alone(block: Block, dialect: Dialect) -> tuple[bytes, bytes]:
 
 def letter(value: bytes, uri: str, number: int, byte_offset: int, fault: Fault) -> Letter:
     """The dead letter of row `number` of the file."""
-    stage = "TRANSFORMATION" if fault.code is FaultCode.TRANSFORM else "VALUE_CONVERTER"
+    stage = _STAGES.get(fault.code, "VALUE_CONVERTER")
     pairs: Sequence[tuple[str, str]] = (
         (SOURCE_LINE, str(number)),
         (SOURCE_FILE, uri),

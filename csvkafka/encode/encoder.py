@@ -52,6 +52,13 @@ def lane_total(plan: EncodePlan) -> int:
     return data_lanes(plan) + (plan.bad_rows is BadRows.DEAD_LETTER)
 
 
+def batch_limit(plan: EncodePlan, lane: int) -> int:
+    """The most bytes on the wire of a batch of several records in that lane."""
+    if lane == data_lanes(plan):
+        return min(plan.max_batch_bytes, plan.max_letter_bytes)
+    return plan.max_batch_bytes
+
+
 def check_plan(plan: EncodePlan) -> None:
     """Raises ConfigError for a plan that no block can be encoded by: an unknown codec or one whose
     library is missing, an impossible dialect, a key column that the header does not have."""
@@ -66,8 +73,9 @@ def encode_block(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
 
     A row that cannot become a record ends it: what comes back holds the rows before, and as its
     `failure` MalformedRowError (another width than the header's if the plan says STOP),
-    SourceCorruptError (bytes that the encoding does not have), RecordTooLargeError (a batch above
-    `plan.max_record_bytes` of that row alone), or what `plan.transform` raised.
+    SourceCorruptError (bytes that the encoding does not have), RecordTooLargeError (a batch of that
+    row alone above `plan.max_record_bytes`, or of its dead letter above `plan.max_letter_bytes`),
+    or what `plan.transform` raised.
 
     Raises ConfigError as `check_plan` does."""
     prepared = _prepared(plan)
@@ -168,7 +176,7 @@ def encode_plain(block: Block, plan: EncodePlan, skip: Sequence[int] = ()) -> En
         return None
     first = skip[0] if skip else 0
     lines = rows.lines(block, first)
-    if lines is None:
+    if lines is None or rows.may_be_set_aside(lines):
         return None
 
     def frame(begin: int, end: int) -> Iterable[bytes]:
@@ -205,7 +213,7 @@ def _sectioned(
         rows_by_lane[lane] = row_count
         if record_count:
             records = compress(plan.compression, (section,))
-            if BATCH_OVERHEAD_BYTES + len(records) > plan.max_batch_bytes:
+            if BATCH_OVERHEAD_BYTES + len(records) > batch_limit(plan, lane):
                 return None
             batches.append(EncodedBatch(lane, record_count, prepared.attributes, records))
     if sum(rows_by_lane) + dropped != block.row_count:
@@ -349,13 +357,14 @@ def _batches(
     end = len(lane.row_indexes) if end is None else end
     records = compress(plan.compression, lane.frame(begin, end))
     size = BATCH_OVERHEAD_BYTES + len(records)
-    if size <= plan.max_batch_bytes:
+    if size <= batch_limit(plan, lane.lane):
         return [EncodedBatch(lane.lane, end - begin, attributes, records)]
     if end - begin == 1:
-        if size <= plan.max_record_bytes:
+        is_letter = lane.lane == data_lanes(plan)
+        if size <= (plan.max_letter_bytes if is_letter else plan.max_record_bytes):
             return [EncodedBatch(lane.lane, 1, attributes, records)]
         row_index = lane.row_indexes[begin]
-        raise BadRow(row_index, too_large(block, plan, row_index, size))
+        raise BadRow(row_index, too_large(block, plan, row_index, size, is_letter=is_letter))
     middle = (begin + end) // 2
     return [
         *_batches(block, plan, attributes, lane, begin, middle),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from csvkafka.compiled import compiled_module
-from csvkafka.encode.encoder import encode_block
+from csvkafka.encode.encoder import batch_limit, encode_block
 from csvkafka.encode.in_sequence import in_sequence, skip_after
 from csvkafka.errors import CsvKafkaError
 from csvkafka.model import EncodedBatch, EncodedBlock, EncodePlan
@@ -42,7 +42,9 @@ def encode_joined(blocks: Sequence[PlacedBlock], skip: Sequence[int] = ()) -> En
     plan = blocks[0].plan
     whole = in_sequence(_without_codec(blocks, skip))
     batches = tuple(_one_for_each_lane(whole.batches, plan.compression))
-    if all(BATCH_OVERHEAD_BYTES + len(each.records) <= plan.max_batch_bytes for each in batches):
+    if all(
+        BATCH_OVERHEAD_BYTES + len(each.records) <= batch_limit(plan, each.lane) for each in batches
+    ):
         return replace(whole, batches=batches)
     middle = len(blocks) // 2
     first = encode_joined(blocks[:middle], skip)
@@ -55,7 +57,11 @@ def _without_codec(blocks: Iterable[PlacedBlock], skip: Sequence[int]) -> Iterat
     """Each block, up to the first that has a failure, with batches of any size."""
     for cut in blocks:
         own = replace(
-            cut.plan, compression="none", max_batch_bytes=_ANY_SIZE, max_record_bytes=_ANY_SIZE
+            cut.plan,
+            compression="none",
+            max_batch_bytes=_ANY_SIZE,
+            max_record_bytes=_ANY_SIZE,
+            max_letter_bytes=_ANY_SIZE,
         )
         encoded = _encoded(cut, own, skip)
         yield encoded

@@ -31,6 +31,9 @@ PIECE_BYTES = 128 * 1024
 """About so many bytes of records are joined, and compressed, while they are still in the
 processor's cache."""
 
+_MOST_DIGITS = 20
+"""No row has a longer number."""
+
 KEYS_REMEMBERED = 32_768
 """How many keys' places are remembered: about 10 MB for keys of 50 bytes."""
 
@@ -81,6 +84,7 @@ class PlainRows:
             f",{_json(SOURCE_FILE)}:{_json(plan.source_uri)}}}",
         ]
         self._fixed_size = sum(map(len, texts))
+        self._most_besides = self._fixed_size + _MOST_DIGITS
         # A framed record: what stands before the offset delta, the delta, what stands between it
         # and the value; then by turns a text and a field, the row's number and the last text.
         self._record = ["", "", "", *[""] * (2 * width + 3)]
@@ -96,6 +100,15 @@ class PlainRows:
             return None
         lines, delimiter = split
         return PlainLines(lines, delimiter, block.start.row_count + 1).part(first, len(lines))
+
+    def may_be_set_aside(self, rows: PlainLines) -> bool:
+        """Whether one of the rows may make a record of more bytes than the plan sends to the topic
+        of rows: the longest one, with a key that is all of it."""
+        limit = self._plan.set_aside_above
+        if limit is None:
+            return False
+        keyed = 1 if self._key_index is None else 2
+        return keyed * max(map(len, rows.lines), default=0) + self._most_besides > limit
 
     def frame(self, rows: PlainLines) -> Iterator[bytes]:
         """The records section of a batch of these rows without keys, as `frame_records` makes it,

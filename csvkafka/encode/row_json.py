@@ -24,6 +24,7 @@ from csvkafka.encode.dead_letter import (
     RowFault,
     fault_of,
     letter,
+    size_fault,
 )
 from csvkafka.encode.partitioning import ChooseLane
 from csvkafka.errors import (
@@ -34,7 +35,7 @@ from csvkafka.errors import (
     counted,
 )
 from csvkafka.model import SOURCE_FILE, SOURCE_LINE, BadRows, Block, EncodePlan, Transform
-from csvkafka.records.record_batch import RecordHeaders
+from csvkafka.records.record_batch import RecordHeaders, record_size
 from csvkafka.rows.columns import rest_key
 from csvkafka.rows.csv_rows import parse_rows
 
@@ -150,7 +151,7 @@ class RowEncoder:
                 elif count > first:
                     number = places[count - 1].source_line if places else rows_before + count
                     try:
-                        value, key = self._record(row, number)
+                        value, key = self._fitting(row, number)
                     except (RowFault, UserFunctionError) as error:
                         row_bytes = row_bytes or RowBytes(block, self._plan.dialect)
                         lines = slice(lines_before, reader.line_num)
@@ -175,6 +176,18 @@ class RowEncoder:
             frozenset(dropped),
             topics or None,
         )
+
+    def _fitting(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
+        """Value and key of one row. Raises RowFault, also for its record's size, and
+        UserFunctionError."""
+        value, key = self._record(row, number)
+        limit = self._plan.set_aside_above
+        if limit is not None:
+            headers = self._headers(number) if self._metadata == "headers" else ()
+            size = record_size(key, value, headers)
+            if size > limit:
+                raise RowFault(size_fault(size, limit))
+        return value, key
 
     def _record(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
         """Value and key of one row. Raises RowFault, UserFunctionError."""

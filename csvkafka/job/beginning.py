@@ -24,13 +24,16 @@ from csvkafka.job import adoption
 from csvkafka.job.definition import JobSpec, define
 from csvkafka.job.parts import JobParts, OwnedByAnother
 from csvkafka.job.preflight import (
+    batch_bytes,
     check_partition,
     check_topic,
+    letter_warnings,
     longest_rest_seconds,
     missing_topic,
 )
 from csvkafka.job.same_job import check_same_job, has_promised_nothing
 from csvkafka.job.schemas import check_schemas, with_schemas
+from csvkafka.job.size_limit import with_size_limit
 from csvkafka.ledger.item import (
     JobDefinition,
     StoredJob,
@@ -225,7 +228,8 @@ class Beginning:
         for refusal in doubts.refusals(look, spec.duplicate_columns, spec.given):
             raise ConfigError(refusal)
         names = look.header.names
-        self._spec = spec = with_schemas(spec, names, source.uri, self._parts.registry)
+        spec = with_schemas(spec, names, source.uri, self._parts.registry)
+        self._spec = spec = with_size_limit(spec, batch_bytes(spec, facts).rows)
         count = spec.routing_partitions(facts[spec.topic])
         return define(spec, source, names, facts, count)
 
@@ -329,10 +333,11 @@ class Beginning:
         spec = self._spec
         for lane in definition.lanes:
             check_partition(lane.topic, facts[lane.topic], lane.partition)
-        findings = [check_topic(topic, facts[topic]) for topic in spec.topics]
-        for found in findings:
-            self.warnings |= dict.fromkeys(found.warnings)
-        topic_bytes = min(found.topic_bytes for found in findings)
-        plan = spec.plan(header.names, definition.source.uri, definition.lanes, topic_bytes)
+        for topic in spec.topics:
+            self.warnings |= dict.fromkeys(check_topic(topic, facts[topic]).warnings)
+        taken = batch_bytes(spec, facts)
+        self.warnings |= dict.fromkeys(letter_warnings(spec, taken))
+        uri, lanes = definition.source.uri, definition.lanes
+        plan = spec.plan(header.names, uri, lanes, taken.rows, taken.letters)
         check_plan(plan)
         return plan

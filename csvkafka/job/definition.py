@@ -16,7 +16,13 @@ from csvkafka.encode.row_json import check_transform, transform_name
 from csvkafka.errors import ConfigError
 from csvkafka.ledger import file_marks, point_item
 from csvkafka.ledger.item import JobDefinition
-from csvkafka.limits import BLOCK_BYTES, MAX_BATCH_BYTES, MAX_RECORD_BYTES, RECORD_LIMIT_SETTING
+from csvkafka.limits import (
+    BLOCK_BYTES,
+    MAX_BATCH_BYTES,
+    MAX_RECORD_BYTES,
+    RECORD_LIMIT_SETTING,
+    SIZE_LIMIT_SETTING,
+)
 from csvkafka.model import (
     BadRows,
     Dialect,
@@ -64,6 +70,8 @@ class JobSpec:
     doubled for several partitions; if it is the default, also for the compiled encoder (`plan`).
     `given` holds the variables of those settings of the dialect that the user gave, even with the
     default's text. `known_schemas` is what a configuration says of schemas whose ids are known.
+    `own_size_limit` is the user's DEAD_LETTER_ABOVE_BYTES, `usual_size_limit` what holds without
+    it (`size_limit`).
     `order` is that of a set; the job of one file of a set has a `membership`."""
 
     job_id: str
@@ -86,6 +94,8 @@ class JobSpec:
     accept_deleted_tail: bool = False
     table: RecordTable | None = None
     known_schemas: Mapping[str, str] = field(default_factory=dict)
+    own_size_limit: int | None = None
+    usual_size_limit: int | None = None
     order: FileOrder = FileOrder.SET
     membership: Membership | None = None
 
@@ -101,6 +111,10 @@ class JobSpec:
         if (self.bad_rows is BadRows.DEAD_LETTER) != (self.dead_letter_topic is not None):
             raise ConfigError(
                 "ON_BAD_ROW=dead-letter and DEAD_LETTER_TOPIC go together: set both or neither"
+            )
+        if self.own_size_limit is not None and self.dead_letter_topic is None:
+            raise ConfigError(
+                f"{SIZE_LIMIT_SETTING} is for ON_BAD_ROW=dead-letter; set that too, or leave it out"
             )
         if self.dead_letter_topic == self.topic:
             raise ConfigError(f"DEAD_LETTER_TOPIC is KAFKA_TOPIC ({self.topic}); name another one")
@@ -173,6 +187,11 @@ class JobSpec:
         dead_letters = () if self.dead_letter_topic is None else (self.dead_letter_topic,)
         return (*self.data_topics, *dead_letters)
 
+    @property
+    def size_limit(self) -> int | None:
+        """A row whose record has more bytes is set aside; None: no row is for its size."""
+        return self.usual_size_limit if self.own_size_limit is None else self.own_size_limit
+
     def of_file(self, job_id: str, membership: Membership) -> JobSpec:
         """The job of one file of this set."""
         return replace(self, job_id=job_id, order=FileOrder.SET, membership=membership)
@@ -216,8 +235,11 @@ class JobSpec:
     def going_on(self, stored: Mapping[str, str]) -> JobSpec:
         """This spec, for a job that was begun with the configuration `stored`. Columns can be
         refused only before a job begins; so this one keeps what was chosen for its columns then,
-        and the ids of its schemas."""
-        going_on = replace(self, known_schemas=stored)
+        the ids of its schemas, and how large a record may be (where the item does not tell: as
+        large as the topics take)."""
+        limit = stored.get(SIZE_LIMIT_SETTING, "")
+        usual = int(limit) if limit.isdecimal() else None
+        going_on = replace(self, known_schemas=stored, usual_size_limit=usual)
         if self.duplicate_columns is not DuplicateColumns.REFUSE:
             return going_on
         chosen = stored.get("CSV_DUPLICATE_COLUMNS", DuplicateColumns.LAST.value)
@@ -234,9 +256,17 @@ class JobSpec:
         return schemas_of(table, self.columns(header), self.topic, self.known_schemas)
 
     def plan(
-        self, header: Sequence[str], source_uri: str, lanes: Sequence[Lane], topic_bytes: int
+        self,
+        header: Sequence[str],
+        source_uri: str,
+        lanes: Sequence[Lane],
+        topic_bytes: int,
+        letter_bytes: int | None = None,
     ) -> EncodePlan:
-        """How rows become batches. `topic_bytes` is how large a batch the topics take."""
+        """How rows become batches. `topic_bytes` is how large a batch each topic of rows takes,
+        `letter_bytes` the same of the topic of dead letters (None: as much)."""
+        if letter_bytes is None:
+            letter_bytes = topic_bytes
         in_topics = [sum(lane.topic == topic for lane in lanes) for topic in self.data_topics]
         return EncodePlan(
             header=self.columns(header),
@@ -255,6 +285,13 @@ class JobSpec:
                 if topic_bytes < self.max_record_bytes
                 else RECORD_LIMIT_SETTING
             ),
+            max_letter_bytes=min(self.max_record_bytes, letter_bytes),
+            letter_limit=(
+                f"max.message.bytes of topic {self.dead_letter_topic} (DEAD_LETTER_TOPIC)"
+                if letter_bytes < self.max_record_bytes
+                else RECORD_LIMIT_SETTING
+            ),
+            set_aside_above=self.size_limit,
             block_bytes=self._block_bytes(sum(in_topics)),
             transform=self.transform,
             table=self.whole_table,
@@ -283,13 +320,15 @@ class JobSpec:
     def configuration(self, header: Sequence[str]) -> dict[str, str]:
         """All that decides which records are written where, by the names that users know.
 
-        The codec of the batches is not among them, nor the size that a row may have: both may
-        change in the middle of a load."""
+        The codec of the batches is not among them, nor the size that a batch of one row may have:
+        both may change in the middle of a load."""
         columns = hashlib.sha256("\0".join(header).encode("utf-8", "surrogatepass")).hexdigest()
         # Where these say nothing new, the item does not name them: it need not know them.
         more = settings_beyond_default(self.dialect)
         if self.columns(header) != tuple(header):
             more["CSV_DUPLICATE_COLUMNS"] = self.duplicate_columns.value
+        if self.size_limit is not None:
+            more[SIZE_LIMIT_SETTING] = str(self.size_limit)
         if self.order is not FileOrder.SET:
             more["ORDER"] = self.order.value
         if self.whole_table is not None:

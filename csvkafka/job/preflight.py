@@ -5,7 +5,7 @@ Pure. A setting that the cluster did not tell (no right to read it) is taken as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from csvkafka.errors import ConfigError, SinkRefusedError, counted
@@ -46,6 +46,15 @@ class Findings:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchBytes:
+    """How large a batch each topic of rows takes on the wire, and the topic of dead letters (where
+    there is none: the same)."""
+
+    rows: int
+    letters: int
+
+
 def check_topic(topic: str, facts: TopicFacts) -> Findings:
     """Checks the topic for a load.
 
@@ -62,6 +71,29 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
         *_compression_warnings(topic, config),
     ]
     return Findings(_fitting_batch_bytes(topic, config), tuple(warnings))
+
+
+def batch_bytes(spec: JobSpec, facts: Mapping[str, TopicFacts]) -> BatchBytes:
+    """How large a batch the job's topics take; one that was not looked at, as by default."""
+
+    def taken(topics: Iterable[str]) -> int:
+        return min(_batch_bytes(facts[topic].config if topic in facts else {}) for topic in topics)
+
+    rows = taken(spec.data_topics)
+    letters = rows if spec.dead_letter_topic is None else taken([spec.dead_letter_topic])
+    return BatchBytes(rows, letters)
+
+
+def letter_warnings(spec: JobSpec, taken: BatchBytes) -> list[str]:
+    """What to say if the topic of dead letters takes less than those of rows."""
+    if taken.letters >= taken.rows:
+        return []
+    slack = BATCH_HEADER_SLACK_BYTES
+    return [
+        f"topic {spec.dead_letter_topic} (DEAD_LETTER_TOPIC) has max.message.bytes="
+        f"{taken.letters + slack}, less than the topics of rows: a row that is too large for it "
+        f"cannot be set aside, and stops the load; set at least {taken.rows + slack}"
+    ]
 
 
 def missing_topic(topic: str, spec: JobSpec) -> ConfigError:
@@ -146,15 +178,19 @@ def _check_replicas(topic: str, facts: TopicFacts) -> None:
 
 
 def _fitting_batch_bytes(topic: str, config: dict[str, str]) -> int:
-    limit = _number(config, "max.message.bytes", DEFAULT_MAX_MESSAGE_BYTES)
-    fitting = (limit or DEFAULT_MAX_MESSAGE_BYTES) - BATCH_HEADER_SLACK_BYTES
+    fitting = _batch_bytes(config)
     if fitting < SMALLEST_BATCH_BYTES:
         raise ConfigError(
-            f"topic {topic} has max.message.bytes={limit}; csvkafka needs at least "
-            f"{SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
+            f"topic {topic} has max.message.bytes={fitting + BATCH_HEADER_SLACK_BYTES}; csvkafka "
+            f"needs at least {SMALLEST_BATCH_BYTES + BATCH_HEADER_SLACK_BYTES} (Kafka's default is "
             f"{DEFAULT_MAX_MESSAGE_BYTES}): raise it"
         )
     return fitting
+
+
+def _batch_bytes(config: Mapping[str, str]) -> int:
+    limit = _number(config, "max.message.bytes", None)
+    return (limit or DEFAULT_MAX_MESSAGE_BYTES) - BATCH_HEADER_SLACK_BYTES
 
 
 def _replica_warnings(topic: str, facts: TopicFacts) -> list[str]:
@@ -209,6 +245,6 @@ def _compression_warnings(topic: str, config: dict[str, str]) -> list[str]:
     return []
 
 
-def _number(config: dict[str, str], name: str, default: int | None) -> int | None:
+def _number(config: Mapping[str, str], name: str, default: int | None) -> int | None:
     text = config.get(name)
     return default if text is None else int(text)

@@ -32,6 +32,7 @@ __all__ = [
     "iterate_records",
     "moved",
     "read_headers",
+    "record_size",
     "seal",
     "whole_batches",
 ]
@@ -67,6 +68,14 @@ class Record:
 
 
 # -- writing -----------------------------------------------------------------------------------
+
+
+def record_size(key: bytes | None, value: bytes, headers: RecordHeaders = ()) -> int:
+    """The bytes of a record: of its key, its value, and its headers' names and values.
+
+    Neither framed nor compressed, so it follows from the record alone, whatever batch it is in."""
+    of_headers = sum(len(name.encode()) + len(data or b"") for name, data in headers)
+    return len(key or b"") + len(value) + of_headers
 
 
 @lru_cache(maxsize=1 << 14)

@@ -7,8 +7,7 @@ only its own check, so a part that fails does not hide what is wrong with the ne
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from csvkafka.job.file_set import FileSet
     from csvkafka.kafka.client import KafkaClient
     from csvkafka.kafka.probe_cases import CaseResult
-    from csvkafka.model import SourceIdentity, TopicFacts
+    from csvkafka.model import EncodePlan, Lane, SourceIdentity, TopicFacts
     from csvkafka.rows.blocks import Header
     from csvkafka.rows.preview import Preview
 
@@ -65,14 +64,25 @@ class Examination:
     """Connected."""
     facts: dict[str, TopicFacts] = field(default_factory=dict)
     """By topic."""
-    topic_bytes: int = sys.maxsize
-    """The largest batch that all topics take, in bytes."""
-
     begun: bool = False
     """The job has an item already: what refuses only the beginning of a job does not concern it."""
 
     def __post_init__(self) -> None:
         self.spec = self.config.spec
+
+    def plan(
+        self, source_uri: str, lanes: Sequence[Lane], spec: JobSpec | None = None
+    ) -> EncodePlan:
+        """How rows of the header would become batches, by `spec` if that is another one."""
+        from csvkafka.job.preflight import batch_bytes
+        from csvkafka.job.size_limit import with_size_limit
+
+        assert self.header is not None
+        spec = spec or self.spec
+        taken = batch_bytes(spec, self.facts)
+        if not self.begun:
+            spec = with_size_limit(spec, taken.rows)
+        return spec.plan(self.header.names, source_uri, lanes, taken.rows, taken.letters)
 
     @property
     def header(self) -> Header | None:

@@ -10,6 +10,7 @@ from csvkafka.encode.encoder import check_plan as check_encode_plan
 from csvkafka.job.definition import define
 from csvkafka.job.same_job import check_same_job, has_promised_nothing
 from csvkafka.ledger.item import decode, is_documented_only
+from csvkafka.limits import SIZE_LIMIT_SETTING
 from csvkafka.stores import open_store
 
 
@@ -20,9 +21,14 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
     if source is None or header is None or not facts.keys() >= set(spec.data_topics):
         return
     lanes = spec.lanes(facts[spec.topic].partition_count, spec.routed_partitions(facts))
-    check_encode_plan(spec.plan(header.names, source.uri, lanes, examination.topic_bytes))
+    plan = examination.plan(source.uri, lanes)
+    check_encode_plan(plan)
     by = "" if spec.key_column is None else f", key column {spec.key_column}"
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
+    if plan.set_aside_above is not None:
+        most = count_text(plan.set_aside_above)
+        text = f"rows whose record has more than {most} bytes are set aside"
+        yield Finding(Mark.OK, "plan", text, SIZE_LIMIT_SETTING)
 
 
 def check_job(examination: Examination) -> Iterator[Finding]:

@@ -8,7 +8,13 @@ from dataclasses import replace
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import bytes_text, count_text
 from csvkafka.errors import ConfigError, CsvKafkaError
-from csvkafka.job.preflight import check_partition, check_topic, missing_topic
+from csvkafka.job.preflight import (
+    batch_bytes,
+    check_partition,
+    check_topic,
+    letter_warnings,
+    missing_topic,
+)
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.probe import probe
@@ -50,6 +56,10 @@ def check_topics(examination: Examination) -> Iterator[Finding]:
             yield from _check_topic(examination, examination.kafka, topic)
         except CsvKafkaError as error:
             yield Finding(Mark.ERROR, "topic", str(error))
+    spec, facts = examination.config.spec, examination.facts
+    if facts.keys() >= set(spec.topics):
+        for warning in letter_warnings(spec, batch_bytes(spec, facts)):
+            yield Finding(Mark.WARNING, "topic", warning)
 
 
 def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> Iterator[Finding]:
@@ -62,7 +72,6 @@ def _check_topic(examination: Examination, client: KafkaClient, topic: str) -> I
         if lane.topic == topic:
             check_partition(topic, facts, lane.partition)
     findings = check_topic(topic, facts)
-    examination.topic_bytes = min(examination.topic_bytes, findings.topic_bytes)
     yield _rights(topic, facts)
     yield Finding(
         Mark.OK,

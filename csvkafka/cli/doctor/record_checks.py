@@ -39,7 +39,7 @@ def show_records(examination: Examination) -> Iterator[Finding]:
         facts[spec.topic].partition_count if are_known else 1,
         spec.routed_partitions(facts) if are_known else None,
     )
-    plan = spec.plan(look.header.names, look.source_uri, lanes, examination.topic_bytes)
+    plan = examination.plan(look.source_uri, lanes, spec)
     shown = sent = row_count = 0
     try:
         for block in cut_blocks(_chunks(look), START, plan):

@@ -94,6 +94,7 @@ def test_a_customers_key_that_is_none_is_refused_and_not_shown(text: str) -> Non
         ("CHECKPOINT_INTERVAL", "0", "a whole number of at least 1, not '0'"),
         ("CHECKPOINT_INTERVAL", "many", "a whole number of at least 1, not 'many'"),
         ("KAFKA_PARTITION", "-1", "a whole number of at least 0"),
+        ("DEAD_LETTER_ABOVE_BYTES", "999", "a whole number of at least 1000"),
         ("LEASE_SECONDS", "0", "a number of seconds above 0"),
         ("LEASE_SECONDS", "0.001", "at least 1 (seconds)"),
         ("ENCODE_THREADS", "100000", "at most 256"),
@@ -145,6 +146,8 @@ def test_a_secret_is_never_shown() -> None:
         {"ON_BAD_ROW": "dead-letter"},
         {"DEAD_LETTER_TOPIC": "dead"},
         {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": "csv-import"},
+        {"DEAD_LETTER_ABOVE_BYTES": "5000"},
+        {"ON_BAD_ROW": "keep", "DEAD_LETTER_ABOVE_BYTES": "5000"},
         {"TRANSFORM": "no.such.module:function"},
         {"TRANSFORM": "json"},
         {"TRANSFORM": "json:no_such_name"},
@@ -156,6 +159,13 @@ def test_a_secret_is_never_shown() -> None:
 )
 def test_settings_that_do_not_go_together_are_refused(more: dict[str, str]) -> None:
     assert error(**more)
+
+
+def test_the_size_of_a_record_that_is_set_aside_is_the_users_or_none_is_said() -> None:
+    letters = {"ON_BAD_ROW": "dead-letter", "DEAD_LETTER_TOPIC": "dead"}
+    assert config(**letters, DEAD_LETTER_ABOVE_BYTES="1000").spec.own_size_limit == 1_000
+    assert config(**letters, DEAD_LETTER_ABOVE_BYTES="").spec.own_size_limit is None
+    assert config(**letters).spec.own_size_limit is None
 
 
 def test_a_source_is_named_where_all_of_it_is_missing() -> None:

@@ -108,7 +108,10 @@ def table_of(
 
 
 def plan_of(
-    table: RecordTable, lane_count: int = 1, bad_rows: BadRows = BadRows.STOP
+    table: RecordTable,
+    lane_count: int = 1,
+    bad_rows: BadRows = BadRows.STOP,
+    above: int | None = None,
 ) -> EncodePlan:
     schemas = None
     if table.needs_registry:
@@ -124,6 +127,7 @@ def plan_of(
         table=table,
         schemas=schemas,
         bad_rows=bad_rows,
+        set_aside_above=above if bad_rows is BadRows.DEAD_LETTER else None,
     )
 
 
@@ -179,5 +183,6 @@ def declared_case_of(choices: bytes, data: bytes) -> None:
         drops=(DROPS[g % len(DROPS)], DROPS[g // len(DROPS) % len(DROPS)]),
     )
     skip = (e & 3, e >> 2 & 3, e >> 4 & 3, e >> 5 & 3) if e & 128 else ()
-    plan = plan_of(table, 1 + d % 3, tuple(BadRows)[h % 3])
+    above = (None, None, 8, 20, 40, 70)[h // 3 % 6]
+    plan = plan_of(table, 1 + d % 3, tuple(BadRows)[h % 3], above)
     check_declared(plan, data, (0, 8, 97, 99_990)[f % 4], skip)

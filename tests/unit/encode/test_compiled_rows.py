@@ -203,6 +203,7 @@ def encoder(**changes: object) -> CompiledEncoder:
         "lane_count": 1,
         "routing": 0,
         "table": None,
+        "most_bytes": -1,
         **changes,
     }
     made: CompiledEncoder = compiled.Encoder(*arguments.values())

@@ -72,6 +72,7 @@ class Case:
     lanes: int = 1
     bad_rows: BadRows = BadRows.STOP
     max_batch_bytes: int = 1_000_000
+    above: int | None = None
     block_bytes: int = 1 << 20
     has_transform: bool = False
     has_keys: bool = False
@@ -93,6 +94,8 @@ class Case:
             bad_rows=self.bad_rows,
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
+            max_letter_bytes=self.max_batch_bytes,
+            set_aside_above=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
             block_bytes=self.block_bytes,
             transform=upper if self.has_transform and table is None else None,
             table=table,
@@ -121,6 +124,7 @@ def cases() -> st.SearchStrategy[Case]:
         st.integers(1, 3),
         st.sampled_from(BadRows),
         st.sampled_from((400, 1_500, 1_000_000)),
+        st.sampled_from((None, None, 60, 75)),
         st.sampled_from((30, 1 << 20)),
         st.booleans(),
         st.booleans(),

@@ -87,6 +87,7 @@ class Case:
     bad_rows: BadRows = BadRows.DEAD_LETTER
     encoding: str = "utf-8"
     max_batch_bytes: int = 1_000_000
+    above: int | None = None
     block_bytes: int = 1 << 20
     has_transform: bool = False
     line_end: str = "\n"
@@ -111,6 +112,8 @@ class Case:
             bad_rows=BadRows.STOP if table and self.bad_rows is BadRows.KEEP else self.bad_rows,
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
+            max_letter_bytes=self.max_batch_bytes,
+            set_aside_above=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
             block_bytes=self.block_bytes,
             transform=upper if self.has_transform and table is None else None,
             table=table,
@@ -160,6 +163,7 @@ def cases() -> st.SearchStrategy[Case]:
         st.sampled_from([BadRows.DEAD_LETTER, BadRows.DEAD_LETTER, BadRows.STOP, BadRows.KEEP]),
         st.sampled_from(["utf-8", "utf-8", "latin-1", "utf-16-le"]),
         st.sampled_from([300, 1_500, 1_000_000, 1_000_000]),
+        st.sampled_from([None, None, 45, 70, 78]),
         st.sampled_from([30, 1 << 20, 1 << 20]),
         st.booleans(),
         st.sampled_from(["\n", "\r\n", "\n\n"]),

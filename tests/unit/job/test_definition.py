@@ -15,8 +15,9 @@ from csvkafka.errors import (
     SourceChangedError,
     TopicChangedError,
 )
-from csvkafka.job.definition import JobSpec, define
+from csvkafka.job.definition import JobSpec, Membership, define
 from csvkafka.job.same_job import changes, check_same_job, has_promised_nothing
+from csvkafka.job.size_limit import with_size_limit
 from csvkafka.ledger.item import JobDefinition, StoredJob, decode, new_item
 from csvkafka.model import (
     BadRows,
@@ -39,10 +40,17 @@ HEADER = ("id", "name")
 FACTS = {"rows": TopicFacts("cluster", "topic-id", 4, 3, {})}
 SPEC = JobSpec("job", "rows")
 KEYED = JobSpec("job", "rows", key_column="id")
+SETS_ASIDE = replace(SPEC, bad_rows=BadRows.DEAD_LETTER, dead_letter_topic="dead")
+LETTER_FACTS = {**FACTS, "dead": TopicFacts("cluster", "dead-id", 1, 3, {})}
 
 
 def definition(spec: JobSpec = SPEC, source: SourceIdentity = SOURCE) -> JobDefinition:
     return define(spec, source, HEADER, FACTS, 4)
+
+
+def definition_of(spec: JobSpec) -> JobDefinition:
+    """Of a job that sets rows aside."""
+    return define(spec, SOURCE, HEADER, LETTER_FACTS, 4)
 
 
 def stored(of: JobDefinition | None = None) -> StoredJob:
@@ -199,6 +207,100 @@ def test_one_row_may_be_as_large_as_topic_and_setting_allow() -> None:
         (1_000_000, 2_000_000, "the topic's max.message.bytes"),
         (1_000_000, 3_000_000, "MAX_RECORD_BYTES"),
     ]
+
+
+def test_dead_letters_are_limited_by_their_own_topic() -> None:
+    """And rows by theirs."""
+    plans = [
+        SETS_ASIDE.plan(HEADER, SOURCE.uri, SETS_ASIDE.lanes(4), 2_000_000, letter_bytes)
+        for letter_bytes in (500_000, 9_000_000, None)
+    ]
+    assert [(p.max_batch_bytes, p.max_record_bytes) for p in plans] == [(1_000_000, 2_000_000)] * 3
+    of_topic = "max.message.bytes of topic dead (DEAD_LETTER_TOPIC)"
+    assert [(p.max_letter_bytes, p.letter_limit) for p in plans] == [
+        (500_000, of_topic),
+        (8_000_000, "MAX_RECORD_BYTES"),
+        (2_000_000, of_topic),
+    ]
+
+
+# -- the size from which on a row is set aside -----------------------------------------------------
+
+
+def with_limit(own: int | None = None, topic_bytes: int = 1_000_000) -> JobSpec:
+    """The spec of a job that begins with that setting."""
+    return with_size_limit(replace(SETS_ASIDE, own_size_limit=own), topic_bytes)
+
+
+@pytest.mark.parametrize(
+    ("own", "topic_bytes", "record_bytes", "limit"),
+    [
+        (None, 1_047_564, 8_000_000, 1_037_089),
+        (None, 9_000_000, 8_000_000, 7_920_000),
+        (None, 16_384, 8_000_000, 16_128),
+        (None, 1_047_564, 1_000, 744),
+        (5_000, 1_047_564, 8_000_000, 5_000),
+        (50_000_000, 1_047_564, 8_000_000, 50_000_000),
+    ],
+)
+def test_the_limit_is_what_surely_fits_or_what_the_user_says(
+    own: int | None, topic_bytes: int, record_bytes: int, limit: int
+) -> None:
+    spec = replace(SETS_ASIDE, own_size_limit=own, max_record_bytes=record_bytes)
+    begun = with_size_limit(spec, topic_bytes)
+    assert definition_of(begun).configuration["DEAD_LETTER_ABOVE_BYTES"] == str(limit)
+    plan = begun.plan(HEADER, SOURCE.uri, begun.lanes(4), topic_bytes)
+    assert plan.set_aside_above == limit
+
+
+@pytest.mark.parametrize("topic_bytes", [20_000, 1_000_000, 9_000_000])
+def test_a_resume_has_the_limit_that_the_job_began_with(topic_bytes: int) -> None:
+    item = stored(definition_of(with_limit()))
+    # Another worker may have looked at the topics before it found the item.
+    for now in (SETS_ASIDE, with_limit(topic_bytes=topic_bytes)):
+        spec = now.going_on(item.configuration)
+        assert spec.size_limit == 990_000
+        assert check_same_job(item, definition_of(spec), LETTER_FACTS) == []
+        assert spec.plan(HEADER, SOURCE.uri, spec.lanes(4), topic_bytes).set_aside_above == 990_000
+
+
+def test_another_limit_than_the_jobs_is_refused_by_name() -> None:
+    item = stored(definition_of(with_limit()))
+    spec = with_limit(5_000).going_on(item.configuration)
+    with refusal(ConfigChangedError, "DEAD_LETTER_ABOVE_BYTES '990000' then, '5000' now"):
+        check_same_job(item, definition_of(spec), LETTER_FACTS)
+    given = stored(definition_of(with_limit(5_000)))
+    assert with_limit().going_on(given.configuration).size_limit == 5_000
+
+
+def test_a_job_that_was_begun_before_there_was_a_limit_goes_on_without_one() -> None:
+    item = stored(definition_of(SETS_ASIDE))
+    assert "DEAD_LETTER_ABOVE_BYTES" not in item.configuration
+    spec = with_limit().going_on(item.configuration)
+    assert spec.size_limit is None
+    assert spec.plan(HEADER, SOURCE.uri, spec.lanes(4), 1_000_000).set_aside_above is None
+    assert check_same_job(item, definition_of(spec), LETTER_FACTS) == []
+    spec = with_limit(5_000).going_on(item.configuration)
+    with refusal(ConfigChangedError, "DEAD_LETTER_ABOVE_BYTES '' then, '5000' now"):
+        check_same_job(item, definition_of(spec), LETTER_FACTS)
+
+
+@pytest.mark.parametrize("of_set", [SETS_ASIDE, with_limit(), with_limit(7_000)])
+def test_the_files_of_a_set_have_its_limit(of_set: JobSpec) -> None:
+    """Also those of a set that was begun before there was one."""
+    configuration = definition_of(replace(of_set, order=FileOrder.OBJECT)).configuration
+    of_files = replace(SETS_ASIDE, own_size_limit=of_set.own_size_limit).going_on(configuration)
+    of_file = of_files.of_file("job#file/1", Membership(HEADER, 4))
+    assert with_size_limit(of_file, 30_000).size_limit == of_set.size_limit
+
+
+def test_only_jobs_with_dead_letters_have_a_limit() -> None:
+    for bad_rows in (BadRows.STOP, BadRows.KEEP):
+        spec = with_size_limit(replace(SPEC, bad_rows=bad_rows), 1_000_000)
+        assert spec.size_limit is None
+        assert "DEAD_LETTER_ABOVE_BYTES" not in definition(spec).configuration
+    with refusal(ConfigError, "DEAD_LETTER_ABOVE_BYTES is for ON_BAD_ROW=dead-letter"):
+        replace(SPEC, own_size_limit=5_000)
 
 
 def test_the_stored_partition_count_routes_rows() -> None:

@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 
 from csvkafka.errors import ConfigError, SinkRefusedError
+from csvkafka.job.definition import JobSpec
 from csvkafka.job.preflight import (
     DEFAULT_MAX_MESSAGE_BYTES,
+    BatchBytes,
     Findings,
+    batch_bytes,
     check_partition,
     check_topic,
+    letter_warnings,
     longest_rest_seconds,
 )
-from csvkafka.model import TopicFacts
+from csvkafka.model import BadRows, TopicFacts
+from csvkafka.schema.declaration import read_table
 
 SOUND = {
     "cleanup.policy": "delete",
@@ -152,3 +157,42 @@ def test_brokers_that_soon_forget_a_producer_id_are_warned_of(
         warnings
     )
     assert len(warnings) == warns
+
+
+ROUTED = """
+[columns]
+id = "int"
+[[route]]
+topic = "south"
+column = "id"
+equals = "1"
+"""
+
+
+def test_rows_and_dead_letters_are_limited_by_their_own_topics() -> None:
+    spec = JobSpec(
+        "job",
+        "rows",
+        bad_rows=BadRows.DEAD_LETTER,
+        dead_letter_topic="dead",
+        table=read_table(ROUTED, "columns.toml"),
+    )
+    sizes = {"rows": "900000", "south": "800000", "dead": "20000"}
+    known = {topic: facts({"max.message.bytes": size}) for topic, size in sizes.items()}
+    taken = batch_bytes(spec, known)
+    assert taken == BatchBytes(800_000 - 1_024, 20_000 - 1_024)
+    (warning,) = letter_warnings(spec, taken)
+    assert "topic dead (DEAD_LETTER_TOPIC) has max.message.bytes=20000, less" in warning
+    assert warning.endswith("set at least 800000")
+    del known["rows"], known["dead"]
+    assert batch_bytes(spec, known) == BatchBytes(800_000 - 1_024, 1_048_588 - 1_024)
+    for letters in (799_999, 800_000):
+        warned = letter_warnings(spec, BatchBytes(800_000, letters))
+        assert len(warned) == (letters < 800_000)
+
+
+def test_without_dead_letters_there_is_one_limit() -> None:
+    spec = JobSpec("job", "rows")
+    taken = batch_bytes(spec, {"rows": facts({"max.message.bytes": "500000"})})
+    assert taken == BatchBytes(500_000 - 1_024, 500_000 - 1_024)
+    assert letter_warnings(spec, taken) == []
