@@ -43,19 +43,15 @@ def expectation_of(
     identify_by: IdentifyBy = IdentifyBy.LINE,
     routed_partitions: Mapping[str, int] | None = None,
     schemas: JobSchemas | None = None,
-    most_bytes: int | None = None,
 ) -> Expectation:
     """What the records of a correct load under these settings are; `files` are those of a set, or
     those whose letters are replayed.
     `routed_partitions` are those of the topics of the table's routes (1 where none are given).
-    `schemas` tell what records and keys name, where that is not the registry of the settings. Where
-    bad rows are set aside, so are those whose record is larger than `most_bytes` (None: none).
+    `schemas` tell what records and keys name, where that is not the registry of the settings.
 
     Rows are told by their content, too, where the settings leave their lines out."""
     spec, uri = config.spec, config.source_uri
     place_of, uris = _places(config, files)
-    if spec.bad_rows is not BadRows.DEAD_LETTER:
-        most_bytes = None
     transformed = None
     sizes: _Transformed | DocumentedSizes = DocumentedSizes(place_of, uris)
     if spec.transform is not None:
@@ -67,7 +63,7 @@ def expectation_of(
         identify_by=identify_by,
         key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
-        size_limit=_limit(most_bytes, sizes),
+        size_limit=_size_limit(spec, sizes),
     )
     if files is not None and spec.order is FileOrder.OBJECT:
         expectation = replace(expectation, stream_of=files.file_of)
@@ -90,12 +86,12 @@ def _places(
     return files.place_of, [*files.lines]
 
 
-def _limit(
-    most_bytes: int | None, sizes: DocumentedSizes | DeclaredSizes | _Transformed
+def _size_limit(
+    spec: JobSpec, sizes: DocumentedSizes | DeclaredSizes | _Transformed
 ) -> SizeLimit | None:
-    if most_bytes is None:
+    if spec.bad_rows is not BadRows.DEAD_LETTER or spec.size_limit is None:
         return None
-    return SizeLimit(most_bytes, sizes.size_of, sizes.bound_of)
+    return SizeLimit(spec.size_limit, sizes.size_of, sizes.bound_of)
 
 
 def _declared(
@@ -121,7 +117,7 @@ def _declared(
         topic = rows.topic_of(row)
         return number_of(topic, choosers[topic](key))
 
-    lines, limit = None if files is None else files.lines, expectation.size_limit
+    lines = None if files is None else files.lines
     sizes = DeclaredSizes(rows, *_places(config, files))
     return replace(
         expectation,
@@ -135,7 +131,7 @@ def _declared(
         identify_by=(
             IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
         ),
-        size_limit=None if limit is None else _limit(limit.most_bytes, sizes),
+        size_limit=_size_limit(config.spec, sizes),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import orjson
 
@@ -66,9 +67,11 @@ class DeclaredSizes:
         self._place_of = place_of
         self._of_uri = max(map(_characters, uris), default=0)
         self._of_columns: int | None = None
-        self._given: GivenAvro | None = None
-        if self._table.given_schema and self._table.format is RecordFormat.AVRO:
-            self._given = GivenAvro(self._table.given_schema)
+
+    @cached_property
+    def _given(self) -> GivenAvro | None:
+        is_given = self._table.given_schema and self._table.format is RecordFormat.AVRO
+        return GivenAvro(self._table.given_schema) if is_given else None
 
     def size_of(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
         """As `SizeLimit` wants it."""

@@ -28,6 +28,7 @@ from csvkafka.job.same_job import differing_settings
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.skipped_item import skipped_in_order
+from csvkafka.limits import SIZE_LIMIT_SETTING
 from csvkafka.model import (
     LETTERS_SCHEME,
     BadRows,
@@ -67,8 +68,7 @@ class Scope:
     CONTENT for records without `_source_line`. `partition_count` routes keys (None: the topic's),
     `routed_partitions` those of rows that the table sends to other topics (None: these topics').
     With the job's `producer_id`, a record of another one may stand for a row that is to have none:
-    a row that was set aside, and replayed. Where bad rows are set aside, so are those whose record
-    is larger than `most_bytes` (None: none)."""
+    a row that was set aside, and replayed."""
 
     isolation: Isolation = Isolation.READ_UNCOMMITTED
     exclusive: bool = True
@@ -77,7 +77,6 @@ class Scope:
     partition_count: int | None = None
     routed_partitions: Mapping[str, int] | None = None
     producer_id: int | None = None
-    most_bytes: int | None = None
 
 
 def judge_load(
@@ -131,14 +130,7 @@ def judge_load(
             numbered.rows() if numbered else source_rows(config.spec, source or BytesIO()),
             records,
             replace(
-                expectation_of(
-                    config,
-                    partition_count,
-                    numbered,
-                    scope.identify_by,
-                    routed,
-                    most_bytes=scope.most_bytes,
-                ),
+                expectation_of(config, partition_count, numbered, scope.identify_by, routed),
                 ignore_foreign=not scope.exclusive,
                 is_of_another=reader.is_of_another,
                 complete=scope.complete,
@@ -193,9 +185,11 @@ def verify_job(
         )
     job = _stored_job(item)
     _check_places(config, job)
-    spec = config.spec.going_on(job.configuration)
+    given = config.spec
+    spec = given.going_on(job.configuration)
     if job.configuration:
-        spec = replace(spec, order=FileOrder(job.configuration.get("ORDER", FileOrder.SET)))
+        order = FileOrder(job.configuration.get("ORDER", FileOrder.SET))
+        spec = replace(spec, order=order, own_size_limit=None)
     config = replace(config, spec=spec)
     if job.partition_count is not None:
         scope = replace(
@@ -262,6 +256,12 @@ def verify_job(
     if letters is not None:
         again = letters.count - verdict.row_count - verdict.dropped
         note = f"{again} of {counted(letters.count, 'letter')} do not fit again, and are set aside"
+        verdict = replace(verdict, notes=(*verdict.notes, note))
+    if given.own_size_limit not in (None, spec.size_limit):
+        note = (
+            f"judged by {SIZE_LIMIT_SETTING}={spec.size_limit or 'none'}, as the job's item says, "
+            f"not by {given.own_size_limit}"
+        )
         verdict = replace(verdict, notes=(*verdict.notes, note))
     if item is None:
         note = f"{store.where} has no item of job {job_id}"

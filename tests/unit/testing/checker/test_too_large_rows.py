@@ -123,9 +123,13 @@ class Form:
         by = IdentifyBy.LINE
         if self.config.spec.transform is without_a_line:
             by = IdentifyBy.CONTENT
-        due = expectation_of(self.config, 1, identify_by=by, most_bytes=most_bytes)
+        due = expectation_of(limited(self.config, most_bytes), 1, identify_by=by)
         log = [record._replace(kafka_offset=n) for n, record in enumerate(records)]
         return check(named(rows), {0: log}, replace(due, **more), observations)
+
+
+def limited(config: LoadConfig, most_bytes: int | None) -> LoadConfig:
+    return replace(config, spec=replace(config.spec, usual_size_limit=most_bytes))
 
 
 def named(rows: Sequence[tuple[str, ...]]) -> list[SourceRow]:
@@ -253,7 +257,7 @@ def test_a_row_that_is_set_aside_counts_among_the_records_of_a_checkpoint(docume
 def test_where_no_row_is_set_aside_none_is_too_large(documented: Form, bad_rows: BadRows) -> None:
     rows, most_bytes = documented.rows()
     spec = replace(documented.config.spec, bad_rows=bad_rows, dead_letter_topic=None)
-    due = expectation_of(replace(documented.config, spec=spec), 1, most_bytes=most_bytes)
+    due = expectation_of(limited(replace(documented.config, spec=spec), most_bytes), 1)
     assert check(named(rows), {0: documented.records(rows)}, due).is_clean
 
 
@@ -268,7 +272,7 @@ def test_in_a_set_the_file_and_its_own_line_are_what_counts() -> None:
     row: SourceRow = {"a": "1"}
 
     def due(line: int, most_bytes: int) -> int:
-        limit = expectation_of(config, 1, files, most_bytes=most_bytes).size_limit
+        limit = expectation_of(limited(config, most_bytes), 1, files).size_limit
         assert limit is not None
         return limit.excess(row, line, None)
 
