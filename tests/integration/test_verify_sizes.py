@@ -43,7 +43,7 @@ class Load:
     def run(self, **more: str) -> None:
         run_load(LoadConfig.from_settings(self.settings(**more)))
 
-    def verdict(self, scope: Scope | None = None, **more: str) -> Verdict:
+    def verdict(self, scope: Scope | None = None, /, **more: str) -> Verdict:
         """Without the limit, unless it is given."""
         found = verify_job(LoadConfig.from_settings(self.settings(**more)), scope, needs_item=True)
         print(found.verdict)
