@@ -105,8 +105,10 @@ class PlainBatch(Sequence[TopicRecord]):
         places = self.places[first : first + count + 1]
         if places[count] - places[0] <= most_bytes:
             return count
-        sizes = map(sub, places[1:], places)
-        return next((n for n, size in enumerate(sizes) if size > most_bytes), count)
+        sizes = [*map(sub, places[1:], places)]
+        if max(sizes) <= most_bytes:
+            return count
+        return next(n for n, size in enumerate(sizes) if size > most_bytes)
 
 
 def records_of(batch: Any, data: bytes) -> Sequence[TopicRecord]:
