@@ -156,6 +156,49 @@ def test_a_row_far_below_a_limit_is_not_measured() -> None:
         SizeLimit(10_000, size_of, bound_of).excess({"a": "x" * 1000}, 1, None)
 
 
+LONG = "n" * 3_000
+NAMES = ("a", "b", *(f"x{number}" for number in range(30)))
+
+
+@pytest.mark.parametrize("key", [None, LONG, "b"])
+@pytest.mark.parametrize("text", ["", "\x01" * 3_000, "😀" * 3_000])
+def test_a_bound_holds_for_each_part_of_a_documented_record(key: str | None, text: str) -> None:
+    short, long = ("a", "b"), (LONG, "b")
+    for names, uri in ((short, "s3://b/k"), (long, "s3://b/k"), (short, f"s3://b/{LONG}")):
+        sizes = DocumentedSizes(lambda line, uri=uri: (uri, line), [uri])  # type: ignore[misc]
+        row: SourceRow = {**dict.fromkeys(names, text)}
+        key_bytes = text.encode() if key in names else None
+        assert sizes.bound_of(row) >= sizes.size_of(row, 10**19, key_bytes)
+
+
+@pytest.mark.parametrize("metadata", ["value", "headers", "none"])
+@pytest.mark.parametrize("key", ["", 'key = ["a", "b"]\nkey_format = "json"\n', 'key = "a"\n'])
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ('{ hash = "blake2b" }', ""),
+        (f"{{ constant = 'x{LONG}' }}", ""),
+        ('"decimal(38,37)"', "1"),
+        ('"decimal(38,37)"', "-1"),
+        ('"timestamp(%Y, UTC)"', "2026"),
+        ('"double"', "5e-324"),
+        ('"string"', "\x01" * 3_000),
+        ('{ mask = "all" }', "😀" * 3_000),
+    ],
+)
+def test_a_bound_holds_for_each_part_of_a_declared_record(
+    column: str, text: str, key: str, metadata: str
+) -> None:
+    of = f'[record]\n{key}metadata = "{metadata}"\n[columns]\n'
+    columns = "".join(f"{name} = {column}\n" for name in NAMES)
+    for renamed, uri in (("c", "s3://b/k"), (LONG, "s3://b/k"), ("c", f"s3://b/{LONG}")):
+        rows = DeclaredRows(table(f'{of}{columns}e = {{ rename = "{renamed}{renamed}" }}'))
+        sizes = DeclaredSizes(rows, lambda line, uri=uri: (uri, line), [uri])  # type: ignore[misc]
+        row: SourceRow = {**dict.fromkeys(NAMES, text), "e": ""}
+        key_bytes = rows.key_of(row) if key else None
+        assert sizes.bound_of(row) >= sizes.size_of(row, 10**19, key_bytes)
+
+
 def test_headers_count_in_a_records_size() -> None:
     headers = (("é", b"12"), ("b", None))
     assert record_size(TopicRecord(0, b"k", b"val", headers)) == 1 + 3 + 2 + 2 + 1

@@ -51,7 +51,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "made by a transform": {"transform": with_a_number},
     "made by a transform, without its line": {"transform": without_a_line, "key_column": "id"},
     "declared": {"record": 'key = "note"'},
-    "declared, in headers": {"record": 'metadata = "headers"\nkey = ["id", "note"]'},
+    "declared, in headers": {
+        "record": 'metadata = "headers"\nkey = ["id", "note"]\nkey_format = "json"'
+    },
     "declared, of no line": {"record": 'metadata = "none"'},
     "JSON Schema": {"record": 'format = "json-schema"'},
     "JSON Schema, key in Avro": {
@@ -60,6 +62,10 @@ FORMS: dict[str, dict[str, Any]] = {
     "Avro": {"record": 'format = "avro"'},
     "Avro, in headers": {"record": 'format = "avro"\nmetadata = "headers"\nkey = "note"'},
     "Avro, of no line": {"record": 'format = "avro"\nmetadata = "none"'},
+    "Avro, without a column of its key": {
+        "record": 'format = "avro"\nkey = "id"',
+        "columns": COLUMNS.replace('id = "int"', 'id = { type = "int", drop = true }'),
+    },
     "Avro, by a given schema": {"record": 'format = "avro"\nschema = "given.avsc"'},
 }
 GIVEN = {
@@ -144,9 +150,7 @@ def form_of(name: str, folder: Path) -> Iterator[Form]:
         yield Form(replace(CONFIG, spec=replace(spec, **settings)), None)
         return
     (folder / "given.avsc").write_text(json.dumps(GIVEN))
-    text = f"[record]\n{settings['record']}\n{COLUMNS}"
-    if isinstance(text, str) and 'key = ["id", "note"]' in text:
-        text = text.replace("[record]", '[record]\nkey_format = "json"')
+    text = f"[record]\n{settings['record']}\n{settings.get('columns', COLUMNS)}"
     table = read_table(text, "columns.toml", b"", lambda path: (folder / path).read_text())
     config = replace(CONFIG, spec=replace(spec, table=table))
     schemas = config.spec.schemas(HEADER)
@@ -202,6 +206,16 @@ def test_a_row_above_the_limit_that_is_in_the_topic_is_told_with_its_size(form: 
                 f"{record_size(records[ABOVE - 1])} bytes, more than the {most_bytes} of "
                 "DEAD_LETTER_ABOVE_BYTES: it should be set aside"
             )
+
+
+def test_only_the_record_of_such_a_row_is_told_with_a_size(form: Form) -> None:
+    rows, most_bytes = form.rows()
+    records = form.records(rows)
+    other = form.records([("8", "8.5", "none of these")] * 9)[8]
+    verdict = form.judged(rows, [*without(records, ABOVE), records[ABOVE - 1], other], most_bytes)
+    assert found(verdict) == {PHANTOM: 2}
+    said = [place.detail for place in verdict.anomalies[0].places]
+    assert ["should be set aside" in each for each in said] == [True, False]
 
 
 def test_what_a_replay_sent_of_it_is_left_alone(form: Form) -> None:
