@@ -20,6 +20,7 @@ from csvkafka.ledger import owner as owners
 from csvkafka.ledger.item import StoredJob, decode, decode_documented, is_documented_only
 from csvkafka.ledger.point_item import point_item_id, point_of
 from csvkafka.ledger.skipped_item import SkippedInOrder, skipped_in_order
+from csvkafka.limits import SIZE_LIMIT_SETTING
 from csvkafka.model import LETTERS_SCHEME, JobStatus, RestartPoint
 
 EPILOG = """
@@ -227,6 +228,9 @@ class JobView:
         yield "rows", f"{count_text(self.rows)}  ({count_text(self.records_sent)} {records} sent)"
         if self.set_aside:
             yield "set aside", f"{count_text(self.set_aside)} rows, as dead letters"
+        limit = "" if stored is None else stored.configuration.get(SIZE_LIMIT_SETTING, "")
+        if limit.isdecimal():
+            yield "record size", f"up to {count_text(int(limit))} bytes; else its row is set aside"
         if stored is not None and stored.replays:
             yield "replayed", f"by {', '.join(stored.replays)}"
         if self.dropped:

@@ -180,14 +180,13 @@ class RowEncoder:
     def _fitting(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
         """Value and key of one row. Raises RowFault, also for its record's size, and
         UserFunctionError."""
-        value, key = self._record(row, number)
+        record = value, key = self._record(row, number)
         limit = self._plan.set_aside_above
         if limit is not None:
             headers = self._headers(number) if self._metadata == "headers" else ()
-            size = record_size(key, value, headers)
-            if size > limit:
+            if (size := record_size(key, value, headers)) > limit:
                 raise RowFault(size_fault(size, limit))
-        return value, key
+        return record
 
     def _record(self, row: list[str], number: int) -> tuple[bytes, bytes | None]:
         """Value and key of one row. Raises RowFault, UserFunctionError."""

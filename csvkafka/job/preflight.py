@@ -74,10 +74,13 @@ def check_topic(topic: str, facts: TopicFacts) -> Findings:
 
 
 def batch_bytes(spec: JobSpec, facts: Mapping[str, TopicFacts]) -> BatchBytes:
-    """How large a batch the job's topics take; one that was not looked at, as by default."""
+    """How large a batch the job's topics take. One that was not looked at takes what is Kafka's
+    default, and one that takes too little (which `check_topic` refuses) the least that is needed.
+    """
 
     def taken(topics: Iterable[str]) -> int:
-        return min(_batch_bytes(facts[topic].config if topic in facts else {}) for topic in topics)
+        found = (_batch_bytes(facts[topic].config if topic in facts else {}) for topic in topics)
+        return max(SMALLEST_BATCH_BYTES, min(found))
 
     rows = taken(spec.data_topics)
     letters = rows if spec.dead_letter_topic is None else taken([spec.dead_letter_topic])

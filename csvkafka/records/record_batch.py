@@ -74,8 +74,10 @@ def record_size(key: bytes | None, value: bytes, headers: RecordHeaders = ()) ->
     """The bytes of a record: of its key, its value, and its headers' names and values.
 
     Neither framed nor compressed, so it follows from the record alone, whatever batch it is in."""
-    of_headers = sum(len(name.encode()) + len(data or b"") for name, data in headers)
-    return len(key or b"") + len(value) + of_headers
+    size = len(value) if key is None else len(key) + len(value)
+    for name, data in headers:
+        size += len(name.encode()) + len(data or b"")
+    return size
 
 
 @lru_cache(maxsize=1 << 14)

@@ -284,3 +284,16 @@ def test_all_files_of_a_set_have_one_limit(load: Load, order: str) -> None:
         source_of_item: Any = item["source"]
         children = [child_id(place.job_id, source_of_item["etag"], n) for n in range(3)]
         assert [load.pinned(child) for child in children] == [USUAL_LIMIT] * 3
+
+
+def test_workers_that_share_a_set_set_aside_the_same_rows(load: Load) -> None:
+    place = load.place
+    for number in range(6):
+        source = csv_of({5: NOISE[: 2_000_000 + number]}, count=10)
+        place.stack.put_object(place.bucket, f"x/{number}.csv", source)
+    of_set = {"S3_KEY": "", "S3_PREFIX": "x/", "ORDER": "object"}
+    loaded = run_csvkafka("load", "--workers", "2", settings=load.settings(**of_set))
+    assert loaded.returncode == 0, loaded.stderr
+    sizes = sorted(len(letter.value or b"") for letter in load.letters())
+    assert sizes == [2_000_002 + number for number in range(6)]
+    assert sorted(place.lines()) == sorted([n for n in range(1, 11) if n != 5] * 6)

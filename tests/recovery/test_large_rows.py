@@ -87,7 +87,7 @@ def lines_in(case: RecoveryCase) -> list[int]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_around_rows_that_are_set_aside_for_their_size(
+def test_f155_killed_around_rows_that_are_set_aside_for_their_size(
     recovery_case: NewCase, admin: KafkaAdminClient, seed: int, step: Step
 ) -> None:
     chance = random.Random(f"{seed}/{step}")
@@ -110,7 +110,7 @@ def test_killed_around_rows_that_are_set_aside_for_their_size(
 
 
 @pytest.mark.parametrize("order", ["set", "object"])
-def test_killed_in_sets_with_rows_that_are_set_aside_for_their_size(
+def test_f155_killed_in_sets_with_rows_that_are_set_aside_for_their_size(
     recovery_case: NewCase, admin: KafkaAdminClient, seed: int, order: str
 ) -> None:
     """All files have the limit of the first run."""
@@ -153,7 +153,7 @@ def test_f64_a_record_within_the_limit_stops_the_load_while_the_topic_takes_less
     assert [line_of(letter) for letter in letters_in(case, dead)] == [2_000]
 
 
-def test_f65_a_letter_larger_than_its_topic_takes(
+def test_f156_a_letter_larger_than_its_topic_takes(
     recovery_case: NewCase, admin: KafkaAdminClient
 ) -> None:
     large = {1_000: noise(45_000, 1), 3_500: noise(100_000, 2)}

@@ -49,6 +49,13 @@ def test_a_job_that_no_broker_has_forgotten_has_no_such_line() -> None:
     ]
 
 
+def test_the_size_that_sets_a_row_aside_is_shown() -> None:
+    definition = replace(DEFINITION, configuration={"DEAD_LETTER_ABOVE_BYTES": "1037089"})
+    shown = dict(JobView("job", new_item("job", definition, 10.0, 0)).lines(1.0))
+    assert shown["record size"] == "up to 1,037,089 bytes; else its row is set aside"
+    assert "record size" not in dict(lines(LaneProgress(1, 1), LaneProgress(2, 2)))
+
+
 class Items:
     """A store in memory."""
 

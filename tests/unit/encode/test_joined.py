@@ -255,6 +255,29 @@ def test_a_row_that_is_too_large_alone_ends_it_in_its_own_file() -> None:
     )
 
 
+def test_a_letter_is_too_large_by_what_it_is_with_its_codec_and_for_its_own_topic() -> None:
+    """The letters' topic takes less here than that of rows."""
+    large = "k,1," + "b" * 3_000
+    case = Case(
+        [["1,a,k"], [large], ["2,a,k"]],
+        max_batch_bytes=900,
+        above=200,
+        bad_rows=BadRows.DEAD_LETTER,
+    )
+    together = check(case)
+    assert (together.failure, together.rows_by_lane) == (None, (2, 1))
+    surplus = Case([["1,a,k,x"] * 3] * 4, bad_rows=BadRows.DEAD_LETTER, compression="none")
+    blocks = surplus.blocks()
+    (whole,) = encode_joined(blocks).batches
+    size = BATCH_OVERHEAD_BYTES + len(whole.records)
+    limited = [
+        replace(cut, plan=replace(cut.plan, max_letter_bytes=size - 1)) for cut in surplus.blocks()
+    ]
+    sizes = [BATCH_OVERHEAD_BYTES + len(batch.records) for batch in encode_joined(limited).batches]
+    assert len(sizes) == 2
+    assert max(sizes) < size
+
+
 def test_a_record_is_too_large_by_what_it_is_with_its_codec() -> None:
     case = Case([["1,a,k"], ["k,1," + "b" * 3_000], ["2,a,k"]], max_batch_bytes=600)
     together = check(case)

@@ -19,6 +19,7 @@ from csvkafka.job.preflight import (
     letter_warnings,
     longest_rest_seconds,
 )
+from csvkafka.limits import SMALLEST_BATCH_BYTES
 from csvkafka.model import BadRows, TopicFacts
 from csvkafka.schema.declaration import read_table
 
@@ -189,6 +190,11 @@ def test_rows_and_dead_letters_are_limited_by_their_own_topics() -> None:
     for letters in (799_999, 800_000):
         warned = letter_warnings(spec, BatchBytes(800_000, letters))
         assert len(warned) == (letters < 800_000)
+
+
+def test_a_topic_that_takes_too_little_is_left_to_its_own_check() -> None:
+    tiny = batch_bytes(JobSpec("job", "rows"), {"rows": facts({"max.message.bytes": "1000"})})
+    assert tiny == BatchBytes(SMALLEST_BATCH_BYTES, SMALLEST_BATCH_BYTES)
 
 
 def test_without_dead_letters_there_is_one_limit() -> None:
