@@ -10,6 +10,7 @@ from tests.planted.plant import plant
 from tests.planted.table_of_records import OF_RECORDS
 from tests.planted.table_of_routes import OF_ROUTES
 from tests.planted.table_of_sets import IN_ORDER, OF_FILES
+from tests.planted.table_of_sizes import OF_SIZES
 
 PLANTS = (
     plant(
@@ -99,6 +100,7 @@ PLANTS = (
     *OF_FILES,
     *OF_RECORDS,
     *OF_ROUTES,
+    *OF_SIZES,
     plant(
         "B1",
         "the last row is sent again after a resume",
@@ -240,6 +242,6 @@ CORE_MUTANTS = {
     "no-if-match",
 }
 SET_BUGS = {plant.name for plant in (*IN_ORDER, *OF_FILES)}
-RECORD_BUGS = {plant.name for plant in (*OF_RECORDS, *OF_ROUTES)}
+RECORD_BUGS = {plant.name for plant in (*OF_RECORDS, *OF_ROUTES, *OF_SIZES)}
 FAULTS = {"a-stalled-lane"}
 """Planted too, but no bug."""

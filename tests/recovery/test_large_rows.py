@@ -107,6 +107,7 @@ def test_f155_killed_around_rows_that_are_set_aside_for_their_size(
     assert item is not None
     assert item["configuration"]["DEAD_LETTER_ABOVE_BYTES"] == str(LIMIT)
     assert (item["status"], item["total_sent"]) == ("COMPLETED", ROWS)
+    case.assert_once(set_aside=len(large))
 
 
 @pytest.mark.parametrize("order", ["set", "object"])
@@ -131,6 +132,7 @@ def test_f155_killed_in_sets_with_rows_that_are_set_aside_for_their_size(
     assert Counter(lines_in(case)) == Counter(good * 4)
     of_letters = Counter((line_of(each), each.value) for each in letters_in(case, dead))
     assert of_letters == {(n, b"%d," % n + name): 4 for n, name in large.items()}
+    case.assert_once(set_aside=4 * len(large))
 
 
 def test_f64_a_record_within_the_limit_stops_the_load_while_the_topic_takes_less(
@@ -151,6 +153,7 @@ def test_f64_a_record_within_the_limit_stops_the_load_while_the_topic_takes_less
     case.run()
     assert lines_in(case) == [n for n in range(1, ROWS + 1) if n != 2_000]
     assert [line_of(letter) for letter in letters_in(case, dead)] == [2_000]
+    case.assert_once(set_aside=1)
 
 
 def test_f156_a_letter_larger_than_its_topic_takes(
@@ -168,3 +171,4 @@ def test_f156_a_letter_larger_than_its_topic_takes(
     case.run()
     assert lines_in(case) == [n for n in range(1, ROWS + 1) if n not in large]
     assert [line_of(letter) for letter in letters_in(case, dead)] == sorted(large)
+    case.assert_once(set_aside=len(large))

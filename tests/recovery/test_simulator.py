@@ -7,10 +7,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
+from csvkafka.model import EncodedBatch, FileOrder, ProducerIdentity
+from csvkafka.records.record_batch import frame_records, seal
 from csvkafka.testing.simulator.__main__ import main as simulator_main
+from csvkafka.testing.simulator.large_rows import letter_decoder, records_in
 from csvkafka.testing.simulator.partition_log import BROKER, BROKERS
 from csvkafka.testing.simulator.schedule import CRASHES, HELD, Fault, Schedule
 from csvkafka.testing.simulator.search import (
@@ -29,6 +33,7 @@ from csvkafka.testing.simulator.search import (
     shrink,
 )
 from csvkafka.testing.simulator.simulation import Moment, Simulation
+from csvkafka.testing.simulator.simulation_judge import judge
 
 RANDOM_SCHEDULES = int(os.environ.get("CSVKAFKA_SCHEDULES", "2000"))
 
@@ -38,6 +43,9 @@ BASES = {
     "three topics": Schedule(lane_count=3, routed=True),
     "another host": Schedule(same_host=False),
     "no rows": Schedule(row_count=0),
+    "large rows": Schedule(large=True),
+    "large rows, three lanes": Schedule(lane_count=3, large=True),
+    "large rows, three topics": Schedule(lane_count=3, routed=True, large=True),
 }
 
 
@@ -118,9 +126,32 @@ def test_a_second_worker_started_at_each_point() -> None:
     assert_all_pass(every_crash(Schedule(row_count=40), ["rival"]), at_least=100)
 
 
+def test_each_pair_of_crash_points_around_a_large_row() -> None:
+    base = Schedule(row_count=4, large=True)
+    assert_all_pass(every_pair(base, "crash-applied", "crash-late"), at_least=600)
+
+
+@pytest.mark.parametrize("broker", ["2.8-4.4", "strict"])
+def test_each_crash_point_around_large_rows_after_the_brokers_have_forgotten(broker: str) -> None:
+    base = forgotten(Schedule(lane_count=3, broker=broker, large=True))
+    actions = (*CRASHES, HELD, "release", "forget", "restart")
+    assert_all_pass(every_crash(base, actions, life=2), at_least=200)
+
+
+def test_a_second_worker_with_another_limit_started_at_each_point() -> None:
+    base = Schedule(row_count=40, large=True)
+    assert_all_pass(every_crash(base, ["rival", "stop"]), at_least=100)
+
+
 def test_random_schedules(seed: int) -> None:
     schedules = map(Schedule.drawn, range(seed, seed + RANDOM_SCHEDULES))
     assert_all_pass(schedules, at_least=RANDOM_SCHEDULES)
+
+
+def test_random_schedules_with_large_rows(seed: int) -> None:
+    count = RANDOM_SCHEDULES // 4
+    drawn = map(Schedule.drawn, range(seed, seed + count))
+    assert_all_pass((replace(each, large=True) for each in drawn), at_least=count)
 
 
 # -- the simulator itself --------------------------------------------------------------------------
@@ -167,6 +198,74 @@ def test_a_command_replays_its_schedule(seed: int, capsys: pytest.CaptureFixture
     arguments = simulation.schedule.command.split()[3:]
     assert simulator_main(arguments) == 0
     assert capsys.readouterr().out.splitlines()[: len(simulation.trace)] == simulation.trace
+
+
+def letter_lines(simulation: Simulation) -> list[int | None]:
+    decode = letter_decoder(simulation)
+    return [decode(letter)[0] for letter in records_in(simulation)]
+
+
+def test_the_large_rows_that_the_first_life_sets_aside_the_next_ones_set_aside_too() -> None:
+    """The second life takes larger records, the third none of the limit's size."""
+    faults = (Fault(1, "checkpoint-stored", 1, "crash"), Fault(2, "checkpoint-stored", 1, "crash"))
+    simulation = Simulation(Schedule(row_count=40, large=True, faults=faults))
+    simulation.run()
+    assert judge(simulation) == []
+    assert len(simulation.lives) == 3
+    # Of rows 2, 6, 10, and so on each third one has just the limit's size.
+    assert letter_lines(simulation) == [2, 10, 14, 22, 26, 34, 38]
+    alone = Simulation(Schedule(row_count=40, large=True))
+    alone.run()
+    assert records_in(alone) == records_in(simulation)
+
+
+@pytest.mark.parametrize("order", FileOrder)
+def test_each_crash_point_of_a_set_with_large_rows(order: FileOrder) -> None:
+    base = Schedule(row_count=12, file_count=3, order=order, large=True)
+    assert_all_pass(every_crash(base, ("crash-late", "rival")), at_least=150)
+    simulation = Simulation(base)
+    simulation.run()
+    assert letter_lines(simulation) == [2, 4]
+
+
+def test_a_limit_that_is_changed_in_the_middle_of_a_job_is_told() -> None:
+    simulation = Simulation(Schedule(large=True))
+    simulation.run()
+    configuration = {**cast(dict[str, str], simulation.items[-1]["configuration"])}
+    configuration["DEAD_LETTER_ABOVE_BYTES"] = "1245"
+    simulation.items[-1] = {**simulation.items[-1], "configuration": configuration}
+    assert "the configuration of job was changed after its job had begun" in judge(simulation)
+
+
+@pytest.mark.parametrize("harm", ["lose", "repeat", "tear", "all"])
+def test_what_is_wrong_with_the_dead_letters_is_told(harm: str) -> None:
+    simulation = Simulation(Schedule(row_count=40, large=True))
+    simulation.run()
+    lane = simulation.letters_lane
+    assert lane is not None
+    letters = records_in(simulation)
+    values, headers = [letter.value or b"" for letter in letters], [r.headers for r in letters]
+    match harm:
+        case "lose":
+            del values[2], headers[2]
+        case "repeat":
+            values.append(values[2])
+            headers.append(headers[2])
+        case "tear":
+            values[2] = values[2].replace(b"x", b"y", 1)
+        case "all":
+            values, headers = [], []
+    log = simulation.kafka.create_topic(lane.topic).logs[0]
+    if values:
+        batch = EncodedBatch(0, len(values), 0, frame_records(values, None, headers))
+        log.append(seal(batch, ProducerIdentity(7, 0), 0, 0))
+    told = {
+        "lose": "lost-row x 1, first at source line 14",
+        "repeat": "duplicate-row x 1, first at partition 0, Kafka offset 7, source line 14",
+        "tear": "torn-row x 1, first at partition 0, Kafka offset 2, source line 14",
+        "all": "lost-row x 7, first at source line 2",
+    }
+    assert any(f"dead letters: {told[harm]}" in said for said in judge(simulation))
 
 
 Outcome = tuple[object, ...]

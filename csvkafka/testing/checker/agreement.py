@@ -103,6 +103,10 @@ class Agreement:
         self._partitions = partitions
         self._partition_of = _remembering(expectation.partition_of)
         self._most = _FIRST_ROWS
+        # No JSON of a record is shorter than the documented one. So a row whose record is there and
+        # is not above the limit makes none that is; the others are for the slow reading.
+        limit = expectation.size_limit
+        self._most_bytes = None if limit is None else limit.most_bytes
 
     def advance(self, line: int) -> tuple[list[Run], int]:
         """The runs with which the topic goes on, given the line of the next row, which are taken
@@ -116,7 +120,9 @@ class Agreement:
                 first_odd = min(first_odd, lines[0])
                 continue
             of_lane = rows if len(lines) == len(rows) else [rows[n - line] for n in lines]
-            count = self._partitions[partition].count_agreeing(self._compare, of_lane, lines)
+            count = self._partitions[partition].count_agreeing(
+                self._compare, of_lane, lines, self._most_bytes
+            )
             if count < len(lines):
                 first_odd = min(first_odd, lines[count])
             compared.append((partition, lines))

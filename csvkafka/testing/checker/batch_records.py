@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import sub
 from typing import Any, overload
 
 from isal import igzip
@@ -97,6 +98,17 @@ class PlainBatch(Sequence[TopicRecord]):
 
     def __iter__(self) -> Iterator[TopicRecord]:
         return iter(self[:])
+
+    def count_small(self, first: int, count: int, most_bytes: int) -> int:
+        """Of so many records, how many come before the first one that takes more bytes than that,
+        with all that frames it."""
+        places = self.places[first : first + count + 1]
+        if places[count] - places[0] <= most_bytes:
+            return count
+        sizes = [*map(sub, places[1:], places)]
+        if max(sizes) <= most_bytes:
+            return count
+        return next(n for n, size in enumerate(sizes) if size > most_bytes)
 
 
 def records_of(batch: Any, data: bytes) -> Sequence[TopicRecord]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 import sys
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
@@ -25,15 +24,19 @@ from csvkafka.testing.checker.expectation import (
     any_of,
     partition_text,
 )
+from csvkafka.testing.checker.observed_rows import DroppedRows, UncoveredRows
 from csvkafka.testing.checker.records_ahead import RecordsAhead
 from csvkafka.testing.checker.row_ledger import (
     ContentLedger,
+    Due,
     ExpectedRow,
     Fields,
     Found,
     LineLedger,
     SourceRow,
+    TooLarge,
 )
+from csvkafka.testing.checker.size_limit import record_size
 from csvkafka.testing.checker.verdict import (
     MAX_PLACES,
     Anomaly,
@@ -83,7 +86,8 @@ class _Judge:
         self._expectation = expectation
         self._decode = expectation.decode
         judges_keys = expectation.key_of is not None
-        self._dropped = _DroppedRows(checkpoints)
+        self._dropped = DroppedRows(checkpoints)
+        self._too_large_count = 0
         self._by_line: LineLedger | None = None
         self._by_content: ContentLedger | None = None
         if expectation.identify_by is IdentifyBy.LINE:
@@ -95,12 +99,12 @@ class _Judge:
         """By partition and stream, where order holds within streams."""
         self._partition_of_key: dict[int, int] = {}
         self._checkpoints = checkpoints
-        self._uncovered = {p: _UncoveredRows(p, checkpoints) for p in self._last_line}
+        self._uncovered = {p: UncoveredRows(p, checkpoints) for p in self._last_line}
         self._counts: dict[AnomalyKind, int] = {}
         self._places: dict[AnomalyKind, list[Place]] = {}
         self._record_count = self._foreign_count = self._rows_found = 0
 
-    def _expecting(self, row: SourceRow, line: int) -> ExpectedRow | None:
+    def _expecting(self, row: SourceRow, line: int) -> Due:
         expectation = self._expectation
         key = None if expectation.key_of is None else expectation.key_of(row)
         fields = expectation.fields_of(row, line)
@@ -108,13 +112,22 @@ class _Judge:
             if expectation.is_dropped is not None and expectation.is_dropped(row):
                 self._dropped.note(line)
             return None
+        due = ExpectedRow(fields, key, self._place_of(row, key))
+        if expectation.size_limit is not None:
+            size = expectation.size_limit.excess(row, line, key)
+            if size:
+                self._too_large_count += 1
+                return TooLarge(due, size)
+        return due
+
+    def _place_of(self, row: SourceRow, key: bytes | None) -> int:
+        """The partition of a row's record, as `ExpectedRow` has it."""
+        expectation = self._expectation
         if expectation.number_for is not None:
-            return ExpectedRow(fields, key, expectation.number_for(row, key))
+            return expectation.number_for(row, key)
         if expectation.topic_of is not None:
-            return ExpectedRow(fields, key, any_of(expectation.topic_of(row)))
-        if expectation.partition_of is None:
-            return ExpectedRow(fields, key)
-        return ExpectedRow(fields, key, expectation.partition_of(key))
+            return any_of(expectation.topic_of(row))
+        return -1 if expectation.partition_of is None else expectation.partition_of(key)
 
     def walk(self, partitions: Lookaheads, source_rows: Iterable[SourceRow]) -> None:
         """Judges all records: those that are plainly the next rows' many at a time, others one by
@@ -169,12 +182,15 @@ class _Judge:
     ) -> None:
         """Judges the next record of a partition."""
         self._record_count += 1
+        excess = 0
         if self._by_content is not None and fields is not None:
             places = (partition, any_of(partition // PER_TOPIC))
             after = self._last_line[partition]
             found, line = self._by_content.take(fields, record.key, after, places)
+            excess = self._by_content.excess
         elif self._by_line is not None and line is not None and fields is not None:
             found = self._by_line.take(line, fields, record.key)
+            excess = self._by_line.excess
         elif self._expectation.ignore_foreign and line is None:
             self._foreign_count += 1
             return
@@ -187,20 +203,31 @@ class _Judge:
             self._note(AnomalyKind.DUPLICATE_ROW, partition, record, line)
         elif found is Found.NO_SUCH_ROW:
             if self._expectation.ignore_foreign and (
-                self._by_content is not None
+                (self._by_content is not None and not excess)
                 or self._expectation.is_of_another(partition, record.kafka_offset)
             ):
                 self._foreign_count += 1
                 return
             what = "" if line is not None else "shows no row of this source"
+            if excess:
+                what = f"its row makes {excess} bytes, {self._above}: it should be set aside"
             self._note(AnomalyKind.PHANTOM_ROW, partition, record, line, what)
         else:
             assert line is not None
+            limit = self._expectation.size_limit
             if found is Found.TORN:
-                self._note(
-                    AnomalyKind.TORN_ROW, partition, record, line, "its content is not the row's"
-                )
+                what = "its content is not the row's"
+                self._note(AnomalyKind.TORN_ROW, partition, record, line, what)
+            elif limit is not None and (size := record_size(record)) > limit.most_bytes:
+                what = f"it has {size} bytes, {self._above}, and more than its row makes"
+                self._note(AnomalyKind.TORN_ROW, partition, record, line, what)
             self._examine_first(partition, record, line)
+
+    @property
+    def _above(self) -> str:
+        limit = self._expectation.size_limit
+        assert limit is not None
+        return f"more than the {limit.most_bytes} of DEAD_LETTER_ABOVE_BYTES"
 
     def _examine_first(self, partition: int, record: TopicRecord, line: int) -> None:
         """The order and the partition of a row's first occurrence."""
@@ -301,6 +328,7 @@ class _Judge:
             ),
             notes=tuple(notes),
             dropped=self._dropped.count,
+            too_large=self._too_large_count,
         )
 
     def _is_lost(self, line: int, partition: int) -> bool:
@@ -333,63 +361,3 @@ class _Judge:
             if line <= covered:
                 detail = f"covered {covered} rows before this one was in the topic"
                 self._note(AnomalyKind.CHECKPOINT_AHEAD, partition, None, line, detail)
-
-
-class _DroppedRows:
-    """Counts the rows that are to have no record anywhere: all, and those that each observation
-    covered."""
-
-    def __init__(self, checkpoints: Sequence[CheckpointObservation]) -> None:
-        self._lines = sorted({observation.last_line for observation in checkpoints})
-        # those after the line before, up to each line, and after the last one
-        self._counts = [0] * (len(self._lines) + 1)
-
-    def note(self, line: int) -> None:
-        """Such a row."""
-        self._counts[bisect_left(self._lines, line)] += 1
-
-    @property
-    def count(self) -> int:
-        return sum(self._counts)
-
-    def count_to(self, last_line: int) -> int:
-        """Of the rows that an observation covered."""
-        return sum(self._counts[: bisect_right(self._lines, last_line)])
-
-
-class _UncoveredRows:
-    """For one partition: the lowest row that stands at or after each observation's end offset."""
-
-    def __init__(self, partition: int, checkpoints: Sequence[CheckpointObservation]) -> None:
-        self._ends = [
-            observation.end_offsets.get(partition, sys.maxsize) for observation in checkpoints
-        ]
-        self._sorted_ends = sorted(self._ends)
-        # lowest line among records with that many ends at or before them
-        self._lowest = [sys.maxsize] * (len(self._ends) + 1)
-
-    def note(self, kafka_offset: int, line: int) -> None:
-        """A first occurrence."""
-        if self._ends:
-            passed = bisect_right(self._sorted_ends, kafka_offset)
-            if line < self._lowest[passed]:
-                self._lowest[passed] = line
-
-    def note_run(self, run: Run) -> None:
-        """First occurrences, lines and Kafka offsets of which rise."""
-        place = 0
-        while self._ends and place < len(run.kafka_offsets):
-            kafka_offset = run.kafka_offsets[place]
-            self.note(kafka_offset, run.lines[place])
-            passed = bisect_right(self._sorted_ends, kafka_offset)
-            if passed == len(self._sorted_ends):
-                return
-            # All that stand before the next end have as many ends at or before them.
-            end = self._sorted_ends[passed]
-            place = bisect_left(run.kafka_offsets, end)
-
-    def lowest(self, index: int) -> int | None:
-        """The lowest row that observation `index` could not have seen in the topic."""
-        passed = bisect_right(self._sorted_ends, self._ends[index])
-        line = min(self._lowest[passed:], default=sys.maxsize)
-        return None if line == sys.maxsize else line

@@ -93,12 +93,12 @@ def declared_record(
 
 
 class DeclaredRows:
-    """The fields and keys that are due; None for a row that does not fit the table, and for one
+    """The fields and keys that are due by `table`; None for a row that does not fit it, and for one
     that it drops. Keys in Avro name the schema `key_id`; `defaults` are due where no column makes
     these fields."""
 
     def __init__(self, table: RecordTable, key_id: int = 0, defaults: Fields | None = None) -> None:
-        self._table = table
+        self.table = table
         self._defaults = dict(defaults or {})
         self._key_id = key_id
         self._millis = millis_fields(table)
@@ -108,7 +108,7 @@ class DeclaredRows:
         if self.is_dropped(row):
             return None
         try:
-            values = self._values(row, in_avro=self._table.format is RecordFormat.AVRO)
+            values = self.values(row, in_avro=self.table.format is RecordFormat.AVRO)
             made = {column.field: value for column, value in values if not column.is_dropped}
             return {name: comparable(value) for name, value in {**self._defaults, **made}.items()}
         except ValueError:
@@ -116,10 +116,10 @@ class DeclaredRows:
 
     def key_of(self, row: SourceRow) -> bytes | None:
         """The record's key."""
-        table = self._table
+        table = self.table
         try:
             in_avro = table.key_format is KeyFormat.AVRO
-            found = self._values(row, in_avro=in_avro)
+            found = self.values(row, in_avro=in_avro)
             values = {column.name: (column, value) for column, value in found}
         except ValueError:
             return None
@@ -127,7 +127,9 @@ class DeclaredRows:
             column, value = values[table.key[0]]
             if value is None:
                 return None
-            is_hidden = column.is_hashed or column.is_masked or column.constant is not None
+            if column.constant is not None:
+                return str(column.constant).encode()
+            is_hidden = column.is_hashed or column.is_masked
             return str(value if is_hidden else row[column.name]).encode()
         wanted = [values[name] for name in table.key]
         if all(value is None for _, value in wanted):
@@ -148,7 +150,7 @@ class DeclaredRows:
     def is_dropped(self, row: SourceRow) -> bool:
         """Whether the row is to have no record, as the table drops it: only one of the header's
         width, and of text, can be."""
-        return is_good(row) and any(self._fits(drop, row) for drop in self._table.drops)
+        return is_good(row) and any(self._fits(drop, row) for drop in self.table.drops)
 
     def misfit(self, row: SourceRow) -> str:
         """Why a row that the table does not drop does not fit it, with what it holds; empty where
@@ -156,7 +158,7 @@ class DeclaredRows:
         if self.is_dropped(row):
             return ""
         try:
-            for _ in self._values(row, in_avro=self._table.format is RecordFormat.AVRO):
+            for _ in self.values(row, in_avro=self.table.format is RecordFormat.AVRO):
                 pass
         except ValueError as error:
             return str(error)
@@ -165,7 +167,7 @@ class DeclaredRows:
     def topic_of(self, row: SourceRow) -> int:
         """The number of the topic of a row that has a record: 0 is KAFKA_TOPIC, k that of the k-th
         of the table's routes."""
-        for number, route in enumerate(self._table.routes, 1):
+        for number, route in enumerate(self.table.routes, 1):
             if any(row[route.column] == text for text in route.texts):
                 return number
         return 0
@@ -179,38 +181,45 @@ class DeclaredRows:
                 # Not as a part of a longer pattern: flags such as (?i) stand only at the start.
                 passes = re.fullmatch(drop.pattern, text) is not None
             case Test.EMPTY:
-                column = self._table.named(drop.column)
+                column = self.table.named(drop.column)
                 has_own = column is not None and column.nulls is not None
-                nulls = column.nulls if column is not None and has_own else self._table.nulls
+                nulls = column.nulls if column is not None and has_own else self.table.nulls
                 passes = not text or text in (nulls or ())
         return passes != drop.is_negated
 
-    def _values(self, row: SourceRow, *, in_avro: bool) -> Iterator[tuple[Column, object]]:
-        if not is_good(row):
-            raise ValueError("of another width, or no text")
+    def columns_of(self, row: SourceRow) -> Iterator[tuple[Column, str]]:
+        """The columns that the table makes something of, in the row's order, each with its text;
+        then those that the file does not have, which are constants."""
         for name, text in row.items():
             assert isinstance(name, str)
-            column = self._table.named(name)
+            column = self.table.named(name)
             if column is None:
-                column = Column(name, is_dropped=self._table.undeclared is Undeclared.DROP)
-            if column.is_dropped and name not in self._table.key:
-                continue
-            try:
-                yield column, self._value(column, str(text), in_avro=in_avro)
-            except ValueError as error:
-                raise ValueError(f"column {name!r}: {text!r} is no {column.type}") from error
-        for column in self._table.columns:
+                column = Column(name, is_dropped=self.table.undeclared is Undeclared.DROP)
+            if not column.is_dropped or name in self.table.key:
+                yield column, str(text)
+        for column in self.table.columns:
             if column.name not in row:
-                yield column, canonical(column.constant)
+                yield column, ""
+
+    def values(self, row: SourceRow, *, in_avro: bool) -> Iterator[tuple[Column, object]]:
+        """The value of each of these columns, as JSON or Avro holds it. Raises ValueError for a row
+        that does not fit."""
+        if not is_good(row):
+            raise ValueError("of another width, or no text")
+        for column, text in self.columns_of(row):
+            try:
+                yield column, self._value(column, text, in_avro=in_avro)
+            except ValueError as error:
+                raise ValueError(f"column {column.name!r}: {text!r} is no {column.type}") from error
 
     def _value(self, column: Column, text: str, *, in_avro: bool) -> object:
-        nulls = self._table.nulls if column.nulls is None else column.nulls
+        nulls = self.table.nulls if column.nulls is None else column.nulls
         if column.constant is not None:
             return canonical(column.constant)
         if text in nulls:
             return None
         if column.is_hashed:
-            key = self._table.hash_key
+            key = self.table.hash_key
             return hashlib.blake2b(text.encode(), digest_size=16, key=key).hexdigest()
         if column.is_masked:
             return masked(column, text)

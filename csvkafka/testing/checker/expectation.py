@@ -16,6 +16,7 @@ from csvkafka.testing.checker.documented import (
     documented_row,
 )
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
+from csvkafka.testing.checker.size_limit import SizeLimit
 
 PER_TOPIC = 1 << 16
 """So many partitions a topic may have, where a load has several: their numbers go on after it."""
@@ -63,7 +64,8 @@ class Expectation:
     `number_of`, and `number_for(row, key)` says, in the place of `partition_of`, where a row's
     record belongs; without it `topic_of(row)` says the topic alone, where it may stand in any
     partition, but equal keys in one of each topic. `is_dropped` says of a row whether it is to have
-    no record anywhere, not as a dead letter either; None: no row is."""
+    no record anywhere, not as a dead letter either; None: no row is. `size_limit` says which rows
+    have no record in this topic because it would be too large; None: none."""
 
     decode: Decoder = field(default_factory=documented_record)
     fields_of: Callable[[SourceRow, int], Fields | None] = documented_row
@@ -78,3 +80,4 @@ class Expectation:
     topics: Sequence[str] = ()
     number_for: Callable[[SourceRow, bytes | None], int] | None = None
     topic_of: Callable[[SourceRow], int] | None = None
+    size_limit: SizeLimit | None = None

@@ -28,13 +28,12 @@ from csvkafka.testing.checker.documented import (
     is_good,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy, number_of
+from csvkafka.testing.checker.record_sizes import DeclaredSizes, DocumentedSizes, PlaceOf
 from csvkafka.testing.checker.replayed_rows import ReplayedRows
 from csvkafka.testing.checker.row_ledger import Fields, SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
+from csvkafka.testing.checker.size_limit import SizeLimit
 from csvkafka.testing.checker.wire import JobSchemas, WireRecords
-
-PlaceOf = Callable[[int], tuple[str, int]]
-"""The file, and the line in it, of a line of the source."""
 
 
 def expectation_of(
@@ -51,14 +50,20 @@ def expectation_of(
     `schemas` tell what records and keys name, where that is not the registry of the settings.
 
     Rows are told by their content, too, where the settings leave their lines out."""
-    spec = config.spec
-    uri = config.source_uri
+    spec, uri = config.spec, config.source_uri
+    place_of, uris = _places(config, files)
+    transformed = None
+    sizes: _Transformed | DocumentedSizes = DocumentedSizes(place_of, uris)
+    if spec.transform is not None:
+        name = spec.configuration(header=())["TRANSFORM"]
+        sizes = transformed = _Transformed(spec.transform, f"the transform {name}", place_of)
     expectation = Expectation(
         decode=documented_record(uri) if files is None else documented_record(files=files.lines),
-        fields_of=_fields_of(spec, (lambda line: (uri, line)) if files is None else files.place_of),
+        fields_of=_fields_of(spec, transformed),
         identify_by=identify_by,
         key_of=None if spec.key_column is None else ColumnKey(spec.key_column),
         partition_of=_partition_of(spec, partition_count),
+        size_limit=_size_limit(spec, sizes),
     )
     if files is not None and spec.order is FileOrder.OBJECT:
         expectation = replace(expectation, stream_of=files.file_of)
@@ -69,6 +74,24 @@ def expectation_of(
     if schemas is None and config.registry is not None:
         schemas = JobSchemas(config)
     return _declared(expectation, config, files, counts, schemas)
+
+
+def _places(
+    config: LoadConfig, files: SetFiles | ReplayedRows | None
+) -> tuple[PlaceOf, Sequence[str]]:
+    """Where a row of the source stands, and the files that rows stand in."""
+    uri = config.source_uri
+    if files is None:
+        return lambda line: (uri, line), [uri]
+    return files.place_of, [*files.lines]
+
+
+def _size_limit(
+    spec: JobSpec, sizes: DocumentedSizes | DeclaredSizes | _Transformed
+) -> SizeLimit | None:
+    if spec.bad_rows is not BadRows.DEAD_LETTER or spec.size_limit is None:
+        return None
+    return SizeLimit(spec.size_limit, sizes.size_of, sizes.bound_of)
 
 
 def _declared(
@@ -95,6 +118,7 @@ def _declared(
         return number_of(topic, choosers[topic](key))
 
     lines = None if files is None else files.lines
+    sizes = DeclaredSizes(rows, *_places(config, files))
     return replace(
         expectation,
         decode=declared_record(table, config.source_uri, lines, wire),
@@ -107,18 +131,18 @@ def _declared(
         identify_by=(
             IdentifyBy.CONTENT if table.metadata is Metadata.NONE else expectation.identify_by
         ),
+        size_limit=_size_limit(config.spec, sizes),
     )
 
 
-def _fields_of(spec: JobSpec, place_of: PlaceOf) -> Callable[[SourceRow, int], Fields | None]:
+def _fields_of(
+    spec: JobSpec, transformed: _Transformed | None
+) -> Callable[[SourceRow, int], Fields | None]:
     """What a row's record holds; None for a row that goes to the dead-letter topic."""
-    fields_of: Callable[[SourceRow, int], Fields] = documented_row
-    if (transform := spec.transform) is not None:
-        name = spec.configuration(header=())["TRANSFORM"]
-        fields_of = _transformed(transform, f"the transform {name}", place_of)
+    fields_of = documented_row if transformed is None else transformed.fields_of
     if spec.bad_rows is not BadRows.DEAD_LETTER:
         return fields_of
-    if fields_of is documented_row:
+    if transformed is None:
         return documented_row_that_is_good
 
     def good(row: SourceRow, line: int) -> Fields | None:
@@ -132,29 +156,44 @@ def _fields_of(spec: JobSpec, place_of: PlaceOf) -> Callable[[SourceRow, int], F
     return good
 
 
-def _transformed(
-    transform: Transform, name: str, place_of: PlaceOf
-) -> Callable[[SourceRow, int], Fields]:
-    """What the user's function makes of a row. Raises UserFunctionError where it raises, or returns
-    no JSON object."""
+class _Transformed:
+    """What the user's function, called `name`, makes of rows, and how large that is."""
 
-    def transformed(row: SourceRow, line_of_source: int) -> Fields:
-        uri, line = place_of(line_of_source)
+    bound_of = None
+    """It may make anything of a small row."""
+
+    def __init__(self, transform: Transform, name: str, place_of: PlaceOf) -> None:
+        self._transform = transform
+        self._name = name
+        self._place_of = place_of
+        self._measured = 0, 0
+        """The line of the row that was transformed last, and the size of what came of it."""
+
+    def fields_of(self, row: SourceRow, line_of_source: int) -> Fields:
+        """The record's. Raises UserFunctionError where the function raises, or returns no JSON
+        object."""
+        uri, line = self._place_of(line_of_source)
         place = f"row {line} of {uri}"
         before = {**row, "_source_line": line, "_source_file": uri}
         try:
-            result = transform(before, line)  # type: ignore[arg-type]
+            result = self._transform(before, line)  # type: ignore[arg-type]
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it may be anything
-            raise UserFunctionError.of(name, place, error) from None
+            raise UserFunctionError.of(self._name, place, error) from None
         try:
-            fields = orjson.loads(orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS))
+            value = orjson.dumps(dict(result), option=orjson.OPT_NON_STR_KEYS)
+            fields = orjson.loads(value)
         except (TypeError, ValueError) as error:
-            raise UserFunctionError.no_object(name, place, error) from None
+            raise UserFunctionError.no_object(self._name, place, error) from None
+        self._measured = line_of_source, len(value)
         fields.pop("_source_line", None)
         fields.pop("_source_file", None)
         return fields  # type: ignore[no-any-return]
 
-    return transformed
+    def size_of(self, row: SourceRow, line_of_source: int, key: bytes | None) -> int:
+        """As `SizeLimit` wants it."""
+        if self._measured[0] != line_of_source:
+            self.fields_of(row, line_of_source)
+        return self._measured[1] + len(key or b"")
 
 
 def _partition_of(spec: JobSpec, partition_count: int) -> Callable[[bytes | None], int]:

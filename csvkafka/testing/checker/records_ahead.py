@@ -42,8 +42,15 @@ class RecordsAhead(Iterator[TopicRecord]):
         """Records without batches are compared with nothing."""
         return records if isinstance(records, cls) else cls([record] for record in records)
 
-    def count_agreeing(self, compare: Compare, rows: list[list[str]], lines: list[int]) -> int:
-        """How many of the next records agree with the rows, one by one; they stay."""
+    def count_agreeing(
+        self,
+        compare: Compare,
+        rows: list[list[str]],
+        lines: list[int],
+        most_bytes: int | None = None,
+    ) -> int:
+        """How many of the next records agree with the rows, one by one; they stay. With
+        `most_bytes` those before the first one that takes more in its batch."""
         self._forget()
         count = 0
         for number, batch in enumerate(self._ahead()):
@@ -52,7 +59,10 @@ class RecordsAhead(Iterator[TopicRecord]):
                 end = count + len(batch) - place
                 is_all = count == 0 and end >= len(rows)
                 part = (rows, lines) if is_all else (rows[count:end], lines[count:end])
-                count += compare(batch.section, batch.places[place], *part)
+                agreeing = compare(batch.section, batch.places[place], *part)
+                if most_bytes is not None:
+                    agreeing = batch.count_small(place, agreeing, most_bytes)
+                count += agreeing
                 is_odd = count < min(end, len(rows))
             else:
                 is_odd = len(batch) > place

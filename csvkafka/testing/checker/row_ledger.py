@@ -30,6 +30,15 @@ class ExpectedRow:
     partition: int = -1
 
 
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """What is due for a row that is to be set aside because its record, `row`, would be of this
+    size."""
+
+    row: ExpectedRow
+    size: int
+
+
 class Found(Enum):
     """What a record turned out to be."""
 
@@ -42,8 +51,11 @@ class Found(Enum):
 SourceRow = dict[str | None, object]
 """A row as `csv.DictReader` gives it: surplus fields are a list under None."""
 
-Expecting = Callable[[SourceRow, int], ExpectedRow | None]
-"""What is due for a row of that line; None for one that should not be in this topic."""
+Due = ExpectedRow | TooLarge | None
+"""What is due for a row; None for one that should not be in this topic."""
+
+Expecting = Callable[[SourceRow, int], Due]
+"""What is due for a row of that line."""
 
 
 def digest(fields: Fields, key: bytes | None) -> int:
@@ -74,11 +86,15 @@ class LineLedger:
         """Rows of this topic that were met so far; all after `missing` has ended."""
         self.due = -1
         """The partition where the row that was found last belongs; -1: not known."""
+        self.excess = 0
+        """Where the record that was taken last is of no row: the size of the row's record, if that
+        is too large."""
 
     _MISSING, _FOUND, _ABSENT = range(3)
 
     def take(self, line: int, fields: Fields, key: bytes | None) -> Found:
         """Notes a record that says it is row `line`."""
+        self.excess = 0
         if line < self.next_line:
             return self._take_skipped(line, fields, key)
         while not self._ended:
@@ -88,8 +104,9 @@ class LineLedger:
             if self.next_line <= line:
                 self._skip(expected)
                 continue
-            if expected is None:
+            if not isinstance(expected, ExpectedRow):
                 self._skip(expected)
+                self.excess = 0 if expected is None else expected.size
                 return Found.NO_SUCH_ROW
             self.due = expected.partition
             same = expected.fields == fields and (not self._judges_keys or expected.key == key)
@@ -101,7 +118,7 @@ class LineLedger:
         self.next_line += count
         self.row_count += count
 
-    def _pull(self) -> ExpectedRow | None:
+    def _pull(self) -> Due:
         try:
             row = next(self._rows)
         except StopIteration:
@@ -109,14 +126,14 @@ class LineLedger:
             return None
         expected = self._expecting(row, self.next_line)
         self.next_line += 1
-        if expected is not None:
+        if isinstance(expected, ExpectedRow):
             self.row_count += 1
         return expected
 
-    def _skip(self, expected: ExpectedRow | None) -> None:
+    def _skip(self, expected: Due) -> None:
         self._skipped_lines.append(self.next_line - 1)
-        if expected is None:
-            self._skipped_digests.append(0)
+        if not isinstance(expected, ExpectedRow):
+            self._skipped_digests.append(0 if expected is None else expected.size)
             self._skipped_partitions.append(-1)
             self._skipped_states.append(self._ABSENT)
         else:
@@ -132,8 +149,11 @@ class LineLedger:
         if index == len(self._skipped_lines) or self._skipped_lines[index] != line:
             return Found.REPEATED
         state = self._skipped_states[index]
-        if state != self._MISSING:
-            return Found.REPEATED if state == self._FOUND else Found.NO_SUCH_ROW
+        if state == self._ABSENT:
+            self.excess = self._skipped_digests[index]
+            return Found.NO_SUCH_ROW
+        if state == self._FOUND:
+            return Found.REPEATED
         self._skipped_states[index] = self._FOUND
         self.due = self._skipped_partitions[index]
         same = self._skipped_digests[index] == digest(fields, key if self._judges_keys else None)
@@ -149,7 +169,7 @@ class LineLedger:
             expected = self._pull()
             if self._ended:
                 return
-            if expected is not None:
+            if isinstance(expected, ExpectedRow):
                 yield self.next_line - 1, expected.partition
 
 
@@ -172,15 +192,23 @@ class ContentLedger:
         self._partitions = array("i")
         self.due = -1
         """The partition where the row that was found last belongs; -1: not known."""
+        self.excess = 0
+        """Where the record that was taken last is of no row: the size of the one that is to be set
+        aside and has this content, if there is one."""
+        self._too_large: dict[int, tuple[int, int]] = {}
+        """Digest -> line and size of such a row."""
         self.row_count = 0
         for line, row in enumerate(rows, 1):
             expected = expecting(row, line)
-            self._partitions.append(-1 if expected is None else expected.partition)
-            if expected is None:
+            if isinstance(expected, TooLarge):
+                self._too_large[self._content_of(expected.row)] = line, expected.size
+            if not isinstance(expected, ExpectedRow):
+                self._partitions.append(-1)
                 continue
+            self._partitions.append(expected.partition)
             self.row_count += 1
             place = self._places.setdefault(expected.partition, len(self._places) << 64)
-            content = digest(expected.fields, expected.key if judges_keys else None) + place
+            content = self._content_of(expected) + place
             known = self._unseen.setdefault(content, line)
             if known != line:
                 if isinstance(known, deque):
@@ -195,6 +223,7 @@ class ContentLedger:
         there is one: the first unseen one after `after_line`, else the first unseen one. Gives its
         line, if there is exactly one or it is new."""
         content = digest(fields, key if self._judges_keys else None)
+        self.excess = 0
         found, line = Found.NO_SUCH_ROW, None
         for place in (*places, *self._places):
             if place in self._places:
@@ -202,7 +231,12 @@ class ContentLedger:
             if found is not Found.NO_SUCH_ROW:
                 break
         self.due = -1 if line is None else self._partitions[line - 1]
+        if found is Found.NO_SUCH_ROW and content in self._too_large:
+            line, self.excess = self._too_large[content]
         return found, line
+
+    def _content_of(self, row: ExpectedRow) -> int:
+        return digest(row.fields, row.key if self._judges_keys else None)
 
     def _take(self, content: int, after_line: int) -> tuple[Found, int | None]:
         lines = self._unseen.get(content)

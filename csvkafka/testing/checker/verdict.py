@@ -35,7 +35,8 @@ class AnomalyKind(StrEnum):
     decoded at all, which then stands for no row."""
 
     PHANTOM_ROW = "phantom-row"
-    """A record that stands for no row of the source."""
+    """A record that stands for no row of the source, or for one that is to have none in this
+    topic."""
 
     CHECKPOINT_AHEAD = "checkpoint-ahead"
     """The checkpoint covered a row that was not in the topic at that time. Counted once per
@@ -108,7 +109,8 @@ class Verdict:
     """The checker's answer. `row_count`: rows that the source has for this topic; `record_count`:
     records read; `foreign_count`: those that were ignored as another writer's; `rows_found`: rows
     with at least one record. `notes` say what could not be judged. `dropped`: rows that are to have
-    no record, as the job's table says."""
+    no record, as the job's table says; `too_large`: rows that are to be set aside because their
+    record would be larger than the job's limit."""
 
     row_count: int
     record_count: int
@@ -117,6 +119,7 @@ class Verdict:
     anomalies: tuple[Anomaly, ...] = ()
     notes: tuple[str, ...] = field(default=())
     dropped: int = 0
+    too_large: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -140,6 +143,8 @@ class Verdict:
         counts = f"{self.record_count} records, {self.rows_found} of {self.row_count} rows"
         if self.dropped:
             counts += f", {self.dropped} rows to be dropped"
+        if self.too_large:
+            counts += f", {self.too_large} rows too large, to be set aside"
         if self.foreign_count:
             counts += f", {self.foreign_count} records of other writers"
         lines = [f"{'clean' if self.is_clean else 'NOT CLEAN'}: {counts}"]

@@ -28,6 +28,7 @@ from csvkafka.job.same_job import differing_settings
 from csvkafka.ledger.item import decode, decode_documented, is_documented_only
 from csvkafka.ledger.list_chunks import ListChunks
 from csvkafka.ledger.skipped_item import skipped_in_order
+from csvkafka.limits import SIZE_LIMIT_SETTING
 from csvkafka.model import (
     LETTERS_SCHEME,
     BadRows,
@@ -184,9 +185,11 @@ def verify_job(
         )
     job = _stored_job(item)
     _check_places(config, job)
-    spec = config.spec.going_on(job.configuration)
+    given = config.spec
+    spec = given.going_on(job.configuration)
     if job.configuration:
-        spec = replace(spec, order=FileOrder(job.configuration.get("ORDER", FileOrder.SET)))
+        order = FileOrder(job.configuration.get("ORDER", FileOrder.SET))
+        spec = replace(spec, order=order, own_size_limit=None)
     config = replace(config, spec=spec)
     if job.partition_count is not None:
         scope = replace(
@@ -253,6 +256,12 @@ def verify_job(
     if letters is not None:
         again = letters.count - verdict.row_count - verdict.dropped
         note = f"{again} of {counted(letters.count, 'letter')} do not fit again, and are set aside"
+        verdict = replace(verdict, notes=(*verdict.notes, note))
+    if given.own_size_limit not in (None, spec.size_limit):
+        note = (
+            f"judged by {SIZE_LIMIT_SETTING}={spec.size_limit or 'none'}, as the job's item says, "
+            f"not by {given.own_size_limit}"
+        )
         verdict = replace(verdict, notes=(*verdict.notes, note))
     if item is None:
         note = f"{store.where} has no item of job {job_id}"

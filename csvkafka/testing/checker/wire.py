@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -135,10 +136,15 @@ class WireRecords:
 
 def _defaults(schema: dict[str, Any], others: set[str]) -> dict[str, object]:
     """The defaults of a record's fields, but for those of these names, as fastavro reads them."""
+    return {name: value for name, (value, _) in _written_defaults(schema, others).items()}
+
+
+def _written_defaults(schema: dict[str, Any], others: set[str]) -> dict[str, tuple[object, bytes]]:
+    """The same, each also as it is written."""
     from fastavro import parse_schema, schemaless_reader, schemaless_writer
     from fastavro.schema import expand_schema
 
-    found: dict[str, object] = {}
+    found: dict[str, tuple[object, bytes]] = {}
     # A field alone lacks the types of others, unless they are written out; twice in it they are not
     # to be. One that nobody can write is in no record: a column makes it, or the load was refused.
     for field in (*expand_schema(schema)["fields"], *schema["fields"]):
@@ -147,10 +153,25 @@ def _defaults(schema: dict[str, Any], others: set[str]) -> dict[str, object]:
         with suppress(Exception):
             alone, written = parse_schema({**schema, "fields": [field]}), BytesIO()
             schemaless_writer(written, alone, {})
-            (found[field["name"]],) = schemaless_reader(
-                BytesIO(written.getvalue()), alone, None
-            ).values()
+            data = written.getvalue()
+            (value,) = schemaless_reader(BytesIO(data), alone, None).values()
+            found[field["name"]] = value, data
     return found
+
+
+class GivenAvro:
+    """What a table's own schema in Avro says of the sizes of records: `types` of its fields, and
+    what is written of a field that no column makes."""
+
+    def __init__(self, given_schema: str) -> None:
+        schema = json.loads(given_schema)
+        self.types: dict[str, object] = {field["name"]: field["type"] for field in schema["fields"]}
+        written = _written_defaults(schema, set())
+        self._sizes = {name: len(data) for name, (_, data) in written.items()}
+
+    def bytes_of_defaults(self, made: Container[str]) -> int:
+        """How many bytes the fields take that are none of these."""
+        return sum(size for name, size in self._sizes.items() if name not in made)
 
 
 def as_float(number: float) -> float:
@@ -181,7 +202,26 @@ def key_bytes(schema_id: int, fields: Iterable[tuple[Column, bool, object]]) -> 
     return b"".join(parts)
 
 
-def _written(column: Column, value: object) -> bytes:
+def avro_size(column: Column, value: object, *, may_be_null: bool, given: object = None) -> int:
+    """How many bytes a (comparable) value takes in a record. `given` is the type of its field in a
+    schema that is given; None: the one that is made of the column, with null if it may be that."""
+    is_union = may_be_null if given is None else isinstance(given, list)
+    branches = given if isinstance(given, list) else [given]
+    kind = next((branch for branch in branches if branch != "null"), None)
+    if isinstance(kind, dict):
+        kind = kind.get("logicalType", kind["type"])
+    if value is None:
+        return 1
+    if kind == "double" and column.type.kind is Kind.FLOAT:
+        column = replace(column, type=replace(column.type, kind=Kind.DOUBLE))
+    unit = timedelta(milliseconds=1) if "-millis" in str(kind) else _MICROSECOND
+    return is_union + len(_written(column, value, unit))
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _written(column: Column, value: object, unit: timedelta = _MICROSECOND) -> bytes:
     kind = column.type.kind
     is_text = column.is_hashed or column.is_masked or column.as_text
     if isinstance(value, bool):
@@ -199,7 +239,7 @@ def _written(column: Column, value: object) -> bytes:
         return _zigzag((date.fromisoformat(text) - date(1970, 1, 1)).days)
     if kind is Kind.TIMESTAMP and not is_text:
         since = datetime.fromisoformat(text.removesuffix("Z")) - datetime(1970, 1, 1)
-        return _zigzag(since // timedelta(microseconds=1))
+        return _zigzag(since // unit)
     return _sized(text.encode())
 
 

@@ -328,15 +328,16 @@ class RecoveryCase:
         )
 
     def _config_of_item(self) -> LoadConfig:
-        """The load's; records that name a schema must name the one that its item has."""
+        """The load's; records that name a schema must name the one that its item has, and its item
+        says above which size rows are set aside."""
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
         config = replace(config, kafka=patient(config.kafka))
-        item = None if config.registry is None else self.item()
+        is_known = config.registry is None and config.spec.dead_letter_topic is None
+        item = None if is_known else self.item()
         if item is None:
             return config
-        known = decode(item).configuration
-        return replace(config, spec=replace(config.spec, known_schemas=known))
+        return replace(config, spec=config.spec.going_on(decode(item).configuration))
 
     def assert_once(self, *, dropped: int = 0, set_aside: int = 0) -> None:
         """ONCE: every row once and in order, for both isolation levels; the item is COMPLETED,

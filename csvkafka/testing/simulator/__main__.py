@@ -104,6 +104,7 @@ def _of_set(schedule: Schedule, options: argparse.Namespace) -> Schedule:
         order=FileOrder(options.order),
         workers=options.workers,
         routed=options.routed,
+        large=options.large,
     )
 
 
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=12, help="rows of the source (default: 12)")
     parser.add_argument("--lanes", type=int, default=1, help="partitions (default: 1)")
     parser.add_argument("--routed", action="store_true", help="each lane is in its own topic")
+    parser.add_argument("--large", action="store_true", help="some records are too large")
     parser.add_argument("--other-host", action="store_true", help="nobody is known to be dead")
     parser.add_argument(
         "--broker", choices=BROKERS, default=BROKER, help=f"whose rules (default: {BROKER})"

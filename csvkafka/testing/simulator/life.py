@@ -23,7 +23,7 @@ from csvkafka.job.set_run import SetRun
 from csvkafka.ledger.item import LeaseState
 from csvkafka.ledger.ledger import JobLedger
 from csvkafka.ledger.list_chunks import ListChunks
-from csvkafka.model import FileOrder, Piece, Step
+from csvkafka.model import BadRows, FileOrder, Piece, Step
 from csvkafka.pipeline.settings import PipelineSettings
 from csvkafka.rows.pieces import Cut, many_objects, one_object
 from csvkafka.schema.table import RecordTable, Route, Undeclared
@@ -31,6 +31,7 @@ from csvkafka.testing.simulator.fake_kafka import FakeCluster, FakeSink
 from csvkafka.testing.simulator.fake_set import LIST_CHUNK_BYTES, FakeSet
 from csvkafka.testing.simulator.fake_source import FakeSource, SynchronousFeed
 from csvkafka.testing.simulator.fake_table import FakeTable, random_latency
+from csvkafka.testing.simulator.large_rows import DEAD_LETTERS, RECORD_BYTES
 from csvkafka.testing.simulator.points import OnTheirWay
 from csvkafka.testing.simulator.schedule import CRASHES, HELD, Fault
 from csvkafka.testing.simulator.store_tasks import StoreTasks
@@ -155,7 +156,7 @@ class Life:
             case "forget":
                 simulation.forget_producers()
             case "restart":
-                for lane in simulation.lanes:
+                for lane in simulation.all_lanes:
                     simulation.kafka.log(lane).restart_uncleanly()
             case "expire":
                 if point == Step.COMPLETED or not self._counts[Step.TAIL_SCANNED]:
@@ -204,9 +205,9 @@ class Life:
         """As `wiring.run_load`, on fakes."""
         spec, store = self._spec(), self._table().store
         if not self.simulation.files:
-            source = FakeSource(self.simulation.source, self.meet, chunk_bytes=100)
+            source = FakeSource(self.simulation.source, self.meet, self._chunk_bytes)
             return Job(spec, self._parts(source, one_object(source.read))).run()
-        objects = FakeSet(self.simulation.files, self.meet, chunk_bytes=100)
+        objects = FakeSet(self.simulation.files, self.meet, self._chunk_bytes)
         file_set = FileSet(
             objects,
             ListChunks(JOB_ID, store.item),
@@ -250,7 +251,7 @@ class Life:
     def _spec(self) -> JobSpec:
         schedule = self.simulation.schedule
         by_key = schedule.lane_count > 1 and not schedule.routed
-        return JobSpec(
+        spec = JobSpec(
             JOB_ID,
             TOPIC,
             key_column="key" if by_key else None,
@@ -259,6 +260,19 @@ class Life:
             block_bytes=BLOCK_BYTES,
             order=schedule.order,
         )
+        if not schedule.large:
+            return spec
+        return replace(
+            spec,
+            compression="gzip",  # so what is too large would fit, if it were measured thus
+            max_record_bytes=RECORD_BYTES[(self.number - 1) % len(RECORD_BYTES)],
+            bad_rows=BadRows.DEAD_LETTER,
+            dead_letter_topic=DEAD_LETTERS,
+        )
+
+    @property
+    def _chunk_bytes(self) -> int:
+        return 1_000 if self.simulation.schedule.large else 100
 
     def _table(self) -> FakeTable:
         simulation = self.simulation

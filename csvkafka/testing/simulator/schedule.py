@@ -93,7 +93,8 @@ class Schedule:
     is known to be dead. `broker` names the servers' rules (`BROKERS`); they forget a producer id
     `expiry` seconds (0: never) after the time of its last record. With a `file_count` the rows are
     those of a set of so many files, in the `order` that it is loaded in, by `workers` at once. If
-    they are `routed`, each lane is that of a topic of its own."""
+    they are `routed`, each lane is that of a topic of its own. With `large` ones among them, those
+    that make too large a record go to a topic of dead letters (`large_rows`)."""
 
     seed: int = 0
     row_count: int = 12
@@ -106,6 +107,7 @@ class Schedule:
     order: FileOrder = FileOrder.SET
     workers: int = 1
     routed: bool = False
+    large: bool = False
 
     @classmethod
     def drawn(cls, seed: int, max_faults: int = 8) -> Schedule:
@@ -136,6 +138,8 @@ class Schedule:
         parts.append(f"--rows {self.row_count} --lanes {self.lane_count}")
         if self.routed:
             parts.append("--routed")
+        if self.large:
+            parts.append("--large")
         if not self.same_host:
             parts.append("--other-host")
         if self.broker != BROKER:

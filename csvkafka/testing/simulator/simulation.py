@@ -20,6 +20,7 @@ from csvkafka.testing.checker.expectation import number_of
 from csvkafka.testing.checker.verdict import CheckpointObservation
 from csvkafka.testing.simulator.fake_kafka import FakeKafka
 from csvkafka.testing.simulator.fake_table import TableServer
+from csvkafka.testing.simulator.large_rows import DEAD_LETTERS, URI, large_value
 from csvkafka.testing.simulator.life import JOB_ID, KEYS, TOPIC, Life, topic_name
 from csvkafka.testing.simulator.partition_log import BROKERS, PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
@@ -29,11 +30,17 @@ MAX_LIVES = 25
 REFUSALS = 3
 
 
-def source_bytes(row_count: int) -> bytes:
-    """A CSV of so many rows, some of them quoted, with eight keys."""
+def source_bytes(row_count: int, large_in: str | None = None, *, is_keyed: bool = False) -> bytes:
+    """A CSV of so many rows, some of them quoted, with eight keys. If `large_in` is a file, some
+    make too large a record there, which has its row's key if `is_keyed`."""
     values = ('"v,{}"', "v{}", '"v""{}"')
-    rows = [f"{row},k{row * 5 % KEYS},{values[row % 3].format(row)}" for row in range(row_count)]
-    return ("\n".join(["id,key,value", *rows]) + "\n").encode()
+    lines = ["id,key,value"]
+    for row in range(row_count):
+        key, value = f"k{row * 5 % KEYS}", values[row % 3].format(row)
+        if large_in is not None:
+            value = large_value(row, key, large_in, is_keyed=is_keyed) or value
+        lines.append(f"{row},{key},{value}")
+    return ("\n".join(lines) + "\n").encode()
 
 
 def file_bytes(source: bytes, file_count: int) -> dict[str, bytes]:
@@ -55,6 +62,9 @@ def file_bytes(source: bytes, file_count: int) -> dict[str, bytes]:
         first = last
     return files
 
+
+FILE_URI = "s3://bucket/exports/part-00.csv"
+"""The first of these; the others have names as long."""
 
 Hooks = Mapping[str, Callable[["Simulation"], object]]
 """What a test itself does when a life comes to a point: `{"2/run-begins#1": cut_the_log}`."""
@@ -95,7 +105,12 @@ class Simulation:
         self.time = VirtualTime()
         self.random = Random(f"run {schedule.seed}")
         self.produce_seconds = self.random.choice((0.002, 0.002, 0.2, 1.0))
-        self.source = source_bytes(schedule.row_count) if source is None else source
+        is_keyed = schedule.lane_count > 1 and not schedule.routed
+        if source is None:
+            uri = FILE_URI if schedule.file_count else URI
+            large_in = uri if schedule.large else None
+            source = source_bytes(schedule.row_count, large_in, is_keyed=is_keyed)
+        self.source = source
         self.files = file_bytes(self.source, schedule.file_count) if schedule.file_count else {}
         self.kafka = FakeKafka(new_log=self.new_log)
         if schedule.routed:
@@ -103,6 +118,8 @@ class Simulation:
                 self.kafka.create_topic(topic_name(number))
         else:
             self.kafka.create_topic(TOPIC, schedule.lane_count)
+        if schedule.large:
+            self.kafka.create_topic(DEAD_LETTERS)
         self.table = table or TableServer()
         self.table.watchers.append(self._observe)
         self.lives: list[Life] = []
@@ -111,6 +128,8 @@ class Simulation:
         self.other_items: dict[str, list[Item]] = {}
         """The items beside it, by key, likewise."""
         self.observations: list[CheckpointObservation] = []
+        self.letter_observations: list[CheckpointObservation] = []
+        """The same, with the end of the topic of dead letters, as partition 0."""
         self.withheld: list[Callable[[], object]] = []
         self.held: list[Callable[[], object]] = []
         self.trace: list[str] = []
@@ -120,7 +139,18 @@ class Simulation:
 
     @property
     def lanes(self) -> list[Lane]:
+        """Those of rows."""
         return list(self.lanes_by_number.values())
+
+    @property
+    def letters_lane(self) -> Lane | None:
+        """That of rows that are set aside."""
+        return Lane(DEAD_LETTERS, 0) if self.schedule.large else None
+
+    @property
+    def all_lanes(self) -> list[Lane]:
+        """With that one, where there is one."""
+        return [*self.lanes, *filter(None, [self.letters_lane])]
 
     @property
     def lanes_by_number(self) -> dict[int, Lane]:
@@ -195,7 +225,7 @@ class Simulation:
 
     def write_foreign(self) -> None:
         """Another writer's records, in every partition."""
-        for lane in self.lanes:
+        for lane in self.all_lanes:
             records = frame_records([b"another writer's"] * 2)
             batch = EncodedBatch(0, 2, 0, records)
             self.kafka.log(lane).append(seal(batch, ProducerIdentity(-1, -1), -1, 0))
@@ -217,7 +247,7 @@ class Simulation:
             self.expire_producers()
 
     def _forget(self) -> None:
-        for lane in self.lanes:
+        for lane in self.all_lanes:
             self.kafka.log(lane).forget_producers()
 
     def _observe(self, item: Item) -> None:
@@ -230,6 +260,9 @@ class Simulation:
         lanes = self.lanes_by_number.items()
         ends = {number: self.kafka.log(lane).end_offset for number, lane in lanes}
         self.observations.append(CheckpointObservation(rows, ends, self.time.now))
+        if self.letters_lane is not None:
+            end = self.kafka.log(self.letters_lane).end_offset
+            self.letter_observations.append(CheckpointObservation(rows, {0: end}, self.time.now))
 
 
 @contextmanager

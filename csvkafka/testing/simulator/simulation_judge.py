@@ -39,8 +39,9 @@ from csvkafka.testing.checker.documented import (
 from csvkafka.testing.checker.expectation import Expectation, number_of
 from csvkafka.testing.checker.row_ledger import SourceRow
 from csvkafka.testing.checker.set_files import SetFiles
-from csvkafka.testing.checker.verdict import AnomalyKind
+from csvkafka.testing.checker.verdict import AnomalyKind, Verdict
 from csvkafka.testing.simulator.fake_table import FakeStore, FakeTable
+from csvkafka.testing.simulator.large_rows import URI, judge_letters, letter_decoder, size_limit
 from csvkafka.testing.simulator.life import JOB_ID, Life
 from csvkafka.testing.simulator.partition_log import PartitionLog
 from csvkafka.testing.simulator.schedule import Schedule
@@ -78,6 +79,9 @@ def judge(simulation: Simulation) -> list[str]:
     late_by_lane = [
         list(late_rows(simulation.kafka.log(lane), _decoder(files))) for lane in simulation.lanes
     ]
+    if simulation.letters_lane is not None:
+        letters = simulation.kafka.log(simulation.letters_lane)
+        late_by_lane.append(list(late_rows(letters, _letter_decoder(simulation, files))))
     late = [row for rows in late_by_lane for row in rows]
     named = any(
         isinstance(error, NAMES_LATE_ROWS) for it in simulation.lives for error in it.errors
@@ -85,24 +89,8 @@ def judge(simulation: Simulation) -> list[str]:
     found: list[str] = []
     for life in simulation.lives:
         found += _of_life(life, may_be_refused=_may_hold_late_rows(simulation))
-    is_routed = simulation.schedule.routed
     is_by_file = files is not None and simulation.schedule.order is FileOrder.OBJECT
-    verdict = check(
-        read_rows(io.BytesIO(simulation.source)) if files is None else files.rows(),
-        {
-            number: records_of(simulation.kafka.log(lane))
-            for number, lane in simulation.lanes_by_number.items()
-        },
-        Expectation(
-            decode=_decoder(files),
-            key_of=_key if simulation.schedule.lane_count > 1 and not is_routed else None,
-            topics=[lane.topic for lane in simulation.lanes] if is_routed else (),
-            number_for=_number_in(simulation.schedule.lane_count) if is_routed else None,
-            ignore_foreign=True,
-            stream_of=files.file_of if files is not None and is_by_file else None,
-        ),
-        simulation.observations,
-    )
+    verdict, of_letters = _verdicts(simulation, files)
     # By the first that is there twice: once nobody has seen that one, the numbers of those after it
     # are what a job expects of its next rows.
     # (Where each file is a job of its own, who looked may have been the job of another file.)
@@ -111,7 +99,43 @@ def judge(simulation: Simulation) -> list[str]:
         found.append(f"rows that came late were not named: {late}")
     excused = EXCUSED_WHERE_NAMED if named else EXCUSED if late and _all_late(late) else ()
     found += [str(anomaly) for anomaly in verdict.anomalies if anomaly.kind not in excused]
-    return found if named else [*found, *_of_items(simulation)]
+    if of_letters is not None:
+        anomalies = (each for each in of_letters.anomalies if each.kind not in excused)
+        found += [f"dead letters: {anomaly}" for anomaly in anomalies]
+    return found if named else [*found, *_of_items(simulation, verdict.too_large)]
+
+
+def _verdicts(simulation: Simulation, files: SetFiles | None) -> tuple[Verdict, Verdict | None]:
+    """What the checker says of the topics of rows, and of that of dead letters, if there is one."""
+    schedule = simulation.schedule
+    is_by_file = files is not None and schedule.order is FileOrder.OBJECT
+    place_of, uris = (lambda line: (URI, line)), [URI]
+    if files is not None:
+        place_of, uris = files.place_of, [*files.lines]
+    due = Expectation(
+        decode=_decoder(files),
+        key_of=_key if schedule.lane_count > 1 and not schedule.routed else None,
+        topics=[lane.topic for lane in simulation.lanes] if schedule.routed else (),
+        number_for=_number_in(schedule.lane_count) if schedule.routed else None,
+        ignore_foreign=True,
+        stream_of=files.file_of if files is not None and is_by_file else None,
+        size_limit=size_limit(simulation, place_of, uris),
+    )
+    lanes = simulation.lanes_by_number.items()
+    records = {number: records_of(simulation.kafka.log(lane)) for number, lane in lanes}
+    verdict = check(_rows(simulation, files), records, due, simulation.observations)
+    if not schedule.large:
+        return verdict, None
+    decode = _letter_decoder(simulation, files)
+    return verdict, judge_letters(simulation, _rows(simulation, files), due, decode)
+
+
+def _rows(simulation: Simulation, files: SetFiles | None) -> Iterator[SourceRow]:
+    return read_rows(io.BytesIO(simulation.source)) if files is None else files.rows()
+
+
+def _letter_decoder(simulation: Simulation, files: SetFiles | None) -> Decoder:
+    return letter_decoder(simulation, None if files is None else files.lines)
 
 
 def _files(simulation: Simulation) -> SetFiles | None:
@@ -126,7 +150,7 @@ def _files(simulation: Simulation) -> SetFiles | None:
 def _decoder(files: SetFiles | None) -> Decoder:
     if files is not None:
         return documented_record(files=files.lines)
-    return documented_record("s3://bucket/rows.csv")
+    return documented_record(URI)
 
 
 NAMES_LATE_ROWS = (RepeatedRowsError, EpochOrderError, TailGapError)
@@ -159,7 +183,8 @@ def late_rows(log: PartitionLog, decode: Decoder | None = None) -> Iterator[Late
     headers = log.headers()
     seen: dict[int, BatchHeader] = {}
     for record in log.records():
-        line = decode(TopicRecord(record.kafka_offset, None, record.value))[0]
+        letter = TopicRecord(record.kafka_offset, None, record.value, record.headers)
+        line = decode(letter)[0]
         if line is None:
             continue
         header = next(h for h in headers if h.last_kafka_offset >= record.kafka_offset)
@@ -186,7 +211,7 @@ def _may_hold_late_rows(simulation: Simulation) -> bool:
     """A leader had forgotten a writer and took it all the same; or it had, and was restarted and
     found in its log what it had known before."""
     restarted = any(fault.action == "restart" for life in simulation.lives for fault in life.met)
-    return restarted or any(simulation.kafka.log(lane).unguarded for lane in simulation.lanes)
+    return restarted or any(simulation.kafka.log(lane).unguarded for lane in simulation.all_lanes)
 
 
 def _of_life(life: Life, *, may_be_refused: bool) -> Iterator[str]:
@@ -234,7 +259,8 @@ def _number_in(topic_count: int) -> Callable[[SourceRow, bytes | None], int]:
     return lambda row, _: number_of(int(str(row["key"]).removeprefix("k")) % topic_count, 0)
 
 
-def _of_items(simulation: Simulation) -> Iterator[str]:
+def _of_items(simulation: Simulation, set_aside: int) -> Iterator[str]:
+    """`set_aside`: so many rows are to be dead letters."""
     rows, schedule = simulation.schedule.row_count, simulation.schedule
     yield from _of_item(JOB_ID, simulation.items, rows)
     if not schedule.file_count:
@@ -252,7 +278,7 @@ def _of_items(simulation: Simulation) -> Iterator[str]:
     place = FakeStore(FakeTable(simulation.table, JOB_ID, simulation.time))
     totals = FileMarks(JOB_ID, digest, schedule.file_count, place.item).totals()
     size = sum(map(len, simulation.files.values()))
-    expected = Totals(schedule.file_count, Loaded(rows, rows, size), ())
+    expected = Totals(schedule.file_count, Loaded(rows, rows, size, set_aside), ())
     if totals != expected:
         yield f"the marks say {totals} at the end, not {expected}"
 
@@ -279,6 +305,8 @@ def _of_item(name: str, written: Sequence[Item], rows: int) -> Iterator[str]:
                 yield f"{attribute} of {name} fell from {before} to {after}"
         if earlier.get("producer_id", later.get("producer_id")) != later.get("producer_id"):
             yield f"the producer id of {name} was changed"
+        if "producer_id" in earlier and earlier["configuration"] != later["configuration"]:
+            yield f"the configuration of {name} was changed after its job had begun"
         if earlier["status"] == JobStatus.COMPLETED.value:
             yield f"the item of {name} was written after it was COMPLETED"
 

@@ -15,7 +15,10 @@ Patch = Callable[[], None]
 
 _PATCHES: dict[str, Patch] = {}
 _REPLACED: list[tuple[Any, str, Any]] = []
-_MODULES = ("core", "epochs", "ledger", "reading", "records", "routes", "rows", "set_files", "sets")
+_MODULES = (
+    *("core", "epochs", "ledger", "reading", "records", "routes", "rows", "set_files", "sets"),
+    "sizes",
+)
 
 
 def patch(name: str) -> Callable[[Patch], Patch]:

@@ -26,10 +26,13 @@ from csvkafka.model import START, BadRows, EncodePlan, Routing
 from csvkafka.rows.blocks import cut_blocks
 from csvkafka.schema.declaration import read_table
 from csvkafka.schema.subjects import WireSchema, WireSchemas, schemas_of
+from csvkafka.schema.table import Metadata
 from csvkafka.testing.checker.declared import DeclaredRows, declared_record
 from csvkafka.testing.checker.declared_values import canonical
 from csvkafka.testing.checker.documented import TopicRecord
+from csvkafka.testing.checker.record_sizes import DeclaredSizes
 from csvkafka.testing.checker.row_ledger import SourceRow
+from csvkafka.testing.checker.size_limit import record_size
 from csvkafka.testing.checker.wire import WireRecords
 from tests.refusals import refusal
 from tests.unit.encode.encoded import records_of, whole
@@ -343,9 +346,34 @@ def test_what_is_no_schema_of_avro_is_refused() -> None:
         check_plan(replace(avro, schemas=WireSchemas(broken)))
 
 
+@pytest.mark.parametrize("metadata", ["value", "headers", "none"])
+def test_the_checker_measures_records_of_a_schema_that_is_wider(
+    tmp_path: Path, metadata: str
+) -> None:
+    wider = {"int": "long", "float": "double"}
+    made = parsed(schemas_in(plan(f'format = "avro"\nmetadata = "{metadata}"')).value)
+    for field in made["fields"]:
+        if isinstance(field["type"], list):
+            null, kind = field["type"]
+            field["type"] = [wider.get(str(kind), kind), null]
+            del field["default"]
+        else:
+            field["type"] = ["null", field["type"]]
+    items = {"type": "record", "name": "Item", "fields": [{"name": "a", "type": "string"}]}
+    array = {"type": "array", "items": items}
+    made["fields"].insert(0, {"name": "more_", "type": array, "default": [{"a": "x" * 99}] * 3})
+    made["fields"].append({"name": "again", "type": "Item", "default": {"a": "y"}})
+    text = json.dumps(made).replace("-micros", "-millis")
+    (tmp_path / "given.avsc").write_text(text)
+    record = f'format = "avro"\nschema = "given.avsc"\nmetadata = "{metadata}"'
+    given = plan(record, folder=tmp_path)
+    coarse = (*ROW[:6], "2026-01-02T03:04:05.678", *ROW[7:])
+    assert agrees(given, coarse, ("NULL",) * len(ROW))
+
+
 def agrees(of: EncodePlan, *rows: tuple[str, ...]) -> bool:
-    """Whether the checker expects exactly what was made of these rows: records, keys and which of
-    them are dead letters."""
+    """Whether the checker expects exactly what was made of these rows: records, keys, sizes and
+    which of them are dead letters."""
     assert of.table is not None
     texts = {s.schema_id or 0: s.text for s in schemas_in(of)}
     value = schemas_in(of).value
@@ -354,16 +382,19 @@ def agrees(of: EncodePlan, *rows: tuple[str, ...]) -> bool:
     decode = declared_record(of.table, URI, wire=wire)
     found = records(of, *rows)
     named: list[SourceRow] = [dict(zip(of.header, row, strict=True)) for row in rows]
-    expected = [
-        (line, fields, due.key_of(row) if of.table.key else None)
-        for line, row in enumerate(named, 1)
-        if (fields := due.fields_of(row, line)) is not None
-    ]
-    seen = [
-        (*decode(TopicRecord(number, record.key, record.value)), record.key)
-        for number, record in enumerate(found)
-    ]
+    sizes = DeclaredSizes(due, lambda line: (URI, line), [URI])
+    expected, least = [], []
+    for line, row in enumerate(named, 1):
+        fields = due.fields_of(row, line)
+        if fields is not None:
+            key = due.key_of(row) if of.table.key else None
+            told = None if of.table.metadata is Metadata.NONE else line
+            expected.append((told, fields, key, sizes.size_of(row, line, key)))
+            least.append(sizes.bound_of(row))
+    sent = [TopicRecord(n, r.key, r.value, r.headers) for n, r in enumerate(found)]
+    seen = [(*decode(record), record.key, record_size(record)) for record in sent]
     assert seen == expected
+    assert all(each <= bound for (*_, each), bound in zip(seen, least, strict=True))
     return True
 
 

@@ -28,7 +28,9 @@ from csvkafka.testing.checker.documented import (
     read_rows,
 )
 from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+from csvkafka.testing.checker.record_sizes import DocumentedSizes
 from csvkafka.testing.checker.records_ahead import RecordsAhead
+from csvkafka.testing.checker.size_limit import SizeLimit, record_size
 from csvkafka.testing.checker.verdict import AnomalyKind, CheckpointObservation, Verdict
 from tests.unit.testing.checker.agreement_case import check_bytes, check_value, framed, said_by
 
@@ -297,8 +299,12 @@ def damage(topic: Topic, step: str, data: st.DataObject) -> None:
         log.insert(place, TopicRecord(0, None, made))
 
 
-@example(row_count=1100, partitions=1, style="orjson", steps=[], first=16, size=400, data=None)
-@example(row_count=1100, partitions=2, style="orjson", steps=[], first=16, size=400, data=None)
+@example(
+    row_count=1100, partitions=1, style="orjson", steps=[], first=16, size=400, most=None, data=None
+)
+@example(
+    row_count=1100, partitions=2, style="orjson", steps=[], first=16, size=400, most=95, data=None
+)
 @given(
     row_count=st.integers(0, 40),
     partitions=st.sampled_from([1, 2]),
@@ -306,6 +312,7 @@ def damage(topic: Topic, step: str, data: st.DataObject) -> None:
     steps=st.lists(STEPS, max_size=4),
     first=st.sampled_from([1, 3, 16]),
     size=st.sampled_from([1, 2, 7, 40]),
+    most=st.none() | st.integers(85, 130),
     data=st.data(),
 )
 def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
@@ -315,8 +322,10 @@ def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
     steps: list[str],
     first: int,
     size: int,
+    most: int | None,
     data: st.DataObject | None,
 ) -> None:
+    """The topic holds rows above the limit too, where there is one (`most` bytes)."""
     groups = ("x", "yy", "zzz", "ü")
     rows = [[f"i{n}", data.draw(GROUPS) if data else groups[n % 4]] for n in range(row_count)]
     topic = topic_of(rows, style, partitions)
@@ -338,11 +347,12 @@ def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
         partition_of=partition_of if partitions > 1 else None,
         ignore_foreign=data is not None and data.draw(st.booleans()),
         complete=data is None or data.draw(st.booleans()),
+        size_limit=limit(most),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agreement, "_FIRST_ROWS", first)
         fast, slow = verdicts(rows, topic, expectation, checkpoints, size)
-    assert fast.is_clean or steps or checkpoints
+    assert fast.is_clean or steps or checkpoints or most
     if partitions == 1:
         assert fast.to_json() == slow.to_json()
         return
@@ -351,11 +361,45 @@ def test_the_verdict_is_the_same_with_the_compiled_reading_and_without_it(
     assert facts(fast) == facts(slow)
 
 
+def limit(most_bytes: int | None) -> SizeLimit | None:
+    sizes = DocumentedSizes(lambda line: (URI, line), [URI])
+    return None if most_bytes is None else SizeLimit(most_bytes, sizes.size_of, sizes.bound_of)
+
+
+@pytest.mark.parametrize("above", [0, 1])
+@pytest.mark.parametrize("batch_size", [1, 40, 400])
+def test_a_row_above_the_limit_is_found_among_many(above: int, batch_size: int) -> None:
+    rows = [[f"{n:03}" + "x" * 20 * (n in (0, 170, 399)), "group"] for n in range(400)]
+    topic = topic_of(rows, "orjson", 1)
+    most_bytes = record_size(topic[0][170]) - above
+    expectation = Expectation(decode=documented_record(URI), key_of=ColumnKey("group"))
+    expectation = replace(expectation, size_limit=limit(most_bytes))
+    topic = {0: [record._replace(kafka_offset=n) for n, record in enumerate(topic[0])]}
+    fast, slow = verdicts(rows, topic, expectation, batch_size=batch_size)
+    assert fast.to_json() == slow.to_json()
+    # Its line has two digits less.
+    assert (fast.too_large, fast.count(AnomalyKind.PHANTOM_ROW)) == (2 * above, 2 * above)
+    assert fast.row_count == 400 - 2 * above
+
+
+def test_rows_far_below_a_limit_are_not_read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def size_of(*_: object) -> int:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(DocumentedSizes, "size_of", size_of)
+    monkeypatch.setattr(DocumentedSizes, "bound_of", size_of)
+    rows = [[str(n), "x"] for n in range(3_000)]
+    source = read_rows(io.BytesIO(csv_of(rows)))
+    expectation = Expectation(documented_record(URI), size_limit=limit(1_000))
+    batches = {0: in_batches(topic_of(rows, "json", 1)[0], 1_000)}
+    assert check(source, batches, expectation).is_clean
+
+
 def facts(verdict: Verdict) -> tuple[int, ...]:
     """What does not depend on which partition is read first."""
     kinds = (AnomalyKind.LOST_ROW, AnomalyKind.DUPLICATE_ROW, AnomalyKind.PHANTOM_ROW)
     totals = (verdict.row_count, verdict.record_count, verdict.foreign_count, verdict.rows_found)
-    return (*totals, *map(verdict.count, kinds))
+    return (*totals, verdict.too_large, *map(verdict.count, kinds))
 
 
 def test_the_slow_reading_is_left_for_what_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
