@@ -129,8 +129,8 @@ from csvkafka.cli import program
 try:
     program.main(["load"])
 finally:
-    cached = {name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}
-    print("uncompiled:", [name for name, path in cached.items() if path and not os.path.exists(path)])
+    cached = [getattr(module, "__cached__", None) for module in sys.modules.values()]
+    print("uncompiled:", [path for path in cached if path and not os.path.exists(path)])
 """
     place.put(b"".join(write_csv(preset("nasty", 200))))
     job = jobs.run(place.settings(), "-P", "-c", load, entrypoint=["python"])
