@@ -27,6 +27,15 @@ def forgetful_stack(new_stack: NewStack) -> Iterator[Stack]:
         yield running
 
 
+ALL_FROM_KILLS = 100
+"""From so many `--kills` on, as in the nightly workflow, nothing is tried in part only."""
+
+
+def kills_of_a_set(kills: int) -> int:
+    """How often one of the tests kills that run with several orders, keys, kinds of checkpoint."""
+    return kills if kills >= ALL_FROM_KILLS else (kills + 1) // 2
+
+
 @pytest.fixture
 def dynamodb_proxy(stack: Stack) -> Iterator[Proxy]:
     """A proxy before the session's DynamoDB: AWS_ENDPOINT_URL_DYNAMODB is its `url`."""

@@ -19,6 +19,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.model import Step
 from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
 from csvkafka.testing.processes.supervisor import Incarnation
+from tests.recovery.conftest import kills_of_a_set
 from tests.recovery.test_sets import SIZES, files, nightly_export
 from tests.refusals import refusal_in
 
@@ -33,6 +34,11 @@ def set_case(recovery_case: NewCase, *row_counts: int, **options: object) -> Rec
     more = options.pop("settings", {})
     settings = {"ORDER": "object", "LEASE_SECONDS": "2"} | dict(more)  # type: ignore[call-overload]
     return recovery_case(files(*(row_counts or SIZES)), settings=settings, **options)
+
+
+@pytest.fixture
+def kills(kills: int) -> int:
+    return kills_of_a_set(kills)
 
 
 def said_so(workers: list[Incarnation]) -> int:

@@ -20,6 +20,7 @@ from csvkafka.testing.faults.crash_point import CrashPoint
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.recovery_case import BUCKET, KILLED, RecoveryCase
 from tests.integration.flights import flights_csv
+from tests.recovery.conftest import kills_of_a_set
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -50,6 +51,11 @@ SIZES = (700, 3, 1, 900, 250, 0, 1_200, 40, 40, 40, 40, 600)
 
 def set_case(recovery_case: NewCase, *row_counts: int, **options: object) -> RecoveryCase:
     return recovery_case(files(*(row_counts or SIZES)), **options)
+
+
+@pytest.fixture
+def kills(kills: int) -> int:
+    return kills_of_a_set(kills)
 
 
 def test_a_set_is_loaded_in_order_without_a_kill(recovery_case: NewCase) -> None:

@@ -26,6 +26,7 @@ from csvkafka.testing.simulator.search import (
 )
 from csvkafka.testing.simulator.simulation import Simulation
 from csvkafka.testing.simulator.simulation_judge import judge
+from tests.recovery.conftest import ALL_FROM_KILLS
 from tests.recovery.set_schedules import (
     BY_FILE,
     BY_THREE,
@@ -40,9 +41,6 @@ EACH_ORDER = {"set": IN_ORDER, "object": BY_FILE}
 
 EVERY = 21
 """The share of a search that is run while you work, and in the gate."""
-
-ALL_FROM_KILLS = 100
-"""From so many `--kills` on all is run."""
 
 
 @dataclass(frozen=True)
