@@ -31,8 +31,8 @@ _IN_USE = (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN)
 """A container, or a network with a container on it, whose removal is under way."""
 
 LOOK_SECONDS = 0.2
-"""Between two looks at a container: each costs this process and the engine together ten
-milliseconds of processor time."""
+"""Between two looks at a container: each question to the engine costs 5 ms of processor time, half
+of it there and half of it here."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
