@@ -28,5 +28,6 @@ LONGEST_FIRST = (
     "test_skip_file.py",
     "test_routing.py",
 )
-"""Files of tests/integration, tests/recovery and tests/containers that take longest. Where several processes share
-the files of a run, none of these is to be begun last, with nothing left to do for the others."""
+"""Files of tests/integration, tests/recovery and tests/containers that take longest. Where several
+processes share the files of a run, none of these is to be begun last, with nothing left to do for
+the others."""
