@@ -10,7 +10,10 @@ the same Kafka the same questions on both, or servers that are the same beside e
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +21,9 @@ from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
 from tests.longest_files import LONGEST_FIRST
 from tests.own_servers import OWN_SERVERS
+
+if TYPE_CHECKING:
+    from csvkafka.local.base import Stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,3 +58,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(item: pytest.Item) -> int:
     name = item.path.name
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+@pytest.fixture(scope="session")
+def stack_to_harm(
+    new_stack: Callable[[], AbstractContextManager[Stack]],
+) -> Iterator[Stack]:
+    """The stack behind `harmed_stack`: one for all tests of a process, as a start costs seconds."""
+    with new_stack() as running:
+        yield running
+
+
+@pytest.fixture
+def harmed_stack(stack_to_harm: Stack) -> Iterator[Stack]:
+    """Another stack than the session's, whose one broker is killed and paused; leave it running.
+
+    It is shared by all tests that harm one: take names of your own for topics, buckets and tables.
+    A broker that a failed test leaves dead is started again."""
+    yield stack_to_harm
+    for broker in stack_to_harm.brokers:
+        if not broker.is_running:
+            broker.start()
+
+
+@pytest.fixture
+def harmed_kafka(harmed_stack: Stack) -> Any:
+    """The broker of `harmed_stack`, to be killed, paused and started again."""
+    return harmed_stack.brokers[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 LONGEST_FIRST = (
     "test_simulator.py",
     "test_failover.py",
+    "test_faults.py",
+    "test_container_stack.py",
     "test_forgotten_producer.py",
     "test_random_kills.py",
     "test_kill_at_steps.py",
@@ -26,5 +28,6 @@ LONGEST_FIRST = (
     "test_skip_file.py",
     "test_routing.py",
 )
-"""Files of tests/integration and tests/recovery that take longest. Where several processes share
-the files of a run, none of these is to be begun last, with nothing left to do for the others."""
+"""Files of tests/integration, tests/recovery and tests/containers that take longest. Where several
+processes share the files of a run, none of these is to be begun last, with nothing left to do for
+the others."""

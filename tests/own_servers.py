@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OWN_SERVERS = frozenset(
     (
-        *("guarded_stack", "harmed_stack", "kafka_of_my_own", "three_brokers"),
+        *("guarded_stack", "harmed_stack", "stack_to_harm", "three_brokers"),
         # Before a listener that each stack sets up in its own way.
         *("kafka_proxy", "forgetful_proxy"),
         "only_on_containers",  # of every test in tests/containers

@@ -21,12 +21,12 @@ from typing import Any, ClassVar
 
 from csvkafka.errors import StackError
 
-_POLL_SECONDS = 0.02
+POLL_SECONDS = 0.02
 _CLOSE_SECONDS = 120.0
 
 
 def wait_until(
-    condition: Callable[[], bool], timeout_seconds: float, look_seconds: float = _POLL_SECONDS
+    condition: Callable[[], bool], timeout_seconds: float, look_seconds: float = POLL_SECONDS
 ) -> bool:
     """Waits until the condition holds, and looks again and again; returns False if the time is over
     before."""

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from csvkafka.errors import StackError
-from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks.containers import ContainerStack
-from csvkafka.testing.stacks.engine import labels, remove_container
+from csvkafka.testing.stacks.engine import has_ended, labels, remove_container
 from csvkafka.testing.stacks.images import JOB
 
 END_TIMEOUT_SECONDS = 240.0
@@ -43,7 +42,7 @@ class JobContainer:
 
     def wait(self, timeout_seconds: float = END_TIMEOUT_SECONDS) -> int:
         """Its exit code, once it has ended."""
-        if not wait_until(lambda: not self.is_running, timeout_seconds):
+        if not has_ended(self.container, timeout_seconds):
             raise StackError(f"the job runs on after {timeout_seconds} s:\n{self.output()[-4000:]}")
         return int(self.state()["ExitCode"])
 

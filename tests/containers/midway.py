@@ -5,6 +5,7 @@ from __future__ import annotations
 from csvkafka.config.load_config import LoadConfig
 from csvkafka.testing.checker.verify import Scope, judge_load
 from csvkafka.testing.judging.job_view import JobView
+from csvkafka.testing.stacks.engine import LOOK_SECONDS
 from tests.containers.job_container import JobContainer
 from tests.integration.loads import LoadPlace
 
@@ -27,7 +28,11 @@ def wait_until_midway(place: LoadPlace, job: JobContainer, rows: int = ROWS) -> 
     """Returns when a checkpoint is stored and the load is far from its end."""
     view = JobView(place.stack, place.stored_item(), place.topic, 1)
     try:
-        view.wait_for(lambda seen: seen.last_line() > 0 or not job.is_running, "a checkpoint")
+        view.wait_for(
+            lambda seen: seen.last_line() > 0 or not job.is_running,
+            "a checkpoint",
+            look_seconds=LOOK_SECONDS,
+        )
         assert job.is_running, job.output()
         assert view.record_count() < rows * 0.9, "the load was over before the fault"
     finally:

@@ -19,8 +19,8 @@ from csvkafka.errors import StackError
 from csvkafka.local.ports import LOOPBACK, ReservedPort
 from csvkafka.testing.stacks import container_server
 from csvkafka.testing.stacks.containers import ContainerStack
-from csvkafka.testing.stacks.engine import OWNER_LABEL, connect, remove_leftovers
-from csvkafka.testing.stacks.images import LOCALSTACK
+from csvkafka.testing.stacks.engine import OWNER_LABEL, connect, labels, remove_leftovers
+from csvkafka.testing.stacks.images import LOCALSTACK, kafka_image
 from tests.integration.stack_topics import new_name, send, values_in
 
 TOPIC_TOOL = "org.apache.kafka.tools.TopicCommand"
@@ -63,6 +63,20 @@ def test_a_tool_that_fails_or_takes_too_long_says_so(own: ContainerStack) -> Non
         own.kafka_tool(TOPIC_TOOL, ["--help"], timeout_seconds=0.05)
 
 
+def test_kafkas_image_has_an_archive_of_classes_that_fits(own: ContainerStack) -> None:
+    """A broker leaves one that does not fit aside, without a word; -Xshare:on insists on it."""
+    printed = own.engine.containers.run(
+        kafka_image(own.kafka_release).name,
+        ["-version"],
+        entrypoint=["/opt/kafka/bin/kafka-run-class.sh"],
+        environment={**own.brokers[0].plan.environment((1, 2, 3)), "KAFKA_OPTS": "-Xshare:on"},
+        labels=labels(),
+        stderr=True,
+        remove=True,
+    )
+    assert b"sharing" in printed
+
+
 def test_a_localstack_session_is_a_boto3_session_of_the_stack(own: ContainerStack) -> None:
     bucket = new_name("bucket")
     own.aws.localstack_session().client("s3").create_bucket(Bucket=bucket)
@@ -85,6 +99,11 @@ def test_a_broker_that_ended_comes_back_with_its_data(own: ContainerStack, end: 
     broker.start()
     assert (broker.address, broker.pid != pid) == (address, True)
     assert values_in(own, topic) == values
+
+
+def test_a_broker_that_does_not_end_in_time_is_told_with_its_log(own: ContainerStack) -> None:
+    with pytest.raises(StackError, match=r"kafka-1 did not end within 0 s; its log ends:\n."):
+        own.brokers[0].wait_until_ended(0.1)
 
 
 @pytest.mark.parametrize(("harm", "heal"), [("pause", "resume"), ("disconnect", "reconnect")])

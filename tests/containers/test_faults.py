@@ -12,6 +12,7 @@ from csvkafka.local.processes import wait_until
 from csvkafka.testing.inputs.csv_files import CsvSpec, write_csv
 from csvkafka.testing.judging.job_view import JobView
 from csvkafka.testing.stacks.containers import ContainerStack
+from csvkafka.testing.stacks.engine import LOOK_SECONDS
 from tests.containers.job_container import KILLED, JobContainers
 from tests.containers.midway import OFTEN, ROWS, assert_loaded, wait_until_midway
 from tests.integration.loads import LoadPlace
@@ -119,7 +120,11 @@ def test_f26_an_owner_with_the_same_host_name_that_wakes_too_late_is_fenced(
     view = JobView(place.stack, place.stored_item(), place.topic, 1)
     reached = view.last_line()
     heir = jobs.start(place.settings(**OFTEN), hostname="worker")
-    view.wait_for(lambda seen: seen.last_line() > reached or not heir.is_running, "an heir")
+    view.wait_for(
+        lambda seen: seen.last_line() > reached or not heir.is_running,
+        "an heir",
+        look_seconds=LOOK_SECONDS,
+    )
     view.close()
     zombie.container.unpause()
     assert zombie.wait() == 1, zombie.output()

@@ -121,6 +121,24 @@ def test_a_read_only_file_system_and_any_user_are_enough(
     assert_loaded(place, 2_000)
 
 
+def test_no_module_is_compiled_at_a_start(place: LoadPlace, jobs: JobContainers) -> None:
+    """It can write none of them, so each start would compile them anew."""
+    load = """
+import os, sys
+from csvkafka.cli import program
+try:
+    program.main(["load"])
+finally:
+    cached = [getattr(module, "__cached__", None) for module in sys.modules.values()]
+    print("uncompiled:", [path for path in cached if path and not os.path.exists(path)])
+"""
+    place.put(b"".join(write_csv(preset("nasty", 200))))
+    job = jobs.run(place.settings(), "-P", "-c", load, entrypoint=["python"])
+    assert job.wait() == 0, job.output()
+    assert "uncompiled: []" in job.output().splitlines(), job.output()
+    assert_loaded(place, 200)
+
+
 def test_mistakes_end_with_1_and_one_line(place: LoadPlace, jobs: JobContainers) -> None:
     nothing_given = jobs.run({}, network="none")
     assert nothing_given.wait() == 1

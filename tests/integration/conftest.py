@@ -1,11 +1,9 @@
-"""Servers for the integration tests: the session's own, and a broker that a test may harm."""
+"""Servers for the integration tests: the session's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,13 +17,6 @@ from tests.unit.aws.aws_environment import set_aws_environment
 def kafka(stack: Stack) -> str:
     """`host:port` of the session's broker, which all tests share: leave it running."""
     return stack.bootstrap_servers
-
-
-@pytest.fixture
-def kafka_of_my_own(new_stack: Callable[[], AbstractContextManager[Stack]]) -> Iterator[Any]:
-    """A broker of this test alone, to be killed, paused and started again."""
-    with new_stack() as stack:
-        yield stack.brokers[0]
 
 
 @pytest.fixture(scope="module")

@@ -176,9 +176,9 @@ def test_a_tail_begins_at_the_log_start_after_records_were_deleted(kafka: str) -
     assert (beyond.end_offset, list(beyond.batches)) == (15, [])
 
 
-def test_questions_outlast_a_restart_of_the_broker(kafka_of_my_own: Broker) -> None:
+def test_questions_outlast_a_restart_of_the_broker(harmed_kafka: Broker) -> None:
     """F29."""
-    broker = kafka_of_my_own
+    broker = harmed_kafka
     topic = create_topic(broker.address)
     with connected(broker.address) as client:
         cluster = KafkaCluster(client)

@@ -90,10 +90,10 @@ def test_a_batch_larger_than_the_topic_takes_is_told_as_such(kafka: str) -> None
 
 
 def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(
-    kafka_of_my_own: Broker,
+    harmed_kafka: Broker,
 ) -> None:
     """F28."""
-    broker = kafka_of_my_own
+    broker = harmed_kafka
     topic = create_topic(broker.address)
     with connected(broker.address) as client:
         sink, writer = open_sink(client, topic)
@@ -108,10 +108,10 @@ def test_a_killed_broker_makes_batches_retriable_and_takes_them_again(
     assert values_in(broker.address, topic) == rows(20)
 
 
-def test_a_stopped_broker_past_the_request_timeout_repeats_nothing(kafka_of_my_own: Broker) -> None:
+def test_a_stopped_broker_past_the_request_timeout_repeats_nothing(harmed_kafka: Broker) -> None:
     """F39: what lay in the stopped broker's socket is appended when it goes on; the resend is
     known."""
-    broker = kafka_of_my_own
+    broker = harmed_kafka
     topic = create_topic(broker.address)
     with connected(broker.address, request_timeout_ms=1_000) as client:
         sink, writer = open_sink(client, topic)

@@ -1,4 +1,4 @@
-"""Servers that a test may harm; the session's own stack must stay as it is."""
+"""Servers with other properties, and proxies; the session's own stack must stay as it is."""
 
 from __future__ import annotations
 
@@ -11,13 +11,6 @@ from csvkafka.local.base import Stack
 from csvkafka.testing.faults.proxy import Proxy
 
 NewStack = Callable[..., AbstractContextManager[Stack]]
-
-
-@pytest.fixture(scope="module")
-def harmed_stack(new_stack: NewStack) -> Iterator[Stack]:
-    """A stack of this module alone, whose one broker is killed and paused; leave it running."""
-    with new_stack() as running:
-        yield running
 
 
 FORGETFUL = {

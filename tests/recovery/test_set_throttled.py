@@ -15,8 +15,6 @@ from csvkafka.testing.judging.recovery_case import RecoveryCase
 from tests.recovery.test_set_workers import said_so, set_case
 from tests.recovery.throttling_table import ThrottlingTable
 
-pytestmark = pytest.mark.stack_dependent
-
 NewCase = Callable[..., RecoveryCase]
 
 KINDS = {"set", "list", "marks", "file"}
@@ -37,6 +35,7 @@ def load_through(table: ThrottlingTable, case: RecoveryCase) -> None:
     case.assert_once()
 
 
+@pytest.mark.stack_dependent  # it asks all of a table that the other ones ask
 @pytest.mark.fault("F126")
 def test_f126_a_third_of_all_requests_of_three_workers_is_throttled(
     recovery_case: NewCase, seed: int

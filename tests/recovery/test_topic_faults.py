@@ -83,6 +83,7 @@ def test_f51_topic_deleted_while_running(recovery_case: NewCase, admin: KafkaAdm
     again = case.run(exit_code=1)
     case.assert_error(again, "Config")
     assert case.topic not in admin.list_topics()
+    case.stack.create_topic(case.topic)  # else who watches it asks on for a minute
 
 
 def test_f52_topic_deleted_and_created_again_while_down(

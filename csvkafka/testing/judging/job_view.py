@@ -19,7 +19,7 @@ from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.settings import KafkaSettings
 from csvkafka.local.base import Stack
-from csvkafka.local.processes import wait_until
+from csvkafka.local.processes import POLL_SECONDS, wait_until
 from csvkafka.model import Lane
 from csvkafka.testing.checker.expectation import number_of
 from csvkafka.testing.checker.verdict import CheckpointObservation
@@ -112,9 +112,10 @@ class JobView:
         condition: Callable[[JobView], bool],
         what: str,
         timeout_seconds: float = WAIT_SECONDS,
+        look_seconds: float = POLL_SECONDS,
     ) -> None:
-        """Returns when the condition holds. Raises StackError."""
-        if not wait_until(lambda: condition(self), timeout_seconds):
+        """Returns when the condition holds, which is asked for that often. Raises StackError."""
+        if not wait_until(lambda: condition(self), timeout_seconds, look_seconds):
             raise StackError(f"the job did not reach {what} in {timeout_seconds:g} s")
 
     def wait_for_records(self, count: int) -> None:

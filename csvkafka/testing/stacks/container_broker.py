@@ -19,7 +19,7 @@ from csvkafka.local.ports import LOOPBACK
 from csvkafka.local.processes import wait_until
 from csvkafka.testing.stacks.container_disk import SmallDisk
 from csvkafka.testing.stacks.container_server import ContainerPlan, ContainerServer
-from csvkafka.testing.stacks.engine import labels, remove_container
+from csvkafka.testing.stacks.engine import LOOK_SECONDS, has_ended, labels, remove_container
 
 DATA_FOLDER = "/tmp/kraft-combined-logs"
 USER_ID = 1000
@@ -71,7 +71,9 @@ class ContainerBroker(ContainerServer):
 
     def wait_until_ready(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Returns when the broker serves. Raises: StackError with the end of its log."""
-        ready = wait_until(lambda: self._serves() or not self.is_running, timeout_seconds)
+        ready = wait_until(
+            lambda: self._serves() or not self.is_running, timeout_seconds, LOOK_SECONDS
+        )
         if not ready or not self._serves():
             why = f"is not ready after {timeout_seconds:.0f} s" if not ready else "ended"
             raise StackError(f"broker {self.node_id} {why}; its log ends:\n{self.log_tail()}")
@@ -215,7 +217,8 @@ def run_tool(
     )
     try:
         container.start()
-        if wait_until(lambda: _has_ended(container), timeout_seconds):
+        if has_ended(container, timeout_seconds):
+            container.reload()
             code = container.attrs["State"]["ExitCode"]
             why = f"ended with {code}"
         else:
@@ -228,8 +231,3 @@ def run_tool(
         raise StackError(f"{main_class} cannot be run in a container: {error}") from error
     finally:
         remove_container(container)
-
-
-def _has_ended(container: Any) -> bool:
-    container.reload()
-    return str(container.attrs["State"]["Status"]) in ("exited", "dead")

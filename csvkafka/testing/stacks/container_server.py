@@ -18,8 +18,7 @@ from testcontainers.core.network import Network
 
 from csvkafka.errors import StackError
 from csvkafka.local.ports import LOOPBACK, ReservedPort
-from csvkafka.local.processes import wait_until
-from csvkafka.testing.stacks.engine import labels, remove_container
+from csvkafka.testing.stacks.engine import has_ended, labels, remove_container
 
 END_TIMEOUT_SECONDS = 120.0
 
@@ -151,7 +150,9 @@ class ContainerServer:
 
     def wait_until_ended(self, timeout_seconds: float) -> None:
         """Returns when it is gone. Raises: StackError with the end of its log."""
-        if not wait_until(lambda: not self.is_running, timeout_seconds):
+        if not self._engine_does(
+            "wait for the end of", lambda: has_ended(self.container, timeout_seconds)
+        ):
             raise StackError(
                 f"{self.plan.alias} did not end within {timeout_seconds:.0f} s; its log ends:\n"
                 + self.log_tail()
@@ -222,9 +223,9 @@ class ContainerServer:
         state: dict[str, Any] = self.container.attrs["State"]
         return state
 
-    def _engine_does(self, what: str, action: Callable[[], Any]) -> None:
+    def _engine_does(self, what: str, action: Callable[[], Any]) -> Any:
         try:
-            action()
+            return action()
         except DockerException as error:
             raise StackError(f"cannot {what} {self.plan.alias}: {error}") from error
 

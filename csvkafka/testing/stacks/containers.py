@@ -31,7 +31,13 @@ from csvkafka.testing.stacks import images
 from csvkafka.testing.stacks.container_broker import USER_ID, ContainerBroker, new_cluster, run_tool
 from csvkafka.testing.stacks.container_disk import SmallDisk
 from csvkafka.testing.stacks.container_server import ContainerPlan, ContainerServer
-from csvkafka.testing.stacks.engine import connect, labels, remove_leftovers, require_images
+from csvkafka.testing.stacks.engine import (
+    LOOK_SECONDS,
+    connect,
+    labels,
+    remove_leftovers,
+    require_images,
+)
 
 AWS_ALIAS = "localstack"
 AWS_PORT = 4566
@@ -84,7 +90,9 @@ class ContainerAws(ContainerServer):
 
     def wait_until_ready(self) -> None:
         """Returns when S3 and DynamoDB answer. Raises: StackError with the end of its log."""
-        wait_until(lambda: self._answers() or not self.is_running, AWS_START_TIMEOUT_SECONDS)
+        wait_until(
+            lambda: self._answers() or not self.is_running, AWS_START_TIMEOUT_SECONDS, LOOK_SECONDS
+        )
         if not self.is_running or not self._answers():
             raise StackError(f"{AWS_ALIAS} did not start; its log ends:\n{self.log_tail()}")
 

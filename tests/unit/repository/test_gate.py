@@ -42,6 +42,6 @@ def test_the_gate_runs_on_containers_what_nox_does() -> None:
 
 
 def test_each_file_that_is_to_come_first_is_there() -> None:
-    folders = (ROOT / "tests" / "integration", ROOT / "tests" / "recovery")
+    folders = [ROOT / "tests" / name for name in ("integration", "recovery", "containers")]
     there = {path.name for folder in folders for path in folder.glob("test_*.py")}
     assert set(LONGEST_FIRST) - there == set()

@@ -16,13 +16,14 @@ MARKED = re.compile(
 
 def texts() -> list[str]:
     suites = ("integration", "recovery")
-    return [path.read_text() for suite in suites for path in (TESTS / suite).rglob("*.py")]
+    paths = [path for suite in suites for path in (TESTS / suite).rglob("*.py")]
+    return [path.read_text() for path in (TESTS / "conftest.py", *paths)]
 
 
 def test_each_fixture_that_starts_a_stack_is_listed() -> None:
     starting = {name for text in texts() for name in TAKES_A_NEW_STACK.findall(text)}
     assert starting
-    others = {"kafka_proxy", "forgetful_proxy", "only_on_containers"}
+    others = {"harmed_stack", "kafka_proxy", "forgetful_proxy", "only_on_containers"}
     assert starting | others == OWN_SERVERS | OTHER_PROPERTIES
 
 
