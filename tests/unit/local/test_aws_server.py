@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-from moto import backends
-from moto.core import utils
-from werkzeug.test import Client, TestResponse
-
-from csvkafka.local.aws_server import application, serialized
+from csvkafka.local.aws_server import serialized
 
 
 def test_no_request_enters_while_another_is_inside() -> None:
@@ -35,30 +32,7 @@ def test_no_request_enters_while_another_is_inside() -> None:
     assert most_inside == 1
 
 
-def ask(client: Client, service: str, method: str, target: str = "") -> TestResponse:
-    scope = f"key/20261128/eu-west-1/{service}/aws4_request"
-    headers = {
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}",
-        "X-Amz-Target": target,
-        "Content-Type": "application/x-amz-json-1.0",
-    }
-    return client.open("/", method=method, data=b"{}" if target else b"", headers=headers)
-
-
-def test_what_is_the_same_for_each_request_is_looked_up_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    client = Client(application())
-
-    def asked() -> tuple[str, str]:
-        tables = ask(client, "dynamodb", "POST", "DynamoDB_20120810.ListTables")
-        buckets = ask(client, "s3", "GET")
-        assert (tables.status_code, buckets.status_code) == (200, 200)
-        return tables.text, buckets.text
-
-    first = asked()
-    assert first[0] == '{"TableNames": []}'
-    assert "ListAllMyBucketsResult" in first[1]
-    monkeypatch.setattr(backends, "list_of_moto_modules", lambda: pytest.fail("its folder"))
-    monkeypatch.setattr(utils.inspect, "getmembers", lambda *_, **__: pytest.fail("its class"))
-    assert asked() == first
+def test_what_is_the_same_for_each_request_is_looked_up_once() -> None:
+    command = [sys.executable, "-m", "tests.unit.local.moto_asked_twice"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
