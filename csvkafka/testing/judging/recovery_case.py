@@ -333,9 +333,8 @@ class RecoveryCase:
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
         config = replace(config, kafka=patient(config.kafka))
-        is_known = config.registry is None and config.spec.dead_letter_topic is None
-        item = None if is_known else self.item()
-        if item is None:
+        is_told_more = config.registry is not None or config.spec.dead_letter_topic is not None
+        if not is_told_more or (item := self.item()) is None:
             return config
         return replace(config, spec=config.spec.going_on(decode(item).configuration))
 
