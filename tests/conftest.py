@@ -12,12 +12,13 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from csvkafka.errors import StackError
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
 from tests.longest_files import LONGEST_FIRST
@@ -90,11 +91,19 @@ def harmed_stack(stack_to_harm: Stack) -> Iterator[Stack]:
     """Another stack than the session's, whose one broker is killed and paused; leave it running.
 
     It is shared by all tests that harm one: take names of your own for topics, buckets and tables.
-    A broker that a failed test leaves dead is started again."""
+    A broker that a failed test leaves dead or paused goes on before the next one."""
     yield stack_to_harm
-    for broker in stack_to_harm.brokers:
+    heal(stack_to_harm)
+
+
+def heal(stack: Stack) -> None:
+    """Lets the brokers of the stack run, whatever was done to them."""
+    for broker in stack.brokers:
         if not broker.is_running:
             broker.start()
+            continue
+        with suppress(StackError):  # that it is not paused
+            broker.resume()
 
 
 @pytest.fixture
