@@ -12,15 +12,15 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from csvkafka.errors import StackError
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
+from tests.healing import heal
 from tests.longest_files import LONGEST_FIRST
 from tests.own_servers import OWN_SERVERS
 
@@ -94,16 +94,6 @@ def harmed_stack(stack_to_harm: Stack) -> Iterator[Stack]:
     A broker that a failed test leaves dead or paused goes on before the next one."""
     yield stack_to_harm
     heal(stack_to_harm)
-
-
-def heal(stack: Stack) -> None:
-    """Lets the brokers of the stack run, whatever was done to them."""
-    for broker in stack.brokers:
-        if not broker.is_running:
-            broker.start()
-            continue
-        with suppress(StackError):  # that it is not paused
-            broker.resume()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Lane, ProducerIdentity
-from tests.conftest import heal
+from tests.healing import heal
 from tests.integration.kafka_rows import (
     LaneWriter,
     admin,
