@@ -205,6 +205,15 @@ def test_a_topic_of_letters_that_takes_less_is_warned_of_and_does_not_limit_rows
     assert load.letter_lines() == [7]
 
 
+def test_nothing_is_said_of_how_much_a_topic_takes_that_is_not_there(load: Load) -> None:
+    load.place.put(csv_of({}, count=4))
+    load.set_limit(load.place.topic, TAKES_4_MB)
+    settings = load.settings(DEAD_LETTER_TOPIC="no-such-topic")
+    dry_run = run_csvkafka("load", "--dry-run", "--json", settings=settings)
+    assert "topic no-such-topic does not exist" in dry_run.stdout
+    assert "less than the topics of rows" not in dry_run.stdout
+
+
 def test_a_dry_run_shows_the_row_that_would_be_set_aside(load: Load) -> None:
     load.place.put(csv_of({2: b"x" * 3_000}, count=4))
     settings = load.settings(DEAD_LETTER_ABOVE_BYTES="2000")
@@ -259,6 +268,15 @@ def test_a_job_of_an_older_version_goes_on_without_a_limit(load: Load) -> None:
     load.run()
     assert load.place.lines() == list(range(1, 11))
     assert load.pinned() is None
+
+
+def test_doctor_shows_the_limit_of_a_job_that_was_begun(load: Load) -> None:
+    load.place.put(csv_of({9: NOISE}, count=10))
+    raises = Raises(load, Step.IDENTITY_STORED)
+    with pytest.raises(StoppedError):
+        load.run(raises, raises.signal)
+    shown = run_csvkafka("doctor", settings=load.settings())
+    assert f"more than {int(USUAL_LIMIT):,} bytes are set aside" in shown.stdout, shown.stdout
 
 
 @pytest.mark.parametrize("order", ["set", "object"])
