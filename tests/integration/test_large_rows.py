@@ -148,6 +148,18 @@ def test_a_limit_of_ones_own(load: Load) -> None:
     assert load.letter_lines() == [3, 7]
 
 
+def test_a_row_that_fits_when_it_is_compressed_is_sent_if_the_limit_is_larger(load: Load) -> None:
+    """And else it is set aside, though it was sent before there was a limit."""
+    load.place.put(csv_of({5: b"x" * LARGE}, count=10))
+    load.run()
+    assert load.letter_lines() == [5]
+    assert load.place.lines() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    load.place.job_id += "-2"
+    load.run(DEAD_LETTER_ABOVE_BYTES="4000000")
+    assert load.letter_lines() == [5]
+    assert load.place.lines()[9:] == list(range(1, 11))
+
+
 def test_the_documented_class_takes_the_setting(load: Load) -> None:
     load.place.put(csv_of({4: b"x" * 2_000}, count=10))
     settings = {
