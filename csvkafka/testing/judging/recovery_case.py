@@ -328,8 +328,7 @@ class RecoveryCase:
         )
 
     def _config_of_item(self) -> LoadConfig:
-        """The load's; records that name a schema must name the one that its item has, and its item
-        says above which size rows are set aside."""
+        """The load's, with what its item says of schemas and of how large a record may be."""
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
         config = replace(config, kafka=patient(config.kafka))
