@@ -14,7 +14,7 @@
     ├── FilesFailedError           of a set whose files are jobs of their own, some failed
     ├── FileNotSkippedError        a file of a set cannot be skipped as it stands
     ├── WorkersEndedError          none of the worker processes has completed the set
-    ├── RecordTooLargeError        one row is larger than the topic takes
+    ├── RecordTooLargeError        one row, or its dead letter, is larger than its topic takes
     ├── UserFunctionError          a transform, or a `_send_to_kafka` of the user's, raised
     ├── CheckpointError            the checkpoint table fails
     │   ├── CheckpointUnavailableError   the table throttles, or does not answer

@@ -20,6 +20,7 @@ import pytest
 
 from csvkafka.testing.stacks.choice import choose_stack
 from tests.fault_matrix import Recorder
+from tests.healing import heal
 from tests.longest_files import LONGEST_FIRST
 from tests.own_servers import OWN_SERVERS
 
@@ -90,11 +91,9 @@ def harmed_stack(stack_to_harm: Stack) -> Iterator[Stack]:
     """Another stack than the session's, whose one broker is killed and paused; leave it running.
 
     It is shared by all tests that harm one: take names of your own for topics, buckets and tables.
-    A broker that a failed test leaves dead is started again."""
+    A broker that a failed test leaves dead or paused goes on before the next one."""
     yield stack_to_harm
-    for broker in stack_to_harm.brokers:
-        if not broker.is_running:
-            broker.start()
+    heal(stack_to_harm)
 
 
 @pytest.fixture

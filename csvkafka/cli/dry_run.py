@@ -66,7 +66,8 @@ def dry_run(config: LoadConfig, limit: int) -> DryRun:
     lanes = spec.lanes(counts.get(spec.topic, 1), counts)
     _check(facts, lanes, notes)
     taken = batch_bytes(spec, facts)
-    notes += letter_warnings(spec, taken)
+    if facts.keys() >= set(spec.topics):
+        notes += letter_warnings(spec, taken)
     spec = with_size_limit(spec, taken.rows)
     names, uri = look.header.names, source.identity.uri
     plan = spec.plan(names, uri, lanes, taken.rows, taken.letters)

@@ -1,7 +1,8 @@
 """The rows of a block that the compiled way leaves, made by the reference way one at a time.
 
-Such a row has another width than the header, or a field that is not plainly of its type. Where a
-block has many of them it is given up: the reference way makes all of it in less time.
+Such a row has another width than the header, a field that is not plainly of its type, or perhaps
+too large a record. Where a block has many of them it is given up: the reference way makes all of it
+in less time.
 """
 
 from __future__ import annotations

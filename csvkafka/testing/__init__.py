@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         read_rows,
     )
     from csvkafka.testing.checker.expectation import Expectation, IdentifyBy
+    from csvkafka.testing.checker.size_limit import SizeLimit
     from csvkafka.testing.checker.topic_reader import Isolation
     from csvkafka.testing.checker.verdict import (
         Anomaly,
@@ -93,6 +94,7 @@ __all__ = [
     "RecoveryCase",
     "ResetAfter",
     "ResetConnection",
+    "SizeLimit",
     "Stack",
     "Throttle",
     "TopicRecord",
@@ -116,6 +118,7 @@ _NAMES = {
     "csvkafka.testing.checker.checker": "check",
     "csvkafka.testing.checker.documented": "TopicRecord documented_record documented_row read_rows",
     "csvkafka.testing.checker.expectation": "Expectation IdentifyBy",
+    "csvkafka.testing.checker.size_limit": "SizeLimit",
     "csvkafka.testing.checker.topic_reader": "Isolation",
     "csvkafka.testing.checker.verdict": "Anomaly AnomalyKind CheckpointObservation Place Verdict",
     "csvkafka.testing.faults.crash_point": "CrashPoint",

@@ -15,9 +15,11 @@ from csvkafka.job.preflight import check_topic
 from csvkafka.kafka.client import KafkaClient
 from csvkafka.kafka.cluster import KafkaCluster
 from csvkafka.kafka.sink import KafkaSink
+from csvkafka.local.base import Stack
 from csvkafka.local.broker import Broker
 from csvkafka.local.processes import wait_until
 from csvkafka.model import Lane, ProducerIdentity
+from tests.healing import heal
 from tests.integration.kafka_rows import (
     LaneWriter,
     admin,
@@ -192,3 +194,12 @@ def test_questions_outlast_a_restart_of_the_broker(harmed_kafka: Broker) -> None
         starting.join()
     assert [batch.base_sequence for batch in tail.batches] == [0]
     assert again.producer_id != ours.producer_id
+
+
+def test_a_broker_that_a_failed_test_left_paused_harms_no_other(harmed_stack: Stack) -> None:
+    (broker,) = harmed_stack.brokers
+    broker.pause()
+    heal(harmed_stack)
+    heal(harmed_stack)
+    with connected(broker.address, request_timeout_ms=20_000) as client:
+        assert KafkaCluster(client).describe_topic(create_topic(broker.address)) is not None

@@ -148,6 +148,18 @@ def test_a_limit_of_ones_own(load: Load) -> None:
     assert load.letter_lines() == [3, 7]
 
 
+def test_a_row_that_fits_when_it_is_compressed_is_sent_if_the_limit_is_larger(load: Load) -> None:
+    """And else it is set aside, though it was sent before there was a limit."""
+    load.place.put(csv_of({5: b"x" * LARGE}, count=10))
+    load.run()
+    assert load.letter_lines() == [5]
+    assert load.place.lines() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    load.place.job_id += "-2"
+    load.run(DEAD_LETTER_ABOVE_BYTES="4000000")
+    assert load.letter_lines() == [5]
+    assert load.place.lines()[9:] == list(range(1, 11))
+
+
 def test_the_documented_class_takes_the_setting(load: Load) -> None:
     load.place.put(csv_of({4: b"x" * 2_000}, count=10))
     settings = {
@@ -205,6 +217,15 @@ def test_a_topic_of_letters_that_takes_less_is_warned_of_and_does_not_limit_rows
     assert load.letter_lines() == [7]
 
 
+def test_nothing_is_said_of_how_much_a_topic_takes_that_is_not_there(load: Load) -> None:
+    load.place.put(csv_of({}, count=4))
+    load.set_limit(load.place.topic, TAKES_4_MB)
+    settings = load.settings(DEAD_LETTER_TOPIC="no-such-topic")
+    dry_run = run_csvkafka("load", "--dry-run", "--json", settings=settings)
+    assert "topic no-such-topic does not exist" in dry_run.stdout
+    assert "less than the topics of rows" not in dry_run.stdout
+
+
 def test_a_dry_run_shows_the_row_that_would_be_set_aside(load: Load) -> None:
     load.place.put(csv_of({2: b"x" * 3_000}, count=4))
     settings = load.settings(DEAD_LETTER_ABOVE_BYTES="2000")
@@ -259,6 +280,15 @@ def test_a_job_of_an_older_version_goes_on_without_a_limit(load: Load) -> None:
     load.run()
     assert load.place.lines() == list(range(1, 11))
     assert load.pinned() is None
+
+
+def test_doctor_shows_the_limit_of_a_job_that_was_begun(load: Load) -> None:
+    load.place.put(csv_of({9: NOISE}, count=10))
+    raises = Raises(load, Step.IDENTITY_STORED)
+    with pytest.raises(StoppedError):
+        load.run(raises, raises.signal)
+    shown = run_csvkafka("doctor", settings=load.settings())
+    assert f"more than {int(USUAL_LIMIT):,} bytes are set aside" in shown.stdout, shown.stdout
 
 
 @pytest.mark.parametrize("order", ["set", "object"])

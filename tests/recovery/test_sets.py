@@ -25,6 +25,8 @@ from tests.recovery.conftest import kills_of_a_set
 NewCase = Callable[..., RecoveryCase]
 
 PACE_SECONDS = 0.06
+MORE_ROWS_A_SECOND = 3_000
+"""Of these files, at that pace, no worker loads more than 2,200 a second: a batch holds 132."""
 
 SHAPE: dict[str, Any] = {
     "quoted_fraction": 0.05,
@@ -202,15 +204,17 @@ def test_f117_a_set_under_random_kills(
     recovery_case: NewCase, kills: int, seed: int, key: str | None
 ) -> None:
     chance = random.Random(seed)
-    # At the pace, twice as long as all lives together may last.
-    sizes = [chance.choice((0, 1, 5, 40, 200, 700, 1_500)) for _ in range(6 * kills)]
+    lives = [chance.uniform(0.0, 0.6) if n % 2 else chance.uniform(0.2, 1.5) for n in range(kills)]
+    sizes: list[int] = []
+    while sum(sizes) < MORE_ROWS_A_SECOND * sum(lives):
+        sizes.append(chance.choice((0, 1, 5, 40, 200, 700, 1_500)))
     settings = {} if key is None else {"KEY_COLUMN": key}
     case = set_case(recovery_case, *sizes, partitions=1 if key is None else 3, settings=settings)
-    for number in range(kills):
+    for number, life_seconds in enumerate(lives):
         worker = case.start(pace_seconds=PACE_SECONDS)
         if number % 2:
             worker.wait_for_step(Step.BATCH_ACKNOWLEDGED)
-        worker.lives_for(chance.uniform(0.0, 0.6) if number % 2 else chance.uniform(0.2, 1.5))
+        worker.lives_for(life_seconds)
         assert worker.kill() == KILLED, f"the load ended before its kill:\n{worker.output()}"
     case.assert_midway()
     case.run()

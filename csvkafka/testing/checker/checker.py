@@ -114,7 +114,7 @@ class _Judge:
             return None
         due = ExpectedRow(fields, key, self._place_of(row, key))
         if expectation.size_limit is not None:
-            size = expectation.size_limit.excess(row, line, key)
+            size = expectation.size_limit.size_above(row, line, key)
             if size:
                 self._too_large_count += 1
                 return TooLarge(due, size)
@@ -182,15 +182,15 @@ class _Judge:
     ) -> None:
         """Judges the next record of a partition."""
         self._record_count += 1
-        excess = 0
+        size_above = 0
         if self._by_content is not None and fields is not None:
             places = (partition, any_of(partition // PER_TOPIC))
             after = self._last_line[partition]
             found, line = self._by_content.take(fields, record.key, after, places)
-            excess = self._by_content.excess
+            size_above = self._by_content.size_above
         elif self._by_line is not None and line is not None and fields is not None:
             found = self._by_line.take(line, fields, record.key)
-            excess = self._by_line.excess
+            size_above = self._by_line.size_above
         elif self._expectation.ignore_foreign and line is None:
             self._foreign_count += 1
             return
@@ -203,14 +203,14 @@ class _Judge:
             self._note(AnomalyKind.DUPLICATE_ROW, partition, record, line)
         elif found is Found.NO_SUCH_ROW:
             if self._expectation.ignore_foreign and (
-                (self._by_content is not None and not excess)
+                (self._by_content is not None and not size_above)
                 or self._expectation.is_of_another(partition, record.kafka_offset)
             ):
                 self._foreign_count += 1
                 return
             what = "" if line is not None else "shows no row of this source"
-            if excess:
-                what = f"its row makes {excess} bytes, {self._above}: it should be set aside"
+            if size_above:
+                what = f"its row makes {size_above} bytes, {self._above}: it should be set aside"
             self._note(AnomalyKind.PHANTOM_ROW, partition, record, line, what)
         else:
             assert line is not None

@@ -86,7 +86,7 @@ class LineLedger:
         """Rows of this topic that were met so far; all after `missing` has ended."""
         self.due = -1
         """The partition where the row that was found last belongs; -1: not known."""
-        self.excess = 0
+        self.size_above = 0
         """Where the record that was taken last is of no row: the size of the row's record, if that
         is too large."""
 
@@ -94,7 +94,7 @@ class LineLedger:
 
     def take(self, line: int, fields: Fields, key: bytes | None) -> Found:
         """Notes a record that says it is row `line`."""
-        self.excess = 0
+        self.size_above = 0
         if line < self.next_line:
             return self._take_skipped(line, fields, key)
         while not self._ended:
@@ -106,7 +106,7 @@ class LineLedger:
                 continue
             if not isinstance(expected, ExpectedRow):
                 self._skip(expected)
-                self.excess = 0 if expected is None else expected.size
+                self.size_above = 0 if expected is None else expected.size
                 return Found.NO_SUCH_ROW
             self.due = expected.partition
             same = expected.fields == fields and (not self._judges_keys or expected.key == key)
@@ -150,7 +150,7 @@ class LineLedger:
             return Found.REPEATED
         state = self._skipped_states[index]
         if state == self._ABSENT:
-            self.excess = self._skipped_digests[index]
+            self.size_above = self._skipped_digests[index]
             return Found.NO_SUCH_ROW
         if state == self._FOUND:
             return Found.REPEATED
@@ -192,7 +192,7 @@ class ContentLedger:
         self._partitions = array("i")
         self.due = -1
         """The partition where the row that was found last belongs; -1: not known."""
-        self.excess = 0
+        self.size_above = 0
         """Where the record that was taken last is of no row: the size of the one that is to be set
         aside and has this content, if there is one."""
         self._too_large: dict[int, tuple[int, int]] = {}
@@ -223,7 +223,7 @@ class ContentLedger:
         there is one: the first unseen one after `after_line`, else the first unseen one. Gives its
         line, if there is exactly one or it is new."""
         content = digest(fields, key if self._judges_keys else None)
-        self.excess = 0
+        self.size_above = 0
         found, line = Found.NO_SUCH_ROW, None
         for place in (*places, *self._places):
             if place in self._places:
@@ -232,7 +232,7 @@ class ContentLedger:
                 break
         self.due = -1 if line is None else self._partitions[line - 1]
         if found is Found.NO_SUCH_ROW and content in self._too_large:
-            line, self.excess = self._too_large[content]
+            line, self.size_above = self._too_large[content]
         return found, line
 
     def _content_of(self, row: ExpectedRow) -> int:

@@ -31,8 +31,8 @@ class SizeLimit:
     size_of: Callable[[SourceRow, int, bytes | None], int]
     bound_of: Callable[[SourceRow], int] | None = None
 
-    def excess(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
-        """The size of the row's record where that is too large; else 0."""
+    def size_above(self, row: SourceRow, source_line: int, key: bytes | None) -> int:
+        """The size of the row's record if that is above the limit; else 0."""
         if self.bound_of is not None and self.bound_of(row) <= self.most_bytes:
             return 0
         size = self.size_of(row, source_line, key)

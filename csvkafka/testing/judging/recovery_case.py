@@ -328,14 +328,12 @@ class RecoveryCase:
         )
 
     def _config_of_item(self) -> LoadConfig:
-        """The load's; records that name a schema must name the one that its item has, and its item
-        says above which size rows are set aside."""
+        """The load's, with what its item says of schemas and of how large a record may be."""
         # Read from the stack itself, whatever stands between it and the workers.
         config = LoadConfig.from_settings({**self.settings, **self.stack.environment()})
         config = replace(config, kafka=patient(config.kafka))
-        is_known = config.registry is None and config.spec.dead_letter_topic is None
-        item = None if is_known else self.item()
-        if item is None:
+        is_told_more = config.registry is not None or config.spec.dead_letter_topic is not None
+        if not is_told_more or (item := self.item()) is None:
             return config
         return replace(config, spec=config.spec.going_on(decode(item).configuration))
 

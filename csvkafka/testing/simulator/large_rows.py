@@ -71,7 +71,7 @@ def judge_letters(
 
     def fields_of(row: SourceRow, line: int) -> Fields | None:
         key = None if key_of is None else key_of(row)
-        is_large = limit is not None and limit.excess(row, line, key)
+        is_large = limit is not None and limit.size_above(row, line, key)
         return documented_row(row, line) if is_large else None
 
     return check(

@@ -167,7 +167,8 @@ def test_credentials_that_renew_slowly_do_not_hold_up_each_object(
         asked = gets.ask("bucket", "k", etag, len(BODY))
         assert asked is not None
         assert asked.take() == BODY
-    assert renewal.count == asked_for_before
+    # Once more, if all this took longer than they are kept: two seconds.
+    assert renewal.count <= asked_for_before + 1
 
 
 def test_credentials_that_end_soon_are_asked_for_each_time(s3: FakeS3) -> None:

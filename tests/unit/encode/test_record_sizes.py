@@ -17,6 +17,7 @@ from csvkafka.encode.encoder import (
     encode_reference,
     lane_total,
 )
+from csvkafka.encode.left_rows import FEW
 from csvkafka.errors import RecordTooLargeError
 from csvkafka.model import BadRows, Block, Dialect, EncodedBlock, EncodePlan, Position, Routing
 from csvkafka.records.record_batch import BATCH_OVERHEAD_BYTES, record_size
@@ -63,13 +64,15 @@ class Kind:
             set_aside_above=limit,
         )
 
-    def block(self) -> Block:
-        """Rows of which the third is large; it is number 12 of the file."""
+    def block(self, more: int = 0) -> Block:
+        """Rows of which the third is large; it is number 12 of the file. So many small ones `more`
+        stand behind them."""
         dialect = self.made(None).dialect
-        rows = ["5,a\n", "6,\n", self.row.format(name=self.large), "8,c\n"]
+        rows = ["5,a\n", "6,\n", self.row.format(name=self.large), *["8,c\n"] * (1 + more)]
         data = "".join(rows).encode(dialect.encoding)
         plain = not set(self.large) & set('"\x01') and "\r" not in self.row
-        return Block(data, Position(100, 9), Position(100 + len(data), 13), plain=plain)
+        end = Position(100 + len(data), 9 + len(rows))
+        return Block(data, Position(100, 9), end, plain=plain)
 
 
 KEYED = {"key_column": "name", "lane_count": 3, "routing": Routing.KEY_MURMUR2}
@@ -168,10 +171,11 @@ def check_letter(letter: Any, kind: Kind, size: int) -> None:
 @pytest.mark.skipif(compiled_module() is None, reason="the compiled encoder is not in use")
 @each_kind
 def test_the_compiled_way_leaves_the_large_row_alone(kind: str) -> None:
-    """It takes the block wherever it would without a limit."""
+    """It takes the block wherever it would without a limit, with more small rows than it leaves."""
     of_kind = KINDS[kind]
-    block, size = of_kind.block(), size_of(large_record(of_kind))
+    block, size = of_kind.block(more=10 * FEW), size_of(large_record(of_kind))
     takes = encode_compiled(block, of_kind.made(None)) is not None
+    assert takes == (kind not in ("transform", "avro key", "routes"))
     for limit in (size, size - 1):
         assert (encode_compiled(block, of_kind.made(limit)) is not None) == takes
 

@@ -32,8 +32,8 @@ PUBLIC = {
     """,
     "csvkafka.testing": """
         judge JudgePlan JudgeView Judgement Life LoaderCommand RecoveryCase CrashPoint History
-        check read_rows TopicRecord Expectation IdentifyBy documented_record documented_row
-        Verdict Anomaly AnomalyKind Place CheckpointObservation Isolation
+        check read_rows TopicRecord Expectation SizeLimit IdentifyBy documented_record
+        documented_row Verdict Anomaly AnomalyKind Place CheckpointObservation Isolation
         CsvSpec preset write_csv CsvFile csv_files hostile_csvs csv_bytes chunkings
         Proxy InjectedFault Fault Direction Cut Delay Drop FlipByte Hold ResetAfter
         ResetConnection Throttle

@@ -142,8 +142,8 @@ def test_a_limit_takes_a_record_of_its_size_and_none_that_is_larger() -> None:
     row: SourceRow = {"a": "x" * 1000, "b": "\x01"}
     size = sizes.size_of(row, 7, b"key")
     for bound_of in (sizes.bound_of, None):
-        assert SizeLimit(size, sizes.size_of, bound_of).excess(row, 7, b"key") == 0
-        assert SizeLimit(size - 1, sizes.size_of, bound_of).excess(row, 7, b"key") == size
+        assert SizeLimit(size, sizes.size_of, bound_of).size_above(row, 7, b"key") == 0
+        assert SizeLimit(size - 1, sizes.size_of, bound_of).size_above(row, 7, b"key") == size
 
 
 def test_a_row_far_below_a_limit_is_not_measured() -> None:
@@ -151,9 +151,9 @@ def test_a_row_far_below_a_limit_is_not_measured() -> None:
         raise AssertionError("measured")
 
     bound_of = DocumentedSizes(place_of, [URI]).bound_of
-    assert SizeLimit(10_000, size_of, bound_of).excess({"a": "x" * 100}, 1, None) == 0
+    assert SizeLimit(10_000, size_of, bound_of).size_above({"a": "x" * 100}, 1, None) == 0
     with pytest.raises(AssertionError, match="measured"):
-        SizeLimit(10_000, size_of, bound_of).excess({"a": "x" * 1000}, 1, None)
+        SizeLimit(10_000, size_of, bound_of).size_above({"a": "x" * 1000}, 1, None)
 
 
 LONG = "n" * 3_000

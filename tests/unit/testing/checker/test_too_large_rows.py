@@ -288,7 +288,7 @@ def test_in_a_set_the_file_and_its_own_line_are_what_counts() -> None:
     def due(line: int, most_bytes: int) -> int:
         limit = expectation_of(limited(config, most_bytes), 1, files).size_limit
         assert limit is not None
-        return limit.excess(row, line, None)
+        return limit.size_above(row, line, None)
 
     value = '{"a":"1","_source_line":%d,"_source_file":"%s"}'
     for line, (uri, own) in {999: (short, 999), 1000: (long, 1), 1001: (long, 2)}.items():
