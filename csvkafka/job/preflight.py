@@ -88,9 +88,9 @@ def batch_bytes(spec: JobSpec, facts: Mapping[str, TopicFacts]) -> BatchBytes:
 
 
 def letter_warnings(spec: JobSpec, taken: BatchBytes) -> list[str]:
-    """What to say if the topic of dead letters takes less than those of rows, and less than
-    MAX_RECORD_BYTES, which limits a letter too."""
-    enough = min(taken.rows, spec.max_record_bytes)
+    """What to say if the topic of dead letters takes less than those of rows, and less than what
+    limits a letter in any case."""
+    enough = min(taken.rows, spec.most_letter_bytes)
     if taken.letters >= enough:
         return []
     slack = BATCH_HEADER_SLACK_BYTES

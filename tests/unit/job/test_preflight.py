@@ -192,7 +192,7 @@ def test_rows_and_dead_letters_are_limited_by_their_own_topics() -> None:
         assert len(warned) == (letters < 800_000)
 
 
-def test_no_topic_of_letters_need_take_more_than_max_record_bytes() -> None:
+def test_no_topic_of_letters_need_take_more_than_a_letter_may() -> None:
     """No letter is larger than that."""
     spec = JobSpec("job", "rows", bad_rows=BadRows.DEAD_LETTER, dead_letter_topic="dead")
     assert letter_warnings(spec, BatchBytes(20_000_000, 8_000_000)) == []
