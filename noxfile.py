@@ -31,7 +31,7 @@ OF_NO_ENCODER = (
 )
 """Files among these that take long, and reach neither: tests/unit/repository/test_encoders.py."""
 
-AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+AT_ONCE = ("-n", "5", "--dist", "loadfile", "--no-loadscope-reorder")
 """These tests mostly wait. Each process has a stack of its own; `-- -n 0` takes one process. The
 order is that of tests/conftest.py."""
 

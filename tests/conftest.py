@@ -9,6 +9,7 @@ the same Kafka the same questions on both, or servers that are the same beside e
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -44,6 +45,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder is not None:
         kind = choose_stack(config.getoption("--stack"), os.environ).kind
         config.pluginmanager.register(Recorder(folder, kind))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """What is imported and collected lives to the end: Python's collector need not look through it
+    while it grows, nor ever again."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """See `pytest_collection`."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LONGEST_FIRST = (
     "test_simulator.py",
+    "test_set_workers.py",
+    "test_sets.py",
     "test_failover.py",
     "test_faults.py",
     "test_container_stack.py",
@@ -12,6 +14,8 @@ LONGEST_FIRST = (
     "test_kill_at_steps.py",
     "test_judge.py",
     "test_cli_demo.py",
+    "test_local_stack.py",
+    "test_docs_examples.py",
     "test_restart_points.py",
     "test_sets_simulated.py",
     "test_cli_jobs.py",
@@ -22,8 +26,6 @@ LONGEST_FIRST = (
     "test_checkpoint_file.py",
     "test_dropping_sets.py",
     "test_dead_letters.py",
-    "test_set_workers.py",
-    "test_sets.py",
     "test_real_registry.py",
     "test_skip_file.py",
     "test_routing.py",

@@ -202,7 +202,8 @@ def test_f117_a_set_under_random_kills(
     recovery_case: NewCase, kills: int, seed: int, key: str | None
 ) -> None:
     chance = random.Random(seed)
-    sizes = [chance.choice((0, 1, 5, 40, 200, 700, 1_500)) for _ in range(12 * kills)]
+    # At the pace, twice as long as all lives together may last.
+    sizes = [chance.choice((0, 1, 5, 40, 200, 700, 1_500)) for _ in range(6 * kills)]
     settings = {} if key is None else {"KEY_COLUMN": key}
     case = set_case(recovery_case, *sizes, partitions=1 if key is None else 3, settings=settings)
     for number in range(kills):
@@ -214,6 +215,11 @@ def test_f117_a_set_under_random_kills(
     case.assert_midway()
     case.run()
     case.assert_once()
+
+
+def days_for(kills: int) -> int:
+    """Of an export: two a kill where there are few, else four, up to a year."""
+    return 2 * kills if kills <= 20 else min(365, 4 * kills)
 
 
 @cache
@@ -254,7 +260,7 @@ def test_f117_a_nightly_export_under_random_kills(
 ) -> None:
     """Of 400 files, where there are 92 kills or more."""
     chance = random.Random(seed)
-    made = nightly_export(min(365, 4 * kills))
+    made = nightly_export(days_for(kills))
     case = recovery_case(made, settings={"ORDER": order}, checkpoint=checkpoint)
     for number in range(kills):
         due = case.row_count * number // (kills + 1)

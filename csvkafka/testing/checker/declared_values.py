@@ -256,9 +256,12 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def as_json(value: object) -> str:
     """A name or a text as it stands in the JSON of a key."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def text_in_key(column: Column, value: object) -> str:

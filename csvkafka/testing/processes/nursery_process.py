@@ -3,8 +3,9 @@
 A start of Python with boto3 and kafka-python costs a third of a second of processor time, a fork of
 a process that has them a hundredth. What is forked is a process like one that was started anew: its
 own process id, session and group, its own environment, arguments, folder and streams, and Python's
-own end with the exit status or the signal that ended it. When this process is gone, however that
-came about, so are those that it forked.
+own end with the exit status or the signal that ended it (but where that would take all modules
+apart, the last thing it does and a fifth of a loader's life, the fork leaves). When this process is
+gone, however that came about, so are those that it forked.
 
 Promises to what it forks: there is one thread and no client in this process, and all that was taken
 from its environment (`sys.path`, temporary folder, time zone) is taken anew. `random` seeds itself
@@ -15,6 +16,7 @@ Protocol as in `local/guardian.py`, with one action more, `fork`; the first one 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -39,7 +41,16 @@ PRELOADED = (
     "isal.igzip",
 )
 """Imported before the first fork: entry points, and what they import only when they need it. What
-the SDK knows of S3 and DynamoDB is read then too."""
+the first clients of S3 and DynamoDB read, import and work out is there then too."""
+
+NO_AWS = {
+    "AWS_ACCESS_KEY_ID": "nobody",
+    "AWS_SECRET_ACCESS_KEY": "nothing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""In the place of all of this process's own AWS settings, while it makes clients that ask nobody.
+No fork sees them."""
 
 
 class _Born(BaseException):
@@ -115,15 +126,36 @@ class _Nursery(Servers):
 
 
 def _preload() -> None:
-    from csvkafka.aws.clients import read_service_descriptions
+    from csvkafka.aws import clients
     from csvkafka.aws.smart_open_s3 import smart_open_s3
 
     for name in PRELOADED:
         importlib.import_module(name)
-    read_service_descriptions()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(NO_AWS)
+    for make_client in (clients.s3_client, clients.dynamodb_client):
+        make_client(endpoint_url="http://127.0.0.1:1", region_name="us-east-1").close()
     smart_open_s3()
     gc.collect()
     gc.freeze()
+
+
+_status: int | None = None
+"""With which this process leaves, once all that is registered for its exit is done; None: as Python
+does by itself."""
+
+
+def _leave() -> None:
+    if _status is None:
+        return
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return  # Python's own end says so, and has a status for it
+    os._exit(_status)
 
 
 def _live(
@@ -142,7 +174,23 @@ def _live(
     tempfile.tempdir = None
     sys.path[:] = [*_entries(os.environ), *python_path]
     importlib.invalidate_caches()
-    program, *arguments = order["program"]
+    try:
+        _run(order["program"])
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise  # Python prints it
+        _leave_with(end.code or 0)
+    else:
+        _leave_with(0)
+
+
+def _leave_with(status: int) -> None:
+    global _status
+    _status = status
+
+
+def _run(words: Sequence[str]) -> None:
+    program, *arguments = words
     if program == "-m":
         module, *arguments = arguments
         # It is loaded a second time, as the module that Python was told to run.
@@ -161,6 +209,7 @@ def _entries(environment: Mapping[str, str]) -> list[str]:
 def main() -> None:
     """Serves until the parent, whose process id is the first argument, is gone."""
     signal.signal(signal.SIGTERM, stop)
+    atexit.register(_leave)  # the first to be registered is the last that is called
     own_entries = _entries(os.environ)
     python_path = [entry for entry in sys.path if entry not in own_entries]
     set_by_python = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions
+from botocore.handlers import BUILTIN_HANDLERS
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.utils import parse_timestamp
 
@@ -163,6 +164,42 @@ def test_a_listing_has_the_times_that_are_read_so(monkeypatch: pytest.MonkeyPatc
     set_aws_environment(monkeypatch)
     parsers = aws._new_session("eu-west-1")._session.get_component("response_parser_factory")
     assert parsers.create_parser("rest-xml")._timestamp_parser is aws._moment
+
+
+def test_what_listens_to_one_session_hears_nothing_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_aws_environment(monkeypatch)
+    first, second = (aws._new_session("eu-west-1") for _ in range(2))
+    heard: list[str] = []
+    first.events.register("provide-client-params.s3", lambda **_: heard.append("first"))
+    for session in (second, aws._new_session("eu-west-1"), first):
+        client = session.client("s3", aws_access_key_id="key", aws_secret_access_key="secret")
+        with pytest.raises(exceptions.ParamValidationError):
+            client.head_object(Bucket="bucket")
+        assert heard == (["first"] if session is first else [])
+
+
+def test_a_session_does_at_each_event_what_boto3_s_own_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_aws_environment(monkeypatch)
+    handlers = [
+        session._session.get_component("event_emitter")._emitter._handlers
+        for session in (aws._new_session("eu-west-1"), boto3.session.Session("eu-west-1"))
+    ]
+    events = [str(spec[0]) for spec in BUILTIN_HANDLERS]
+    count = 0
+    for event in (*events, "creating-client-class.s3", "creating-resource-class.dynamodb.Table"):
+        place = event.replace("*", "x")
+        ours, own = ([name_of(it) for it in found.prefix_search(place)] for found in handlers)
+        assert ours == own
+        count += len(ours)
+    assert count > len(events)
+
+
+def name_of(handler: Any) -> str:
+    return getattr(handler, "__qualname__", type(handler).__qualname__)
 
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])

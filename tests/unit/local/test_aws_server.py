@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from csvkafka.local.aws_server import serialized
+import pytest
+from moto import backends
+from moto.core import utils
+from werkzeug.test import Client, TestResponse
+
+from csvkafka.local.aws_server import application, serialized
 
 
 def test_no_request_enters_while_another_is_inside() -> None:
@@ -28,3 +33,32 @@ def test_no_request_enters_while_another_is_inside() -> None:
         answers = list(executor.map(lambda number: enter(number, None), range(16)))
     assert answers == [[b"%d" % number] for number in range(16)]
     assert most_inside == 1
+
+
+def ask(client: Client, service: str, method: str, target: str = "") -> TestResponse:
+    scope = f"key/20261128/eu-west-1/{service}/aws4_request"
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}",
+        "X-Amz-Target": target,
+        "Content-Type": "application/x-amz-json-1.0",
+    }
+    return client.open("/", method=method, data=b"{}" if target else b"", headers=headers)
+
+
+def test_what_is_the_same_for_each_request_is_looked_up_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client(application())
+
+    def asked() -> tuple[str, str]:
+        tables = ask(client, "dynamodb", "POST", "DynamoDB_20120810.ListTables")
+        buckets = ask(client, "s3", "GET")
+        assert (tables.status_code, buckets.status_code) == (200, 200)
+        return tables.text, buckets.text
+
+    first = asked()
+    assert first[0] == '{"TableNames": []}'
+    assert "ListAllMyBucketsResult" in first[1]
+    monkeypatch.setattr(backends, "list_of_moto_modules", lambda: pytest.fail("its folder"))
+    monkeypatch.setattr(utils.inspect, "getmembers", lambda *_, **__: pytest.fail("its class"))
+    assert asked() == first

@@ -109,6 +109,20 @@ def test_forks_share_no_randomness(supervisor: Supervisor, tmp_path: Path) -> No
         ("import atexit\natexit.register(print, 'at the exit')", 0, "at the exit"),
         ("import threading\nthreading.Timer(0.05, print, ['from a thread']).start()", 0, "thread"),
         ("import os\nprint('lost', end='')\nos._exit(4)", 4, ""),
+        ("import sys\nprint('no new line', end='')\nsys.exit(-1)", 255, "no new line"),
+        (
+            "import sys\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "ThreadPoolExecutor().submit(print, 'from a pool')\nsys.exit(5)",
+            5,
+            "from a pool",
+        ),
+        (
+            "import atexit, sys\ndef last():\n    print('at the exit')\n    sys.exit(6)\n"
+            "atexit.register(last)",
+            0,
+            "at the exit",
+        ),
+        ("import os\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\nprint('x')", 120, "No space"),
     ],
 )
 def test_it_ends_as_python_ends(
