@@ -194,6 +194,12 @@ class JobSpec:
         """A row whose record has more bytes is set aside; None: no row is for its size."""
         return self.usual_size_limit if self.own_size_limit is None else self.own_size_limit
 
+    @property
+    def most_letter_bytes(self) -> int:
+        """The largest batch of dead letters, where their topic takes so much. As with rows, what
+        several may take is not too much for one."""
+        return max(self.max_record_bytes, self.max_batch_bytes)
+
     def of_file(self, job_id: str, membership: Membership) -> JobSpec:
         """The job of one file of this set."""
         return replace(self, job_id=job_id, order=FileOrder.SET, membership=membership)
@@ -287,10 +293,10 @@ class JobSpec:
                 if topic_bytes < self.max_record_bytes
                 else RECORD_LIMIT_SETTING
             ),
-            max_letter_bytes=min(self.max_record_bytes, letter_bytes),
+            max_letter_bytes=min(self.most_letter_bytes, letter_bytes),
             letter_limit=(
                 f"max.message.bytes of topic {self.dead_letter_topic} (DEAD_LETTER_TOPIC)"
-                if letter_bytes < self.max_record_bytes
+                if letter_bytes < self.most_letter_bytes
                 else RECORD_LIMIT_SETTING
             ),
             set_aside_above=self.size_limit,

@@ -88,14 +88,16 @@ def batch_bytes(spec: JobSpec, facts: Mapping[str, TopicFacts]) -> BatchBytes:
 
 
 def letter_warnings(spec: JobSpec, taken: BatchBytes) -> list[str]:
-    """What to say if the topic of dead letters takes less than those of rows."""
-    if taken.letters >= taken.rows:
+    """What to say if the topic of dead letters takes less than those of rows, and less than what
+    limits a letter in any case."""
+    enough = min(taken.rows, spec.most_letter_bytes)
+    if taken.letters >= enough:
         return []
     slack = BATCH_HEADER_SLACK_BYTES
     return [
         f"topic {spec.dead_letter_topic} (DEAD_LETTER_TOPIC) has max.message.bytes="
         f"{taken.letters + slack}, less than the topics of rows: a row that is too large for it "
-        f"cannot be set aside, and stops the load; set at least {taken.rows + slack}"
+        f"cannot be set aside, and stops the load; set at least {enough + slack}"
     ]
 
 

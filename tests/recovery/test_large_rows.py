@@ -26,6 +26,12 @@ KILLED_AROUND = (600, 1_600, 2_600)
 """Two large rows side by side are here, and one some rows later."""
 LIMITS = ("4000000", "20000", "60000")
 """Of the topic, after each kill: raised, lowered, and not as at first."""
+CHANGES = (
+    {"KAFKA_COMPRESSION_TYPE": "none", "MAX_RECORD_BYTES": "30000"},
+    {"KAFKA_COMPRESSION_TYPE": "zstd", "CSVKAFKA_ENCODER": "python"},
+    {"KAFKA_COMPRESSION_TYPE": "lz4", "MAX_RECORD_BYTES": "8000000"},
+)
+"""Of the worker that goes on: what no row's size depends on."""
 BEGUN_WITH = "40000"
 LIMIT = 40_000 - 1_024 - 389
 STEPS = (
@@ -93,10 +99,11 @@ def test_f155_killed_around_rows_that_are_set_aside_for_their_size(
     chance = random.Random(f"{seed}/{step}")
     large = large_rows()
     case, dead = setting_aside(recovery_case, csv_of(large))
-    for around, limit in zip(KILLED_AROUND, LIMITS, strict=True):
+    for around, limit, change in zip(KILLED_AROUND, LIMITS, CHANGES, strict=True):
         case.kill_at(step, from_rows=around + chance.choice((-30, 0, 1, 2, 20)))
         case.assert_midway()
         set_limit(admin, case.topic, limit)
+        case.settings |= change
     case.run()
     assert lines_in(case) == [n for n in range(1, ROWS + 1) if n not in large]
     letters = letters_in(case, dead)

@@ -125,14 +125,14 @@ class DeclaredRows:
             return None
         if table.key_format is KeyFormat.TEXT:
             column, value = values[table.key[0]]
-            if value is None:
+            if self._is_null(column, row):
                 return None
             if column.constant is not None:
                 return str(column.constant).encode()
             is_hidden = column.is_hashed or column.is_masked
             return str(value if is_hidden else row[column.name]).encode()
         wanted = [values[name] for name in table.key]
-        if all(value is None for _, value in wanted):
+        if all(self._is_null(column, row) for column, _ in wanted):
             return None
         if table.key_format is KeyFormat.AVRO:
             return key_bytes(
@@ -143,9 +143,21 @@ class DeclaredRows:
                 ),
             )
         pairs = (
-            f"{as_json(column.field)}:{text_in_key(column, value)}" for column, value in wanted
+            f"{as_json(column.field)}:{self._in_key(column, value, row)}"
+            for column, value in wanted
         )
         return ("{" + ",".join(pairs) + "}").encode()
+
+    def _is_null(self, column: Column, row: SourceRow) -> bool:
+        """Whether the table says so of the field: JSON's own null is a value."""
+        return column.constant is None and row[column.name] in self.table.nulls_of(column)
+
+    def _in_key(self, column: Column, value: object, row: SourceRow) -> str:
+        """The column's value in a key of JSON. JSON is there as the file has it."""
+        is_shown = not (column.is_hashed or column.is_masked)
+        if column.type.kind is Kind.JSON and is_shown and not self._is_null(column, row):
+            return str(row[column.name])
+        return text_in_key(column, value)
 
     def is_dropped(self, row: SourceRow) -> bool:
         """Whether the row is to have no record, as the table drops it: only one of the header's

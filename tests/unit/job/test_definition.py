@@ -224,6 +224,14 @@ def test_dead_letters_are_limited_by_their_own_topic() -> None:
     ]
 
 
+def test_what_several_letters_may_take_is_not_too_much_for_one() -> None:
+    """As with rows. Else a job with a small MAX_RECORD_BYTES could set no large row aside, and one
+    that an older csvkafka began could not go on."""
+    spec = replace(SETS_ASIDE, max_record_bytes=2_000)
+    plan = spec.plan(HEADER, SOURCE.uri, spec.lanes(4), 1_047_564)
+    assert (plan.max_letter_bytes, plan.letter_limit) == (1_000_000, "MAX_RECORD_BYTES")
+
+
 # -- the size from which on a row is set aside -----------------------------------------------------
 
 

@@ -192,6 +192,14 @@ def test_rows_and_dead_letters_are_limited_by_their_own_topics() -> None:
         assert len(warned) == (letters < 800_000)
 
 
+def test_no_topic_of_letters_need_take_more_than_a_letter_may() -> None:
+    """No letter is larger than that."""
+    spec = JobSpec("job", "rows", bad_rows=BadRows.DEAD_LETTER, dead_letter_topic="dead")
+    assert letter_warnings(spec, BatchBytes(20_000_000, 8_000_000)) == []
+    (warning,) = letter_warnings(spec, BatchBytes(20_000_000, 7_999_999))
+    assert warning.endswith(f"set at least {8_000_000 + 1_024}")
+
+
 def test_a_topic_that_takes_too_little_is_left_to_its_own_check() -> None:
     tiny = batch_bytes(JobSpec("job", "rows"), {"rows": facts({"max.message.bytes": "1000"})})
     assert tiny == BatchBytes(SMALLEST_BATCH_BYTES, SMALLEST_BATCH_BYTES)

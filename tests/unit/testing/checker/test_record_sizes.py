@@ -123,6 +123,15 @@ def test_each_way_to_declare_a_column_is_measured(column: str, key: str) -> None
     sizes_agree(plan, ("0071", "é"), ("12345", "-"), ("-", "\x01"), ("-", "-"))
 
 
+@pytest.mark.parametrize(
+    "key", ['"x"', '"x"\nkey_format = "json"', '["x", "y"]\nkey_format = "json"']
+)
+def test_json_stands_in_a_key_as_the_file_has_it(key: str) -> None:
+    text = f'[record]\nnull = ["-"]\nkey = {key}\n[columns]\nx = "json"\ny = "string"\n'
+    plan = EncodePlan(("x", "y"), URI, table=table(text), compression="none")
+    sizes_agree(plan, (" null ", "-"), ('{"b": 1.50, "a": [ ]}', "é"), ("-", "-"), ('"-"', "y"))
+
+
 @given(some.lists(TEXTS, min_size=1, max_size=8))
 def test_what_a_mask_leaves_and_undeclared_columns_are_measured(texts: list[str]) -> None:
     text = '[record]\nundeclared = "string"\nkey = "y"\n[columns]\nx = { mask = "first 2" }'
