@@ -196,6 +196,7 @@ def test_a_topic_of_letters_that_takes_less_is_warned_of_and_does_not_limit_rows
     assert f"rows whose record has more than {int(USUAL_LIMIT):,} bytes are set aside" in (
         doctor.stdout
     )
+    assert "a dead letter may have 28,976 bytes, as compressed" in doctor.stdout
     dry_run = run_csvkafka("load", "--dry-run", "--json", settings=settings)
     assert warning in dry_run.stdout
     loaded = run_csvkafka("load", settings=settings)

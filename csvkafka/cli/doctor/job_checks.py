@@ -27,7 +27,11 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
     if plan.set_aside_above is not None:
         most = count_text(plan.set_aside_above)
-        text = f"rows whose record has more than {most} bytes are set aside"
+        letter = count_text(plan.max_letter_bytes)
+        text = (
+            f"rows whose record has more than {most} bytes are set aside; a dead letter may have "
+            f"{letter} bytes, as compressed: a larger one stops the load"
+        )
         yield Finding(Mark.OK, "plan", text, SIZE_LIMIT_SETTING)
 
 
