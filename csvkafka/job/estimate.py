@@ -30,8 +30,8 @@ class Estimate:
     """Of a whole load; None: not known. Of `row_count` rows the table drops `dropped_count`, and
     the others make a record each. `topic_bytes` counts one replica, as compressed;
     `encode_seconds` is processor time of one thread. It rests on `sampled_rows` in `places`, which
-    hold `sampled_bytes` of whole rows; in `misfits` of them encoding stopped at a row that did not fit, which
-    may be half of one. `is_exact`: all of the source was encoded."""
+    hold `sampled_bytes` of whole rows; in `misfits` of them encoding stopped at a row that did not
+    fit, which may be half of one. `is_exact`: all of the source was encoded."""
 
     row_count: int | None
     dropped_count: int | None
