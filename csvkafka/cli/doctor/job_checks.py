@@ -34,6 +34,13 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
             f"{letter} bytes, as compressed: a larger one stops the load"
         )
         yield Finding(Mark.OK, "plan", text, SIZE_LIMIT_SETTING)
+        if plan.set_aside_above > plan.max_record_bytes:
+            text = (
+                f"{SIZE_LIMIT_SETTING} is more than {plan.record_limit} allows: a row whose record "
+                f"has more than {count_text(plan.max_record_bytes)} bytes, as compressed, and is "
+                "not set aside, stops the load"
+            )
+            yield Finding(Mark.WARNING, "plan", text)
 
 
 def check_job(examination: Examination) -> Iterator[Finding]:
