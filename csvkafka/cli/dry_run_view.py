@@ -166,6 +166,8 @@ def estimate_lines(estimate: Estimate, codec: str) -> Iterator[str]:
         yield f"Estimated from {looked} in {counted(estimate.places, 'place')}:"
     about = "" if estimate.is_exact else "about "
     unknown = "not known: the length of this compressed source shows only at its end"
+    if not estimate.sampled_rows:
+        unknown = "not known: no place that was looked at holds a whole row"
     rows, topic_bytes = estimate.row_count, estimate.topic_bytes
     writes, seconds = estimate.most_checkpoint_writes, estimate.encode_seconds
     if rows is None or topic_bytes is None or writes is None or seconds is None:

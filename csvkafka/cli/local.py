@@ -16,6 +16,11 @@ Examples:
   csvkafka local --brokers 3 --topic rows --topic dead-letters --partitions 6
   csvkafka local --kafka-release 3.9.1
 
+\b
+Larger records in one of its topics (before Kafka 4.4 the class is kafka.admin.ConfigCommand):
+  "$JAVA_HOME/bin/java" org.apache.kafka.tools.ConfigCommand --alter --topic dead-letters \\
+      --bootstrap-server "$KAFKA_BOOTSTRAP_SERVERS" --add-config max.message.bytes=8000000
+
 It prints `export` lines; paste them into another shell, and boto3, csvkafka and Kafka's tools (by
 CLASSPATH) go there. What it holds is gone when it stops, however it stops. The first start on a
 machine fetches 45 MB of jars. Needs csvkafka[local].

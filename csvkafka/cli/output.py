@@ -65,6 +65,11 @@ def bytes_text(size: float) -> str:
     return f"{size:.3g} {_UNITS[unit]}" if unit else f"{size:.0f} {_UNITS[0]}"
 
 
+def percent_text(percent: float) -> str:
+    """`99.9 %`; what is not all is never shown as 100.0 %."""
+    return f"{percent if percent >= 100 else min(percent, 99.9):.1f} %"
+
+
 def duration_text(seconds: float) -> str:
     """`3.2 s`, `4 min 05 s`, `2 h 07 min`, `3 d 04 h`."""
     whole = round(seconds)

@@ -78,5 +78,11 @@ def command(replay_id: str | None, again: bool, log_level: str, **options: Any) 
             log.warning("%s", warning)
         config = LoadConfig.from_settings(settings).as_replay(replay_id, again=again)
         log.info("Job %s replays the dead letters of job %s", config.spec.job_id, config.replays)
-        run_load(config, stop_signal=signals.requested)
+        result = run_load(config, stop_signal=signals.requested)
+    if result.set_aside:
+        log.warning(
+            "To replay what this replay set aside, once the cause is repaired: csvkafka replay "
+            "--job-id %s",
+            config.spec.job_id,
+        )
     return 0

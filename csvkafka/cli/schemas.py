@@ -43,10 +43,16 @@ def with_ids(config: LoadConfig, header: Sequence[str], source_uri: str) -> tupl
             note = f"a load would ask to register a schema: {error}"
         except RegistryUnavailableError as error:
             note = str(error)
+    return with_no_ids(spec, header), note
+
+
+def with_no_ids(spec: JobSpec, header: Sequence[str]) -> JobSpec:
+    """The spec with NO_ID for each schema that its records name: nothing is asked."""
     schemas = spec.schemas(header)
-    assert schemas is not None
+    if schemas is None:
+        return spec
     unknown = schemas.mapped(lambda schema: schema.with_id(NO_ID))
-    return replace(spec, known_schemas=unknown.configuration), note
+    return replace(spec, known_schemas=unknown.configuration)
 
 
 def told(data: bytes | None, schema: WireSchema | None) -> tuple[bytes | None, int | None]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from csvkafka.cli.options import STORE_SETTINGS, setting_options, store_of, values_given
-from csvkafka.cli.output import bytes_text, count_text, duration_text, time_text
+from csvkafka.cli.output import bytes_text, count_text, duration_text, percent_text, time_text
 from csvkafka.cli.set_status import SetFiles, files_of, skipped_json, skipped_lines
 from csvkafka.config.settings import DEFAULT_JOB_ID
 from csvkafka.errors import CheckpointError, ConfigError, counted
@@ -96,7 +96,7 @@ def _watch(store: ItemStore, job_id: str) -> None:
         if view.files is not None:
             facts.append(f"{count_text(view.files[0])} of {count_text(view.files[1])} files")
         if view.percent is not None:
-            facts.append(f"{view.percent:.1f} %")
+            facts.append(percent_text(view.percent))
         if before is not None:
             facts.append(f"{count_text((view.rows - before[1]) / (now - before[0]))} rows/s")
         click.echo(f"{time.strftime('%H:%M:%S')}  {'  '.join(facts)}")
@@ -296,8 +296,8 @@ class JobView:
             if self.percent is None:
                 return f"{done} decompressed (of a compressed object, so nobody knows of how many)"
             of = f"a compressed object of {bytes_text(stored.source.size)}"
-            return f"{done} decompressed, about {self.percent:.1f} % of {of}"
-        percent = "" if self.percent is None else f"  ({self.percent:.1f} %)"
+            return f"{done} decompressed, about {percent_text(self.percent)} of {of}"
+        percent = "" if self.percent is None else f"  ({percent_text(self.percent)})"
         if self.status is JobStatus.COMPLETED and self.of_files and self.of_files.totals.skipped:
             percent = ", the rest in skipped files"
         if self.skipped:

@@ -115,7 +115,8 @@ class LoadConfig:
         if self.spec.order is not FileOrder.SET:
             raise ConfigError(
                 "replay takes a set with ORDER=set only, as with ORDER=object each file is a job "
-                "of its own; load the files that have letters again, under another JOB_ID"
+                "of its own; load the files that have letters again (each letter's header "
+                "_source_file names its file), under another JOB_ID and into another topic"
             )
         spec = replace(self.spec, job_id=job_id)
         return replace(self, spec=spec, replays=replayed, replays_again=again)

@@ -30,8 +30,8 @@ class Estimate:
     """Of a whole load; None: not known. Of `row_count` rows the table drops `dropped_count`, and
     the others make a record each. `topic_bytes` counts one replica, as compressed;
     `encode_seconds` is processor time of one thread. It rests on `sampled_rows` in `places`, which
-    hold `sampled_bytes`; in `misfits` of them encoding stopped at a row that did not fit, which
-    may be half of one. `is_exact`: all of the source was encoded."""
+    hold `sampled_bytes` of whole rows; in `misfits` of them encoding stopped at a row that did not
+    fit, which may be half of one. `is_exact`: all of the source was encoded."""
 
     row_count: int | None
     dropped_count: int | None
@@ -57,6 +57,7 @@ class Estimator:
         self._content_bytes: int | None = 0
         self._sampled_bytes = self._row_count = self._batch_bytes = self._block_count = 0
         self._places = self._misfits = self._dropped_count = 0
+        self._cut_bytes = self._cut_rows = 0
         self._seconds = 0.0
         self._saw_all = True
         self._waiting: list[PlacedBlock] = []
@@ -91,6 +92,8 @@ class Estimator:
         rows_before = stretch.byte_offset * self._row_count // max(1, self._sampled_bytes)
         start = Position(stretch.byte_offset, rows_before)
         begun = self._processor_seconds()
+        # Rows longer than a place are seldom whole in one. By its beginning each is counted once.
+        self._cut_bytes += stretch.bytes_before
         try:
             for block in cut_blocks([stretch.data] if stretch.data else [], start, plan):
                 piece = PieceStart() if shares_batches else None
@@ -104,6 +107,9 @@ class Estimator:
                     break
                 if not fits:
                     break
+            else:
+                self._cut_bytes += stretch.bytes_after
+                self._cut_rows += stretch.bytes_after > 0
         except CsvKafkaError:
             self._misfits += 1
         self._seconds += self._processor_seconds() - begun
@@ -143,19 +149,23 @@ class Estimator:
         self._seconds += self._processor_seconds() - begun
         is_exact = self._saw_all and not self._misfits and source_bytes == self._stored_bytes
         factor: float | None = None
+        rows: int | None = None
         if is_exact:
-            factor = 1.0
-        elif self._content_bytes is not None and self._sampled_bytes and self._stored_bytes:
+            factor, rows = 1.0, self._row_count
+        elif self._content_bytes is not None and self._row_count and self._stored_bytes:
             content_bytes = self._content_bytes * source_bytes / self._stored_bytes
             factor = content_bytes / self._sampled_bytes
-        rows = None if factor is None else round(self._row_count * factor)
+            looked_at = self._sampled_bytes + self._cut_bytes
+            rows = round((self._row_count + self._cut_rows) * content_bytes / looked_at)
         blocks = None if factor is None else round(self._block_count * factor)
         most_writes = None
         if rows is not None and blocks is not None:
             most_writes = min(rows // self._checkpoint_rows, blocks) + WRITES_OF_A_START_AND_AN_END
         return Estimate(
             row_count=rows,
-            dropped_count=None if factor is None else round(self._dropped_count * factor),
+            dropped_count=None
+            if rows is None
+            else round(rows * self._dropped_count / max(1, self._row_count)),
             topic_bytes=None if factor is None else round(self._batch_bytes * factor),
             most_checkpoint_writes=most_writes,
             encode_seconds=None if factor is None else self._seconds * factor,

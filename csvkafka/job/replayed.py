@@ -94,8 +94,9 @@ def replayed_job(job_id: str, read: ReadItem, where: str) -> ReplayedJob:
     if "ORDER" in stored.configuration:
         raise ConfigError(
             f"job {job_id} is a set with ORDER=object, whose files are jobs of their own; replay "
-            "takes a set with ORDER=set only: load the files that have letters again, under "
-            "another JOB_ID"
+            "takes a set with ORDER=set only: load the files that have letters again (each "
+            "letter's header _source_file names its file), under another JOB_ID and into another "
+            "topic"
         )
     if stored.status is not JobStatus.COMPLETED:
         raise ConfigError(

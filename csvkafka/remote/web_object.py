@@ -130,7 +130,16 @@ class WebObject:
                 f"the certificate of {self._place.uri} is not trusted ({reason.verify_message}): "
                 "check SOURCE, or name the file of the authority that signed it by SSL_CERT_FILE"
             )
-        return PassingFault(str(reason) or type(reason).__name__, has_answered=False)
+        told = str(reason) or type(reason).__name__
+        return PassingFault(f"{told}{self._by_proxy()}", has_answered=False)
+
+    def _by_proxy(self) -> str:
+        """Which variable names the proxy, if one is asked; what it holds may be secret."""
+        place = self._place
+        if place.scheme not in urllib.request.getproxies():
+            return ""
+        bypassed = urllib.request.proxy_bypass(place.host)
+        return "" if bypassed else f", by {place.scheme.upper()}_PROXY"
 
 
 class _StillSafe(urllib.request.HTTPRedirectHandler):

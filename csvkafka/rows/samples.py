@@ -29,10 +29,13 @@ RANGE_BYTES = 256 * 1024
 
 
 class Stretch(NamedTuple):
-    """Lines of a source, and where the first one begins."""
+    """Lines of a source, and where the first one begins. The range has so many bytes more of a line
+    that began before it, and of one that does not end in it."""
 
     byte_offset: int
     data: bytes
+    bytes_before: int = 0
+    bytes_after: int = 0
 
 
 @dataclass
@@ -81,8 +84,10 @@ class Sampler:
         self.sampled_bytes += len(data)
         self.saw_all = is_first and is_whole
         first, last = self._line_ends(data)
+        if not first and not is_first:  # all of it is the middle of a long line, or its end
+            return Stretch(byte_offset + len(data), b"", len(data))
         begin, end = 0 if is_first else first, len(data) if is_whole else last
-        return Stretch(byte_offset + begin, data[begin:end])
+        return Stretch(byte_offset + begin, data[begin:end], begin, len(data) - end)
 
     def _line_ends(self, data: bytes) -> tuple[int, int]:
         """Where the first line ends, and the last one that has an end."""

@@ -208,6 +208,11 @@ def test_a_topic_of_letters_that_takes_less_is_warned_of_and_does_not_limit_rows
     assert f"rows whose record has more than {int(USUAL_LIMIT):,} bytes are set aside" in (
         doctor.stdout
     )
+    assert "a dead letter may have 28,976 bytes, as compressed" in doctor.stdout
+    beyond = "DEAD_LETTER_ABOVE_BYTES is more than the topic's max.message.bytes allows"
+    assert beyond not in doctor.stdout
+    doctor = run_csvkafka("doctor", settings=settings | {"DEAD_LETTER_ABOVE_BYTES": "2000000"})
+    assert beyond in doctor.stdout.replace("--dead-letter-above-bytes", "DEAD_LETTER_ABOVE_BYTES")
     dry_run = run_csvkafka("load", "--dry-run", "--json", settings=settings)
     assert warning in dry_run.stdout
     loaded = run_csvkafka("load", settings=settings)

@@ -147,6 +147,18 @@ def test_a_row_that_still_does_not_fit_goes_on_and_can_be_replayed_again(load: L
     check_clean(load.settings(), 3, again)
 
 
+def test_verify_of_a_replay_that_set_all_aside_again_gives_no_hint_about_content(
+    load: Load,
+) -> None:
+    load.place.put(csv_file())
+    load.load()
+    load.replay()
+    found = verdict(load.settings())
+    assert (found.is_clean, found.row_count, found.foreign_count) == (True, 0, 5)
+    assert not any("--by-content" in note for note in found.notes)
+    assert "5 of 5 letters do not fit again, and are set aside" in found.notes
+
+
 def test_letters_of_other_jobs_in_the_topic_are_left_alone(load: Load) -> None:
     load.place.put(csv_file())
     load.load(JOB_ID="other-" + load.place.job_id)
@@ -297,6 +309,8 @@ def test_the_command_says_when_all_is_done_already(load: Load) -> None:
     assert first.returncode == 0, first.stderr
     again = run_csvkafka("replay", settings=load.settings())
     assert (again.returncode, "is complete already: 5 rows" in again.stdout) == (0, True)
+    for each in (first, again):
+        assert f"csvkafka replay --job-id {load.place.job_id}-replay-1" in each.stdout
     status = run_csvkafka("status", f"{load.place.job_id}-replay-1", settings=load.settings())
     assert f"5 dead letters of job {load.place.job_id} in topic {load.dead}" in status.stdout
     verify = run_csvkafka(
@@ -482,7 +496,7 @@ def test_a_replay_keeps_its_settings_and_its_name(load: Load) -> None:
         load.replay()
     with refusal(ConfigError, "another name than that"):
         load.replay(load.place.job_id)
-    with refusal(ConfigError, "ORDER=set only"):
+    with refusal(ConfigError, "ORDER=set only.*_source_file names its file"):
         LoadConfig.from_settings(
             {**load.settings(), "S3_KEY": "", "S3_PREFIX": "a/", "ORDER": "object"}
         ).as_replay()

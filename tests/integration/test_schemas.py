@@ -244,6 +244,9 @@ def test_doctor_and_a_dry_run_show_records_and_register_nothing(
     assert dry.returncode == 0, dry.stderr
     report = json.loads(dry.stdout)
     assert any("a load would ask to register a schema" in note for note in report["notes"])
+    before = run_csvkafka("doctor", settings=settings)
+    assert "a load would ask to register a schema" in before.stdout
+    assert before.returncode == 0, before.stdout
     place.load(**{name: text for name, text in settings.items() if name not in place.settings()})
     registered = dict(small.schemas)
     dry = run_csvkafka("load", "--dry-run", "--json", settings=settings)
@@ -252,6 +255,7 @@ def test_doctor_and_a_dry_run_show_records_and_register_nothing(
     assert json.loads(first["key"]) == {"id": 1}
     assert json.loads(first["value"])["name"] == "ada"
     doctor = run_csvkafka("doctor", settings=settings)
+    assert doctor.returncode == 0, doctor.stdout
     assert '"name": "ada"' in doctor.stdout
     assert "schema 1" in doctor.stdout
     assert small.schemas == registered

@@ -123,7 +123,7 @@ def test_the_command_says_how_many_rows_are_set_aside_for_their_size(load: Load)
     load.run(DEAD_LETTER_ABOVE_BYTES=str(LIMIT))
     shown = run_csvkafka("verify", settings=load.settings())
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert f"clean: {ROWS - 1} records, {ROWS - 1} of {ROWS - 1} rows, 1 rows too large" in (
+    assert f"clean: {ROWS - 1} records, {ROWS - 1} of {ROWS - 1} rows, 1 row too large" in (
         shown.stdout
     )
     as_json = run_csvkafka("verify", "--json", settings=load.settings())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from csvkafka.cli.doctor.findings import Examination, Finding, Mark
 from csvkafka.cli.output import count_text
+from csvkafka.cli.schemas import with_no_ids
 from csvkafka.encode.encoder import check_plan as check_encode_plan
 from csvkafka.job.definition import define
 from csvkafka.job.same_job import check_same_job, has_promised_nothing
@@ -21,14 +22,25 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
     if source is None or header is None or not facts.keys() >= set(spec.data_topics):
         return
     lanes = spec.lanes(facts[spec.topic].partition_count, spec.routed_partitions(facts))
-    plan = examination.plan(source.uri, lanes)
+    plan = examination.plan(source.uri, lanes, with_no_ids(spec, header.names))
     check_encode_plan(plan)
     by = "" if spec.key_column is None else f", key column {spec.key_column}"
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
     if plan.set_aside_above is not None:
         most = count_text(plan.set_aside_above)
-        text = f"rows whose record has more than {most} bytes are set aside"
+        letter = count_text(plan.max_letter_bytes)
+        text = (
+            f"rows whose record has more than {most} bytes are set aside; a dead letter may have "
+            f"{letter} bytes, as compressed: a larger one stops the load"
+        )
         yield Finding(Mark.OK, "plan", text, SIZE_LIMIT_SETTING)
+        if plan.set_aside_above > plan.max_record_bytes:
+            text = (
+                f"{SIZE_LIMIT_SETTING} is more than {plan.record_limit} allows: a row whose record "
+                f"has more than {count_text(plan.max_record_bytes)} bytes, as compressed, and is "
+                "not set aside, stops the load"
+            )
+            yield Finding(Mark.WARNING, "plan", text)
 
 
 def check_job(examination: Examination) -> Iterator[Finding]:

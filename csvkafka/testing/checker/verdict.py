@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from csvkafka.errors import counted
+
 MAX_PLACES = 10
 """How many places an anomaly keeps; the count goes on."""
 
@@ -144,7 +146,7 @@ class Verdict:
         if self.dropped:
             counts += f", {self.dropped} rows to be dropped"
         if self.too_large:
-            counts += f", {self.too_large} rows too large, to be set aside"
+            counts += f", {counted(self.too_large, 'row')} too large, to be set aside"
         if self.foreign_count:
             counts += f", {self.foreign_count} records of other writers"
         lines = [f"{'clean' if self.is_clean else 'NOT CLEAN'}: {counts}"]

@@ -138,7 +138,7 @@ def judge_load(
             checkpoints,
         )
         notes = [*verdict.notes, *_notes(config, reader)]
-        if verdict.foreign_count and not verdict.rows_found:
+        if verdict.foreign_count and verdict.row_count and not verdict.rows_found:
             notes.append(
                 f"no record tells a line of this file by _source_line and _source_file, "
                 f"{verdict.foreign_count} tell none: if the loader leaves them out, judge by "

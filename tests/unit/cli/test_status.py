@@ -56,6 +56,19 @@ def test_the_size_that_sets_a_row_aside_is_shown() -> None:
     assert "record size" not in dict(lines(LaneProgress(1, 1), LaneProgress(2, 2)))
 
 
+def test_what_is_not_all_is_not_shown_as_a_hundred_percent() -> None:
+    def shown(byte_offset: int, size: int) -> str:
+        definition = replace(DEFINITION, source=replace(SOURCE, size=size))
+        done = Checkpoint(
+            Position(byte_offset, 9), 9, (LaneProgress(4, 4), LaneProgress(5, 5)), byte_offset
+        )
+        item = {**new_item("job", definition, 1.0, 0), **progress_attributes(done, LANES, 9)}
+        return dict(JobView("job", item).lines(9.0))["bytes"]
+
+    assert shown(3_015_994, 3_016_627) == "3.02 MB of 3.02 MB  (99.9 %)"
+    assert shown(500, 1_000) == "500 bytes of 1 kB  (50.0 %)"
+
+
 class Items:
     """A store in memory."""
 

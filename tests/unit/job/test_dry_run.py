@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from csvkafka.cli.dry_run_view import estimate_lines
 from csvkafka.encode.encoder import encode_block
 from csvkafka.encode.joined import encode_joined
 from csvkafka.errors import MalformedRowError
@@ -83,6 +84,41 @@ def test_an_estimate_is_near_to_what_all_of_it_is() -> None:
     assert not found.is_exact
     assert found.most_checkpoint_writes is not None
     assert found.most_checkpoint_writes <= 54
+
+
+def test_rows_longer_than_a_place_are_estimated_as_the_rows_that_they_are() -> None:
+    rows = [b"%d,name %d\n" % (n, n % 7) for n in range(100_000)]
+    for number in (17_000, 40_000, 70_000):
+        rows[number] = b"%d,%s\n" % (number, b"n" * 3_000_000)
+    data = HEADER + b"".join(rows)
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(data), PLAN, lambda: len(data))
+    found = estimator.estimate(len(data))
+    assert found.row_count == pytest.approx(100_000, rel=0.5)  # all else but these was 1,000,000
+
+
+@pytest.mark.parametrize("row_bytes", [100, 100_000, 200_000, 300_000])
+def test_rows_of_any_length_are_estimated(row_bytes: int) -> None:
+    row = b"1,%s\n" % (b"n" * (row_bytes - 3))
+    data = HEADER + row * (30_000_000 // row_bytes)
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(data + row), PLAN, lambda: len(data))
+    found = estimator.estimate(len(data))
+    if found.sampled_rows:
+        assert found.row_count == pytest.approx(30_000_000 // row_bytes, rel=0.1)
+    else:
+        assert (row_bytes, found.row_count, found.topic_bytes) == (300_000, None, None)
+
+
+def test_of_a_source_in_one_row_nothing_is_estimated() -> None:
+    data = HEADER + b"1,%s\n" % (b"n" * 6_000_000)
+    estimator = Estimator(10_000, lambda: 0.0)
+    estimator.look(sampler(data), PLAN, lambda: len(data))
+    found = estimator.estimate(len(data))
+    assert (found.row_count, found.misfits, found.is_exact) == (None, 0, False)
+    assert "  rows               not known: no place that was looked at holds a whole row" in list(
+        estimate_lines(found, "gzip")
+    )
 
 
 def small_files(count: int, plan: EncodePlan = PLAN) -> list[PlacedBlock]:

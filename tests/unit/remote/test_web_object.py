@@ -21,6 +21,7 @@ from csvkafka.errors import (
     SourceNotFoundError,
     SourceReadError,
 )
+from csvkafka.remote.faults import PassingFault
 from csvkafka.remote.place import RemotePlace
 from csvkafka.remote.remote_source import Facts, RemoteSource
 from csvkafka.remote.web_object import WebObject
@@ -265,6 +266,22 @@ def test_a_certificate_must_be_trusted(tmp_path: Path, monkeypatch: pytest.Monke
             source_at(server.url).identify()
         monkeypatch.setenv("SSL_CERT_FILE", str(chain))
         assert source_at(server.url).identify().uri == server.url
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_does_not_answer_is_told_without_its_password(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", "http://joe:secret@127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("no_proxy", "elsewhere.invalid")
+    web_object = WebObject(RemotePlace(scheme, "files.invalid:8443", "data.csv"))
+    with pytest.raises(PassingFault, match=f"refused, by {scheme.upper()}_PROXY$"):
+        web_object.facts()
+    web_object = WebObject(RemotePlace(scheme, "elsewhere.invalid", "data.csv"))
+    with pytest.raises(PassingFault) as caught:
+        web_object.facts()
+    assert "PROXY" not in str(caught.value)
 
 
 def test_the_proxy_of_the_environment_is_used(web: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def test_a_row_of_the_limits_size_is_due_and_one_of_a_byte_more_is_not(form: For
     verdict = form.judged(rows, without(records, ABOVE), most_bytes)
     assert verdict.is_clean, verdict
     assert (verdict.row_count, verdict.rows_found, verdict.too_large) == (6, 6, 1)
-    assert "6 of 6 rows, 1 rows too large, to be set aside" in str(verdict)
+    assert "6 of 6 rows, 1 row too large, to be set aside" in str(verdict)
     lost = form.judged(rows, without(records, AT, ABOVE), most_bytes)
     assert found(lost) == {LOST: 1}
     assert lost.anomalies[0].first.source_line == AT
