@@ -276,7 +276,7 @@ class EncodePlan:
     `max_batch_bytes` bounds a batch of several rows on the wire, `max_record_bytes` a batch of one
     row (`record_limit` names the setting that says so), `max_letter_bytes` any batch of dead
     letters (`letter_limit`), `block_bytes` the source bytes of a block. A row whose record has more
-    bytes than `set_aside_above` (`record_size`) is a dead letter; None: none is for its size.
+    bytes than `set_aside_above_bytes` (`record_size`) is a dead letter; None: none is for its size.
     `table` is the declared table, which then names the key columns too, and `schemas` are those
     that its records name."""
 
@@ -294,7 +294,7 @@ class EncodePlan:
     record_limit: str = RECORD_LIMIT_SETTING
     max_letter_bytes: int = MAX_RECORD_BYTES
     letter_limit: str = RECORD_LIMIT_SETTING
-    set_aside_above: int | None = None
+    set_aside_above_bytes: int | None = None
     block_bytes: int = BLOCK_BYTES
     transform: Transform | None = None
     table: RecordTable | None = None

@@ -57,6 +57,10 @@ class Given:
         return self._texts[variable].lower() in _TRUE
 
 
+_MOST_DIGITS = 18
+"""Of a whole number: any larger one is a slip, and Python refuses to read one of thousands."""
+
+
 def _problem(setting: Setting, text: str) -> str | None:
     """What is wrong with a setting's text; None: nothing."""
     if not isinstance(text, str):
@@ -70,6 +74,8 @@ def _problem(setting: Setting, text: str) -> str | None:
     if setting.choices and text not in setting.choices:
         return f"must be one of {', '.join(setting.choices)}, not {shown}"
     match setting.kind:
+        case Kind.COUNT if text.isdecimal() and len(text) > _MOST_DIGITS:
+            return f"must be a number of at most {_MOST_DIGITS} digits, not one of {len(text)}"
         case Kind.COUNT if not (text.isdecimal() and int(text) >= setting.minimum):
             return f"must be a whole number of at least {setting.minimum}, not {shown}"
         case Kind.COUNT if setting.maximum is not None and int(text) > setting.maximum:

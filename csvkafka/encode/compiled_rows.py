@@ -95,7 +95,9 @@ class CompiledRows:
             plan.lane_count,
             _ROUTINGS[plan.routing],
             table,
-            -1 if plan.set_aside_above is None else min(plan.set_aside_above, sys.maxsize),
+            -1
+            if plan.set_aside_above_bytes is None
+            else min(plan.set_aside_above_bytes, sys.maxsize),
         )
 
     def utf8(self, block: Block) -> bytes:

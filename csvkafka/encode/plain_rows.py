@@ -104,7 +104,7 @@ class PlainRows:
     def may_be_set_aside(self, rows: PlainLines) -> bool:
         """Whether one of the rows may make a record of more bytes than the plan sends to the topic
         of rows: the longest one, with a key that is all of it."""
-        limit = self._plan.set_aside_above
+        limit = self._plan.set_aside_above_bytes
         if limit is None:
             return False
         keyed = 1 if self._key_index is None else 2

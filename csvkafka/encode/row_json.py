@@ -181,7 +181,7 @@ class RowEncoder:
         """Value and key of one row. Raises RowFault, also for its record's size, and
         UserFunctionError."""
         record = value, key = self._record(row, number)
-        limit = self._plan.set_aside_above
+        limit = self._plan.set_aside_above_bytes
         if limit is not None:
             headers = self._headers(number) if self._metadata == "headers" else ()
             if (size := record_size(key, value, headers)) > limit:

@@ -299,7 +299,7 @@ class JobSpec:
                 if letter_bytes < self.most_letter_bytes
                 else RECORD_LIMIT_SETTING
             ),
-            set_aside_above=self.size_limit,
+            set_aside_above_bytes=self.size_limit,
             block_bytes=self._block_bytes(sum(in_topics)),
             transform=self.transform,
             table=self.whole_table,

@@ -26,15 +26,15 @@ def check_plan(examination: Examination) -> Iterator[Finding]:
     check_encode_plan(plan)
     by = "" if spec.key_column is None else f", key column {spec.key_column}"
     yield Finding(Mark.OK, "plan", f"records compressed by {spec.compression}{by}")
-    if plan.set_aside_above is not None:
-        most = count_text(plan.set_aside_above)
+    if plan.set_aside_above_bytes is not None:
+        most = count_text(plan.set_aside_above_bytes)
         letter = count_text(plan.max_letter_bytes)
         text = (
             f"rows whose record has more than {most} bytes are set aside; a dead letter may have "
             f"{letter} bytes, as compressed: a larger one stops the load"
         )
         yield Finding(Mark.OK, "plan", text, SIZE_LIMIT_SETTING)
-        if plan.set_aside_above > plan.max_record_bytes:
+        if plan.set_aside_above_bytes > plan.max_record_bytes:
             text = (
                 f"{SIZE_LIMIT_SETTING} is more than {plan.record_limit} allows: a row whose record "
                 f"has more than {count_text(plan.max_record_bytes)} bytes, as compressed, and is "

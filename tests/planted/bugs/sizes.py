@@ -40,9 +40,9 @@ def a_resume_takes_the_limit_that_would_hold_now() -> None:
 
     def of_today(self: JobSpec, *arguments: Any) -> EncodePlan:
         plan = plan_of(self, *arguments)
-        if plan.set_aside_above is None:
+        if plan.set_aside_above_bytes is None:
             return plan
-        return changed(plan, set_aside_above=size_limit._usual(plan.max_record_bytes))
+        return changed(plan, set_aside_above_bytes=size_limit._usual(plan.max_record_bytes))
 
     replace(JobSpec, "plan", of_today)
 
@@ -52,8 +52,8 @@ def the_compiled_encoder_is_told_a_larger_limit() -> None:
     of = vars(CompiledRows)["of"].__func__
 
     def told(cls: Any, plan: EncodePlan, *more: Any) -> Any:
-        if plan.set_aside_above is not None:
-            plan = changed(plan, set_aside_above=plan.set_aside_above + 100)
+        if plan.set_aside_above_bytes is not None:
+            plan = changed(plan, set_aside_above_bytes=plan.set_aside_above_bytes + 100)
         return of(cls, plan, *more)
 
     replace(CompiledRows, "of", classmethod(told))

@@ -95,6 +95,7 @@ def test_a_customers_key_that_is_none_is_refused_and_not_shown(text: str) -> Non
         ("CHECKPOINT_INTERVAL", "many", "a whole number of at least 1, not 'many'"),
         ("KAFKA_PARTITION", "-1", "a whole number of at least 0"),
         ("DEAD_LETTER_ABOVE_BYTES", "999", "a whole number of at least 1000"),
+        ("MAX_RECORD_BYTES", "9" * 5_000, "a number of at most 18 digits, not one of 5000"),
         ("LEASE_SECONDS", "0", "a number of seconds above 0"),
         ("LEASE_SECONDS", "0.001", "at least 1 (seconds)"),
         ("ENCODE_THREADS", "100000", "at most 256"),

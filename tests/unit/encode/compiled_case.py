@@ -63,7 +63,7 @@ class Case:
             bad_rows=self.bad_rows,
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
-            set_aside_above=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
+            set_aside_above_bytes=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
         )
 
 

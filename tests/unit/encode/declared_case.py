@@ -127,7 +127,7 @@ def plan_of(
         table=table,
         schemas=schemas,
         bad_rows=bad_rows,
-        set_aside_above=above if bad_rows is BadRows.DEAD_LETTER else None,
+        set_aside_above_bytes=above if bad_rows is BadRows.DEAD_LETTER else None,
     )
 
 

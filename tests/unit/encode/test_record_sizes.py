@@ -61,7 +61,7 @@ class Kind:
             routed_lanes=(1,) if self.more == ROUTES else (),
             table=table,
             schemas=schemas,
-            set_aside_above=limit,
+            set_aside_above_bytes=limit,
         )
 
     def block(self, more: int = 0) -> Block:
@@ -141,7 +141,7 @@ def test_one_byte_more_than_the_limit_is_set_aside(kind: str, way: str) -> None:
     if in_full is not None:
         assert in_full.set_aside == ()
         assert in_full.rows_by_lane[-1] == 0
-        assert in_full == encode_reference(block, replace(reached, set_aside_above=None))
+        assert in_full == encode_reference(block, replace(reached, set_aside_above_bytes=None))
     if set_aside is not None:
         assert set_aside.rows_by_lane[-1] == 1
         assert set_aside == encode_reference(block, exceeded)

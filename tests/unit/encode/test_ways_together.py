@@ -113,7 +113,7 @@ class Case:
             max_batch_bytes=self.max_batch_bytes,
             max_record_bytes=self.max_batch_bytes,
             max_letter_bytes=self.max_batch_bytes,
-            set_aside_above=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
+            set_aside_above_bytes=self.above if self.bad_rows is BadRows.DEAD_LETTER else None,
             block_bytes=self.block_bytes,
             transform=upper if self.has_transform and table is None else None,
             table=table,

@@ -258,7 +258,7 @@ def test_the_limit_is_what_surely_fits_or_what_the_user_says(
     begun = with_size_limit(spec, topic_bytes)
     assert definition_of(begun).configuration["DEAD_LETTER_ABOVE_BYTES"] == str(limit)
     plan = begun.plan(HEADER, SOURCE.uri, begun.lanes(4), topic_bytes)
-    assert plan.set_aside_above == limit
+    assert plan.set_aside_above_bytes == limit
 
 
 @pytest.mark.parametrize("topic_bytes", [20_000, 1_000_000, 9_000_000])
@@ -269,7 +269,10 @@ def test_a_resume_has_the_limit_that_the_job_began_with(topic_bytes: int) -> Non
         spec = now.going_on(item.configuration)
         assert spec.size_limit == 990_000
         assert check_same_job(item, definition_of(spec), LETTER_FACTS) == []
-        assert spec.plan(HEADER, SOURCE.uri, spec.lanes(4), topic_bytes).set_aside_above == 990_000
+        assert (
+            spec.plan(HEADER, SOURCE.uri, spec.lanes(4), topic_bytes).set_aside_above_bytes
+            == 990_000
+        )
 
 
 def test_another_limit_than_the_jobs_is_refused_by_name() -> None:
@@ -286,7 +289,7 @@ def test_a_job_that_was_begun_before_there_was_a_limit_goes_on_without_one() -> 
     assert "DEAD_LETTER_ABOVE_BYTES" not in item.configuration
     spec = with_limit().going_on(item.configuration)
     assert spec.size_limit is None
-    assert spec.plan(HEADER, SOURCE.uri, spec.lanes(4), 1_000_000).set_aside_above is None
+    assert spec.plan(HEADER, SOURCE.uri, spec.lanes(4), 1_000_000).set_aside_above_bytes is None
     assert check_same_job(item, definition_of(spec), LETTER_FACTS) == []
     spec = with_limit(5_000).going_on(item.configuration)
     with refusal(ConfigChangedError, "DEAD_LETTER_ABOVE_BYTES '' then, '5000' now"):
