@@ -311,9 +311,10 @@ def _service_descriptions() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _handlers_of_a_session() -> BaseEventHooks:
-    """What the SDK itself does at its events, the same in each session. To register a copy of it
-    takes a fifth of the time that it takes to register it anew, which is most of a session's."""
+def _handlers_of_a_session(_: tuple[object, ...]) -> BaseEventHooks:
+    """What the SDK itself does at its events, the same in each session, as long as the SDK's list
+    of it is (moto adds to that). To register a copy of it takes a fifth of the time that it takes
+    to register it anew, which is most of a session's."""
     from botocore.hooks import HierarchicalEmitter
     from botocore.session import Session as CoreSession
 
@@ -334,11 +335,13 @@ def _moment(value: Any) -> datetime:
 
 def _new_session(region_name: str | None) -> Session:
     import boto3
+    from botocore import handlers
     from botocore.session import Session as CoreSession
 
     descriptions = _service_descriptions()
     paths = list(descriptions.search_paths)
-    core = CoreSession(event_hooks=copy(_handlers_of_a_session()), include_builtin_handlers=False)
+    hooks = copy(_handlers_of_a_session(tuple(handlers.BUILTIN_HANDLERS)))
+    core = CoreSession(event_hooks=hooks, include_builtin_handlers=False)
     core.register_component("data_loader", descriptions)
     parsers = core.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_moment)

@@ -7,8 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore import exceptions
-from botocore.handlers import BUILTIN_HANDLERS
+from botocore import exceptions, handlers
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.utils import parse_timestamp
 
@@ -184,18 +183,34 @@ def test_a_session_does_at_each_event_what_boto3_s_own_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_aws_environment(monkeypatch)
-    handlers = [
+    own_and_ours = [
         session._session.get_component("event_emitter")._emitter._handlers
         for session in (aws._new_session("eu-west-1"), boto3.session.Session("eu-west-1"))
     ]
-    events = [str(spec[0]) for spec in BUILTIN_HANDLERS]
+    events = [str(spec[0]) for spec in handlers.BUILTIN_HANDLERS]
     count = 0
     for event in (*events, "creating-client-class.s3", "creating-resource-class.dynamodb.Table"):
         place = event.replace("*", "x")
-        ours, own = ([name_of(it) for it in found.prefix_search(place)] for found in handlers)
+        ours, own = ([name_of(it) for it in found.prefix_search(place)] for found in own_and_ours)
         assert ours == own
         count += len(ours)
     assert count > len(events)
+
+
+def test_a_session_has_what_was_added_to_the_sdks_list_since_the_last_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As moto adds to it when it is imported."""
+    set_aws_environment(monkeypatch)
+    aws._new_session("eu-west-1")
+    heard: list[str] = []
+    added = ("provide-client-params.s3", lambda **_: heard.append("added"))
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", [*handlers.BUILTIN_HANDLERS, added])
+    session = aws._new_session("eu-west-1")
+    client = session.client("s3", aws_access_key_id="key", aws_secret_access_key="secret")
+    with pytest.raises(exceptions.ParamValidationError):
+        client.head_object(Bucket="bucket")
+    assert heard == ["added"]
 
 
 def name_of(handler: Any) -> str:
