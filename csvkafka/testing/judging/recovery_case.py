@@ -235,7 +235,10 @@ class RecoveryCase:
 
     def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:
         """Runs a worker that is killed at the step; see `CrashPoint`. It must get there."""
-        worker = self.start(CrashPoint(step, nth, from_rows))
+        # Rows go on being sent while the first checkpoint is stored, which may take a second.
+        is_first = step is Step.CHECKPOINT_STORED and (nth, from_rows) == (1, 0)
+        pace = max(0.1, self.pace_seconds) if is_first else None
+        worker = self.start(CrashPoint(step, nth, from_rows), pace_seconds=pace)
         self.ends(worker, KILLED)
         self._watch.observe()
         return worker
