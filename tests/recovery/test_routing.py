@@ -246,7 +246,7 @@ def test_f151_sets_of_files_are_routed_once_through_kills(
     routed = Routed(recovery_case, tmp_path, files, partitions, block_bytes=512, settings=settings)
     case, chance = routed.case, random.Random(seed)
     for _ in range(5 if order == "set" else 3):
-        count, pace = (1, case.pace_seconds) if order == "set" else (2, 0.1)
+        count, pace = (1, 0.05) if order == "set" else (2, 0.1)
         workers = [case.start(pace_seconds=pace) for _ in range(count)]
         workers[0].wait_for_step(chance.choice((Step.BLOCK_TAKEN, Step.BATCH_ACKNOWLEDGED)))
         workers[0].lives_for(chance.uniform(0.0, 0.15))
