@@ -312,9 +312,8 @@ def _service_descriptions() -> Any:
 
 @lru_cache(maxsize=1)
 def _handlers_of_a_session(_: tuple[object, ...]) -> BaseEventHooks:
-    """What the SDK itself does at its events, the same in each session, as long as the SDK's list
-    of it is (moto adds to that). To register a copy of it takes a fifth of the time that it takes
-    to register it anew, which is most of a session's."""
+    """What the SDK itself does at its events, as long as its list of that is the same (moto adds to
+    it). A copy takes a fifth of the time of registering it anew, which is most of a session's."""
     from botocore.hooks import HierarchicalEmitter
     from botocore.session import Session as CoreSession
 

@@ -132,12 +132,14 @@ class JobLedger:
                     stored = changed
                     continue
             refused = self._take_once(lease)
-            if refused is None or self._taken_before(refused):
+            is_ours = refused is None or self._taken_before(refused)
+            if refused is not None:
+                stored = self._decode_or_lost(refused.item)
+            if is_ours:
                 self._number = stored.checkpoint_number
                 self.holds_lease = True
                 self.lapsed = False
                 return stored
-            stored = self._decode_or_lost(refused.item)
 
     def read_mine(self, *, before_all_lanes: bool = True) -> StoredJob:
         """The item now, of which we are the owner. `before_all_lanes`: all lanes are read in the

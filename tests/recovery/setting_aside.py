@@ -8,11 +8,21 @@ from typing import Any
 from uuid import uuid4
 
 from csvkafka.config.load_config import kafka_settings
+from csvkafka.model import Step
 from csvkafka.testing.checker.documented import TopicRecord
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.judging.recovery_case import RecoveryCase
 
 NewCase = Callable[..., RecoveryCase]
+
+STEPS = (
+    Step.BATCH_SENT,
+    Step.BATCH_ACKNOWLEDGED,
+    Step.BLOCK_ACKNOWLEDGED,
+    Step.CHECKPOINT_BEGINS,
+    Step.CHECKPOINT_STORED,
+)
+"""Where workers are killed around a row that is set aside."""
 
 COLUMNS = """
 [columns]

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from csvkafka.config.load_config import kafka_settings
-from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.judging.recovery_case import RecoveryCase
+from tests.recovery.setting_aside import STEPS
 from tests.registries import small_registry
 
 NewCase = Callable[..., RecoveryCase]
@@ -23,13 +23,6 @@ ROWS = 5_500
 KILLED_AROUND = (600, 1_600, 2_600, 3_600)
 """The bad rows are among the next of each. A checkpoint comes some blocks after the row that it
 waits for, so these lie far from each other and from the end: each kill is in the middle."""
-STEPS = (
-    Step.BATCH_SENT,
-    Step.BATCH_ACKNOWLEDGED,
-    Step.BLOCK_ACKNOWLEDGED,
-    Step.CHECKPOINT_BEGINS,
-    Step.CHECKPOINT_STORED,
-)
 TRANSFORM = "tests.integration.transforms:refuse_seven"
 TABLE = """
 [record]

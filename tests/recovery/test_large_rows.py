@@ -17,7 +17,7 @@ from csvkafka.local.base import Stack
 from csvkafka.model import Step
 from csvkafka.testing.checker.topic_reader import TopicReader
 from csvkafka.testing.judging.recovery_case import RecoveryCase
-from tests.recovery.setting_aside import letters_in, line_of
+from tests.recovery.setting_aside import STEPS, letters_in, line_of
 
 NewCase = Callable[..., RecoveryCase]
 
@@ -34,13 +34,6 @@ CHANGES = (
 """Of the worker that goes on: what no row's size depends on."""
 BEGUN_WITH = "40000"
 LIMIT = 40_000 - 1_024 - 389
-STEPS = (
-    Step.BATCH_SENT,
-    Step.BATCH_ACKNOWLEDGED,
-    Step.BLOCK_ACKNOWLEDGED,
-    Step.CHECKPOINT_BEGINS,
-    Step.CHECKPOINT_STORED,
-)
 
 
 @pytest.fixture

@@ -236,8 +236,8 @@ class RecoveryCase:
     def kill_at(self, step: Step, nth: int = 1, from_rows: int = 0) -> Incarnation:
         """Runs a worker that is killed at the step; see `CrashPoint`. It must get there."""
         # Rows go on being sent while the first checkpoint is stored, which may take a second.
-        is_first = step is Step.CHECKPOINT_STORED and (nth, from_rows) == (1, 0)
-        pace = max(0.1, self.pace_seconds) if is_first else None
+        pace = 0.1 if (step, nth, from_rows) == (Step.CHECKPOINT_STORED, 1, 0) else 0.0
+        pace = max(pace, self.pace_seconds)
         worker = self.start(CrashPoint(step, nth, from_rows), pace_seconds=pace)
         self.ends(worker, KILLED)
         self._watch.observe()
@@ -353,11 +353,8 @@ class RecoveryCase:
         item = self.item()
         assert item is not None, "the checkpoint item is gone"
         seen = {name: item.get(name) for name in ("status", "last_line", "total_sent")}
-        due = {
-            "status": "COMPLETED",
-            "last_line": self.row_count,
-            "total_sent": self.row_count - dropped,
-        }
+        rows = self.row_count
+        due = {"status": "COMPLETED", "last_line": rows, "total_sent": rows - dropped}
         assert seen == due, f"the item says {seen}, due is {due}"
         assert "lease_owner" not in item, "a completed job still has a lease owner"
 

@@ -167,7 +167,8 @@ EXCUSED_WHERE_NAMED = (*EXCUSED, AnomalyKind.LOST_ROW, AnomalyKind.CHECKPOINT_AH
 class LateRow:
     """A row that is in the log twice. `unguarded`: from its first batch to its second, one was
     taken by a leader that had forgotten their writer. `must_be_named`: someone has read the log
-    after that, or sent the first batch of a later epoch there."""
+    after that, from before the second one on (who reads from that one on sees what he sent), or
+    sent the first batch of a later epoch there."""
 
     source_line: int
     unguarded: bool
@@ -192,7 +193,7 @@ def late_rows(log: PartitionLog, decode: Decoder | None = None) -> Iterator[Late
         if first is header:
             continue
         place = header.base_kafka_offset
-        looked = any(begin <= place < end for begin, end in log.looks)
+        looked = any(begin < place < end for begin, end in log.looks)
         begun = any(
             later.base_kafka_offset >= place
             and later.producer_epoch > first.producer_epoch

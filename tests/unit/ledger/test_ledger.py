@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from csvkafka.errors import CheckpointError, FencedError, ItemLostError
+from csvkafka.errors import (
+    CheckpointError,
+    CheckpointUnavailableError,
+    FencedError,
+    ItemLostError,
+)
 from csvkafka.ledger.item import LeaseState, new_item
 from csvkafka.ledger.ledger import WATCH_FACTOR, JobLedger
 from csvkafka.model import JobStatus, ProducerIdentity
@@ -199,6 +204,26 @@ def test_f70_a_take_whose_reply_was_lost_is_known_as_our_own(office: Office) -> 
     assert taken.position.row_count == 4
     assert office.stored.lease.token == token + 1
     assert second.ledger.lease_valid_until > began + 0.9 * LEASE_SECONDS
+    assert second.commit(5) == (5, False)
+
+
+def test_f70_a_take_that_is_asked_again_gives_the_item_as_it_was_when_we_took_it(
+    office: Office,
+) -> None:
+    """And not as it was before the first try, when its owner had no producer id yet."""
+    first = office.worker("a")
+    first.ledger.create(DEFINITION)
+    first.take()
+    seen = office.stored
+    first.ledger.store_identity(IDENTITY, checkpoint(0), LANES)
+    first.commit(3)
+    second = office.worker("b", **{"table_write#2": "timeout-applied"})
+    second.dead.add("a")
+    with pytest.raises(CheckpointUnavailableError):
+        second.ledger.take(seen, lambda: False, second.waited_for.append)
+    taken = second.ledger.take(seen, lambda: False, second.waited_for.append)
+    assert taken is not None
+    assert (taken.identity, taken.position.row_count) == (IDENTITY, 3)
     assert second.commit(5) == (5, False)
 
 
